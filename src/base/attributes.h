@@ -1,0 +1,21 @@
+// Compiler spellings used across the tree, in one place so that a port changes one file.
+#pragma once
+
+// Visible to the loader. Used only in preload/interpose.cpp; everything else is hidden.
+#define CLOCKSHIM_EXPORT extern "C" __attribute__((visibility("default")))
+
+// Parts of the hot path: always in line, so that the golden instruction profile sees one function.
+#define CLOCKSHIM_INLINE inline __attribute__((always_inline))
+
+// The other side of the hot path's gate: kept out of line and away from the hot cache lines.
+#define CLOCKSHIM_SLOW __attribute__((noinline, cold))
+
+// Out of line, but as warm as the rest: behind a wrapper every call goes this way.
+#define CLOCKSHIM_NOINLINE __attribute__((noinline))
+
+// Static TLS: one load from the thread pointer, no call into the loader, no allocation at first use, no constructor
+// (__thread takes constants only, so the compiler needs no wrapper function).
+#define CLOCKSHIM_TLS __attribute__((tls_model("initial-exec"))) __thread
+
+#define CLOCKSHIM_LIKELY(condition) __builtin_expect(!!(condition), 1)
+#define CLOCKSHIM_UNLIKELY(condition) __builtin_expect(!!(condition), 0)

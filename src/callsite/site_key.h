@@ -1,0 +1,48 @@
+// What a call is counted under: the return address, the clock and the interposed function, in one word; for a caller
+// behind a wrapper, a mix of the words along the way.
+#pragma once
+
+#include <cstdint>
+
+#include "base/clock_id.h"
+
+namespace clockshim {
+
+// Bits 0..55: the return address (user addresses end below 2^56 even with five-level paging); 56..59: the clock;
+// 60..61: the function; 62: a chain, whose low bits are a hash; 63: in a thread's table, this entry holds a walking rule.
+class SiteKey {
+ public:
+  static constexpr unsigned kClockShift = 56;
+  static constexpr unsigned kFunctionShift = 60;
+  static constexpr std::uint64_t kChain = 1ULL << 62;
+  static constexpr std::uint64_t kRule = 1ULL << 63;
+  static constexpr std::uint64_t kTagMask = 0x3FULL << kClockShift;
+
+  constexpr SiteKey(std::uintptr_t return_address, unsigned clock, Function function)
+      : raw_(return_address | static_cast<std::uint64_t>(clock) << kClockShift |
+             static_cast<std::uint64_t>(function) << kFunctionShift) {}
+  constexpr explicit SiteKey(std::uint64_t raw) : raw_(raw) {}
+
+  [[nodiscard]] constexpr std::uint64_t raw() const { return raw_; }
+  [[nodiscard]] constexpr unsigned clock() const { return raw_ >> kClockShift & 0xFU; }
+  [[nodiscard]] constexpr Function function() const { return static_cast<Function>(raw_ >> kFunctionShift & 0x3U); }
+
+  // The key of a caller further out, behind this one. 56 hash bits: two chains of 4096 share one with p < 2^-32.
+  [[nodiscard]] constexpr SiteKey behind(std::uintptr_t caller_pc) const {
+    std::uint64_t h = (raw_ ^ (caller_pc << 7)) * 0x9E3779B97F4A7C15ULL;  // Knuth's multiplicative constant, 2^64 / phi
+    h ^= h >> 29;
+    h = (h + caller_pc) * 0xBF58476D1CE4E5B9ULL;  // splitmix64's first multiplier
+    h ^= h >> 32;
+    return SiteKey{(h & ~(kTagMask | kRule | kChain)) | (raw_ & kTagMask) | kChain};
+  }
+
+  // Where to look first in a table of 2^bits entries.
+  [[nodiscard]] constexpr unsigned home(unsigned bits) const {
+    return static_cast<unsigned>(raw_ * 0x9E3779B97F4A7C15ULL >> (64 - bits));
+  }
+
+ private:
+  std::uint64_t raw_;
+};
+
+}  // namespace clockshim

@@ -1,0 +1,56 @@
+// Frames: how to get from one return address to the next, and who knows how. The rule that finds a caller's frame is
+// fixed for each return address, so it is learned once (by libunwind, from the module's unwind tables) and then walked
+// for a few nanoseconds a frame.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace clockshim {
+
+// Registers of a frame: `pc` is a return address in it; `stack` and `frame` are rsp and rbp as they are at that address.
+struct Frame {
+  std::uintptr_t pc = 0;
+  std::uintptr_t stack = 0;
+  std::uintptr_t frame = 0;
+};
+
+// The rule for one return address. The canonical frame address (CFA, DWARF 5 section 6.4) is where the stack pointer
+// stands after the frame's function has returned; the return address stands just below it.
+struct FrameRule {
+  std::int32_t cfa_offset = 0;         // CFA = (from_frame ? frame : stack) + cfa_offset
+  std::int16_t saved_frame = 0;        // rbp was saved at CFA + saved_frame; 0: it still holds the caller's
+  bool from_frame = false;
+
+  // For storing in one counter word.
+  [[nodiscard]] std::uint64_t packed() const {
+    return static_cast<std::uint64_t>(static_cast<std::uint32_t>(cfa_offset)) << 32 |
+           static_cast<std::uint64_t>(static_cast<std::uint16_t>(saved_frame)) << 16 | (from_frame ? 1U : 0U);
+  }
+  static FrameRule unpacked(std::uint64_t word) {
+    return FrameRule{static_cast<std::int32_t>(word >> 32), static_cast<std::int16_t>(word >> 16 & 0xFFFF), (word & 1U) != 0};
+  }
+
+  [[nodiscard]] std::uintptr_t cfa(const Frame& f) const {
+    return (from_frame ? f.frame : f.stack) + static_cast<std::uintptr_t>(static_cast<std::intptr_t>(cfa_offset));
+  }
+
+  // The caller's frame. Reads the stack: only for a rule of frame.pc, in a frame that is really there.
+  [[nodiscard]] Frame caller_of(const Frame& f) const {
+    const std::uintptr_t top = cfa(f);
+    const auto word_at = [](std::uintptr_t address) { return *reinterpret_cast<const std::uintptr_t*>(address); };
+    const auto saved_at = top + static_cast<std::uintptr_t>(static_cast<std::intptr_t>(saved_frame));
+    return Frame{word_at(top - sizeof(std::uintptr_t)), top, saved_frame != 0 ? word_at(saved_at) : f.frame};
+  }
+};
+
+// Loads libunwind. At start only: opens files, allocates. False, with the reason: no rule can be learned, and every
+// caller is the one that the return address names.
+bool start_unwinder(std::string& reason);
+
+// The rule for return address `pc`, from the unwind tables of its module; the stack is not touched. False: none can be
+// had (no module, no table, a signal frame, a CFA that is neither rsp nor rbp plus a constant, libunwind absent).
+// Takes 2 to 5 us. Not reentrant: the caller holds the learning guard.
+bool learn_rule(std::uintptr_t pc, FrameRule& out) noexcept;
+
+}  // namespace clockshim

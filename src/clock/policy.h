@@ -1,0 +1,44 @@
+// Every tunable of the clock, with its reason. Nothing else in src/clock holds a bare number.
+#pragma once
+
+#include <cstdint>
+
+#include "base/nanos.h"
+
+namespace clockshim::policy {
+
+// Readings bracketed for one sample at most; the narrowest counts. Three: one preempted, one with cold caches, one good.
+inline constexpr int kReadingsPerSample = 3;
+// A bracket no wider than this many eighths of the usual one is good enough to stop at, so that on a slow clock a resync
+// costs one reading.
+inline constexpr std::uint64_t kGoodBracketEighths = 10;
+// A sample wider than this many times the usual bracket was preempted: not used while the segment still has life left.
+inline constexpr std::uint64_t kRefusedBracketFactor = 8;
+
+// The first rate needs two samples this far apart. Shorter starts serving sooner, longer makes the first segments longer.
+inline constexpr Nanos kFirstBaseline = milliseconds(1);
+// The baseline of the rate: between one and two of these, so that it follows the kernel's slewing within a second.
+inline constexpr Nanos kBaselineStep = milliseconds(500);
+
+// How fast the kernel itself may change its rate between two resyncs: NTP's largest slew (adjtimex(2): 500 ppm).
+inline constexpr std::int64_t kSlewPpb = 500'000;
+// A rate is bent by no more than this to work off a measured error of less than the tolerance.
+inline constexpr std::int64_t kBendPpb = 1'000'000;
+// A clock that may not go backwards and is ahead by more than the tolerance runs at no less than this rate meanwhile.
+inline constexpr std::int64_t kBrakePpb = -900'000'000;
+
+// Bounds of a segment's length. Above 4 ms nothing is gained (a resync is then < 0.4 % of a thread on a 5 us clock);
+// below 20 us a resync comes every few calls and the real clock may as well be read.
+inline constexpr Nanos kLongestSegment = milliseconds(4);
+inline constexpr Nanos kShortestSegment = microseconds(20);
+
+// A refresh is due after this many eighths of a segment: late enough to be worth it, early enough that somebody comes.
+inline constexpr std::uint64_t kDueEighths = 6;
+// While one thread refreshes, the others go on with the old segment; after this many ticks (some 100 us at 2 to 4 GHz)
+// it is taken to be preempted, and the next one tries too.
+inline constexpr std::uint64_t kRefreshPatienceTicks = 1ULL << 18;
+
+// Publication lost this often in a row: read the real clock instead of trying on.
+inline constexpr int kAttempts = 8;
+
+}  // namespace clockshim::policy

@@ -1,0 +1,26 @@
+#include "os/clocksource.h"
+
+#include <fcntl.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+namespace clockshim {
+
+std::string current_clocksource() {
+  const int fd = open("/sys/devices/system/clocksource/clocksource0/current_clocksource", O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return "unknown";
+  char text[64];
+  const ssize_t length = ::read(fd, text, sizeof text);
+  close(fd);
+  if (length <= 0) return "unknown";
+  std::string name(text, static_cast<std::size_t>(length));
+  while (!name.empty() && (name.back() == '\n' || name.back() == ' ')) name.pop_back();
+  return name.empty() ? "unknown" : name;
+}
+
+bool counter_forbidden() noexcept {
+  int mode = PR_TSC_ENABLE;
+  return prctl(PR_GET_TSC, &mode) == 0 && mode == PR_TSC_SIGSEGV;
+}
+
+}  // namespace clockshim

@@ -1,0 +1,32 @@
+// The loaded module (executable or shared object) that holds an address, without the loader's lock: by glibc's
+// _dl_find_object (2.35), which is async-signal-safe. Views are valid while the module stays loaded.
+#pragma once
+
+#include <elf.h>
+
+#include <cstdint>
+#include <string_view>
+
+namespace clockshim {
+
+struct Module {
+  std::uintptr_t map_start = 0;
+  std::uintptr_t map_end = 0;
+  std::uintptr_t load_bias = 0;       // an address minus this is the offset that addr2line and objdump want
+  const char* path = nullptr;         // "" for the executable
+  const std::uint8_t* unwind_header = nullptr;  // .eh_frame_hdr, or null
+  const Elf64_Dyn* dynamic = nullptr;
+};
+
+// False: no module there (JIT code, or glibc older than 2.35).
+bool find_module(std::uintptr_t address, Module& out) noexcept;
+
+// The range of a function that the module defines under this dynamic symbol, or an empty one.
+struct CodeRange {
+  std::uintptr_t start = 0;
+  std::uintptr_t size = 0;
+  [[nodiscard]] bool contains(std::uintptr_t address) const { return address - start < size; }
+};
+CodeRange find_dynamic_symbol(const Module& module, std::string_view name) noexcept;
+
+}  // namespace clockshim

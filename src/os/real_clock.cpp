@@ -1,0 +1,116 @@
+#include "os/real_clock.h"
+
+#include <elf.h>
+#include <sys/auxv.h>
+#include <sys/syscall.h>
+
+#include <atomic>
+#include <cerrno>
+#include <cstdint>
+#include <cstring>
+
+namespace clockshim::real {
+namespace {
+
+using ClockGettime = int (*)(clockid_t, timespec*);
+using Gettimeofday = int (*)(timeval*, void*);
+
+struct Vdso {
+  ClockGettime clock_gettime = nullptr;
+  Gettimeofday gettimeofday = nullptr;
+};
+
+// Inline, because libc's syscall() sets errno and can be interposed by the host.
+long raw_syscall(long number, long first, long second) noexcept {
+  long result;
+  asm volatile("syscall" : "=a"(result) : "a"(number), "D"(first), "S"(second) : "rcx", "r11", "memory");
+  return result;
+}
+
+// Looks up one function in the dynamic symbols of the vDSO image at `base`. The symbol count comes from DT_HASH where
+// there is one, else the symbol table is taken to end where the string table starts, as every kernel lays it out.
+const void* vdso_symbol(std::uintptr_t base, const char* wanted) noexcept {
+  const auto* header = reinterpret_cast<const Elf64_Ehdr*>(base);
+  const auto* program = reinterpret_cast<const Elf64_Phdr*>(base + header->e_phoff);
+  std::uintptr_t bias = 0;
+  const Elf64_Dyn* dynamic = nullptr;
+  for (unsigned i = 0; i < header->e_phnum; ++i) {
+    if (program[i].p_type == PT_LOAD) bias = base + program[i].p_offset - program[i].p_vaddr;
+    if (program[i].p_type == PT_DYNAMIC) dynamic = reinterpret_cast<const Elf64_Dyn*>(base + program[i].p_offset);
+  }
+  if (dynamic == nullptr) return nullptr;
+
+  const Elf64_Sym* symbols = nullptr;
+  const char* strings = nullptr;
+  const Elf64_Word* hash = nullptr;
+  for (; dynamic->d_tag != DT_NULL; ++dynamic) {
+    const auto address = bias + dynamic->d_un.d_ptr;
+    if (dynamic->d_tag == DT_SYMTAB) symbols = reinterpret_cast<const Elf64_Sym*>(address);
+    if (dynamic->d_tag == DT_STRTAB) strings = reinterpret_cast<const char*>(address);
+    if (dynamic->d_tag == DT_HASH) hash = reinterpret_cast<const Elf64_Word*>(address);
+  }
+  if (symbols == nullptr || strings == nullptr) return nullptr;
+  const auto table_bytes = reinterpret_cast<std::uintptr_t>(strings) - reinterpret_cast<std::uintptr_t>(symbols);
+  const std::size_t count = hash != nullptr ? hash[1] : table_bytes / sizeof(Elf64_Sym);
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto& symbol = symbols[i];
+    if (symbol.st_shndx == SHN_UNDEF || ELF64_ST_TYPE(symbol.st_info) != STT_FUNC) continue;
+    if (std::strcmp(strings + symbol.st_name, wanted) == 0) return reinterpret_cast<const void*>(bias + symbol.st_value);
+  }
+  return nullptr;
+}
+
+// Found once; concurrent first calls find the same thing, so a race costs a second look-up and nothing else.
+Vdso vdso() noexcept {
+  static std::atomic<bool> known;
+  static std::atomic<ClockGettime> clock_gettime_entry;
+  static std::atomic<Gettimeofday> gettimeofday_entry;
+  if (!known.load(std::memory_order_acquire)) {
+    const int saved_errno = errno;  // getauxval sets it where the kernel gave no vDSO
+    const auto base = getauxval(AT_SYSINFO_EHDR);
+    errno = saved_errno;
+    if (base != 0) {
+      clock_gettime_entry.store(reinterpret_cast<ClockGettime>(vdso_symbol(base, "__vdso_clock_gettime")),
+                                std::memory_order_relaxed);
+      gettimeofday_entry.store(reinterpret_cast<Gettimeofday>(vdso_symbol(base, "__vdso_gettimeofday")),
+                               std::memory_order_relaxed);
+    }
+    known.store(true, std::memory_order_release);
+  }
+  return Vdso{clock_gettime_entry.load(std::memory_order_relaxed), gettimeofday_entry.load(std::memory_order_relaxed)};
+}
+
+long kernel_clock_gettime(clockid_t id, timespec* tp) noexcept {
+  const Vdso entries = vdso();
+  long result = -ENOSYS;
+  if (entries.clock_gettime != nullptr) result = entries.clock_gettime(id, tp);
+  if (result == -ENOSYS) result = raw_syscall(SYS_clock_gettime, id, reinterpret_cast<long>(tp));
+  return result;
+}
+
+int with_errno(long result) noexcept {
+  if (result >= 0) return static_cast<int>(result);
+  errno = static_cast<int>(-result);
+  return -1;
+}
+
+}  // namespace
+
+int clock_gettime(clockid_t id, timespec* tp) noexcept { return with_errno(kernel_clock_gettime(id, tp)); }
+
+int gettimeofday(timeval* tv, void* tz) noexcept {
+  const Vdso entries = vdso();
+  if (entries.gettimeofday != nullptr) return entries.gettimeofday(tv, tz);
+  return with_errno(raw_syscall(SYS_gettimeofday, reinterpret_cast<long>(tv), reinterpret_cast<long>(tz)));
+}
+
+bool read(clockid_t id, Nanos& out) noexcept {
+  timespec t{};
+  if (kernel_clock_gettime(id, &t) != 0) return false;
+  out = from_timespec(t);
+  return true;
+}
+
+bool has_vdso() noexcept { return vdso().clock_gettime != nullptr; }
+
+}  // namespace clockshim::real

@@ -1,0 +1,132 @@
+#include "os/settings.h"
+
+#include <fnmatch.h>
+
+#include <initializer_list>
+#include <utility>
+
+#include "base/duration.h"
+
+namespace clockshim {
+namespace {
+
+constexpr std::string_view kTimeDaemons = "chronyd,ntpd,ptp4l,phc2sys,timesyncd,systemd-timesyn*,openntpd,ntpsec";
+
+std::string complaint(std::string_view name, std::string_view value, std::string_view right) {
+  return std::string(name) + "=\"" + std::string(value) + "\": " + std::string(right);
+}
+
+// Calls f(item) for each item of a comma list, empty items too.
+template <class F>
+void for_each_item(std::string_view list, F f) {
+  for (;;) {
+    const auto comma = list.find(',');
+    f(list.substr(0, comma));
+    if (comma == std::string_view::npos) return;
+    list.remove_prefix(comma + 1);
+  }
+}
+
+template <class T>
+using Choices = std::initializer_list<std::pair<std::string_view, T>>;
+
+template <class T>
+void read_choice(const char* (*variable)(const char*), const char* name, Choices<T> choices, T& out, std::vector<std::string>& errors) {
+  const char* value = variable(name);
+  if (value == nullptr) return;
+  std::string right = "must be one of";
+  for (const auto& [spelling, choice] : choices) {
+    if (spelling == value) {
+      out = choice;
+      return;
+    }
+    right += " " + std::string(spelling);
+  }
+  errors.push_back(complaint(name, value, right));
+}
+
+void read_tolerance(const char* value, Settings& s) {
+  const auto tolerance = parse_duration(value);
+  if (!tolerance || *tolerance > Nanos{kNanosPerSecond}) {
+    s.errors.push_back(complaint("CLOCKSHIM_TOLERANCE", value, "must be a duration from 0 to 1s, such as 500ns, 10us or 1ms (0: serve nothing, only count)"));
+  } else {
+    s.tolerance = *tolerance;
+  }
+}
+
+void read_clocks(const char* value, Settings& s) {
+  s.clocks = 0;
+  bool good = true;
+  for_each_item(value, [&](std::string_view item) {
+    bool known = item == "all";
+    if (known) s.clocks = all_servable();
+    for (const auto& clock : kServableClocks) {
+      if (item == clock.name) {
+        s.clocks |= mask_of(clock.id);
+        known = true;
+      }
+    }
+    good = good && known;
+  });
+  if (!good) s.errors.push_back(complaint("CLOCKSHIM_CLOCKS", value, "must be a comma list of realtime, monotonic, monotonic_raw, boottime, tai"));
+}
+
+}  // namespace
+
+Settings read_settings(const char* (*variable)(const char* name)) {
+  Settings s;
+  if (const char* value = variable("CLOCKSHIM_TOLERANCE")) read_tolerance(value, s);
+  if (const char* value = variable("CLOCKSHIM_CLOCKS")) read_clocks(value, s);
+  read_choice(variable, "CLOCKSHIM_ORDER", {{"strict", Order::strict}, {"relaxed", Order::relaxed}}, s.order, s.errors);
+  read_choice(variable, "CLOCKSHIM_PROFILE", {{"off", Profile::off}, {"sites", Profile::sites}}, s.profile, s.errors);
+  read_choice(variable, "CLOCKSHIM_FOLLOW", {{"0", false}, {"1", true}}, s.follow, s.errors);
+  read_choice(variable, "CLOCKSHIM_LOG",
+              {{"off", LogLevel::off}, {"error", LogLevel::error}, {"warn", LogLevel::warn}, {"info", LogLevel::info}, {"debug", LogLevel::debug}},
+              s.log, s.errors);
+  if (const char* value = variable("CLOCKSHIM_REPORT")) {
+    s.report = value;
+    if (s.report.empty()) s.errors.push_back(complaint("CLOCKSHIM_REPORT", value, "must be stderr, none, or a path"));
+  }
+  if (const char* value = variable("CLOCKSHIM_ONLY")) s.only = value;
+  if (const char* value = variable("CLOCKSHIM_SKIP")) s.skip = value;
+  return s;
+}
+
+bool matches_any(std::string_view globs, std::string_view name) {
+  bool match = false;
+  const std::string whole(name);
+  for_each_item(globs, [&](std::string_view glob) {
+    match = match || (!glob.empty() && fnmatch(std::string(glob).c_str(), whole.c_str(), 0) == 0);
+  });
+  return match;
+}
+
+std::string reason_to_skip(const Settings& settings, std::string_view program) {
+  if (!settings.only.empty()) {
+    return matches_any(settings.only, program) ? "" : "the program is not in CLOCKSHIM_ONLY=" + settings.only;
+  }
+  if (matches_any(settings.skip, program)) return "the program is in CLOCKSHIM_SKIP=" + settings.skip;
+  if (matches_any(kTimeDaemons, program)) return "a time daemon needs the real clock (name it in CLOCKSHIM_ONLY to serve it all the same)";
+  return "";
+}
+
+std::string expand_path(std::string_view pattern, const PathFacts& facts) {
+  std::string path;
+  for (std::size_t i = 0; i < pattern.size(); ++i) {
+    if (pattern[i] != '%' || i + 1 == pattern.size()) {
+      path += pattern[i];
+      continue;
+    }
+    switch (pattern[++i]) {
+      case 'p': path += std::to_string(facts.pid); break;
+      case 'e': path += facts.program; break;
+      case 'h': path += facts.host; break;
+      case 't': path += std::to_string(facts.start); break;
+      case '%': path += '%'; break;
+      default: path += '%'; path += pattern[i];
+    }
+  }
+  return path;
+}
+
+}  // namespace clockshim

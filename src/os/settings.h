@@ -1,0 +1,50 @@
+// The CLOCKSHIM_* environment, read once at start. A setting that can't be used becomes one clear line, and the process
+// runs on with real time: nothing is guessed. docs/configuration.md is the text for users.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock_id.h"
+#include "base/nanos.h"
+
+namespace clockshim {
+
+enum class Order { strict, relaxed };
+enum class Profile { off, sites };
+enum class LogLevel { off, error, warn, info, debug };
+
+struct Settings {
+  Nanos tolerance = microseconds(10);
+  Order order = Order::strict;
+  Profile profile = Profile::sites;
+  LogLevel log = LogLevel::warn;
+  ClockMask clocks = all_servable();
+  std::string report = "stderr";  // "stderr", "none", or a path with %p %e %h %t
+  bool follow = true;
+  std::string only;
+  std::string skip;
+  // One line each: the setting, its value, what would be right.
+  std::vector<std::string> errors;
+};
+
+// `variable(name)` gives a setting's value, or null where it is unset (getenv, or a test's own).
+Settings read_settings(const char* (*variable)(const char* name));
+
+// Whether a program of this name is to be left alone, and why ("" where it is not): ONLY, SKIP, and the time daemons.
+std::string reason_to_skip(const Settings& settings, std::string_view program);
+
+// Whether `name` matches one of the globs (fnmatch(3)) in a comma list.
+bool matches_any(std::string_view globs, std::string_view name);
+
+// A report path with %p (pid), %e (program), %h (host), %t (start, seconds since 1970) and %% replaced.
+struct PathFacts {
+  long pid;
+  std::string program;
+  std::string host;
+  long start;
+};
+std::string expand_path(std::string_view pattern, const PathFacts& facts);
+
+}  // namespace clockshim

@@ -1,0 +1,105 @@
+#include "preload/collect.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <unordered_map>
+
+#include "base/duration.h"
+#include "callsite/site_table.h"
+#include "clock/served_clock.h"
+#include "os/real_clock.h"
+#include "report/symbols.h"
+
+namespace clockshim {
+namespace {
+
+std::string executable_path() {
+  char path[4096];
+  const ssize_t length = readlink("/proc/self/exe", path, sizeof path);
+  return length > 0 ? std::string(path, static_cast<std::size_t>(length)) : "";
+}
+
+ReportFrame frame_at(const SiteRecord& site, unsigned i, const std::string& executable, Symbols& symbols) {
+  ReportFrame frame;
+  frame.offset = site.pc[i];
+  if (site.module[i] >= kModules) return frame;
+  const ModuleRecord& module = g_sites.module(site.module[i]);
+  frame.module = module.path[0] != '\0' ? module.path : executable;
+  frame.offset = site.pc[i] - module.load_bias;
+  // The function of the call is that of the byte before the return address.
+  const SymbolName name = symbols.at(frame.module, frame.offset - 1);
+  frame.symbol = name.name;
+  frame.symbol_offset = name.name.empty() ? 0 : name.offset + 1;
+  return frame;
+}
+
+void collect_sites(Report& report, std::uint64_t (&calls)[kClockIds]) {
+  std::unordered_map<std::uint64_t, std::uint64_t> counts;
+  g_sites.for_each_count([&](SiteKey key, std::uint64_t count) {
+    counts[key.raw()] += count;
+    calls[key.clock()] += count;
+  });
+  const std::string executable = executable_path();
+  Symbols symbols;
+  for (const auto& [raw, count] : counts) {
+    const SiteKey key{raw};
+    ReportSite site;
+    site.calls = count;
+    site.clock = clock_name(key.clock());
+    site.function = function_name(key.function());
+    if (const SiteRecord* record = g_sites.find_site(key)) {
+      site.exact_frames = record->exact_frames;
+      for (unsigned i = 0; i < record->frames; ++i) site.frames.push_back(frame_at(*record, i, executable, symbols));
+    }
+    report.sites.push_back(std::move(site));
+  }
+  std::sort(report.sites.begin(), report.sites.end(), [](const ReportSite& a, const ReportSite& b) {
+    return a.calls != b.calls ? a.calls > b.calls : !a.frames.empty() && !b.frames.empty() && a.frames[0].offset < b.frames[0].offset;
+  });
+}
+
+}  // namespace
+
+Report collect_report(const ProcessState& state) {
+  Report report;
+  report.version = CLOCKSHIM_VERSION;
+  report.program = state.program;
+  report.pid = getpid();
+  Nanos now;
+  if (real::read(CLOCK_MONOTONIC, now)) report.seconds = static_cast<double>((now - state.started).raw()) / 1e9;
+  report.clocksource = state.clocksource;
+  report.mode = state.mode;
+  report.mode_reason = state.mode_reason;
+  report.order = state.settings.order == Order::strict ? "strict" : "relaxed";
+  report.profile = state.settings.profile == Profile::off ? "off" : "sites";
+  report.tolerance_ns = state.settings.tolerance.raw();
+  report.notes = state.notes;
+  if (report.pid != state.pid) report.notes.push_back("forked from process " + std::to_string(state.pid) + "; counts are this process's own");
+
+  std::uint64_t calls[kClockIds] = {};
+  collect_sites(report, calls);
+  for (unsigned id = 0; id < kClockIds; ++id) {
+    const Chain& chain = g_clock.timeline.chain(id);
+    const std::uint64_t resyncs = chain.resyncs.load();
+    report.disturbances += chain.disturbances.load();
+    if (calls[id] == 0 && resyncs == 0) continue;
+    // A call may be counted as answered by the real function and, when the process ends at that instant, not yet as a call.
+    const std::uint64_t real = std::min(g_sites.real_calls(id), calls[id]);
+    report.clocks.push_back({std::string(clock_name(id)), calls[id], calls[id] - real, real, resyncs});
+    if (const std::int64_t best = chain.unreachable_best.load(); best != 0) {
+      report.notes.push_back("tolerance " + format_duration(state.settings.tolerance) + " can't be kept for " + std::string(clock_name(id)) +
+                             " here: its calls got the real clock; CLOCKSHIM_TOLERANCE=" + format_duration(Nanos{best}) + " could be kept");
+    }
+  }
+  const AccuracySummary accuracy = g_clock.timeline.accuracy().summary();
+  report.samples = accuracy.samples;
+  report.p50_ns = accuracy.p50.raw();
+  report.p99_ns = accuracy.p99.raw();
+  report.max_ns = accuracy.max.raw();
+  report.over_tolerance = accuracy.over_tolerance;
+  report.dropped = g_sites.dropped();
+  return report;
+}
+
+}  // namespace clockshim

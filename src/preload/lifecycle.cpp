@@ -1,0 +1,197 @@
+// Start and exit: what the constructor decides, and the report that the destructor writes. The only code of the library
+// that allocates, opens files or speaks; between the two there is only interpose.cpp.
+#include "preload/lifecycle.h"
+
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <sys/auxv.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <new>
+
+#include "arch/cpu_features.h"
+#include "base/duration.h"
+#include "callsite/site_table.h"
+#include "callsite/stack.h"
+#include "clock/served_clock.h"
+#include "os/clocksource.h"
+#include "os/log.h"
+#include "os/real_clock.h"
+#include "preload/collect.h"
+#include "preload/state.h"
+
+namespace clockshim {
+
+constinit bool g_uncounted = false;
+
+namespace {
+
+using TimespecGet = int (*)(timespec*, int);
+constinit TimespecGet g_timespec_get = nullptr;
+
+// Never destroyed: the host may call us after the last destructor ran.
+alignas(ProcessState) constinit unsigned char g_state_storage[sizeof(ProcessState)]{};
+constinit ProcessState* g_state = nullptr;
+
+// Where to stop and why; "" to go on and serve.
+std::string reason_to_pass_through(const ProcessState& state) {
+  if (!state.settings.errors.empty()) return "a setting can't be used";
+  if (state.settings.tolerance == Nanos{0}) return "CLOCKSHIM_TOLERANCE=0: count, serve nothing";
+  const CpuFeatures cpu = cpu_features();
+  if (!cpu.counter) return "this CPU has no time stamp counter";
+  if (counter_forbidden()) return "PR_SET_TSC forbids the time stamp counter here";
+  if (!cpu.counter_invariant) return "the CPU does not promise an invariant TSC";
+  if (state.clocksource != "tsc" && sysconf(_SC_NPROCESSORS_CONF) > 1) {
+    return "clocksource " + state.clocksource + ": nothing here vouches that the CPUs' counters agree";
+  }
+  return "";
+}
+
+PathFacts path_facts(const ProcessState& state) {
+  char host[256] = "unknown";
+  gethostname(host, sizeof host - 1);
+  return {getpid(), state.program, host, state.started_at};
+}
+
+// What is wrong with the report's path as it stands now, or "". What only shows when it is written (a full disk) is told then.
+std::string report_path_problem(const std::string& path) {
+  struct stat info;
+  if (stat(path.c_str(), &info) == 0) {
+    if (S_ISDIR(info.st_mode)) return "is a directory; must be stderr, none, or a path of a file";
+    return access(path.c_str(), W_OK) == 0 ? "" : std::strerror(errno);
+  }
+  const auto slash = path.rfind('/');
+  const std::string folder = slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
+  if (access(folder.c_str(), W_OK) == 0) return "";
+  return "can't be made in " + folder + ": " + std::strerror(errno);
+}
+
+bool report_is_path(const Settings& settings) { return settings.report != "stderr" && settings.report != "none"; }
+
+// CLOCKSHIM_FOLLOW=0: only the process that `clockshim run` started, which it names here.
+bool followed(Settings& settings) {
+  if (settings.follow) return true;
+  const char* root = getenv("CLOCKSHIM_RUN_PID");
+  if (root != nullptr) return std::to_string(getpid()) == root;
+  settings.errors.push_back("CLOCKSHIM_FOLLOW=\"0\": works with `clockshim run` only, which knows the named program; use CLOCKSHIM_ONLY=PROGRAM");
+  return true;
+}
+
+void start(ProcessState& state) {
+  state.settings = read_settings([](const char* name) -> const char* { return getenv(name); });
+  state.program = program_invocation_short_name;
+  state.pid = getpid();
+  Nanos realtime;
+  real::read(CLOCK_MONOTONIC, state.started);
+  real::read(CLOCK_REALTIME, realtime);
+  state.started_at = realtime.raw() / kNanosPerSecond;
+
+  Settings& settings = state.settings;
+  const std::string skipped = reason_to_skip(settings, state.program);
+  if (!skipped.empty() || !followed(settings)) {
+    g_uncounted = true;
+    if (!skipped.empty()) say(LogLevel::info, settings.log, state.program + " is not served: " + skipped);
+    return;
+  }
+  state.active = true;
+  if (report_is_path(settings) && !settings.report.empty()) {
+    const std::string problem = report_path_problem(expand_path(settings.report, path_facts(state)));
+    if (!problem.empty()) settings.errors.push_back("CLOCKSHIM_REPORT=\"" + settings.report + "\": " + problem);
+  }
+  for (const auto& error : settings.errors) {
+    say(LogLevel::error, settings.log, error + "; " + state.program + " runs on with real time, uncached");
+  }
+  g_uncounted = settings.profile == Profile::off;
+  if (!g_uncounted) {
+    std::string reason;
+    if (!start_unwinder(reason)) {
+      state.notes.push_back(reason + ": callers behind wrappers such as std::chrono are not told apart");
+      say(LogLevel::warn, settings.log, state.notes.back());
+    }
+    if (!g_sites.wipe_on_fork()) state.notes.push_back("this kernel can't wipe memory on fork (4.14 can): a child's counts include its parent's");
+  }
+  state.clocksource = current_clocksource();
+  state.mode_reason = reason_to_pass_through(state);
+  state.mode = state.mode_reason.empty() ? "coherent" : "passthrough";
+  if (state.mode_reason.empty()) {
+    state.mode_reason = "clocksource " + state.clocksource + ", invariant TSC";
+    g_clock.relaxed = settings.order == Order::relaxed;
+    g_clock.timeline.start({settings.tolerance, settings.clocks});
+  } else if (settings.errors.empty() && settings.tolerance != Nanos{0}) {
+    say(LogLevel::warn, settings.log, state.program + " runs on with real time, uncached: " + state.mode_reason);
+  }
+  say(LogLevel::info, settings.log,
+      state.program + ": mode " + state.mode + " (" + state.mode_reason + "), tolerance " + format_duration(settings.tolerance));
+}
+
+// A child must not write over its parent's report: without %p in the path, it adds its own number.
+std::string report_path(const ProcessState& state) {
+  std::string path = expand_path(state.settings.report, path_facts(state));
+  if (getpid() != state.pid && state.settings.report.find("%p") == std::string::npos) path += "." + std::to_string(getpid());
+  return path;
+}
+
+bool write_report(const std::string& path, const std::string& text, std::string& problem) {
+  const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0644);
+  int error = fd < 0 ? errno : write_all(fd, text);
+  if (fd >= 0 && close(fd) != 0 && error == 0) error = errno;
+  if (error != 0) problem = std::strerror(error);
+  return error == 0;
+}
+
+void finish(const ProcessState& state) {
+  const Settings& settings = state.settings;
+  if (!state.active || settings.report == "none") return;
+  const Report report = collect_report(state);
+  if (report.clocks.empty()) return;  // never asked for the time: nothing to tell
+  if (report_is_path(settings) && !settings.report.empty()) {
+    const std::string path = report_path(state);
+    const bool json = path.size() >= 5 && path.compare(path.size() - 5, 5, ".json") == 0;
+    std::string problem;
+    if (write_report(path, json ? render_json(report) : render_text(report), problem)) return;
+    say(LogLevel::error, settings.log, "report " + path + " could not be written: " + problem + "; here it is");
+  }
+  if (stderr_is_still_ours()) write_all(STDERR_FILENO, render_text(report));
+}
+
+}  // namespace
+
+int real_timespec_get(timespec* ts, int base) noexcept { return g_timespec_get != nullptr ? g_timespec_get(ts, base) : 0; }
+
+}  // namespace clockshim
+
+using namespace clockshim;
+
+__attribute__((constructor)) static void clockshim_start() {
+  // The loader ignores most preloads where it is set; whoever got us in all the same gets real time.
+  if (getauxval(AT_SECURE) != 0) {
+    g_uncounted = true;
+    return;
+  }
+  const int saved_errno = errno;
+  try {
+    remember_stderr();
+    g_timespec_get = reinterpret_cast<TimespecGet>(dlsym(RTLD_NEXT, "timespec_get"));
+    auto* state = new (g_state_storage) ProcessState;
+    start(*state);
+    g_state = state;
+  } catch (...) {
+    g_uncounted = true;  // out of memory before the host's first line: nothing was started
+  }
+  errno = saved_errno;
+}
+
+__attribute__((destructor)) static void clockshim_finish() {
+  if (g_state == nullptr) return;
+  const int saved_errno = errno;
+  try {
+    finish(*g_state);
+  } catch (...) {
+    // Out of memory at exit: the report is lost, the host's exit is not.
+  }
+  errno = saved_errno;
+}

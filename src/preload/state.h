@@ -1,0 +1,27 @@
+// What was decided at start and is told at exit.
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+#include <vector>
+
+#include "base/nanos.h"
+#include "os/settings.h"
+
+namespace clockshim {
+
+struct ProcessState {
+  Settings settings;
+  std::string program;
+  pid_t pid = 0;  // of the process that ran the constructor; a forked child differs
+  Nanos started;  // CLOCK_MONOTONIC
+  long started_at = 0;  // seconds since 1970, for %t
+  std::string clocksource;
+  std::string mode;
+  std::string mode_reason;
+  std::vector<std::string> notes;
+  bool active = false;  // false: skipped, nothing is served, counted or told
+};
+
+}  // namespace clockshim

@@ -1,0 +1,65 @@
+// What a report says, free of how it was counted and how it is drawn. docs/report-format.md describes the JSON form.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace clockshim {
+
+struct ReportFrame {
+  std::string symbol;  // demangled; "" where none is known
+  std::string module;  // path, as loaded
+  std::uint64_t offset = 0;         // of the return address, in the module; the call itself ends at offset - 1
+  std::uint64_t symbol_offset = 0;  // behind the symbol's start
+};
+
+struct ReportSite {
+  std::uint64_t calls = 0;
+  std::string clock;
+  std::string function;
+  std::vector<ReportFrame> frames;  // innermost caller first
+  std::size_t exact_frames = 0;     // the rest is the stack as first seen
+};
+
+struct ReportClock {
+  std::string name;
+  std::uint64_t calls = 0;
+  std::uint64_t served = 0;
+  std::uint64_t real = 0;
+  std::uint64_t resyncs = 0;
+};
+
+struct Report {
+  std::string version;
+  std::string program;
+  long pid = 0;
+  double seconds = 0;  // from start to this report
+  std::string clocksource;
+  std::string mode;         // coherent, percpu, passthrough
+  std::string mode_reason;
+  std::string order;
+  std::string profile;
+  std::int64_t tolerance_ns = 0;
+  std::vector<ReportClock> clocks;  // those that were asked for
+  std::uint64_t samples = 0;
+  std::int64_t p50_ns = 0;
+  std::int64_t p99_ns = 0;
+  std::int64_t max_ns = 0;
+  std::uint64_t over_tolerance = 0;
+  std::uint64_t disturbances = 0;
+  std::uint64_t dropped = 0;
+  std::vector<ReportSite> sites;  // by calls, most first
+  std::vector<std::string> notes;  // what the operator should know: one sentence each
+
+  [[nodiscard]] std::uint64_t calls() const {
+    std::uint64_t sum = 0;
+    for (const auto& clock : clocks) sum += clock.calls;
+    return sum;
+  }
+};
+
+std::string render_text(const Report& report);
+std::string render_json(const Report& report);
+
+}  // namespace clockshim
