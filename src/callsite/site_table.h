@@ -69,6 +69,15 @@ class alignas(4096) SiteTable {
     return true;
   }
 
+  // HOT behind a wrapper. The same for a caller behind one wrapper whose rule this thread has; `caller` is the wrapper's.
+  CLOCKSHIM_INLINE static bool count_behind(SiteKey key, const Frame& caller) noexcept {
+    ThreadSites* const mine = t_sites_;
+    if (CLOCKSHIM_UNLIKELY(mine == nullptr)) return false;
+    const ThreadSites::Entry& entry = mine->entries[key.home(kThreadSiteBits)];
+    if (CLOCKSHIM_UNLIKELY(entry.key != (key.raw() | SiteKey::kRule) || entry.count == 0)) return false;
+    return count_again(key.behind(FrameRule::unpacked(entry.count).return_address_of(caller)));
+  }
+
   // Counts any call: walks through wrappers, learns a site at its first sight. `caller` is the frame that called.
   void count_elsewhere(SiteKey key, const Frame& caller) noexcept;
 

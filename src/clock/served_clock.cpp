@@ -4,13 +4,13 @@ namespace clockshim {
 
 constinit ServedClock g_clock;
 
-bool read_slow(unsigned id, timespec& out) noexcept {
+Answer read_slow(unsigned id, timespec& out) noexcept {
   KernelSource source;
   Nanos time;
-  if (!g_clock.timeline.resync(id, source, time)) return false;
+  const Answer answer = g_clock.timeline.resync(id, source, time);
   out.tv_sec = time.raw() / kNanosPerSecond;
   out.tv_nsec = time.raw() % kNanosPerSecond;
-  return true;
+  return answer;
 }
 
 }  // namespace clockshim

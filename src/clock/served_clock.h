@@ -29,7 +29,7 @@ struct ServedClock {
 
 extern constinit ServedClock g_clock;
 
-// The gate was shut. True: `out` is the answer. False: ask the real function.
-CLOCKSHIM_SLOW bool read_slow(unsigned id, timespec& out) noexcept;
+// The gate was shut. `out` is the answer, and the result where it comes from; none: ask the real function.
+CLOCKSHIM_SLOW Answer read_slow(unsigned id, timespec& out) noexcept;
 
 }  // namespace clockshim

@@ -74,6 +74,9 @@ struct TimelineSettings {
   ClockMask clocks = 0;  // 0: serve nothing
 };
 
+// Where an answer comes from.
+enum class Answer { none, real, served };
+
 template <TimeSource Source>
 class Timeline {
  public:
@@ -109,9 +112,9 @@ class Timeline {
     return true;
   }
 
-  // The slow side: the time of clock `id`, from a segment that it may have to advance to, refresh or make. False: read
-  // the real clock, which is then right for every ordering that the caller can observe. Async-signal-safe, lock-free.
-  bool resync(unsigned id, Source& source, Nanos& out) noexcept;
+  // The slow side: the time of clock `id`, from a segment that it may have to advance to, refresh or make, or a reading of
+  // the real clock (never below what was served). none: nothing is served here. Async-signal-safe, lock-free.
+  Answer resync(unsigned id, Source& source, Nanos& out) noexcept;
 
   [[nodiscard]] const Chain& chain(unsigned id) const noexcept { return chains_[id]; }
   [[nodiscard]] const Accuracy& accuracy() const noexcept { return accuracy_; }
@@ -128,8 +131,8 @@ class Timeline {
   Publish publish(unsigned id, PublishedWord& expected_head, const Record& record) noexcept;
   bool claim_refresh(Chain& chain, Ticks now) noexcept;
   void refresh(unsigned id, Source& source, PublishedWord head, const Record& record) noexcept;
-  bool begin(unsigned id, Source& source, PublishedWord head, PublishedWord current, const Record* last, bool& again,
-             Nanos& out) noexcept;
+  enum class Begun { refused, answered, published };
+  Begun begin(unsigned id, Source& source, PublishedWord head, PublishedWord current, const Record* last, Nanos& out) noexcept;
   void measure(Chain& chain, const Record& record, const Sample& s) noexcept;
 
   alignas(64) std::atomic<PublishedWord> current_[kClockIds]{};

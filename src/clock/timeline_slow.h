@@ -130,14 +130,14 @@ void Timeline<Source>::refresh(unsigned id, Source& source, PublishedWord head, 
 }
 
 // Nothing valid: sample, and start a segment here. Not below `last`'s end value, which somebody may have been served.
-// again: there is a segment now, ours or another thread's; read it. Else `out` is the answer.
+// published: there is a segment now, ours or another thread's; read it. answered: `out` is a real reading.
 template <TimeSource Source>
-bool Timeline<Source>::begin(unsigned id, Source& source, PublishedWord head, PublishedWord current, const Record* last, bool& again,
-                             Nanos& out) noexcept {
+auto Timeline<Source>::begin(unsigned id, Source& source, PublishedWord head, PublishedWord current, const Record* last,
+                             Nanos& out) noexcept -> Begun {
   Chain& chain = chains_[id];
   const std::uint64_t usual = chain.usual_width.load(std::memory_order_relaxed);
   const Sample s = take_sample(source, static_cast<clockid_t>(id), TickDelta{usual});
-  if (!s.ok) return false;
+  if (!s.ok) return Begun::refused;
   out = s.real;  // what a caller may be given where no segment comes of it
   Record next;
   const bool known = last != nullptr && last->calibration.rate.plausible();
@@ -155,7 +155,7 @@ bool Timeline<Source>::begin(unsigned id, Source& source, PublishedWord head, Pu
         chain.unreachable_best.store(reachable_tolerance(next.calibration, s).raw(), std::memory_order_relaxed);
       }
       if (known) out = std::max(out, last->segment.end_value());
-      return true;
+      return Begun::answered;
     }
     const Nanos arrival = late_estimate(next.calibration, s, s.before);
     const bool free_start = never_served || last->revoked;
@@ -165,37 +165,31 @@ bool Timeline<Source>::begin(unsigned id, Source& source, PublishedWord head, Pu
     chain.usual_width.store(usual - usual / 8 + s.width.raw() / 8, std::memory_order_relaxed);
     chain.resyncs.fetch_add(1, std::memory_order_relaxed);
   } else if (last != nullptr) {
-    return true;  // the baseline is still too short; this reading was not in vain, the caller gets it
+    return Begun::answered;  // the baseline is still too short; this reading was not in vain, the caller gets it
   }
   switch (publish(id, head, next)) {
-    case Publish::done:
-      current_[id].compare_exchange_strong(current, head, std::memory_order_acq_rel);
-      again = next.calibration.rate.plausible();
-      return true;
-    case Publish::lost:
-      again = true;
-      return true;
+    case Publish::done: current_[id].compare_exchange_strong(current, head, std::memory_order_acq_rel); break;
+    case Publish::lost: return Begun::published;
     case Publish::no_slot:
       if (known && !last->revoked) out = std::max(out, last->segment.end_value());
-      return true;
+      return Begun::answered;
   }
-  return true;
+  return next.calibration.rate.plausible() ? Begun::published : Begun::answered;
 }
 
 template <TimeSource Source>
-bool Timeline<Source>::resync(unsigned id, Source& source, Nanos& out) noexcept {
-  if (id >= kClockIds || (serving_.load(std::memory_order_acquire) >> id & 1U) == 0) return false;
+Answer Timeline<Source>::resync(unsigned id, Source& source, Nanos& out) noexcept {
+  if (id >= kClockIds || (serving_.load(std::memory_order_acquire) >> id & 1U) == 0) return Answer::none;
   Chain& chain = chains_[id];
-  if (chain.unreachable_best.load(std::memory_order_relaxed) != 0) return false;
+  if (chain.unreachable_best.load(std::memory_order_relaxed) != 0) return Answer::none;
   bool refreshed = false;
   Record record;
   for (int attempt = 0; attempt < policy::kAttempts; ++attempt) {
     PublishedWord current = current_[id].load(std::memory_order_acquire);
     const PublishedWord head = chain.head.load(std::memory_order_acquire);
     if (head == 0) {
-      bool again = false;
-      const bool answered = begin(id, source, head, current, nullptr, again, out);
-      if (!again) return answered;
+      const Begun begun = begin(id, source, head, current, nullptr, out);
+      if (begun != Begun::published) return begun == Begun::answered ? Answer::real : Answer::none;
       continue;
     }
     if (!load(head, record)) continue;
@@ -217,19 +211,19 @@ bool Timeline<Source>::resync(unsigned id, Source& source, Nanos& out) noexcept 
         continue;
       }
       out = record.segment.at(now);
-      return true;
+      return Answer::served;
     }
     // The counter is behind the segment's start: a reading from before, or counters that disagree. Read it again.
     if (record.segment.length.raw() != 0 && !record.revoked && (now - record.segment.start).backward()) continue;
     if (head != current) continue;
-    bool again = false;
-    const bool answered = begin(id, source, head, current, &record, again, out);
-    if (!again) return answered;
+    const Begun begun = begin(id, source, head, current, &record, out);
+    if (begun != Begun::published) return begun == Begun::answered ? Answer::real : Answer::none;
   }
   // Lost every race, or this CPU's counter is behind the segment: the real clock, but not below what was served so far.
-  if (!source.real(static_cast<clockid_t>(id), out)) return false;
-  if (!record.revoked) out = std::max(out, record.segment.covers(source.counter()) ? record.segment.at(source.counter()) : record.segment.base);
-  return true;
+  if (!source.real(static_cast<clockid_t>(id), out)) return Answer::none;
+  const Ticks now = source.counter();
+  if (!record.revoked) out = std::max(out, record.segment.covers(now) ? record.segment.at(now) : record.segment.base);
+  return Answer::real;
 }
 
 }  // namespace clockshim

@@ -29,39 +29,39 @@ SiteKey key_of(void* return_address, unsigned clock, Function function) {
   return SiteKey{reinterpret_cast<std::uintptr_t>(return_address), clock, function};
 }
 
-// The other side of the exported functions' gates: a site's first sight or a caller behind a wrapper, a segment that is
-// over, a clock or an argument that is not ours. True: `now` is the answer. False: the real function's turn, counted as such.
-bool miss(unsigned clock, Function function, bool ours, Ticks ticks, timespec& now, void* pc, void* stack, void* frame) noexcept {
-  if (!g_uncounted) {
-    const Frame caller{reinterpret_cast<std::uintptr_t>(pc), reinterpret_cast<std::uintptr_t>(stack), reinterpret_cast<std::uintptr_t>(frame)};
-    g_sites.count_elsewhere(key_of(pc, clock, function), caller);
-  }
-  if (ours && (g_clock.timeline.read(clock, ticks, now) || read_slow(clock, now))) return true;
-  if (!g_uncounted) g_sites.count_real(clock);
-  return false;
+// A call whose site this thread has not counted yet, or that came through a wrapper.
+CLOCKSHIM_INLINE void count_elsewhere(unsigned clock, Function function, void* pc, void* stack, void* frame) noexcept {
+  if (g_uncounted) return;
+  const Frame caller{reinterpret_cast<std::uintptr_t>(pc), reinterpret_cast<std::uintptr_t>(stack), reinterpret_cast<std::uintptr_t>(frame)};
+  const SiteKey site = key_of(pc, clock, function);
+  if (!SiteTable::count_behind(site, caller)) g_sites.count_elsewhere(site, caller);
 }
 
-CLOCKSHIM_NOINLINE int clock_gettime_miss(clockid_t id, timespec* tp, Ticks ticks, void* pc, void* stack, void* frame) noexcept {
+// The gate of the timeline was shut, or the clock or an argument is not ours. False: the real function's turn.
+CLOCKSHIM_INLINE bool resynced(unsigned clock, bool ours, timespec& now) noexcept {
+  const Answer answer = ours ? read_slow(clock, now) : Answer::none;
+  if (answer != Answer::served && !g_uncounted) g_sites.count_real(clock);
+  return answer != Answer::none;
+}
+
+CLOCKSHIM_SLOW int clock_gettime_slow(clockid_t id, timespec* tp) noexcept {
   timespec now;
-  const bool ours = tp != nullptr && static_cast<unsigned>(id) < kClockIds;
-  if (!miss(clock_index(id), Function::clock_gettime, ours, ticks, now, pc, stack, frame)) return real::clock_gettime(id, tp);
+  if (!resynced(clock_index(id), tp != nullptr && static_cast<unsigned>(id) < kClockIds, now)) return real::clock_gettime(id, tp);
   *tp = now;
   return 0;
 }
 
-CLOCKSHIM_NOINLINE int gettimeofday_miss(timeval* tv, void* tz, Ticks ticks, void* pc, void* stack, void* frame) noexcept {
+CLOCKSHIM_SLOW int gettimeofday_slow(timeval* tv, void* tz) noexcept {
   timespec now;
-  const bool ours = tv != nullptr && tz == nullptr;
-  if (!miss(CLOCK_REALTIME, Function::gettimeofday, ours, ticks, now, pc, stack, frame)) return real::gettimeofday(tv, tz);
+  if (!resynced(CLOCK_REALTIME, tv != nullptr && tz == nullptr, now)) return real::gettimeofday(tv, tz);
   tv->tv_sec = now.tv_sec;
   tv->tv_usec = now.tv_nsec / 1000;
   return 0;
 }
 
-CLOCKSHIM_NOINLINE int timespec_get_miss(timespec* ts, int base, Ticks ticks, void* pc, void* stack, void* frame) noexcept {
+CLOCKSHIM_SLOW int timespec_get_slow(timespec* ts, int base) noexcept {
   timespec now;
-  const bool ours = ts != nullptr && base == TIME_UTC;
-  if (!miss(CLOCK_REALTIME, Function::timespec_get, ours, ticks, now, pc, stack, frame)) {
+  if (!resynced(CLOCK_REALTIME, ts != nullptr && base == TIME_UTC, now)) {
     if (base != TIME_UTC) return real_timespec_get(ts, base);
     return real::clock_gettime(CLOCK_REALTIME, ts) == 0 ? base : 0;
   }
@@ -69,45 +69,68 @@ CLOCKSHIM_NOINLINE int timespec_get_miss(timespec* ts, int base, Ticks ticks, vo
   return base;
 }
 
+// The second half of each function: the call is counted, the counter is read.
+CLOCKSHIM_INLINE int finish_clock_gettime(clockid_t id, timespec* tp, Ticks ticks) noexcept {
+  const auto clock = static_cast<unsigned>(id);
+  timespec now;
+  if (CLOCKSHIM_UNLIKELY(clock >= kClockIds || tp == nullptr || !g_clock.timeline.read(clock, ticks, now))) return clock_gettime_slow(id, tp);
+  *tp = now;
+  return 0;
+}
+
+CLOCKSHIM_INLINE int finish_gettimeofday(timeval* tv, void* tz, Ticks ticks) noexcept {
+  timespec now;
+  if (CLOCKSHIM_UNLIKELY(tv == nullptr || tz != nullptr || !g_clock.timeline.read(CLOCK_REALTIME, ticks, now))) return gettimeofday_slow(tv, tz);
+  tv->tv_sec = now.tv_sec;
+  tv->tv_usec = now.tv_nsec / 1000;  // a multiplication, once compiled
+  return 0;
+}
+
+CLOCKSHIM_INLINE int finish_timespec_get(timespec* ts, int base, Ticks ticks) noexcept {
+  timespec now;
+  if (CLOCKSHIM_UNLIKELY(ts == nullptr || base != TIME_UTC || !g_clock.timeline.read(CLOCK_REALTIME, ticks, now))) return timespec_get_slow(ts, base);
+  *ts = now;
+  return base;
+}
+
+CLOCKSHIM_NOINLINE int clock_gettime_elsewhere(clockid_t id, timespec* tp, Ticks ticks, void* pc, void* stack, void* frame) noexcept {
+  count_elsewhere(clock_index(id), Function::clock_gettime, pc, stack, frame);
+  return finish_clock_gettime(id, tp, ticks);
+}
+
+CLOCKSHIM_NOINLINE int gettimeofday_elsewhere(timeval* tv, void* tz, Ticks ticks, void* pc, void* stack, void* frame) noexcept {
+  count_elsewhere(CLOCK_REALTIME, Function::gettimeofday, pc, stack, frame);
+  return finish_gettimeofday(tv, tz, ticks);
+}
+
+CLOCKSHIM_NOINLINE int timespec_get_elsewhere(timespec* ts, int base, Ticks ticks, void* pc, void* stack, void* frame) noexcept {
+  count_elsewhere(CLOCK_REALTIME, Function::timespec_get, pc, stack, frame);
+  return finish_timespec_get(ts, base, ticks);
+}
+
 }  // namespace
 }  // namespace clockshim
 
 using namespace clockshim;
 
+// The counter first: what follows runs while it is being read.
 CLOCKSHIM_EXPORT int clock_gettime(clockid_t id, timespec* tp) noexcept {
   const Ticks ticks = g_clock.counter();
-  const auto clock = static_cast<unsigned>(id);
-  void* const pc = __builtin_return_address(0);
-  timespec now;
-  if (CLOCKSHIM_LIKELY(clock < kClockIds && tp != nullptr && g_clock.timeline.read(clock, ticks, now) &&
-                       SiteTable::count_again(key_of(pc, clock, Function::clock_gettime)))) {
-    *tp = now;
-    return 0;
-  }
-  return clock_gettime_miss(id, tp, ticks, CLOCKSHIM_CALLER());
+  const SiteKey site = key_of(__builtin_return_address(0), clock_index(id), Function::clock_gettime);
+  if (CLOCKSHIM_UNLIKELY(!SiteTable::count_again(site))) return clock_gettime_elsewhere(id, tp, ticks, CLOCKSHIM_CALLER());
+  return finish_clock_gettime(id, tp, ticks);
 }
 
 CLOCKSHIM_EXPORT int gettimeofday(timeval* __restrict tv, void* __restrict tz) noexcept {
   const Ticks ticks = g_clock.counter();
-  void* const pc = __builtin_return_address(0);
-  timespec now;
-  if (CLOCKSHIM_LIKELY(tv != nullptr && tz == nullptr && g_clock.timeline.read(CLOCK_REALTIME, ticks, now) &&
-                       SiteTable::count_again(key_of(pc, CLOCK_REALTIME, Function::gettimeofday)))) {
-    tv->tv_sec = now.tv_sec;
-    tv->tv_usec = now.tv_nsec / 1000;  // a multiplication, once compiled
-    return 0;
-  }
-  return gettimeofday_miss(tv, tz, ticks, CLOCKSHIM_CALLER());
+  const SiteKey site = key_of(__builtin_return_address(0), CLOCK_REALTIME, Function::gettimeofday);
+  if (CLOCKSHIM_UNLIKELY(!SiteTable::count_again(site))) return gettimeofday_elsewhere(tv, tz, ticks, CLOCKSHIM_CALLER());
+  return finish_gettimeofday(tv, tz, ticks);
 }
 
 CLOCKSHIM_EXPORT int timespec_get(timespec* ts, int base) noexcept {
   const Ticks ticks = g_clock.counter();
-  void* const pc = __builtin_return_address(0);
-  timespec now;
-  if (CLOCKSHIM_LIKELY(ts != nullptr && base == TIME_UTC && g_clock.timeline.read(CLOCK_REALTIME, ticks, now) &&
-                       SiteTable::count_again(key_of(pc, CLOCK_REALTIME, Function::timespec_get)))) {
-    *ts = now;
-    return base;
-  }
-  return timespec_get_miss(ts, base, ticks, CLOCKSHIM_CALLER());
+  const SiteKey site = key_of(__builtin_return_address(0), CLOCK_REALTIME, Function::timespec_get);
+  if (CLOCKSHIM_UNLIKELY(!SiteTable::count_again(site))) return timespec_get_elsewhere(ts, base, ticks, CLOCKSHIM_CALLER());
+  return finish_timespec_get(ts, base, ticks);
 }

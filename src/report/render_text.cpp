@@ -41,7 +41,7 @@ std::string fitted(const std::string& text, std::size_t width) {
 }
 
 void add_sites(const Report& r, std::string& out) {
-  out += fmt::format("\n{:>15} {:>7} {:>12}  {:<16} {:<32} {}\n", "calls", "share", "calls/s", "clock", "caller", "module");
+  out += fmt::format("\n{:>13} {:>7} {:>12}  {:<16} {:<32} {}\n", "calls", "share", "calls/s", "clock", "caller", "module");
   std::uint64_t rest = 0;
   for (std::size_t i = 0; i < r.sites.size(); ++i) {
     const ReportSite& site = r.sites[i];
@@ -53,15 +53,15 @@ void add_sites(const Report& r, std::string& out) {
     const std::size_t counted = site.exact_frames == 0 ? 0 : site.exact_frames - 1;
     const ReportFrame frame = site.frames.empty() ? ReportFrame{} : site.frames[counted];
     const std::string name = frame_name(frame);
-    out += fmt::format("{:>15} {:>6.1f}% {:>12}  {:<16} {:<32} {}\n", grouped(site.calls), percent(site.calls, r.calls()),
-                       rate(site.calls, r.seconds), site.clock, fitted(name, 32), fitted(base_name(frame.module), 13));
-    if (name.size() > 32) out += fmt::format("{:>56}{}\n", "= ", fitted(name, kWidth - 56));
+    out += fmt::format("{:>13} {:>6.1f}% {:>12}  {:<16} {:<32} {}\n", grouped(site.calls), percent(site.calls, r.calls()),
+                       rate(site.calls, r.seconds), site.clock, fitted(name, 32), fitted(base_name(frame.module), 14));
+    if (name.size() > 32) out += fmt::format("{:>57}{}\n", "= ", fitted(name, kWidth - 57));
     for (std::size_t i_via = 0; i_via < counted; ++i_via) {
-      out += fmt::format("{:>56}{}\n", "via ", fitted(frame_name(site.frames[i_via]), kWidth - 56));
+      out += fmt::format("{:>57}{}\n", "via ", fitted(frame_name(site.frames[i_via]), kWidth - 57));
     }
   }
   if (rest != 0) {
-    out += fmt::format("{:>15} {:>6.1f}% {:>12}  {:<16} {} more callers\n", grouped(rest), percent(rest, r.calls()),
+    out += fmt::format("{:>13} {:>6.1f}% {:>12}  {:<16} {} more callers\n", grouped(rest), percent(rest, r.calls()),
                        rate(rest, r.seconds), "", r.sites.size() - kTopSites);
   }
 }

@@ -1,0 +1,117 @@
+// Counting by key: exact, per thread, with a full table's calls going to the shared one, and what is dropped told.
+#include "callsite/site_table.h"
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <memory>
+#include <thread>
+#include <vector>
+
+namespace clockshim {
+namespace {
+
+// Frames that no module holds, so that nothing is taken for a wrapper and no stack is followed.
+Frame nowhere(std::uintptr_t pc) { return Frame{pc, 0, 0}; }
+SiteKey key(std::uintptr_t pc, unsigned clock = CLOCK_MONOTONIC) { return SiteKey{pc, clock, Function::clock_gettime}; }
+
+std::map<std::uint64_t, std::uint64_t> counts() {
+  std::map<std::uint64_t, std::uint64_t> sums;
+  g_sites.for_each_count([&](SiteKey k, std::uint64_t n) { sums[k.raw()] += n; });
+  return sums;
+}
+
+void call(SiteKey k, std::uintptr_t pc) {
+  if (!SiteTable::count_again(k)) g_sites.count_elsewhere(k, nowhere(pc));
+}
+
+TEST(SiteKey, TellsAddressClockAndFunctionApart) {
+  const SiteKey k{0x7fffdeadbeef, CLOCK_TAI, Function::gettimeofday};
+  EXPECT_EQ(k.clock(), static_cast<unsigned>(CLOCK_TAI));
+  EXPECT_EQ(k.function(), Function::gettimeofday);
+  EXPECT_NE(key(0x1000).raw(), key(0x1001).raw());
+  EXPECT_NE(key(0x1000, CLOCK_REALTIME).raw(), key(0x1000).raw());
+}
+
+TEST(SiteKey, AChainKeepsClockAndFunctionAndIsNoPlainKey) {
+  const SiteKey k = SiteKey{0x5555, CLOCK_BOOTTIME, Function::timespec_get}.behind(0x6666);
+  EXPECT_EQ(k.clock(), static_cast<unsigned>(CLOCK_BOOTTIME));
+  EXPECT_EQ(k.function(), Function::timespec_get);
+  EXPECT_NE(k.raw() & SiteKey::kChain, 0U);
+  EXPECT_EQ(k.raw() & SiteKey::kRule, 0U);
+  EXPECT_NE(k.raw(), (SiteKey{0x5555, CLOCK_BOOTTIME, Function::timespec_get}.behind(0x6667).raw()));
+}
+
+TEST(SiteKey, ChainsOfNeighbouringAddressesDoNotMeet) {
+  std::map<std::uint64_t, int> seen;
+  for (std::uintptr_t outer = 0x400000; outer < 0x400000 + 20000; ++outer) ++seen[key(0x7f0000001234).behind(outer).raw()];
+  EXPECT_EQ(seen.size(), 20000U);
+}
+
+TEST(FrameRule, SurvivesPacking) {
+  for (const FrameRule rule : {FrameRule{8, 0, false}, FrameRule{16, -16, true}, FrameRule{4096, -32768, false}}) {
+    const FrameRule back = FrameRule::unpacked(rule.packed());
+    EXPECT_EQ(back.cfa_offset, rule.cfa_offset);
+    EXPECT_EQ(back.saved_frame, rule.saved_frame);
+    EXPECT_EQ(back.from_frame, rule.from_frame);
+    EXPECT_NE(rule.packed(), 0U) << "0 means: not written yet";
+  }
+}
+
+TEST(FrameRule, FindsTheCallersFrame) {
+  std::uintptr_t stack[8] = {0, 0, 0xbbbb, 0xcafe, 0};  // saved rbp at [2], return address at [3], CFA is &[4]
+  const Frame frame{0x1234, reinterpret_cast<std::uintptr_t>(&stack[1]), 0x9999};
+  const Frame caller = FrameRule{24, -16, false}.caller_of(frame);
+  EXPECT_EQ(caller.pc, 0xcafeU);
+  EXPECT_EQ(caller.frame, 0xbbbbU);
+  EXPECT_EQ(caller.stack, reinterpret_cast<std::uintptr_t>(&stack[4]));
+}
+
+TEST(SiteTable, CountsEveryCallOnce) {
+  const auto before = counts();
+  for (int i = 0; i < 1000; ++i) call(key(0x111000 + static_cast<std::uintptr_t>(i % 7)), 0x111000);
+  const auto after = counts();
+  std::uint64_t sum = 0;
+  for (const auto& [k, n] : after) sum += n - (before.count(k) ? before.at(k) : 0);
+  EXPECT_EQ(sum, 1000U);
+  EXPECT_EQ(after.at(key(0x111000).raw()), 143U);
+}
+
+TEST(SiteTable, MoreSitesThanATableHoldsAreStillExact) {
+  std::thread([] {
+    for (int round = 0; round < 3; ++round) {
+      for (std::uintptr_t pc = 0; pc < 600; ++pc) call(key(0x222000 + pc), 0x222000 + pc);
+    }
+  }).join();
+  const auto after = counts();
+  for (std::uintptr_t pc = 0; pc < 600; ++pc) ASSERT_EQ(after.at(key(0x222000 + pc).raw()), 3U) << pc;
+  EXPECT_EQ(g_sites.dropped(), 0U);
+}
+
+TEST(SiteTable, ThreadsComeAndGoAndNothingIsLost) {
+  for (int round = 0; round < 200; ++round) {
+    std::vector<std::thread> threads;
+    for (int t = 0; t < 4; ++t) {
+      threads.emplace_back([] {
+        for (int i = 0; i < 50; ++i) call(key(0x333000), 0x333000);
+      });
+    }
+    for (auto& t : threads) t.join();
+  }
+  EXPECT_EQ(counts().at(key(0x333000).raw()), 200U * 4 * 50);
+}
+
+TEST(ThreadRegistry, GivesEachPointerOneNumberUntilItIsFull) {
+  auto registry = std::make_unique<ThreadRegistry>();
+  std::map<unsigned, std::uintptr_t> owners;
+  for (std::uintptr_t i = 1; i <= kMaxThreads; ++i) {
+    const unsigned index = registry->index_of(i * 0x1000);
+    ASSERT_LT(index, kMaxThreads);
+    ASSERT_TRUE(owners.emplace(index, i).second) << "two threads with one number";
+    ASSERT_EQ(registry->index_of(i * 0x1000), index);
+  }
+  EXPECT_EQ(registry->index_of(0xdead000), kNoThread);
+}
+
+}  // namespace
+}  // namespace clockshim

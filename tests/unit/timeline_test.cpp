@@ -1,0 +1,196 @@
+// The timeline with an injected counter and an injected kernel clock: what is served, when it is asked again, and what
+// steps, gaps, a refused clock and a counter that goes backwards do. No sleeping, no real time.
+#include "clock/timeline.h"
+
+#include <gtest/gtest.h>
+
+#include <memory>
+
+namespace clockshim {
+namespace {
+
+// A counter of 2 ticks a nanosecond. Each look at it takes 20 ticks; each reading of the clock `cost` ticks.
+struct FakeSource {
+  std::uint64_t ticks = 1'000'000;
+  std::int64_t offset = 1'700'000'000'000'000'000;  // the real clock = ticks / 2 + offset
+  std::uint64_t cost = 60;
+  int readings = 0;
+  bool refuses = false;
+
+  Ticks counter() noexcept { return Ticks{ticks += 20}; }
+  bool real(clockid_t, Nanos& out) noexcept {
+    ++readings;
+    ticks += cost / 2;
+    out = now();
+    ticks += cost - cost / 2;
+    return !refuses;
+  }
+  [[nodiscard]] Nanos now() const { return Nanos{static_cast<std::int64_t>(ticks / 2) + offset}; }
+  void pass(Nanos n) { ticks += static_cast<std::uint64_t>(n.raw()) * 2; }
+};
+
+class TimelineTest : public testing::Test {
+ protected:
+  void start(Nanos tolerance = microseconds(10)) { timeline->start({tolerance, all_servable()}); }
+  // As an interposed call does it: the gate, then the slow side.
+  Answer call(Nanos& out, unsigned id = CLOCK_MONOTONIC) {
+    timespec t;
+    if (timeline->read(id, source.counter(), t)) {
+      out = from_timespec(t);
+      return Answer::served;
+    }
+    return timeline->resync(id, source, out);
+  }
+  Nanos served(unsigned id = CLOCK_MONOTONIC) {
+    Nanos out;
+    EXPECT_EQ(call(out, id), Answer::served);
+    return out;
+  }
+  // Two samples a baseline apart, and the first segment.
+  void calibrate(unsigned id = CLOCK_MONOTONIC) {
+    Nanos out;
+    EXPECT_EQ(call(out, id), Answer::real);
+    source.pass(policy::kFirstBaseline + microseconds(10));
+    EXPECT_EQ(call(out, id), Answer::served);
+  }
+
+  std::unique_ptr<Timeline<FakeSource>> timeline = std::make_unique<Timeline<FakeSource>>();
+  FakeSource source;
+};
+
+TEST_F(TimelineTest, ServesNothingBeforeItIsStarted) {
+  Nanos out;
+  EXPECT_EQ(call(out), Answer::none);
+  EXPECT_EQ(source.readings, 0);
+}
+
+TEST_F(TimelineTest, TheFirstCallsGetTheRealClockWithoutWaiting) {
+  start();
+  Nanos out;
+  EXPECT_EQ(call(out), Answer::real);
+  EXPECT_LE(magnitude(out - source.now()).raw(), 100);
+}
+
+TEST_F(TimelineTest, ServesWithinTheBracketAndNeverEarly) {
+  start();
+  calibrate();
+  for (int i = 0; i < 20000; ++i) {
+    source.pass(Nanos{777});
+    const Nanos before = source.now();
+    const Nanos out = served();
+    ASSERT_GE(out, before) << "served from the early side at call " << i;
+    ASSERT_LE((out - source.now()).raw(), 200) << "call " << i;
+  }
+  EXPECT_EQ(timeline->accuracy().summary().over_tolerance, 0U);
+  EXPECT_GT(timeline->accuracy().summary().samples, 2U);
+}
+
+TEST_F(TimelineTest, NeverGoesBackwardsOverThousandsOfJointsWithAClockThatSlews) {
+  start();
+  calibrate();
+  Nanos last{0};
+  for (int i = 0; i < 200000; ++i) {
+    source.pass(Nanos{311});
+    if (i % 5 == 0) source.offset += (i / 10000) % 2 == 0 ? 0 : -1;  // slewed by some 600 ppm, now and then
+    const Nanos out = served();
+    ASSERT_GE(out, last) << "call " << i;
+    ASSERT_LE(magnitude(out - source.now()), microseconds(10)) << "call " << i;
+    last = out;
+  }
+}
+
+TEST_F(TimelineTest, NothingIsExtrapolatedPastASegmentsEnd) {
+  start();
+  calibrate();
+  source.pass(milliseconds(300));
+  source.offset += 5'000'000;  // while nobody looked
+  timespec t;
+  EXPECT_FALSE(timeline->read(CLOCK_MONOTONIC, source.counter(), t));
+  EXPECT_LE(magnitude(served() - source.now()), microseconds(1));
+}
+
+TEST_F(TimelineTest, AStepOfTheWallClockIsTakenOverBothWays) {
+  start();
+  calibrate(CLOCK_REALTIME);
+  for (const std::int64_t step : {1'000'000LL, -1'000'000LL, 86'400'000'000'000LL, -86'400'000'000'000LL}) {
+    source.offset += step;
+    source.pass(milliseconds(3));
+    for (int i = 0; i < 10; ++i) {
+      source.pass(microseconds(400));
+      served(CLOCK_REALTIME);
+    }
+    EXPECT_LE(magnitude(served(CLOCK_REALTIME) - source.now()), microseconds(10)) << "step " << step;
+  }
+}
+
+TEST_F(TimelineTest, MonotonicIsBrakedAndNotSteppedBack) {
+  start();
+  calibrate();
+  Nanos last = served();
+  source.offset -= 300'000;  // the counter jumped ahead of the clock by 300 us
+  for (int i = 0; i < 30000; ++i) {
+    source.pass(Nanos{1000});
+    const Nanos out = served();
+    ASSERT_GE(out, last) << i;
+    last = out;
+  }
+  EXPECT_LE(magnitude(served() - source.now()), microseconds(10)) << "it should have caught up by now";
+  EXPECT_GT(timeline->chain(CLOCK_MONOTONIC).disturbances.load(), 0U);
+}
+
+TEST_F(TimelineTest, ACounterThatFallsBehindGetsTheRealClockAndNothingBelowWhatWasServed) {
+  start();
+  calibrate();
+  const Nanos last = served();
+  source.ticks -= 40'000'000;  // 20 ms
+  source.offset += 20'000'000;
+  Nanos out;
+  EXPECT_NE(call(out), Answer::none);
+  EXPECT_GE(out + microseconds(10), last);
+  EXPECT_LE(magnitude(out - source.now()), milliseconds(5));
+}
+
+TEST_F(TimelineTest, AToleranceBelowTheBracketIsRefusedWithTheFigureThatCouldBeKept) {
+  source.cost = 10'000;  // a 5 us clock
+  start(microseconds(1));
+  Nanos out;
+  for (int i = 0; i < 50; ++i) {
+    source.pass(microseconds(100));
+    call(out);
+  }
+  EXPECT_EQ(call(out), Answer::none) << "the real function's turn";
+  const std::int64_t best = timeline->chain(CLOCK_MONOTONIC).unreachable_best.load();
+  EXPECT_GT(best, 5000);
+  EXPECT_LT(best, 20'000);
+}
+
+TEST_F(TimelineTest, ASlowClockIsReadOnceAResync) {
+  source.cost = 10'000;
+  start();
+  calibrate();
+  for (int i = 0; i < 100; ++i) source.pass(microseconds(50)), served();
+  const int before = source.readings;
+  const std::uint64_t resyncs = timeline->chain(CLOCK_MONOTONIC).resyncs.load();
+  for (int i = 0; i < 10000; ++i) source.pass(microseconds(10)), served();
+  const auto more = timeline->chain(CLOCK_MONOTONIC).resyncs.load() - resyncs;
+  EXPECT_GT(more, 10U);
+  EXPECT_LE(static_cast<std::uint64_t>(source.readings - before), more + more / 8);
+}
+
+TEST_F(TimelineTest, AClockThatTheKernelRefusesIsNotServed) {
+  start();
+  source.refuses = true;
+  Nanos out;
+  EXPECT_EQ(call(out), Answer::none);
+}
+
+TEST_F(TimelineTest, ClocksDoNotMix) {
+  timeline->start({microseconds(10), mask_of(CLOCK_REALTIME)});
+  Nanos out;
+  EXPECT_EQ(call(out, CLOCK_MONOTONIC), Answer::none);
+  EXPECT_EQ(call(out, CLOCK_REALTIME), Answer::real);
+  EXPECT_EQ(call(out, CLOCK_PROCESS_CPUTIME_ID), Answer::none);
+}
+
+}  // namespace
+}  // namespace clockshim
