@@ -21,6 +21,13 @@ struct Calibration {
 
 inline Calibration calibration_from(const Sample& first) { return Calibration{first, first, Rate{}, 0}; }
 
+// How far two rates are apart, in parts in 10^9 of the second.
+inline std::int64_t deviation_ppb(Rate a, Rate b) {
+  if (b.raw() == 0) return INT64_MAX;
+  const Wide difference = static_cast<Wide>(a.raw()) - static_cast<Wide>(b.raw());
+  return static_cast<std::int64_t>((difference < 0 ? -difference : difference) * kNanosPerSecond / b.raw());
+}
+
 // Takes in one more sample. The rate's uncertainty is that of its two brackets over the baseline.
 inline Calibration updated(Calibration c, const Sample& s) {
   const TickDelta ticks = s.before - c.older.before;
@@ -31,8 +38,10 @@ inline Calibration updated(Calibration c, const Sample& s) {
   const Nanos unknown = to_nanos(TickDelta{c.older.width.raw() + s.width.raw()}, measured) + Nanos{1};
   const std::int64_t uncertainty =
       static_cast<std::int64_t>(std::min<Wide>(static_cast<Wide>(unknown.raw()) * kNanosPerSecond / elapsed.raw(), kNanosPerSecond));
-  // A fresh measurement over a long baseline wins even where an old one was a little narrower: the kernel may have slewed.
-  if (!c.rate.plausible() || uncertainty <= c.uncertainty_ppb || elapsed >= policy::kBaselineStep) {
+  // A narrower measurement wins, unless it says what no slew can do: then the clock was nudged, and its pace is as before.
+  // A fresh one over a long baseline wins in any case: the kernel may have slewed since.
+  const bool narrower = uncertainty <= c.uncertainty_ppb && deviation_ppb(measured, c.rate) <= policy::kSlewPpb + c.uncertainty_ppb + uncertainty;
+  if (!c.rate.plausible() || narrower || elapsed >= policy::kBaselineStep) {
     c.rate = measured;
     c.uncertainty_ppb = uncertainty;
   }

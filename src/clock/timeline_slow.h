@@ -115,7 +115,7 @@ void Timeline<Source>::refresh(unsigned id, Source& source, PublishedWord head, 
     return;  // the next turn of resync() finds nothing valid and begins afresh
   }
   Record next;
-  next.calibration = updated(record.calibration, s);
+  next.calibration = stepped_back ? rebased(record.calibration, s) : updated(record.calibration, s);
   Nanos length = segment_length(next.calibration, s, settings_.tolerance);
   if (length.raw() == 0) length = policy::kShortestSegment;
   if (stepped_back) chain.disturbances.fetch_add(1, std::memory_order_relaxed);

@@ -11,7 +11,7 @@ namespace {
 
 // A counter of 2 ticks a nanosecond. Each look at it takes 20 ticks; each reading of the clock `cost` ticks.
 struct FakeSource {
-  std::uint64_t ticks = 1'000'000;
+  std::uint64_t ticks = 1'000'000'000;
   std::int64_t offset = 1'700'000'000'000'000'000;  // the real clock = ticks / 2 + offset
   std::uint64_t cost = 60;
   int readings = 0;
@@ -66,9 +66,11 @@ TEST_F(TimelineTest, ServesNothingBeforeItIsStarted) {
 
 TEST_F(TimelineTest, TheFirstCallsGetTheRealClockWithoutWaiting) {
   start();
+  const Nanos before = source.now();
   Nanos out;
   EXPECT_EQ(call(out), Answer::real);
-  EXPECT_LE(magnitude(out - source.now()).raw(), 100);
+  EXPECT_GE(out, before);
+  EXPECT_LE(out, source.now());
 }
 
 TEST_F(TimelineTest, ServesWithinTheBracketAndNeverEarly) {
@@ -79,7 +81,7 @@ TEST_F(TimelineTest, ServesWithinTheBracketAndNeverEarly) {
     const Nanos before = source.now();
     const Nanos out = served();
     ASSERT_GE(out, before) << "served from the early side at call " << i;
-    ASSERT_LE((out - source.now()).raw(), 200) << "call " << i;
+    ASSERT_LE((out - source.now()).raw(), 500) << "call " << i;
   }
   EXPECT_EQ(timeline->accuracy().summary().over_tolerance, 0U);
   EXPECT_GT(timeline->accuracy().summary().samples, 2U);
