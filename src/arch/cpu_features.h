@@ -3,14 +3,9 @@
 
 namespace clockshim {
 
-struct CpuFeatures {
-  bool counter = false;            // CPUID.1:EDX[4], rdtsc exists
-  bool counter_invariant = false;  // CPUID.80000007H:EDX[8], constant rate in all P-, C- and T-states (Intel SDM 3B, 18.17.1)
-  bool hypervisor = false;         // CPUID.1:ECX[31]
-  char brand[49] = {};             // CPUID.80000002H..4H, NUL-terminated, "" where the CPU has none
-};
-
-// Async-signal-safe, thread-safe, about 30 us in a virtual machine (CPUID traps), so called once at start.
-CpuFeatures cpu_features() noexcept;
+// Whether the counter runs at a constant rate in all P-, C- and T-states: CPUID.80000007H:EDX[8] (Intel SDM vol. 3B,
+// "Invariant TSC"; AMD APM vol. 3, appendix E). Async-signal-safe. Tens of microseconds in a virtual machine, where CPUID
+// traps: for the start only.
+bool counter_invariant() noexcept;
 
 }  // namespace clockshim

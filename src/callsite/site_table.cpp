@@ -143,7 +143,7 @@ bool SiteTable::first_sight(SiteKey key, const Frame* chain, unsigned depth, Thr
 // Adds `amount` (or, for a rule, stores the word) under a new or known key. The key is claimed first and by a locked
 // exchange: a signal handler may be doing the same.
 void SiteTable::insert(ThreadSites* table, std::uint64_t key, std::uint64_t amount) noexcept {
-  if (table != nullptr && totals_[table - threads_].used < kThreadSitesUsable) {
+  if (table != nullptr && used_[table - threads_] < kThreadSitesUsable) {
     const unsigned home = SiteKey{key & ~SiteKey::kRule}.home(kThreadSiteBits);
     for (unsigned probe = 0; probe < kThreadSites; ++probe) {
       ThreadSites::Entry& entry = table->entries[(home + probe) % kThreadSites];
@@ -155,7 +155,7 @@ void SiteTable::insert(ThreadSites* table, std::uint64_t key, std::uint64_t amou
       } else {
         Arch::increment(entry.count);
       }
-      if (fresh) Arch::increment(totals_[table - threads_].used);
+      if (fresh) Arch::increment(used_[table - threads_]);
       return;
     }
   }
@@ -185,7 +185,9 @@ void SiteTable::count_real(unsigned clock) noexcept {
 
 std::uint64_t SiteTable::real_calls(unsigned clock) const noexcept {
   std::uint64_t sum = overflow_real_[clock].load(std::memory_order_relaxed);
-  for (const auto& totals : totals_) sum += totals.real[clock];
+  for (unsigned thread = 0; thread < kMaxThreads; ++thread) {
+    if (used_[thread] != 0) sum += totals_[thread].real[clock];
+  }
   return sum;
 }
 

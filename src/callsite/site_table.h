@@ -37,7 +37,6 @@ struct ThreadSites {
 };
 struct ThreadTotals {
   std::uint64_t real[kClockIds];  // calls that the real function answered
-  std::uint64_t used;             // entries of the thread's table
 };
 
 // A loaded module, as it was when a site in it was first seen. Append-only.
@@ -90,8 +89,9 @@ class alignas(4096) SiteTable {
   // For the report. f(key, count) for each key of each table, the same key several times.
   template <class F>
   void for_each_count(F f) const {
-    for (const auto& table : threads_) {
-      for (const auto& e : table.entries) {
+    for (unsigned thread = 0; thread < kMaxThreads; ++thread) {
+      if (used_[thread] == 0) continue;  // so that an unused table's pages stay untouched
+      for (const auto& e : threads_[thread].entries) {
         if (e.key != 0 && (e.key & SiteKey::kRule) == 0) f(SiteKey{e.key}, e.count);
       }
     }
@@ -126,6 +126,7 @@ class alignas(4096) SiteTable {
 
   ThreadSites threads_[kMaxThreads]{};
   ThreadTotals totals_[kMaxThreads]{};
+  std::uint64_t used_[kMaxThreads]{};  // entries of each thread's table
   OverflowEntry overflow_[kOverflowSites]{};
   SiteRecord sites_[kSites]{};
   ModuleRecord modules_[kModules]{};

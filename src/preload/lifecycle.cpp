@@ -41,11 +41,10 @@ constinit ProcessState* g_state = nullptr;
 std::string reason_to_pass_through(const ProcessState& state) {
   if (!state.settings.errors.empty()) return "a setting can't be used";
   if (state.settings.tolerance == Nanos{0}) return "CLOCKSHIM_TOLERANCE=0: count, serve nothing";
-  const CpuFeatures cpu = cpu_features();
-  if (!cpu.counter) return "this CPU has no time stamp counter";
   if (counter_forbidden()) return "PR_SET_TSC forbids the time stamp counter here";
-  if (!cpu.counter_invariant) return "the CPU does not promise an invariant TSC";
-  if (state.clocksource != "tsc" && sysconf(_SC_NPROCESSORS_CONF) > 1) {
+  if (state.clocksource == "tsc") return "";  // the kernel found it good; CPUID, which a hypervisor traps, need not be asked
+  if (!counter_invariant()) return "the CPU does not promise an invariant TSC";
+  if (sysconf(_SC_NPROCESSORS_CONF) > 1) {
     return "clocksource " + state.clocksource + ": nothing here vouches that the CPUs' counters agree";
   }
   return "";
@@ -118,7 +117,7 @@ void start(ProcessState& state) {
   state.mode_reason = reason_to_pass_through(state);
   state.mode = state.mode_reason.empty() ? "coherent" : "passthrough";
   if (state.mode_reason.empty()) {
-    state.mode_reason = "clocksource " + state.clocksource + ", invariant TSC";
+    state.mode_reason = state.clocksource == "tsc" ? "clocksource tsc" : "one CPU, invariant TSC";
     g_clock.relaxed = settings.order == Order::relaxed;
     g_clock.timeline.start({settings.tolerance, settings.clocks});
   } else if (settings.errors.empty() && settings.tolerance != Nanos{0}) {
