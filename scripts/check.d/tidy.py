@@ -1,0 +1,49 @@
+#!/usr/bin/env python3
+"""clang-tidy over src/, from meson's compile_commands.json. usage: tidy.py BUILD SRC
+
+The library is built by GCC only; flags that Clang doesn't know are taken out of a copy of the commands. (One of them,
+-ffixed-rbp, changes what is compiled, not what is said about it.)
+"""
+import concurrent.futures
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+GCC_ONLY = {'-ffixed-rbp', '-fno-gnu-unique', '-fno-delete-null-pointer-checks', '-Wno-nonnull-compare'}
+
+
+def main():
+    build, src = (pathlib.Path(p).resolve() for p in sys.argv[1:3])
+    commands = []
+    for entry in json.loads((build / 'compile_commands.json').read_text()):
+        path = (pathlib.Path(entry['directory']) / entry['file']).resolve()
+        if not path.is_relative_to(src):
+            continue
+        words = [w for w in entry['command'].split() if w not in GCC_ONLY]
+        commands.append({**entry, 'file': str(path), 'command': ' '.join(words)})
+    files = sorted({c['file'] for c in commands})
+    if not files:
+        sys.exit(f'no file of {src} in {build}/compile_commands.json')
+    with tempfile.TemporaryDirectory() as folder:
+        (pathlib.Path(folder) / 'compile_commands.json').write_text(json.dumps(commands))
+
+        def tidy(path):
+            return subprocess.run(
+                ['clang-tidy', '--quiet', '-p', folder, '--extra-arg=-Wno-unknown-warning-option', path],
+                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
+
+        with concurrent.futures.ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+            results = list(pool.map(tidy, files))
+    failed = 0
+    for path, result in zip(files, results):
+        if result.returncode != 0:
+            failed += 1
+            print(result.stdout.strip() or f'{path}: clang-tidy: {result.stderr.strip()}')
+    return 1 if failed else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
