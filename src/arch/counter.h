@@ -9,6 +9,7 @@
 
 namespace clockshim {
 
+// clang-format off: version 14 does not know requirements
 template <class A>
 concept CounterArch = requires(std::uint64_t& count) {
   // The counter, in program order after every earlier load (what one thread saw of another is older than the reading).
@@ -20,6 +21,7 @@ concept CounterArch = requires(std::uint64_t& count) {
   // The thread pointer: different for every live thread that has a thread control block of its own.
   { A::thread_pointer() } noexcept -> std::same_as<std::uintptr_t>;
 };
+// clang-format on
 
 }  // namespace clockshim
 

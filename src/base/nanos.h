@@ -1,6 +1,7 @@
 // Nanoseconds: a point on a kernel clock, or a length of time. Signed 64 bits: +-292 years.
 #pragma once
 
+#include <compare>
 #include <cstdint>
 #include <ctime>
 

@@ -2,6 +2,7 @@
 // its length in nanoseconds is measured, never assumed. No conversion to time lives here: see segment.h.
 #pragma once
 
+#include <compare>
 #include <cstdint>
 
 namespace clockshim {

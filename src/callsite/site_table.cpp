@@ -82,6 +82,11 @@ void SiteTable::count_elsewhere(SiteKey key, const Frame& caller) noexcept {
       case Found::nothing:
         if (!first_sight(key, chain, depth, table, rule)) return;
     }
+    if (depth > kMaxWrappers || !rule.leads_near(frame)) {  // a stale rule: the call is counted under the wrapper
+      add_site(key, chain, depth, false);
+      insert(nullptr, key.raw(), 1);
+      return;
+    }
     frame = rule.caller_of(frame);
     key = key.behind(frame.pc);
   }
@@ -129,7 +134,7 @@ bool SiteTable::first_sight(SiteKey key, const Frame* chain, unsigned depth, Thr
   const Frame& frame = chain[depth - 1];
   Module module;
   if (depth <= kMaxWrappers && find_module(frame.pc, module) && in_wrapper(module, frame.pc)) {
-    if (guard.held() && learn_rule(frame.pc, rule)) {
+    if (guard.held() && learn_rule(frame.pc, rule) && rule.leads_near(frame)) {
       insert(table, key.raw() | SiteKey::kRule, rule.packed());
       return true;
     }

@@ -74,7 +74,9 @@ class alignas(4096) SiteTable {
     if (CLOCKSHIM_UNLIKELY(mine == nullptr)) return false;
     const ThreadSites::Entry& entry = mine->entries[key.home(kThreadSiteBits)];
     if (CLOCKSHIM_UNLIKELY(entry.key != (key.raw() | SiteKey::kRule) || entry.count == 0)) return false;
-    return count_again(key.behind(FrameRule::unpacked(entry.count).return_address_of(caller)));
+    const FrameRule rule = FrameRule::unpacked(entry.count);
+    if (CLOCKSHIM_UNLIKELY(!rule.leads_near(caller))) return false;
+    return count_again(key.behind(rule.return_address_of(caller)));
   }
 
   // Counts any call: walks through wrappers, learns a site at its first sight. `caller` is the frame that called.

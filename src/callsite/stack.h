@@ -36,6 +36,12 @@ struct FrameRule {
     return (from_frame ? f.frame : f.stack) + static_cast<std::uintptr_t>(static_cast<std::intptr_t>(cfa_offset));
   }
 
+  // Whether the rule leads to a place just above the frame's stack pointer, as a small function's does. A rule may be stale
+  // (its module unloaded, other code in its place, rbp a mere number there): then what it finds may be wrong, but it is
+  // looked for on the stack only, which is mapped that far: the thread's control block or the environment stands above.
+  static constexpr std::uintptr_t kNear = 1024;
+  [[nodiscard]] bool leads_near(const Frame& f) const { return cfa(f) - f.stack - sizeof(std::uintptr_t) < kNear; }
+
   // Where the frame's function returns to. Reads the stack, as caller_of() does.
   [[nodiscard]] std::uintptr_t return_address_of(const Frame& f) const {
     return *reinterpret_cast<const std::uintptr_t*>(cfa(f) - sizeof(std::uintptr_t));

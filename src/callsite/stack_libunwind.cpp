@@ -162,16 +162,16 @@ bool start_unwinder(std::string& reason) {
   accessors.access_fpreg = access_fpreg;
   accessors.resume = resume;
   accessors.get_proc_name = get_proc_name;
+  // libunwind initialises itself in the next call: what that opens is closed when this function ends.
+  const PipeCloser closer;
   const unw_addr_space_t space = u.create_addr_space(&accessors, 0);
   if (space == nullptr) {
     reason = "libunwind refused an address space";
     return false;
   }
   u.set_caching_policy(space, UNW_CACHE_NONE);  // no lock of its own, and nothing to go stale after dlclose
-  // Initialise now: what this opens is closed now, and the first call in a signal handler finds it done.
-  const PipeCloser closer;
   u.space = space;
-  FrameRule ignored;
+  FrameRule ignored;  // and whatever is left for the first step, so that a signal handler finds it done
   learn_rule(reinterpret_cast<std::uintptr_t>(__builtin_return_address(0)), ignored);
   return true;
 }

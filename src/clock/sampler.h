@@ -3,6 +3,7 @@
 #pragma once
 
 #include <concepts>
+#include <ctime>
 
 #include "base/nanos.h"
 #include "base/ticks.h"
@@ -11,11 +12,13 @@
 namespace clockshim {
 
 // Where time comes from. The library's is the CPU and the kernel; tests put others in its place.
+// clang-format off: version 14 does not know requirements
 template <class S>
 concept TimeSource = requires(S& source, clockid_t id, Nanos& out) {
   { source.counter() } noexcept -> std::same_as<Ticks>;  // ordered after earlier loads
   { source.real(id, out) } noexcept -> std::same_as<bool>;
 };
+// clang-format on
 
 struct Sample {
   Ticks before;

@@ -23,4 +23,6 @@ bool counter_forbidden() noexcept {
   return prctl(PR_GET_TSC, &mode) == 0 && mode == PR_TSC_SIGSEGV;
 }
 
+bool seccomp_filtered() noexcept { return prctl(PR_GET_SECCOMP) > 0; }
+
 }  // namespace clockshim

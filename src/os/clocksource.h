@@ -12,4 +12,7 @@ std::string current_clocksource();
 // Whether PR_SET_TSC makes rdtsc fault in this process (prctl(2), PR_GET_TSC).
 bool counter_forbidden() noexcept;
 
+// Whether a seccomp filter is on this thread (prctl(2), PR_GET_SECCOMP): then files are better not opened.
+bool seccomp_filtered() noexcept;
+
 }  // namespace clockshim

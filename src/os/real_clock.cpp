@@ -29,7 +29,7 @@ long raw_syscall(long number, long first, long second) noexcept {
 
 // Looks up one function in the dynamic symbols of the vDSO image at `base`. The symbol count comes from DT_HASH where
 // there is one, else the symbol table is taken to end where the string table starts, as every kernel lays it out.
-const void* vdso_symbol(std::uintptr_t base, const char* wanted) noexcept {
+void* vdso_symbol(std::uintptr_t base, const char* wanted) noexcept {
   const auto* header = reinterpret_cast<const Elf64_Ehdr*>(base);
   const auto* program = reinterpret_cast<const Elf64_Phdr*>(base + header->e_phoff);
   std::uintptr_t bias = 0;
@@ -55,7 +55,7 @@ const void* vdso_symbol(std::uintptr_t base, const char* wanted) noexcept {
   for (std::size_t i = 0; i < count; ++i) {
     const auto& symbol = symbols[i];
     if (symbol.st_shndx == SHN_UNDEF || ELF64_ST_TYPE(symbol.st_info) != STT_FUNC) continue;
-    if (std::strcmp(strings + symbol.st_name, wanted) == 0) return reinterpret_cast<const void*>(bias + symbol.st_value);
+    if (std::strcmp(strings + symbol.st_name, wanted) == 0) return reinterpret_cast<void*>(bias + symbol.st_value);
   }
   return nullptr;
 }

@@ -8,19 +8,16 @@
 #include "base/duration.h"
 #include "callsite/site_table.h"
 #include "clock/served_clock.h"
+#include "os/clocksource.h"
 #include "os/real_clock.h"
+#include "preload/lifecycle.h"
 #include "report/symbols.h"
 
 namespace clockshim {
 namespace {
 
-std::string executable_path() {
-  char path[4096];
-  const ssize_t length = readlink("/proc/self/exe", path, sizeof path);
-  return length > 0 ? std::string(path, static_cast<std::size_t>(length)) : "";
-}
-
-ReportFrame frame_at(const SiteRecord& site, unsigned i, const std::string& executable, Symbols& symbols) {
+// `symbols` null: no file may be opened any more, and frames stay without names.
+ReportFrame frame_at(const SiteRecord& site, unsigned i, const std::string& executable, Symbols* symbols) {
   ReportFrame frame;
   frame.offset = site.pc[i];
   if (site.module[i] >= kModules) return frame;
@@ -28,20 +25,19 @@ ReportFrame frame_at(const SiteRecord& site, unsigned i, const std::string& exec
   frame.module = module.path[0] != '\0' ? module.path : executable;
   frame.offset = site.pc[i] - module.load_bias;
   // The function of the call is that of the byte before the return address.
-  const SymbolName name = symbols.at(frame.module, frame.offset - 1);
+  if (symbols == nullptr) return frame;
+  const SymbolName name = symbols->at(frame.module, frame.offset - 1);
   frame.symbol = name.name;
   frame.symbol_offset = name.name.empty() ? 0 : name.offset + 1;
   return frame;
 }
 
-void collect_sites(Report& report, std::uint64_t (&calls)[kClockIds]) {
+void collect_sites(Report& report, const std::string& executable, Symbols* symbols, std::uint64_t (&calls)[kClockIds]) {
   std::unordered_map<std::uint64_t, std::uint64_t> counts;
   g_sites.for_each_count([&](SiteKey key, std::uint64_t count) {
     counts[key.raw()] += count;
     calls[key.clock()] += count;
   });
-  const std::string executable = executable_path();
-  Symbols symbols;
   for (const auto& [raw, count] : counts) {
     const SiteKey key{raw};
     ReportSite site;
@@ -78,12 +74,15 @@ Report collect_report(const ProcessState& state) {
   if (report.pid != state.pid) report.notes.push_back("forked from process " + std::to_string(state.pid) + "; counts are this process's own");
 
   std::uint64_t calls[kClockIds] = {};
-  collect_sites(report, calls);
+  Symbols symbols;
+  const bool filtered = seccomp_filtered();
+  if (filtered) report.notes.push_back("a seccomp filter is on: callers are not named");
+  collect_sites(report, state.executable, filtered ? nullptr : &symbols, calls);
   for (unsigned id = 0; id < kClockIds; ++id) {
     const Chain& chain = g_clock.timeline.chain(id);
     const std::uint64_t resyncs = chain.resyncs.load();
     report.disturbances += chain.disturbances.load();
-    if (calls[id] == 0 && resyncs == 0) continue;
+    if (calls[id] == 0 && (!g_uncounted || resyncs == 0)) continue;
     // A call may be counted as answered by the real function and, when the process ends at that instant, not yet as a call.
     const std::uint64_t real = std::min(g_sites.real_calls(id), calls[id]);
     report.clocks.push_back({std::string(clock_name(id)), calls[id], calls[id] - real, real, resyncs});

@@ -37,6 +37,16 @@ constinit TimespecGet g_timespec_get = nullptr;
 alignas(ProcessState) constinit unsigned char g_state_storage[sizeof(ProcessState)]{};
 constinit ProcessState* g_state = nullptr;
 
+std::string executable_path() {
+  char path[4096];
+  const ssize_t length = readlink("/proc/self/exe", path, sizeof path);
+  return length > 0 ? std::string(path, static_cast<std::size_t>(length)) : "";
+}
+
+// On standard error, a process that asked less often than this gets one line: else the children of a shell script, each with
+// its two or three calls, would bury the report that matters.
+constexpr std::uint64_t kTooFewToTell = 100;
+
 // Where to stop and why; "" to go on and serve.
 std::string reason_to_pass_through(const ProcessState& state) {
   if (!state.settings.errors.empty()) return "a setting can't be used";
@@ -97,8 +107,10 @@ void start(ProcessState& state) {
     return;
   }
   state.active = true;
+  state.executable = executable_path();  // now: the process may be in a chroot or behind a filter when it ends
   if (report_is_path(settings) && !settings.report.empty()) {
     const std::string problem = report_path_problem(expand_path(settings.report, path_facts(state)));
+    state.report_unwritable = !problem.empty();
     if (!problem.empty()) settings.errors.push_back("CLOCKSHIM_REPORT=\"" + settings.report + "\": " + problem);
   }
   for (const auto& error : settings.errors) {
@@ -147,12 +159,16 @@ void finish(const ProcessState& state) {
   if (!state.active || settings.report == "none") return;
   const Report report = collect_report(state);
   if (report.clocks.empty()) return;  // never asked for the time: nothing to tell
-  if (report_is_path(settings) && !settings.report.empty()) {
+  if (report_is_path(settings) && !settings.report.empty() && !state.report_unwritable) {
     const std::string path = report_path(state);
     const bool json = path.size() >= 5 && path.compare(path.size() - 5, 5, ".json") == 0;
     std::string problem;
     if (write_report(path, json ? render_json(report) : render_text(report), problem)) return;
-    say(LogLevel::error, settings.log, "report " + path + " could not be written: " + problem + "; here it is");
+    say(LogLevel::error, settings.log, "CLOCKSHIM_REPORT=\"" + settings.report + "\": " + path + " could not be written: " + problem + "; here is the report");
+  } else if (settings.report == "stderr" && !g_uncounted && report.calls() < kTooFewToTell) {
+    say(LogLevel::warn, settings.log,
+        state.program + "[" + std::to_string(report.pid) + "] asked for the time " + std::to_string(report.calls()) + " times; CLOCKSHIM_REPORT=PATH tells who");
+    return;
   }
   if (stderr_is_still_ours()) write_all(STDERR_FILENO, render_text(report));
 }

@@ -1,0 +1,14 @@
+/* Linked with early_library: says whether its resolver and its constructor got the time. */
+#include "host.h"
+
+int64_t seen_by_resolver(void);
+extern int64_t g_seen_by_constructor;
+
+int main(void) {
+  const int64_t now = host_clock(CLOCK_MONOTONIC);
+  HOST_EXPECT(seen_by_resolver() > 0);
+  HOST_EXPECT(g_seen_by_constructor >= seen_by_resolver());
+  HOST_EXPECT(now >= g_seen_by_constructor);
+  dprintf(1, "in order\n");
+  return 0;
+}

@@ -1,0 +1,48 @@
+// Why: allocators, IFUNC resolvers and early constructors ask for the time before any code of ours ran, and destructors
+// after all of it has. Zeroed memory must answer rightly, and the early calls are counted like all others.
+#include <gtest/gtest.h>
+
+#include "run_host.h"
+
+namespace clockshim::test {
+namespace {
+
+TEST(FirstCall, BeforeEveryConstructorAndAfterEveryDestructor) {
+  const HostRun bare = run_host("first_call", {.shim = false});
+  const HostRun run = run_host("first_call", {.report = true});
+  EXPECT_EQ(bare.ending(), "exit 5");
+  EXPECT_EQ(run.ending(), "exit 5") << run.err;
+  // The host's own words hold process numbers; what was asked where does not.
+  const auto asked = [](const HostRun& r) {
+    std::vector<std::string> lines;
+    for (const auto& line : lines_of(r.out)) {
+      if (line.rfind("asked", 0) == 0) lines.push_back(line);
+    }
+    return lines;
+  };
+  EXPECT_EQ(asked(run), asked(bare));
+  EXPECT_EQ(asked(run).size(), 6U);
+}
+
+TEST(FirstCall, EarlyCallsAreCounted) {
+  const HostRun run = run_host("first_call", {.report = true});
+  ASSERT_EQ(run.reports.size(), 1U) << run.err;
+  const long calls = calls_in_all(run.reports.begin()->second);
+  const long before_exit = numbers_by_process(run, "before_exit").begin()->second;
+  // The host's two destructors ask twice each, before or after ours.
+  EXPECT_GE(calls, before_exit);
+  EXPECT_LE(calls, before_exit + 4);
+}
+
+TEST(FirstCall, LibraryRelocatedBeforeTheShim) {
+  const HostRun bare = run_host("early_library_host", {.shim = false});
+  ASSERT_EQ(bare.ending(), "exit 0") << bare.out;
+  for (const char* now : {"", "1"}) {
+    const HostRun run = run_host("early_library_host", {.environment = {{"LD_BIND_NOW", now}}});
+    EXPECT_EQ(run.ending(), "exit 0") << "LD_BIND_NOW=" << now << "\n" << run.out << run.err;
+    EXPECT_EQ(run.out, bare.out);
+  }
+}
+
+}  // namespace
+}  // namespace clockshim::test
