@@ -1,0 +1,101 @@
+// The command `clockshim`: reads the command line and calls the one cmd_*.cpp that it names. The only file that includes
+// CLI11. A mistake in the command line is one line on standard error and exit status 2.
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <exception>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "cli/cmd_run.h"
+#include "os/log.h"
+
+namespace {
+
+using clockshim::LogLevel;
+using clockshim::cli::kUsageError;
+using clockshim::cli::RunOption;
+
+constexpr const char* kRunUsage = "clockshim run [OPTION...] -- COMMAND [ARG...]";
+
+int refuse(std::string line) {
+  std::replace(line.begin(), line.end(), '\n', ' ');
+  clockshim::say(LogLevel::error, LogLevel::error, line);
+  return kUsageError;
+}
+
+struct OptionText {
+  const char* name;
+  const char* variable;
+  const char* value;
+  const char* help;
+};
+
+constexpr OptionText kRunOptions[] = {
+    {"--tolerance", "CLOCKSHIM_TOLERANCE", "D", "the most that a served time may be off: 500ns, 10us, 1ms; 0: only count (default 10us)"},
+    {"--order", "CLOCKSHIM_ORDER", "O", "strict (default), or relaxed: about twice as fast, less exact across threads"},
+    {"--profile", "CLOCKSHIM_PROFILE", "P", "sites (default): count the callers; or off"},
+    {"--report", "CLOCKSHIM_REPORT", "R",
+     "stderr (default), none, or a path with %p pid, %e program, %h host, %t start; JSON where it ends in .json"},
+    {"--clocks", "CLOCKSHIM_CLOCKS", "L", "the clocks to serve: realtime,monotonic,monotonic_raw,boottime,tai (default: all)"},
+    {"--follow", "CLOCKSHIM_FOLLOW", "0|1", "1 (default): the command's children are served too; 0: the command alone"},
+    {"--only", "CLOCKSHIM_ONLY", "G", "serve only programs whose name matches one of these globs, a comma list"},
+    {"--skip", "CLOCKSHIM_SKIP", "G", "don't serve programs whose name matches one of these globs"},
+    {"--dir", "CLOCKSHIM_DIR", "D", "the folder of live counter files"},
+    {"--log", "CLOCKSHIM_LOG", "L", "off, error, warn (default), info or debug"},
+};
+
+// CLI11 does not know of what stands behind "--".
+class RunFormatter final : public CLI::Formatter {
+  std::string make_usage(const CLI::App* /*app*/, std::string /*name*/) const override { return "usage: " + std::string(kRunUsage) + "\n"; }
+};
+
+int main_or_throw(int argc, char** argv) {
+  // Everything behind the first "--" is the command's own, whatever it looks like.
+  char** const end = argv + argc;
+  char** const dashes = std::find(argv + std::min(argc, 1), end, std::string_view("--"));
+  const std::vector<std::string> command(std::min(dashes + 1, end), end);
+
+  CLI::App app("Serves the clock to programs on machines where asking the kernel is slow, and counts who asks.", "clockshim");
+  app.set_version_flag("--version", "clockshim " CLOCKSHIM_VERSION);
+  CLI::App* run = app.add_subcommand("run", "Runs a command under the shim, and ends as the command ends");
+  run->formatter(std::make_shared<RunFormatter>());
+  run->footer("Exit status: the command's; 2: a mistake in the command line; 126: the command does not start; 127: there is none.");
+  std::vector<std::pair<CLI::Option*, std::string>> values(std::size(kRunOptions));
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const OptionText& text = kRunOptions[i];
+    values[i].first = run->add_option(text.name, values[i].second, text.help)->type_name(text.value)->take_last();
+  }
+  app.footer("usage: " + std::string(kRunUsage) + "\nclockshim run --help tells the options of run.");
+
+  try {
+    app.parse(static_cast<int>(dashes - argv), argv);
+  } catch (const CLI::Success& asked_for_help) {
+    return app.exit(asked_for_help);
+  } catch (const CLI::ExtrasError& error) {
+    return refuse(std::string(error.what()) + "; usage: " + kRunUsage);
+  } catch (const CLI::ParseError& error) {
+    return refuse(error.what());
+  }
+  if (!run->parsed()) return refuse("say what to do: " + std::string(kRunUsage) + ", or clockshim --help");
+  if (command.empty()) return refuse("no command: " + std::string(kRunUsage));
+  std::vector<RunOption> options;
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    RunOption option{kRunOptions[i].name, kRunOptions[i].variable};
+    if (values[i].first->count() > 0) option.value = values[i].second;
+    options.push_back(option);
+  }
+  return clockshim::cli::run(options, command);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  clockshim::remember_stderr();
+  try {
+    return main_or_throw(argc, argv);
+  } catch (const std::exception& error) {
+    return refuse(error.what());
+  }
+}

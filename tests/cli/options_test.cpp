@@ -1,0 +1,105 @@
+// The command line of `clockshim`: a mistake is one line on standard error and exit status 2, and nothing is started.
+#include <gtest/gtest.h>
+
+#include "run_command.h"
+
+namespace clockshim::test {
+namespace {
+
+void expect_refused(const std::vector<std::string>& arguments, const std::string& part, const std::vector<std::string>& environment = {}) {
+  const Ending ending = run_clockshim(arguments, environment);
+  EXPECT_EQ(ending.exit_code, 2) << part;
+  EXPECT_EQ(ending.out, "") << "nothing may be started";
+  EXPECT_TRUE(ending.err.starts_with("clockshim: ")) << ending.err;
+  EXPECT_EQ(count_of(ending.err, "\n"), 1U) << ending.err;
+  EXPECT_NE(ending.err.find(part), std::string::npos) << ending.err;
+}
+
+void expect_refused_option(const std::string& option, const std::string& value, const std::string& right) {
+  expect_refused({"run", option, value, "--", "echo", "started"}, option + " \"" + value + "\": " + right);
+}
+
+TEST(Options, Version) {
+  const Ending ending = run_clockshim({"--version"});
+  EXPECT_EQ(ending.exit_code, 0);
+  EXPECT_EQ(ending.out, "clockshim " CLOCKSHIM_VERSION "\n");
+  EXPECT_EQ(ending.err, "");
+}
+
+TEST(Options, Help) {
+  EXPECT_NE(run_clockshim({"--help"}).out.find("clockshim run [OPTION...] -- COMMAND [ARG...]"), std::string::npos);
+  const Ending ending = run_clockshim({"run", "--help"});
+  EXPECT_EQ(ending.exit_code, 0);
+  for (const char* option :
+       {"--tolerance", "--order", "--profile", "--report", "--clocks", "--follow", "--only", "--skip", "--dir", "--log"}) {
+    EXPECT_NE(ending.out.find(option), std::string::npos) << option;
+  }
+}
+
+TEST(Options, NoCommand) {
+  expect_refused({}, "say what to do");
+  expect_refused({"run"}, "no command");
+  expect_refused({"run", "--"}, "no command");
+  expect_refused({"run", "--tolerance", "1us", "--"}, "no command");
+  expect_refused({"run", "echo", "started"}, "clockshim run [OPTION...] -- COMMAND");
+  expect_refused({"no-such-thing"}, "no-such-thing");
+}
+
+TEST(Options, BadValuesAreNamedWithWhatWouldBeRight) {
+  expect_refused_option("--tolerance", "10", "must be a duration");
+  expect_refused_option("--tolerance", "-5us", "must be a duration");
+  expect_refused_option("--tolerance", "2s", "must be a duration");
+  expect_refused_option("--order", "lax", "must be one of strict relaxed");
+  expect_refused_option("--profile", "some", "must be one of");
+  expect_refused_option("--clocks", "realtime,sundial", "must be a comma list");
+  expect_refused_option("--follow", "yes", "must be one of 0 1");
+  expect_refused_option("--log", "loud", "must be one of");
+  expect_refused_option("--report", "", "must be stderr, none, or a path");
+  expect_refused_option("--report", "/nowhere/report.txt", "can't be made in /nowhere/");
+  expect_refused_option("--report", "/", "is a directory");
+  expect_refused_option("--dir", "", "must be the path of a folder");
+  expect_refused({"run", "--no-such-option", "--", "echo", "started"}, "--no-such-option");
+  expect_refused({"run", "--tolerance"}, "--tolerance");
+}
+
+TEST(Options, BecomeTheCommandsSettings) {
+  const Ending ending = run_clockshim({"run",      "--tolerance", "1ms",      "--order",   "relaxed",    "--profile", "off",
+                                       "--report", "none",        "--clocks", "monotonic", "--log",      "info",      "--follow",
+                                       "1",        "--only=env*", "--skip=x", "--dir",     "/dev/shm/x", "--",        "env"});
+  for (const char* entry : {"TOLERANCE=1ms", "ORDER=relaxed", "PROFILE=off", "REPORT=none", "CLOCKS=monotonic", "LOG=info", "FOLLOW=1",
+                            "ONLY=env*", "SKIP=x", "DIR=/dev/shm/x"}) {
+    EXPECT_EQ(count_of(ending.out, "CLOCKSHIM_" + std::string(entry) + "\n"), 1U) << entry << " in " << ending.out;
+  }
+}
+
+TEST(Options, ComeBeforeTheEnvironment) {
+  const Ending ending = run_clockshim({"run", "--report", "none", "--tolerance", "1ms", "--", "env"},
+                                      {"CLOCKSHIM_TOLERANCE=2ms", "CLOCKSHIM_REPORT=/nowhere/x", "CLOCKSHIM_ORDER=relaxed"});
+  EXPECT_EQ(count_of(ending.out, "CLOCKSHIM_TOLERANCE="), 1U);
+  EXPECT_NE(ending.out.find("CLOCKSHIM_TOLERANCE=1ms\n"), std::string::npos);
+  EXPECT_NE(ending.out.find("CLOCKSHIM_ORDER=relaxed\n"), std::string::npos) << "what has no option stays";
+  EXPECT_EQ(ending.err, "");
+}
+
+TEST(Options, LibraryThatIsNotThere) {
+  expect_refused({"run", "--", "echo", "started"}, "CLOCKSHIM_LIBRARY=\"/nowhere/lib.so\"", {"CLOCKSHIM_LIBRARY=/nowhere/lib.so"});
+  // Away from its own folder the command finds no library around it, and says where it looked.
+  const TempDir folder;
+  std::filesystem::create_directories(folder.path("a/bin"));
+  const std::string copy = folder.path("a/bin/clockshim");
+  std::filesystem::copy_file(command_path(), copy);
+  const Ending ending = Running({copy, "run", "--", "echo", "started"}).finish();
+  EXPECT_EQ(ending.exit_code, 2);
+  EXPECT_EQ(ending.out, "");
+  for (const char* place : {"a/bin/,", "a/,", "a/lib/x86_64-linux-gnu/,", "a/lib/;"}) {
+    EXPECT_NE(ending.err.find(folder.path(place)), std::string::npos) << place << " in " << ending.err;
+  }
+  // ... and there it is.
+  std::filesystem::create_directories(folder.path("a/lib/x86_64-linux-gnu"));
+  std::filesystem::copy_file(shim_path(), folder.path("a/lib/x86_64-linux-gnu/libclockshim.so"));
+  EXPECT_EQ(Running({copy, "run", "--", "sh", "-c", "echo $LD_PRELOAD"}).finish().out,
+            folder.path("a/lib/x86_64-linux-gnu/libclockshim.so\n"));
+}
+
+}  // namespace
+}  // namespace clockshim::test

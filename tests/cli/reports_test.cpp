@@ -1,0 +1,98 @@
+// Where reports go: those for standard error are shown by `clockshim run`, also of programs that close it before they end.
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <iterator>
+
+#include "run_command.h"
+
+namespace clockshim::test {
+namespace {
+
+std::string content_of(const std::string& path) {
+  std::ifstream file(path);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+TEST(Reports, OfAProgramThatClosesStandardErrorIsShown) {
+  const TempDir folder;
+  const Ending ending = run_clockshim({"run", "--", "date"}, {"TMPDIR=" + folder.path()});
+  EXPECT_EQ(ending.exit_code, 0);
+  EXPECT_EQ(count_of(ending.err, ": date["), 1U) << ending.err;
+  EXPECT_EQ(folder.files(), 0U) << "the private folder must go";
+}
+
+TEST(Reports, CommandComesFirst) {
+  const Ending ending = run_clockshim({"run", "--", program_path("clock_program"), "child"});
+  EXPECT_EQ(count_of(ending.err, ": clock_program["), 2U) << ending.err;
+  const Ending by_shell = run_clockshim({"run", "--", "bash", "-c", "for i in 1 2 3; do date; done; echo $EPOCHREALTIME; echo pid $$"});
+  const std::string pid = by_shell.out.substr(by_shell.out.find("pid ") + 4);
+  EXPECT_EQ(count_of(by_shell.err, ": date["), 3U);
+  EXPECT_LT(by_shell.err.find(": bash[" + pid.substr(0, pid.size() - 1)), by_shell.err.find(": date[")) << by_shell.err;
+}
+
+TEST(Reports, AreShownWhenTheCommandDiesOrFails) {
+  const TempDir folder;
+  const Ending ending = run_clockshim({"run", "--", "sh", "-c", "date; kill -9 $$"}, {"TMPDIR=" + folder.path()});
+  EXPECT_EQ(ending.signal, 9);
+  EXPECT_EQ(count_of(ending.err, ": date["), 1U);
+  EXPECT_EQ(folder.files(), 0U);
+  EXPECT_EQ(run_clockshim({"run", "--", "/nowhere/program"}, {"TMPDIR=" + folder.path()}).exit_code, 127);
+  EXPECT_EQ(folder.files(), 0U);
+}
+
+TEST(Reports, FallBackToStandardErrorWithoutAFolder) {
+  const Ending ending = run_clockshim({"run", "--", program_path("clock_program")}, {"TMPDIR=/nowhere"});
+  EXPECT_EQ(ending.exit_code, 0);
+  EXPECT_EQ(count_of(ending.err, ": clock_program["), 1U) << ending.err;
+}
+
+TEST(Reports, FolderWithAPercentInItsName) {
+  const TempDir folder;
+  std::filesystem::create_directory(folder.path("100%t"));
+  const Ending ending = run_clockshim({"run", "--", "date"}, {"TMPDIR=" + folder.path("100%t")});
+  EXPECT_EQ(count_of(ending.err, ": date["), 1U) << ending.err;
+}
+
+TEST(Reports, NoneIsNone) { EXPECT_EQ(run_clockshim({"run", "--report", "none", "--", "date"}).err, ""); }
+
+TEST(Reports, GoToThePathThatWasNamed) {
+  const TempDir folder;
+  const Ending ending = run_clockshim({"run", "--report", folder.path("%e.json"), "--", "date"});
+  EXPECT_EQ(ending.err, "");
+  EXPECT_TRUE(content_of(folder.path("date.json")).starts_with("{"));
+  // By the environment too, and relative to where we were started.
+  EXPECT_EQ(run_clockshim({"run", "--", "date"}, {"CLOCKSHIM_REPORT=" + folder.path("by_environment")}).err, "");
+  EXPECT_NE(content_of(folder.path("by_environment")).find(": date["), std::string::npos);
+}
+
+TEST(Reports, FollowIsTheNamedProgramAlone) {
+  const TempDir folder;
+  const std::string path = folder.path("%p.txt");
+  EXPECT_EQ(run_clockshim({"run", "--follow", "1", "--report", path, "--", program_path("clock_program"), "child"}).err, "");
+  EXPECT_EQ(folder.files(), 2U);
+  const TempDir alone;
+  const Ending ending =
+      run_clockshim({"run", "--follow", "0", "--report", alone.path("%p.txt"), "--", program_path("clock_program"), "child"});
+  EXPECT_EQ(ending.err, "");
+  EXPECT_EQ(alone.files(), 1U);
+  // The child of a shell that asks nothing itself.
+  EXPECT_EQ(run_clockshim({"run", "--follow", "0", "--", "sh", "-c", "date; true"}).err, "");
+}
+
+// What lives on after the command may start programs whose report's path must still be good: else they run unserved.
+TEST(Reports, FolderStaysForProcessesThatLiveOn) {
+  const TempDir folder;
+  Running running({"/bin/bash", "-c",
+                   "exec 3<&0; " + command_path() + " run -- " + program_path("clock_program") + " leave <&3 2>" + folder.path("told") +
+                       "; echo ended; cat >/dev/null"},
+                  {"TMPDIR=" + folder.path()});
+  ASSERT_TRUE(running.wait_for("ended"));
+  const std::string told = content_of(folder.path("told"));
+  EXPECT_EQ(count_of(told, ": clock_program["), 1U) << told;
+  EXPECT_EQ(count_of(told, " live on; their reports will be in " + folder.path("clockshim-run-")), 1U) << told;
+  EXPECT_EQ(folder.files(), 2U);
+}
+
+}  // namespace
+}  // namespace clockshim::test

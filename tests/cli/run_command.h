@@ -1,0 +1,75 @@
+// Runs `clockshim` as its users do, and says what came of it. A command that hangs is killed, and fails the test.
+#pragma once
+
+#include <sys/types.h>
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace clockshim::test {
+
+struct Ending {
+  std::string out;  // where it has a terminal: all that it wrote
+  std::string err;
+  int exit_code = -1;  // -1: ended by a signal
+  int signal = 0;
+};
+
+enum class On { pipes, terminal };
+
+// A process that runs. Its environment is ours without LD_PRELOAD and CLOCKSHIM_*, and with `environment` ("NAME=value").
+class Running {
+ public:
+  explicit Running(const std::vector<std::string>& argv, const std::vector<std::string>& environment = {}, On on = On::pipes);
+  ~Running();
+  Running(const Running&) = delete;
+  Running& operator=(const Running&) = delete;
+
+  [[nodiscard]] pid_t pid() const { return pid_; }
+  // Reads until standard output holds this text. False: it ended, or half a minute went by.
+  bool wait_for(const std::string& text);
+  void type(const std::string& text) const;  // to its standard input
+  void hang_up();                            // closes its terminal
+  [[nodiscard]] const std::string& out() const { return ending_.out; }
+  Ending finish();
+
+ private:
+  bool read_some();
+
+  pid_t pid_ = -1;
+  int in_ = -1;
+  int out_ = -1;
+  int err_ = -1;
+  Ending ending_;
+};
+
+// `clockshim` with these arguments, to its end.
+Ending run_clockshim(const std::vector<std::string>& arguments, const std::vector<std::string>& environment = {});
+
+std::string command_path();
+std::string shim_path();
+std::string program_path(const std::string& name);
+
+std::size_t count_of(const std::string& text, const std::string& part);
+
+// A folder that goes away with this object.
+class TempDir {
+ public:
+  TempDir();
+  ~TempDir();
+  TempDir(const TempDir&) = delete;
+  TempDir& operator=(const TempDir&) = delete;
+  [[nodiscard]] std::string path(const std::string& name = "") const { return (path_ / name).string(); }
+  // Makes a file of this content and mode, and returns its path.
+  std::string file(const std::string& name, const std::string& content, std::filesystem::perms mode) const;
+  [[nodiscard]] std::size_t files() const;
+
+ private:
+  std::filesystem::path path_;
+};
+
+inline constexpr auto kExecutable = static_cast<std::filesystem::perms>(0755);
+inline constexpr auto kPlain = static_cast<std::filesystem::perms>(0644);
+
+}  // namespace clockshim::test

@@ -1,0 +1,66 @@
+// What `clockshim run` puts into the environment, as units.
+#include "cli/run_settings.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include "run_command.h"
+
+namespace clockshim::cli {
+namespace {
+
+TEST(Preload, IsFirstAndKeepsWhatIsThere) {
+  EXPECT_EQ(preload_with("/l/libclockshim.so", ""), "/l/libclockshim.so");
+  EXPECT_EQ(preload_with("/l/libclockshim.so", "a.so b.so:c.so"), "/l/libclockshim.so:a.so:b.so:c.so");
+  EXPECT_EQ(preload_with("/l/libclockshim.so", "::a.so: "), "/l/libclockshim.so:a.so");
+}
+
+TEST(Preload, IsNotRepeated) { EXPECT_EQ(preload_with("/l/libclockshim.so", "a.so:/l/libclockshim.so"), "/l/libclockshim.so:a.so"); }
+
+// AddressSanitizer ends a program in which it is not the first library.
+TEST(Preload, StandsBehindASanitizer) {
+  EXPECT_EQ(preload_with("/l/libclockshim.so", "/usr/lib/libasan.so.8:a.so"), "/usr/lib/libasan.so.8:/l/libclockshim.so:a.so");
+  EXPECT_EQ(preload_with("/l/libclockshim.so", "libtsan.so.2"), "libtsan.so.2:/l/libclockshim.so");
+}
+
+TEST(Patterns, FolderOfTheCallerIsNoPattern) {
+  const test::TempDir folder;
+  std::filesystem::create_directory(folder.path("50%p"));
+  const auto before = std::filesystem::current_path();
+  std::filesystem::current_path(folder.path("50%p"));
+  const std::string pattern = absolute_pattern("%p.txt");
+  std::filesystem::current_path(before);
+  EXPECT_EQ(pattern, folder.path("50%%p/%p.txt"));
+  EXPECT_EQ(expand_path(pattern, {42, "", "", 0}), folder.path("50%p/42.txt"));
+  EXPECT_EQ(absolute_pattern("/a/%p"), "/a/%p");
+}
+
+TEST(CheckOptions, PathsBecomeAbsolute) {
+  std::vector<RunOption> options = {{"--report", "CLOCKSHIM_REPORT", "%p.json"}, {"--dir", "CLOCKSHIM_DIR", "live"}};
+  EXPECT_EQ(check_options(options), "");
+  EXPECT_EQ(options[0].value, absolute_pattern("%p.json"));
+  EXPECT_EQ(options[1].value, std::filesystem::absolute("live").string());
+}
+
+TEST(CheckOptions, WordsForReportAreNoPaths) {
+  for (const char* word : {"stderr", "none"}) {
+    std::vector<RunOption> options = {{"--report", "CLOCKSHIM_REPORT", word}};
+    EXPECT_EQ(check_options(options), "");
+    EXPECT_EQ(options[0].value, word);
+  }
+}
+
+TEST(EnvironmentOfTheCommand, SetReplaces) {
+  std::string one = "A=1";
+  std::string two = "AB=2";
+  char* from[] = {one.data(), two.data(), nullptr};
+  Environment environment(from);
+  environment.set("A", "3");
+  char** entries = environment.pointers();
+  EXPECT_STREQ(entries[0], "AB=2");
+  EXPECT_STREQ(entries[1], "A=3");
+  EXPECT_EQ(entries[2], nullptr);
+}
+
+}  // namespace
+}  // namespace clockshim::cli
