@@ -58,8 +58,8 @@ constexpr int own_failure = 125;
 
 // ---- the filter -----------------------------------------------------------------------------------------------------------
 
-constexpr int burn_per_filter = 4000; // the kernel takes 4096 instructions a filter; the head below needs 13
-constexpr int burn_limit = 28'000;    // and 32768 (in its own encoding) for all filters of a process
+constexpr int burn_per_filter = 4000;  // the kernel takes 4096 instructions a filter; the head below needs 13
+constexpr int burn_limit = 28'000;     // and 32768 (in its own encoding) for all filters of a process
 
 // Makes the dear calls of this process, and of all that it will start, run `burn` more BPF instructions.
 bool install_one_filter(int burn) {
@@ -70,13 +70,13 @@ bool install_one_filter(int burn) {
   constexpr sock_filter allow = BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
   std::vector<sock_filter> program{
       word(offsetof(seccomp_data, arch)),
-      equal(AUDIT_ARCH_X86_64, 0, 9), // else allow
+      equal(AUDIT_ARCH_X86_64, 0, 9),  // else allow
       word(offsetof(seccomp_data, nr)),
-      equal(SYS_gettimeofday, 8, 0), // burn
-      equal(SYS_clock_gettime, 0, 6), // else allow
+      equal(SYS_gettimeofday, 8, 0),   // burn
+      equal(SYS_clock_gettime, 0, 6),  // else allow
       // Reading an argument also keeps the call out of the kernel's cache of calls that are always allowed.
       word(offsetof(seccomp_data, args[0])),
-      equal(CLOCK_REALTIME, 5, 0), // burn; and so on
+      equal(CLOCK_REALTIME, 5, 0),  // burn; and so on
       equal(CLOCK_MONOTONIC, 4, 0),
       equal(CLOCK_MONOTONIC_RAW, 3, 0),
       equal(CLOCK_BOOTTIME, 2, 0),
@@ -122,7 +122,7 @@ double cost_ns(int burn) {
     if (!make_clock_dear(burn)) _exit(errno);
     for (int b = 0; b < batches; ++b) {
       const std::int64_t start = now_ns();
-      for (int c = 1; c < calls; ++c) now_ns(); // the reading that ends the batch is one more
+      for (int c = 1; c < calls; ++c) now_ns();  // the reading that ends the batch is one more
       best = std::min(best, double(now_ns() - start) / calls);
     }
     _exit(write(channel[1], &best, sizeof best) == sizeof best ? 0 : EIO);
@@ -186,12 +186,12 @@ void hide_vdso(pid_t pid) {
   if (errno != ESRCH) std::fprintf(stderr, "slowclock: process %d keeps its fast clock: %s\n", pid, std::strerror(errno));
 }
 
-volatile pid_t command = 0; // 0 once it is gone
+volatile pid_t command = 0;  // 0 once it is gone
 
 // A terminal's Ctrl-C reaches COMMAND by itself: only what another process sent to slowclock is passed on.
 void pass_on(int signal, siginfo_t* info, void*) {
   if (info->si_code > 0) return;
-  if (command == 0) _exit(128 + signal); // what is left below is killed with us (PTRACE_O_EXITKILL)
+  if (command == 0) _exit(128 + signal);  // what is left below is killed with us (PTRACE_O_EXITKILL)
   kill(command, signal);
 }
 
@@ -201,7 +201,7 @@ void resume(pid_t pid, int status) {
   const bool stop_signal = signal == SIGSTOP || signal == SIGTSTP || signal == SIGTTIN || signal == SIGTTOU;
   if (event == PTRACE_EVENT_EXEC) hide_vdso(pid);
   if (event == PTRACE_EVENT_STOP && stop_signal) {
-    ptrace(PTRACE_LISTEN, pid, nullptr, nullptr); // stopped by job control: stays stopped until SIGCONT
+    ptrace(PTRACE_LISTEN, pid, nullptr, nullptr);  // stopped by job control: stays stopped until SIGCONT
   } else {
     ptrace(PTRACE_CONT, pid, nullptr, event == 0 ? long{signal} : 0L);
   }
@@ -226,7 +226,7 @@ int trace_until_all_gone() {
 
 [[noreturn]] void become(char** argv, int burn, int go, const sigset_t& mask) {
   char byte = 0;
-  if (read(go, &byte, 1) != 1) _exit(own_failure); // slowclock could not trace us, and has said so
+  if (read(go, &byte, 1) != 1) _exit(own_failure);  // slowclock could not trace us, and has said so
   if (!make_clock_dear(burn)) fail("cannot install the seccomp filter");
   sigprocmask(SIG_SETMASK, &mask, nullptr);
   execvp(argv[0], argv);
@@ -258,7 +258,7 @@ int run(char** argv, int burn) {
   close(go[1]);
   for (const int s : passed_on) {
     struct sigaction action {};
-    if (sigaction(s, nullptr, &action) == 0 && action.sa_handler == SIG_IGN) continue; // as nohup left it
+    if (sigaction(s, nullptr, &action) == 0 && action.sa_handler == SIG_IGN) continue;  // as nohup left it
     action.sa_sigaction = pass_on;
     action.sa_flags = SA_SIGINFO;
     sigaction(s, &action, nullptr);
@@ -277,7 +277,7 @@ std::optional<double> parse_duration(const char* text) {
   return value * factor;
 }
 
-} // namespace
+}  // namespace
 
 int main(int argc, char** argv) {
   const bool shape = argc >= 5 && std::string_view{argv[1]} == "--cost" && std::string_view{argv[3]} == "--";
@@ -287,7 +287,7 @@ int main(int argc, char** argv) {
     return own_failure;
   }
   const Calibration found = calibrate(*asked_ns);
-  std::fprintf(stderr, "slowclock: clock_gettime costs %.2f us (asked %g us), %d BPF instructions\n", found.cost_ns / 1000, *asked_ns / 1000,
-               found.burn);
+  std::fprintf(stderr, "slowclock: clock_gettime costs %.2f us (asked %g us), %d BPF instructions\n", found.cost_ns / 1000,
+               *asked_ns / 1000, found.burn);
   return run(argv + 4, found.burn);
 }

@@ -13,13 +13,17 @@ namespace clockshim {
 template <class A>
 concept CounterArch = requires(std::uint64_t& count) {
   // The counter, in program order after every earlier load (what one thread saw of another is older than the reading).
-  { A::ordered() } noexcept -> std::same_as<Ticks>;
+  { A::ordered() }
+  noexcept->std::same_as<Ticks>;
   // The counter, at no particular point of the surrounding instructions.
-  { A::unordered() } noexcept -> std::same_as<Ticks>;
+  { A::unordered() }
+  noexcept->std::same_as<Ticks>;
   // Adds one by a single instruction: a signal handler on this thread sees it done or not begun. Not atomic across CPUs.
-  { A::increment(count) } noexcept;
+  { A::increment(count) }
+  noexcept;
   // The thread pointer: different for every live thread that has a thread control block of its own.
-  { A::thread_pointer() } noexcept -> std::same_as<std::uintptr_t>;
+  { A::thread_pointer() }
+  noexcept->std::same_as<std::uintptr_t>;
 };
 // clang-format on
 

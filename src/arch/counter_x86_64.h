@@ -30,9 +30,7 @@ struct CounterX86_64 {
 
   static CLOCKSHIM_INLINE void increment(std::uint64_t& count) noexcept { asm volatile("incq %0" : "+m"(count) : : "cc"); }
 
-  static CLOCKSHIM_INLINE std::uintptr_t thread_pointer() noexcept {
-    return reinterpret_cast<std::uintptr_t>(__builtin_thread_pointer());
-  }
+  static CLOCKSHIM_INLINE std::uintptr_t thread_pointer() noexcept { return reinterpret_cast<std::uintptr_t>(__builtin_thread_pointer()); }
 };
 
 }  // namespace clockshim

@@ -37,16 +37,15 @@ constexpr ClockMask all_servable() {
 // The name of any clock id, "other" for dynamic and CPU-time clocks outside 0..15.
 constexpr std::string_view clock_name(unsigned id) {
   constexpr std::array<std::string_view, kClockIds> names{
-      "realtime",        "monotonic", "process_cputime", "thread_cputime", "monotonic_raw", "realtime_coarse", "monotonic_coarse",
-      "boottime",        "realtime_alarm", "boottime_alarm", "other", "tai", "other", "other", "other", "other"};
+      "realtime", "monotonic",      "process_cputime", "thread_cputime", "monotonic_raw", "realtime_coarse", "monotonic_coarse",
+      "boottime", "realtime_alarm", "boottime_alarm",  "other",          "tai",           "other",           "other",
+      "other",    "other"};
   return id < kClockIds ? names[id] : "other";
 }
 
 // Ids outside 0..15 are counted under one.
 inline constexpr unsigned kOtherClock = 15;
-constexpr unsigned clock_index(clockid_t id) {
-  return static_cast<unsigned>(id) < kClockIds ? static_cast<unsigned>(id) : kOtherClock;
-}
+constexpr unsigned clock_index(clockid_t id) { return static_cast<unsigned>(id) < kClockIds ? static_cast<unsigned>(id) : kOtherClock; }
 
 // The interposed functions.
 enum class Function : std::uint8_t { clock_gettime = 0, gettimeofday = 1, timespec_get = 2 };

@@ -20,8 +20,7 @@ class SiteKey {
   static constexpr std::uint64_t kTagMask = 0x3FULL << kClockShift;
 
   constexpr SiteKey(std::uintptr_t return_address, unsigned clock, Function function)
-      : raw_(return_address | static_cast<std::uint64_t>(clock) << kClockShift |
-             static_cast<std::uint64_t>(function) << kFunctionShift) {}
+      : raw_(return_address | static_cast<std::uint64_t>(clock) << kClockShift | static_cast<std::uint64_t>(function) << kFunctionShift) {}
   constexpr explicit SiteKey(std::uint64_t raw) : raw_(raw) {}
 
   [[nodiscard]] constexpr std::uint64_t raw() const { return raw_; }
@@ -36,9 +35,7 @@ class SiteKey {
   }
 
   // Where to look first in a table of 2^bits entries.
-  [[nodiscard]] constexpr unsigned home(unsigned bits) const {
-    return static_cast<unsigned>(raw_ * 0x9E3779B97F4A7C15ULL >> (64 - bits));
-  }
+  [[nodiscard]] constexpr unsigned home(unsigned bits) const { return static_cast<unsigned>(raw_ * 0x9E3779B97F4A7C15ULL >> (64 - bits)); }
 
  private:
   std::uint64_t raw_;

@@ -50,7 +50,7 @@ struct SiteRecord {
   std::atomic<std::uint64_t> key;
   std::atomic<std::uint32_t> state;  // 0 free, 1 being written, 2 valid
   std::uint8_t frames;
-  std::uint8_t exact_frames;  // the first of them that every call of this site had; the rest is as first seen
+  std::uint8_t exact_frames;          // the first of them that every call of this site had; the rest is as first seen
   std::uint16_t module[kStackDepth];  // kModules: none known
   std::uintptr_t pc[kStackDepth];
 };

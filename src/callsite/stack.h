@@ -19,8 +19,8 @@ struct Frame {
 // The rule for one return address. The canonical frame address (CFA, DWARF 5 section 6.4) is where the stack pointer
 // stands after the frame's function has returned; the return address stands just below it.
 struct FrameRule {
-  std::int32_t cfa_offset = 0;         // CFA = (from_frame ? frame : stack) + cfa_offset
-  std::int16_t saved_frame = 0;        // rbp was saved at CFA + saved_frame; 0: it still holds the caller's
+  std::int32_t cfa_offset = 0;   // CFA = (from_frame ? frame : stack) + cfa_offset
+  std::int16_t saved_frame = 0;  // rbp was saved at CFA + saved_frame; 0: it still holds the caller's
   bool from_frame = false;
 
   // For storing in one counter word.

@@ -40,7 +40,8 @@ inline Calibration updated(Calibration c, const Sample& s) {
       static_cast<std::int64_t>(std::min<Wide>(static_cast<Wide>(unknown.raw()) * kNanosPerSecond / elapsed.raw(), kNanosPerSecond));
   // A narrower measurement wins, unless it says what no slew can do: then the clock was nudged, and its pace is as before.
   // A fresh one over a long baseline wins in any case: the kernel may have slewed since.
-  const bool narrower = uncertainty <= c.uncertainty_ppb && deviation_ppb(measured, c.rate) <= policy::kSlewPpb + c.uncertainty_ppb + uncertainty;
+  const bool narrower =
+      uncertainty <= c.uncertainty_ppb && deviation_ppb(measured, c.rate) <= policy::kSlewPpb + c.uncertainty_ppb + uncertainty;
   if (!c.rate.plausible() || narrower || elapsed >= policy::kBaselineStep) {
     c.rate = measured;
     c.uncertainty_ppb = uncertainty;

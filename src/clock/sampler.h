@@ -15,8 +15,10 @@ namespace clockshim {
 // clang-format off: version 14 does not know requirements
 template <class S>
 concept TimeSource = requires(S& source, clockid_t id, Nanos& out) {
-  { source.counter() } noexcept -> std::same_as<Ticks>;  // ordered after earlier loads
-  { source.real(id, out) } noexcept -> std::same_as<bool>;
+  { source.counter() }
+  noexcept->std::same_as<Ticks>;  // ordered after earlier loads
+  { source.real(id, out) }
+  noexcept->std::same_as<bool>;
 };
 // clang-format on
 

@@ -22,9 +22,7 @@ struct ServedClock {
   Timeline<KernelSource> timeline;
   bool relaxed = false;  // CLOCKSHIM_ORDER=relaxed
 
-  CLOCKSHIM_INLINE Ticks counter() const noexcept {
-    return CLOCKSHIM_UNLIKELY(relaxed) ? Arch::unordered() : Arch::ordered();
-  }
+  CLOCKSHIM_INLINE Ticks counter() const noexcept { return CLOCKSHIM_UNLIKELY(relaxed) ? Arch::unordered() : Arch::ordered(); }
 };
 
 extern constinit ServedClock g_clock;

@@ -15,12 +15,15 @@ bool Timeline<Source>::load(PublishedWord word, Record& out) const noexcept {
   out.segment.start = Ticks{get(slot.start)};
   out.segment.length = TickDelta{get(slot.length)};
   out.segment.rate = Rate{get(slot.mult)};
-  out.segment.base = Nanos{static_cast<std::int64_t>(get(slot.base_sec)) * kNanosPerSecond + static_cast<std::int64_t>(get(slot.base_nsec))};
+  out.segment.base =
+      Nanos{static_cast<std::int64_t>(get(slot.base_sec)) * kNanosPerSecond + static_cast<std::int64_t>(get(slot.base_nsec))};
   out.due = TickDelta{get(slot.due)};
   out.revoked = get(slot.gate) == 0 && out.segment.length.raw() != 0;  // a calibration alone has no gate to open
   Calibration& c = out.calibration;
-  c.older = Sample{Ticks{get(slot.older_before)}, TickDelta{get(slot.older_width)}, Nanos{static_cast<std::int64_t>(get(slot.older_real))}, true};
-  c.newer = Sample{Ticks{get(slot.newer_before)}, TickDelta{get(slot.newer_width)}, Nanos{static_cast<std::int64_t>(get(slot.newer_real))}, true};
+  c.older =
+      Sample{Ticks{get(slot.older_before)}, TickDelta{get(slot.older_width)}, Nanos{static_cast<std::int64_t>(get(slot.older_real))}, true};
+  c.newer =
+      Sample{Ticks{get(slot.newer_before)}, TickDelta{get(slot.newer_width)}, Nanos{static_cast<std::int64_t>(get(slot.newer_real))}, true};
   c.rate = Rate{get(slot.rate)};
   c.uncertainty_ppb = static_cast<std::int64_t>(get(slot.uncertainty_ppb));
   return slot.version.load(std::memory_order_relaxed) == word;
@@ -44,9 +47,7 @@ auto Timeline<Source>::publish(unsigned id, PublishedWord& expected_head, const 
       continue;
     }
     const PublishedWord word = (((expected_head >> kOffsetBits) + 1) << kOffsetBits) | PublishedWord{index} * kSlotBytes;
-    const auto put = [](Slot::Word& field, auto value) {
-      field.store(static_cast<std::uint64_t>(value), std::memory_order_release);
-    };
+    const auto put = [](Slot::Word& field, auto value) { field.store(static_cast<std::uint64_t>(value), std::memory_order_release); };
     put(slot.version, 0);
     slot_clock_[index] = static_cast<std::uint8_t>(id);
     put(slot.gate, record.due.raw());

@@ -70,10 +70,8 @@ Vdso vdso() noexcept {
     const auto base = getauxval(AT_SYSINFO_EHDR);
     errno = saved_errno;
     if (base != 0) {
-      clock_gettime_entry.store(reinterpret_cast<ClockGettime>(vdso_symbol(base, "__vdso_clock_gettime")),
-                                std::memory_order_relaxed);
-      gettimeofday_entry.store(reinterpret_cast<Gettimeofday>(vdso_symbol(base, "__vdso_gettimeofday")),
-                               std::memory_order_relaxed);
+      clock_gettime_entry.store(reinterpret_cast<ClockGettime>(vdso_symbol(base, "__vdso_clock_gettime")), std::memory_order_relaxed);
+      gettimeofday_entry.store(reinterpret_cast<Gettimeofday>(vdso_symbol(base, "__vdso_gettimeofday")), std::memory_order_relaxed);
     }
     known.store(true, std::memory_order_release);
   }

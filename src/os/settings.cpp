@@ -48,7 +48,8 @@ void read_choice(const char* (*variable)(const char*), const char* name, Choices
 void read_tolerance(const char* value, Settings& s) {
   const auto tolerance = parse_duration(value);
   if (!tolerance || *tolerance > Nanos{kNanosPerSecond}) {
-    s.errors.push_back(complaint("CLOCKSHIM_TOLERANCE", value, "must be a duration from 0 to 1s, such as 500ns, 10us or 1ms (0: serve nothing, only count)"));
+    s.errors.push_back(complaint("CLOCKSHIM_TOLERANCE", value,
+                                 "must be a duration from 0 to 1s, such as 500ns, 10us or 1ms (0: serve nothing, only count)"));
   } else {
     s.tolerance = *tolerance;
   }
@@ -68,7 +69,8 @@ void read_clocks(const char* value, Settings& s) {
     }
     good = good && known;
   });
-  if (!good) s.errors.push_back(complaint("CLOCKSHIM_CLOCKS", value, "must be a comma list of realtime, monotonic, monotonic_raw, boottime, tai"));
+  if (!good)
+    s.errors.push_back(complaint("CLOCKSHIM_CLOCKS", value, "must be a comma list of realtime, monotonic, monotonic_raw, boottime, tai"));
 }
 
 }  // namespace
@@ -80,9 +82,10 @@ Settings read_settings(const char* (*variable)(const char* name)) {
   read_choice(variable, "CLOCKSHIM_ORDER", {{"strict", Order::strict}, {"relaxed", Order::relaxed}}, s.order, s.errors);
   read_choice(variable, "CLOCKSHIM_PROFILE", {{"off", Profile::off}, {"sites", Profile::sites}}, s.profile, s.errors);
   read_choice(variable, "CLOCKSHIM_FOLLOW", {{"0", false}, {"1", true}}, s.follow, s.errors);
-  read_choice(variable, "CLOCKSHIM_LOG",
-              {{"off", LogLevel::off}, {"error", LogLevel::error}, {"warn", LogLevel::warn}, {"info", LogLevel::info}, {"debug", LogLevel::debug}},
-              s.log, s.errors);
+  read_choice(
+      variable, "CLOCKSHIM_LOG",
+      {{"off", LogLevel::off}, {"error", LogLevel::error}, {"warn", LogLevel::warn}, {"info", LogLevel::info}, {"debug", LogLevel::debug}},
+      s.log, s.errors);
   if (const char* value = variable("CLOCKSHIM_REPORT")) {
     s.report = value;
     if (s.report.empty()) s.errors.push_back(complaint("CLOCKSHIM_REPORT", value, "must be stderr, none, or a path"));
@@ -95,9 +98,8 @@ Settings read_settings(const char* (*variable)(const char* name)) {
 bool matches_any(std::string_view globs, std::string_view name) {
   bool match = false;
   const std::string whole(name);
-  for_each_item(globs, [&](std::string_view glob) {
-    match = match || (!glob.empty() && fnmatch(std::string(glob).c_str(), whole.c_str(), 0) == 0);
-  });
+  for_each_item(
+      globs, [&](std::string_view glob) { match = match || (!glob.empty() && fnmatch(std::string(glob).c_str(), whole.c_str(), 0) == 0); });
   return match;
 }
 

@@ -71,7 +71,8 @@ Report collect_report(const ProcessState& state) {
   report.profile = state.settings.profile == Profile::off ? "off" : "sites";
   report.tolerance_ns = state.settings.tolerance.raw();
   report.notes = state.notes;
-  if (report.pid != state.pid) report.notes.push_back("forked from process " + std::to_string(state.pid) + "; counts are this process's own");
+  if (report.pid != state.pid)
+    report.notes.push_back("forked from process " + std::to_string(state.pid) + "; counts are this process's own");
 
   std::uint64_t calls[kClockIds] = {};
   Symbols symbols;
@@ -87,7 +88,8 @@ Report collect_report(const ProcessState& state) {
     const std::uint64_t real = std::min(g_sites.real_calls(id), calls[id]);
     report.clocks.push_back({std::string(clock_name(id)), calls[id], calls[id] - real, real, resyncs});
     if (const std::int64_t best = chain.unreachable_best.load(); best != 0) {
-      report.notes.push_back("tolerance " + format_duration(state.settings.tolerance) + " can't be kept for " + std::string(clock_name(id)) +
+      report.notes.push_back("tolerance " + format_duration(state.settings.tolerance) + " can't be kept for " +
+                             std::string(clock_name(id)) +
                              " here: its calls got the real clock; CLOCKSHIM_TOLERANCE=" + format_duration(Nanos{best}) + " could be kept");
     }
   }

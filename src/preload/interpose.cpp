@@ -32,7 +32,8 @@ SiteKey key_of(void* return_address, unsigned clock, Function function) {
 // A call whose site this thread has not counted yet, or that came through a wrapper.
 CLOCKSHIM_INLINE void count_elsewhere(unsigned clock, Function function, void* pc, void* stack, void* frame) noexcept {
   if (g_uncounted) return;
-  const Frame caller{reinterpret_cast<std::uintptr_t>(pc), reinterpret_cast<std::uintptr_t>(stack), reinterpret_cast<std::uintptr_t>(frame)};
+  const Frame caller{reinterpret_cast<std::uintptr_t>(pc), reinterpret_cast<std::uintptr_t>(stack),
+                     reinterpret_cast<std::uintptr_t>(frame)};
   const SiteKey site = key_of(pc, clock, function);
   if (!SiteTable::count_behind(site, caller)) g_sites.count_elsewhere(site, caller);
 }
@@ -73,14 +74,16 @@ CLOCKSHIM_SLOW int timespec_get_slow(timespec* ts, int base) noexcept {
 CLOCKSHIM_INLINE int finish_clock_gettime(clockid_t id, timespec* tp, Ticks ticks) noexcept {
   const auto clock = static_cast<unsigned>(id);
   timespec now;
-  if (CLOCKSHIM_UNLIKELY(clock >= kClockIds || tp == nullptr || !g_clock.timeline.read(clock, ticks, now))) return clock_gettime_slow(id, tp);
+  if (CLOCKSHIM_UNLIKELY(clock >= kClockIds || tp == nullptr || !g_clock.timeline.read(clock, ticks, now)))
+    return clock_gettime_slow(id, tp);
   *tp = now;
   return 0;
 }
 
 CLOCKSHIM_INLINE int finish_gettimeofday(timeval* tv, void* tz, Ticks ticks) noexcept {
   timespec now;
-  if (CLOCKSHIM_UNLIKELY(tv == nullptr || tz != nullptr || !g_clock.timeline.read(CLOCK_REALTIME, ticks, now))) return gettimeofday_slow(tv, tz);
+  if (CLOCKSHIM_UNLIKELY(tv == nullptr || tz != nullptr || !g_clock.timeline.read(CLOCK_REALTIME, ticks, now)))
+    return gettimeofday_slow(tv, tz);
   tv->tv_sec = now.tv_sec;
   tv->tv_usec = now.tv_nsec / 1000;  // a multiplication, once compiled
   return 0;
@@ -88,7 +91,8 @@ CLOCKSHIM_INLINE int finish_gettimeofday(timeval* tv, void* tz, Ticks ticks) noe
 
 CLOCKSHIM_INLINE int finish_timespec_get(timespec* ts, int base, Ticks ticks) noexcept {
   timespec now;
-  if (CLOCKSHIM_UNLIKELY(ts == nullptr || base != TIME_UTC || !g_clock.timeline.read(CLOCK_REALTIME, ticks, now))) return timespec_get_slow(ts, base);
+  if (CLOCKSHIM_UNLIKELY(ts == nullptr || base != TIME_UTC || !g_clock.timeline.read(CLOCK_REALTIME, ticks, now)))
+    return timespec_get_slow(ts, base);
   *ts = now;
   return base;
 }

@@ -86,7 +86,8 @@ bool followed(Settings& settings) {
   if (settings.follow) return true;
   const char* root = getenv("CLOCKSHIM_RUN_PID");
   if (root != nullptr) return std::to_string(getpid()) == root;
-  settings.errors.push_back("CLOCKSHIM_FOLLOW=\"0\": works with `clockshim run` only, which knows the named program; use CLOCKSHIM_ONLY=PROGRAM");
+  settings.errors.push_back(
+      "CLOCKSHIM_FOLLOW=\"0\": works with `clockshim run` only, which knows the named program; use CLOCKSHIM_ONLY=PROGRAM");
   return true;
 }
 
@@ -123,7 +124,8 @@ void start(ProcessState& state) {
       state.notes.push_back(reason + ": callers behind wrappers such as std::chrono are not told apart");
       say(LogLevel::warn, settings.log, state.notes.back());
     }
-    if (!g_sites.wipe_on_fork()) state.notes.push_back("this kernel can't wipe memory on fork (4.14 can): a child's counts include its parent's");
+    if (!g_sites.wipe_on_fork())
+      state.notes.push_back("this kernel can't wipe memory on fork (4.14 can): a child's counts include its parent's");
   }
   state.clocksource = current_clocksource();
   state.mode_reason = reason_to_pass_through(state);
@@ -164,10 +166,12 @@ void finish(const ProcessState& state) {
     const bool json = path.size() >= 5 && path.compare(path.size() - 5, 5, ".json") == 0;
     std::string problem;
     if (write_report(path, json ? render_json(report) : render_text(report), problem)) return;
-    say(LogLevel::error, settings.log, "CLOCKSHIM_REPORT=\"" + settings.report + "\": " + path + " could not be written: " + problem + "; here is the report");
+    say(LogLevel::error, settings.log,
+        "CLOCKSHIM_REPORT=\"" + settings.report + "\": " + path + " could not be written: " + problem + "; here is the report");
   } else if (settings.report == "stderr" && !g_uncounted && report.calls() < kTooFewToTell) {
     say(LogLevel::warn, settings.log,
-        state.program + "[" + std::to_string(report.pid) + "] asked for the time " + std::to_string(report.calls()) + " times; CLOCKSHIM_REPORT=PATH tells who");
+        state.program + "[" + std::to_string(report.pid) + "] asked for the time " + std::to_string(report.calls()) +
+            " times; CLOCKSHIM_REPORT=PATH tells who");
     return;
   }
   if (stderr_is_still_ours()) write_all(STDERR_FILENO, render_text(report));

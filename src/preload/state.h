@@ -15,15 +15,15 @@ struct ProcessState {
   Settings settings;
   std::string program;
   std::string executable;  // path
-  pid_t pid = 0;  // of the process that ran the constructor; a forked child differs
-  Nanos started;  // CLOCK_MONOTONIC
-  long started_at = 0;  // seconds since 1970, for %t
+  pid_t pid = 0;           // of the process that ran the constructor; a forked child differs
+  Nanos started;           // CLOCK_MONOTONIC
+  long started_at = 0;     // seconds since 1970, for %t
   std::string clocksource;
   std::string mode;
   std::string mode_reason;
   std::vector<std::string> notes;
   bool report_unwritable = false;  // the report's path is no good, and that has been said
-  bool active = false;  // false: skipped, nothing is served, counted or told
+  bool active = false;             // false: skipped, nothing is served, counted or told
 };
 
 }  // namespace clockshim

@@ -75,15 +75,16 @@ std::string render_json(const Report& r) {
                                           c.served, c.real, c.resyncs);
                      }));
   out += fmt::format(R"(  "accuracy": {{"samples": {}, "p50_ns": {}, "p99_ns": {}, "max_ns": {}, "over_tolerance": {}}},)", r.samples,
-                     r.p50_ns, r.p99_ns, r.max_ns, r.over_tolerance) + "\n";
+                     r.p50_ns, r.p99_ns, r.max_ns, r.over_tolerance) +
+         "\n";
   number("disturbances", r.disturbances);
   number("dropped", r.dropped);
   out += fmt::format("  \"notes\": [{}],\n", joined(r.notes, ", ", [](const std::string& n) { return quoted(n); }));
   out += fmt::format("  \"sites\": [{}]\n}}\n", joined(r.sites, ",", [](const ReportSite& s) {
-                       return fmt::format("\n    {{\"calls\": {}, \"clock\": {}, \"function\": {}, \"sampled\": false, \"exact_frames\": {}, "
-                                          "\"frames\": [\n      {}]}}",
-                                          s.calls, quoted(s.clock), quoted(s.function), s.exact_frames,
-                                          joined(s.frames, ",\n      ", frame_json));
+                       return fmt::format(
+                           "\n    {{\"calls\": {}, \"clock\": {}, \"function\": {}, \"sampled\": false, \"exact_frames\": {}, "
+                           "\"frames\": [\n      {}]}}",
+                           s.calls, quoted(s.clock), quoted(s.function), s.exact_frames, joined(s.frames, ",\n      ", frame_json));
                      }));
   return out;
 }

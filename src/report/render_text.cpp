@@ -61,8 +61,8 @@ void add_sites(const Report& r, std::string& out) {
     }
   }
   if (rest != 0) {
-    out += fmt::format("{:>13} {:>6.1f}% {:>12}  {:<16} {} more callers\n", grouped(rest), percent(rest, r.calls()),
-                       rate(rest, r.seconds), "", r.sites.size() - kTopSites);
+    out += fmt::format("{:>13} {:>6.1f}% {:>12}  {:<16} {} more callers\n", grouped(rest), percent(rest, r.calls()), rate(rest, r.seconds),
+                       "", r.sites.size() - kTopSites);
   }
 }
 
@@ -87,8 +87,7 @@ std::string render_text(const Report& r) {
   out += fmt::format("mode {} ({}), {}, tolerance {}\n", r.mode, r.mode_reason, r.order, format_duration(Nanos{r.tolerance_ns}));
   if (r.samples != 0) {
     out += fmt::format("error at resync p50 {}  p99 {}  max {}  over tolerance {} of {}\n", format_duration(Nanos{r.p50_ns}),
-                       format_duration(Nanos{r.p99_ns}), format_duration(Nanos{r.max_ns}), grouped(r.over_tolerance),
-                       grouped(r.samples));
+                       format_duration(Nanos{r.p99_ns}), format_duration(Nanos{r.max_ns}), grouped(r.over_tolerance), grouped(r.samples));
   }
   out += fmt::format("disturbances {}  dropped {}\n", grouped(r.disturbances), grouped(r.dropped));
   for (const auto& note : r.notes) out += fmt::format("note: {}\n", note);

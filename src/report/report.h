@@ -8,8 +8,8 @@
 namespace clockshim {
 
 struct ReportFrame {
-  std::string symbol;  // demangled; "" where none is known
-  std::string module;  // path, as loaded
+  std::string symbol;               // demangled; "" where none is known
+  std::string module;               // path, as loaded
   std::uint64_t offset = 0;         // of the return address, in the module; the call itself ends at offset - 1
   std::uint64_t symbol_offset = 0;  // behind the symbol's start
 };
@@ -36,7 +36,7 @@ struct Report {
   long pid = 0;
   double seconds = 0;  // from start to this report
   std::string clocksource;
-  std::string mode;         // coherent, percpu, passthrough
+  std::string mode;  // coherent, percpu, passthrough
   std::string mode_reason;
   std::string order;
   std::string profile;
@@ -49,7 +49,7 @@ struct Report {
   std::uint64_t over_tolerance = 0;
   std::uint64_t disturbances = 0;
   std::uint64_t dropped = 0;
-  std::vector<ReportSite> sites;  // by calls, most first
+  std::vector<ReportSite> sites;   // by calls, most first
   std::vector<std::string> notes;  // what the operator should know: one sentence each
 
   [[nodiscard]] std::uint64_t calls() const {

@@ -12,12 +12,12 @@
 #include <time.h>
 #include <unistd.h>
 
-#define HOST_EXPECT(condition)                                                      \
-  do {                                                                              \
-    if (!(condition)) {                                                             \
+#define HOST_EXPECT(condition)                                                           \
+  do {                                                                                   \
+    if (!(condition)) {                                                                  \
       dprintf(1, "FAILED %s:%d %s (errno %d)\n", __FILE__, __LINE__, #condition, errno); \
-      _exit(99);                                                                    \
-    }                                                                               \
+      _exit(99);                                                                         \
+    }                                                                                    \
   } while (0)
 
 #define HOST_NOINLINE __attribute__((noinline, noclone))

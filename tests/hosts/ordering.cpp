@@ -13,8 +13,8 @@ namespace {
 
 constexpr int kIdBits = 3;
 constexpr long kPatience = 50;
-constexpr long kTurns = 1024;  // between two looks at the common counts
-constexpr int kAlone = 64;  // own readings in a row, after which the CPU is offered to the others
+constexpr long kTurns = 1024;               // between two looks at the common counts
+constexpr int kAlone = 64;                  // own readings in a row, after which the CPU is offered to the others
 alignas(64) std::atomic<int64_t> g_newest;  // a reading, and in the low bits who took it
 alignas(64) std::atomic<long> g_handoffs;   // readings that came from another thread
 std::atomic<long> g_readings;

@@ -16,7 +16,7 @@
 namespace {
 
 void lock_in() {
-  static const unsigned allowed[] = {SYS_read,  SYS_write,        SYS_exit,  SYS_clock_gettime, SYS_gettimeofday,
+  static const unsigned allowed[] = {SYS_read,  SYS_write,        SYS_exit,           SYS_clock_gettime, SYS_gettimeofday,
                                      SYS_futex, SYS_rt_sigreturn, SYS_rt_sigprocmask, SYS_exit_group};
   constexpr auto kAllowed = std::size(allowed);
   sock_filter filter[kAllowed + 3];

@@ -12,9 +12,7 @@ namespace {
 
 constexpr long kTolerance = 10'000;  // CLOCKSHIM_TOLERANCE's default
 
-HostRun measured(std::vector<std::string> arguments) {
-  return run_host("accuracy", {.arguments = std::move(arguments), .report = true});
-}
+HostRun measured(std::vector<std::string> arguments) { return run_host("accuracy", {.arguments = std::move(arguments), .report = true}); }
 
 long only(const HostRun& run, const std::string& word) { return numbers_by_process(run, word).at(run.reports.begin()->first); }
 

@@ -48,11 +48,11 @@ INSTANTIATE_TEST_SUITE_P(OfEveryVariable, BadSettings,
                                          Bad{"spaces", "CLOCKSHIM_TOLERANCE", "10 us"}, Bad{"order", "CLOCKSHIM_ORDER", "random"},
                                          Bad{"order_empty", "CLOCKSHIM_ORDER", ""}, Bad{"profile", "CLOCKSHIM_PROFILE", "everything"},
                                          Bad{"clocks", "CLOCKSHIM_CLOCKS", "monotonic,sundial"},
-                                         Bad{"clocks_empty", "CLOCKSHIM_CLOCKS", ""},
-                                         Bad{"follow", "CLOCKSHIM_FOLLOW", "maybe"}, Bad{"log", "CLOCKSHIM_LOG", "loud"},
+                                         Bad{"clocks_empty", "CLOCKSHIM_CLOCKS", ""}, Bad{"follow", "CLOCKSHIM_FOLLOW", "maybe"},
+                                         Bad{"log", "CLOCKSHIM_LOG", "loud"},
                                          Bad{"report_missing_directory", "CLOCKSHIM_REPORT", "DIR/missing/report.json"},
-                                         Bad{"report_directory", "CLOCKSHIM_REPORT", "DIR"},
-                                         Bad{"report_empty", "CLOCKSHIM_REPORT", ""}, Bad{"report_full", "CLOCKSHIM_REPORT", "/dev/full"}),
+                                         Bad{"report_directory", "CLOCKSHIM_REPORT", "DIR"}, Bad{"report_empty", "CLOCKSHIM_REPORT", ""},
+                                         Bad{"report_full", "CLOCKSHIM_REPORT", "/dev/full"}),
                          [](const auto& bad) { return bad.param.name; });
 
 }  // namespace

@@ -54,7 +54,8 @@ TEST(Text, ShowsTwentyCallersAndSumsTheRest) {
 TEST(Json, ParsesAndHasTheFixedKeys) {
   const auto json = nlohmann::json::parse(render_json(sample()));
   EXPECT_EQ(json["schema_version"], 1);
-  for (const char* key : {"program", "pid", "clocksource", "mode", "mode_reason", "tolerance_ns", "clocks", "accuracy", "disturbances", "dropped", "sites"}) {
+  for (const char* key :
+       {"program", "pid", "clocksource", "mode", "mode_reason", "tolerance_ns", "clocks", "accuracy", "disturbances", "dropped", "sites"}) {
     EXPECT_TRUE(json.contains(key)) << key;
   }
   EXPECT_EQ(json["clocks"]["realtime"]["served"], 999'000);

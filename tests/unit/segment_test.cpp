@@ -41,7 +41,8 @@ TEST(Segment, DoesNotDecreaseAndEndsAtOrBelowItsEndValue) {
   std::mt19937_64 random(7);
   for (int i = 0; i < 1000; ++i) {
     const Rate rate{(1ULL << 22) + random() % (1ULL << 40)};
-    const Segment s = make_segment(Ticks{random()}, Nanos{static_cast<std::int64_t>(random() >> 3)}, rate, Nanos{static_cast<std::int64_t>(random() % 500'000'000)});
+    const Segment s = make_segment(Ticks{random()}, Nanos{static_cast<std::int64_t>(random() >> 3)}, rate,
+                                   Nanos{static_cast<std::int64_t>(random() % 500'000'000)});
     if (s.length.raw() < 2) continue;
     Nanos last = s.at(s.start);
     for (int step = 1; step <= 16; ++step) {

@@ -54,7 +54,8 @@ TEST(Settings, DefaultsStandWhereNothingIsSet) {
 }
 
 TEST(Settings, ABadValueIsNamedWithItsSetting) {
-  for (const char* name : {"CLOCKSHIM_TOLERANCE", "CLOCKSHIM_ORDER", "CLOCKSHIM_PROFILE", "CLOCKSHIM_CLOCKS", "CLOCKSHIM_FOLLOW", "CLOCKSHIM_LOG"}) {
+  for (const char* name :
+       {"CLOCKSHIM_TOLERANCE", "CLOCKSHIM_ORDER", "CLOCKSHIM_PROFILE", "CLOCKSHIM_CLOCKS", "CLOCKSHIM_FOLLOW", "CLOCKSHIM_LOG"}) {
     const Settings s = with({{name, "banana"}});
     ASSERT_EQ(s.errors.size(), 1U) << name;
     EXPECT_NE(s.errors[0].find(std::string(name) + "=\"banana\""), std::string::npos) << s.errors[0];
