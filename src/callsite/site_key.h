@@ -31,7 +31,7 @@ class SiteKey {
   // One multiplication (by 2^64 / phi, Knuth's constant), because this is on the path of every wrapped call.
   [[nodiscard]] constexpr SiteKey behind(std::uintptr_t caller_pc) const {
     const std::uint64_t h = (std::rotl(raw_, 23) ^ caller_pc) * 0x9E3779B97F4A7C15ULL;
-    return SiteKey{((h ^ h >> 32) & ~(kTagMask | kRule | kChain)) | (raw_ & kTagMask) | kChain};
+    return SiteKey{h >> 8 | raw_ >> kClockShift << kClockShift | kChain};
   }
 
   // Where to look first in a table of 2^bits entries.

@@ -18,11 +18,17 @@ namespace {
 // What a miss needs of the exported function's caller: its return address, where its stack stood, and its rbp, which is
 // untouched because this file is compiled with rbp reserved (-ffixed-rbp). Scalars, so that a miss is a jump.
 #define CLOCKSHIM_CALLER() __builtin_return_address(0), __builtin_dwarf_cfa(), frame_register()
+#define CLOCKSHIM_COUNTED(site) \
+  (CLOCKSHIM_LIKELY(SiteTable::count_again(site)) || CLOCKSHIM_LIKELY(SiteTable::count_behind(site, frame_of(CLOCKSHIM_CALLER()))))
 
 CLOCKSHIM_INLINE void* frame_register() {
   void* frame;
   asm("mov %%rbp, %0" : "=r"(frame));
   return frame;
+}
+
+CLOCKSHIM_INLINE Frame frame_of(void* pc, void* stack, void* frame) {
+  return Frame{reinterpret_cast<std::uintptr_t>(pc), reinterpret_cast<std::uintptr_t>(stack), reinterpret_cast<std::uintptr_t>(frame)};
 }
 
 SiteKey key_of(void* return_address, unsigned clock, Function function) {
@@ -32,10 +38,7 @@ SiteKey key_of(void* return_address, unsigned clock, Function function) {
 // A call whose site this thread has not counted yet, or that came through a wrapper.
 CLOCKSHIM_INLINE void count_elsewhere(unsigned clock, Function function, void* pc, void* stack, void* frame) noexcept {
   if (g_uncounted) return;
-  const Frame caller{reinterpret_cast<std::uintptr_t>(pc), reinterpret_cast<std::uintptr_t>(stack),
-                     reinterpret_cast<std::uintptr_t>(frame)};
-  const SiteKey site = key_of(pc, clock, function);
-  if (!SiteTable::count_behind(site, caller)) g_sites.count_elsewhere(site, caller);
+  g_sites.count_elsewhere(key_of(pc, clock, function), frame_of(pc, stack, frame));
 }
 
 // The gate of the timeline was shut, or the clock or an argument is not ours. False: the real function's turn.
@@ -121,20 +124,20 @@ using namespace clockshim;
 CLOCKSHIM_EXPORT int clock_gettime(clockid_t id, timespec* tp) noexcept {
   const Ticks ticks = g_clock.counter();
   const SiteKey site = key_of(__builtin_return_address(0), clock_index(id), Function::clock_gettime);
-  if (CLOCKSHIM_UNLIKELY(!SiteTable::count_again(site))) return clock_gettime_elsewhere(id, tp, ticks, CLOCKSHIM_CALLER());
+  if (!CLOCKSHIM_COUNTED(site)) return clock_gettime_elsewhere(id, tp, ticks, CLOCKSHIM_CALLER());
   return finish_clock_gettime(id, tp, ticks);
 }
 
 CLOCKSHIM_EXPORT int gettimeofday(timeval* __restrict tv, void* __restrict tz) noexcept {
   const Ticks ticks = g_clock.counter();
   const SiteKey site = key_of(__builtin_return_address(0), CLOCK_REALTIME, Function::gettimeofday);
-  if (CLOCKSHIM_UNLIKELY(!SiteTable::count_again(site))) return gettimeofday_elsewhere(tv, tz, ticks, CLOCKSHIM_CALLER());
+  if (!CLOCKSHIM_COUNTED(site)) return gettimeofday_elsewhere(tv, tz, ticks, CLOCKSHIM_CALLER());
   return finish_gettimeofday(tv, tz, ticks);
 }
 
 CLOCKSHIM_EXPORT int timespec_get(timespec* ts, int base) noexcept {
   const Ticks ticks = g_clock.counter();
   const SiteKey site = key_of(__builtin_return_address(0), CLOCK_REALTIME, Function::timespec_get);
-  if (CLOCKSHIM_UNLIKELY(!SiteTable::count_again(site))) return timespec_get_elsewhere(ts, base, ticks, CLOCKSHIM_CALLER());
+  if (!CLOCKSHIM_COUNTED(site)) return timespec_get_elsewhere(ts, base, ticks, CLOCKSHIM_CALLER());
   return finish_timespec_get(ts, base, ticks);
 }
