@@ -4,11 +4,11 @@
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <pty.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
 #include <csignal>
 #include <cstdlib>
 #include <fstream>
@@ -16,7 +16,7 @@
 namespace clockshim::test {
 namespace {
 
-constexpr std::chrono::seconds kLimit{30};
+constexpr int kLimitMs = 30'000;
 
 std::string from_meson(const char* name) {
   const char* value = getenv(name);
@@ -96,7 +96,7 @@ Running::~Running() {
 
 bool Running::read_some() {
   pollfd ready[] = {{out_, POLLIN, 0}, {err_, POLLIN, 0}};
-  const int count = poll(ready, 2, static_cast<int>(std::chrono::milliseconds(kLimit).count()));
+  const int count = poll(ready, 2, kLimitMs);
   if (count == 0) ADD_FAILURE() << "hangs; so far it said: " << ending_.out << ending_.err;
   if (count <= 0) return false;
   if (ready[0].revents != 0) read_into(ending_.out, out_);
@@ -128,7 +128,13 @@ Ending Running::finish() {
   while ((out_ >= 0 || err_ >= 0) && read_some()) {
   }
   int status = 0;
-  if (out_ >= 0 || err_ >= 0) kill(pid_, SIGKILL);
+  const int process = static_cast<int>(syscall(SYS_pidfd_open, pid_, 0));
+  pollfd ended{process, POLLIN, 0};
+  if (out_ >= 0 || err_ >= 0 || poll(&ended, 1, kLimitMs) != 1) {
+    ADD_FAILURE() << "does not end";
+    kill(pid_, SIGKILL);
+  }
+  close(process);
   waitpid(pid_, &status, 0);
   pid_ = -1;
   if (WIFEXITED(status)) ending_.exit_code = WEXITSTATUS(status);
