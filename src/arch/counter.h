@@ -3,6 +3,7 @@
 #pragma once
 
 #include <concepts>
+#include <cstddef>
 #include <cstdint>
 
 #include "base/ticks.h"
@@ -18,6 +19,13 @@ concept CounterArch = requires(std::uint64_t& count) {
   // The counter, at no particular point of the surrounding instructions.
   { A::unordered() }
   noexcept->std::same_as<Ticks>;
+  // The counter together with the CPU that it is of: by Linux's rseq area, or by the CPU's own means.
+  { A::ordered_here(std::ptrdiff_t{}) }
+  noexcept->std::same_as<Reading>;
+  { A::unordered_here(std::ptrdiff_t{}) }
+  noexcept->std::same_as<Reading>;
+  { A::by_aux() }
+  noexcept->std::same_as<Reading>;
   // Adds one by a single instruction: a signal handler on this thread sees it done or not begun. Not atomic across CPUs.
   { A::increment(count) }
   noexcept;

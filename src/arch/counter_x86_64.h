@@ -3,13 +3,32 @@
 // rdtsc is not ordered against earlier loads: it may execute while a load that came before it is still under way, and so
 // return a value older than what that load saw (Intel SDM vol. 2B, RDTSC; AMD APM vol. 3, RDTSC). lfence waits for all
 // earlier instructions to complete (on AMD with the dispatch-serialising bit, which Linux sets). No fence is needed
-// behind it: a later store becomes visible only after rdtsc has retired.
+// behind it: a later store becomes visible only after rdtsc has retired. rdtscp waits for earlier loads by itself, and
+// tells the CPU with the same instruction.
 #pragma once
 
+#include <atomic>
+#include <cstddef>
 #include <cstdint>
 
 #include "base/attributes.h"
 #include "base/ticks.h"
+
+// A restartable sequence around one counter instruction: its descriptor, the thread's pointer to it, the sequence, and the
+// way back, which must be preceded by the signature that the C library registered with (linux/rseq.h, sys/rseq.h).
+#define CLOCKSHIM_RSEQ(COUNTER, LOW, HIGH, CPU, AREA)                                       \
+  asm volatile(                                                                             \
+      ".pushsection __rseq_cs, \"aw\"\n\t.balign 32\n"                                      \
+      "881:\n\t.long 0, 0\n\t.quad 882f, 883f - 882f, 884f\n\t.popsection\n\t"              \
+      ".pushsection __rseq_failure, \"ax\"\n\t.byte 0x0f, 0xb9, 0x3d\n\t.long 0x53053053\n" \
+      "884:\n\tjmp 885f\n\t.popsection\n"                                                   \
+      "885:\n\tleaq 881b(%%rip), %%rax\n\tmovq %%rax, %%fs:8(%3)\n"                         \
+      "882:\n\tmovl %%fs:4(%3), %2\n\t" COUNTER                                             \
+      "\n"                                                                                  \
+      "883:\n"                                                                              \
+      : "=&a"(LOW), "=&d"(HIGH), "=&r"(CPU)                                                 \
+      : "r"(AREA)                                                                           \
+      : "memory")
 
 namespace clockshim {
 
@@ -18,19 +37,73 @@ struct CounterX86_64 {
     std::uint32_t low;
     std::uint32_t high;
     asm volatile("lfence\n\trdtsc" : "=a"(low), "=d"(high) : : "memory");
-    return Ticks{static_cast<std::uint64_t>(high) << 32 | low};
+    return whole(high, low);
   }
 
   static CLOCKSHIM_INLINE Ticks unordered() noexcept {
     std::uint32_t low;
     std::uint32_t high;
     asm volatile("rdtsc" : "=a"(low), "=d"(high));
-    return Ticks{static_cast<std::uint64_t>(high) << 32 | low};
+    return whole(high, low);
+  }
+
+  // The counter and the number of the CPU that it was read on, by the rseq area that the C library registered for this
+  // thread `area` bytes from the thread pointer (rseq(2); glibc 2.35). Both are read in a restartable sequence: where the
+  // thread is preempted between the two, the kernel sends it back to the beginning, so they always belong together.
+  static CLOCKSHIM_INLINE Reading ordered_here(std::ptrdiff_t area) noexcept {
+    std::uint32_t low;
+    std::uint32_t high;
+    std::uint32_t cpu;
+    CLOCKSHIM_RSEQ("lfence\n\trdtsc", low, high, cpu, area);
+    return {whole(high, low), cpu};
+  }
+  static CLOCKSHIM_INLINE Reading unordered_here(std::ptrdiff_t area) noexcept {
+    std::uint32_t low;
+    std::uint32_t high;
+    std::uint32_t cpu;
+    CLOCKSHIM_RSEQ("rdtsc", low, high, cpu, area);
+    return {whole(high, low), cpu};
+  }
+
+  // The same by TSC_AUX, where Linux keeps the CPU's number in the low 12 bits. Ordered.
+  static CLOCKSHIM_INLINE Reading by_aux() noexcept {
+    std::uint32_t low;
+    std::uint32_t high;
+    std::uint32_t aux;
+    asm volatile("rdtscp" : "=a"(low), "=d"(high), "=c"(aux) : : "memory");
+    return {whole(high, low), aux & 0xfffU};
   }
 
   static CLOCKSHIM_INLINE void increment(std::uint64_t& count) noexcept { asm volatile("incq %0" : "+m"(count) : : "cc"); }
 
   static CLOCKSHIM_INLINE std::uintptr_t thread_pointer() noexcept { return reinterpret_cast<std::uintptr_t>(__builtin_thread_pointer()); }
+
+  // Compare-and-swap without the lock prefix: one step to the signal handlers of this thread, not to other CPUs.
+  static CLOCKSHIM_INLINE bool exchange_here(std::atomic<std::int64_t>& word, std::int64_t& expected, std::int64_t desired) noexcept {
+    bool done;
+    asm volatile("cmpxchgq %3, %1" : "=@ccz"(done), "+m"(word), "+a"(expected) : "r"(desired) : "memory");
+    return done;
+  }
+
+  // Of two neighbouring words, aligned to 16 bytes: sets the second to `desired` if they are `first` and `second`, in one step.
+  static bool exchange_second(std::atomic<std::uint64_t>& pair, std::uint64_t first, std::uint64_t second, std::uint64_t desired) noexcept {
+    struct Pair {
+      std::uint64_t words[2];
+    };
+    bool done;
+    std::uint64_t low = first;
+    std::uint64_t high = second;
+    asm volatile("lock cmpxchg16b %1"
+                 : "=@ccz"(done), "+m"(reinterpret_cast<Pair&>(pair)), "+a"(low), "+d"(high)
+                 : "b"(first), "c"(desired)
+                 : "memory");
+    return done;
+  }
+
+ private:
+  static CLOCKSHIM_INLINE Ticks whole(std::uint32_t high, std::uint32_t low) noexcept {
+    return Ticks{static_cast<std::uint64_t>(high) << 32 | low};
+  }
 };
 
 }  // namespace clockshim

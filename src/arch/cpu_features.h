@@ -1,11 +1,17 @@
-// What the CPU says of its counter. CPUID only: no system call.
+// What the CPU says of its counter. CPUID only: no system call. Async-signal-safe. Tens of microseconds in a virtual machine,
+// where CPUID traps: for the start only.
 #pragma once
 
 namespace clockshim {
 
 // Whether the counter runs at a constant rate in all P-, C- and T-states: CPUID.80000007H:EDX[8] (Intel SDM vol. 3B,
-// "Invariant TSC"; AMD APM vol. 3, appendix E). Async-signal-safe. Tens of microseconds in a virtual machine, where CPUID
-// traps: for the start only.
+// "Invariant TSC"; AMD APM vol. 3, appendix E).
 bool counter_invariant() noexcept;
+
+// Whether there is rdtscp: CPUID.80000001H:EDX[27].
+bool counter_tells_cpu() noexcept;
+
+// Whether this is a hypervisor's guest: CPUID.1:ECX[31].
+bool in_virtual_machine() noexcept;
 
 }  // namespace clockshim

@@ -36,4 +36,10 @@ class Ticks {
   std::uint64_t raw_ = 0;
 };
 
+// A value of the counter, and the CPU whose counter it is.
+struct Reading {
+  Ticks ticks;
+  unsigned cpu = 0;
+};
+
 }  // namespace clockshim

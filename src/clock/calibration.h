@@ -28,74 +28,131 @@ inline std::int64_t deviation_ppb(Rate a, Rate b) {
   return static_cast<std::int64_t>((difference < 0 ? -difference : difference) * kNanosPerSecond / b.raw());
 }
 
-// Takes in one more sample. The rate's uncertainty is that of its two brackets over the baseline.
-inline Calibration updated(Calibration c, const Sample& s) {
-  const TickDelta ticks = s.before - c.older.before;
+// The rate between two samples, and what their brackets leave unknown of it. Not plausible(): they contradict each other.
+struct MeasuredRate {
+  Rate rate;
+  std::int64_t uncertainty_ppb = 0;
+};
+
+inline MeasuredRate measured_rate(const Sample& from, const Sample& to) {
+  const TickDelta ticks = to.before - from.before;
+  const Nanos elapsed = to.real - from.real;
+  if (ticks.backward() || elapsed.raw() <= 0) return {};
+  const Rate rate = rate_of(ticks, elapsed);
+  if (!rate.plausible()) return {};
+  const Nanos unknown = to_nanos(TickDelta{from.width.raw() + to.width.raw()}, rate) + Nanos{1};
+  const Wide ppb = static_cast<Wide>(unknown.raw()) * kNanosPerSecond / elapsed.raw();
+  return {rate, static_cast<std::int64_t>(std::min<Wide>(ppb, kNanosPerSecond))};
+}
+
+// Whether two measurements can be of one steady pace, slewed by NTP at most.
+inline bool agree(const MeasuredRate& a, const MeasuredRate& b) {
+  return a.rate.plausible() && b.rate.plausible() &&
+         deviation_ppb(a.rate, b.rate) <= policy::kJumpPpb + a.uncertainty_ppb + b.uncertainty_ppb;
+}
+
+// A calibration that took in one more sample. jumped: that sample contradicts it; all is to be learned anew from there.
+struct Update {
+  Calibration calibration;
+  bool jumped = false;
+};
+
+// Before the rate is known: it takes three samples whose two halves agree, so that a jump in between is not taken for a pace.
+inline Update learned(Calibration c, const Sample& s) {
+  const Nanos half{policy::kFirstBaseline.raw() / 2};
+  const Nanos since = s.real - c.newer.real;
+  if ((s.before - c.newer.before).backward() || since.raw() < 0) return {calibration_from(s), true};
+  if (since < half) return {c};
+  if (c.newer.before == c.older.before) {
+    c.newer = s;
+    return {c};
+  }
+  if (!agree(measured_rate(c.older, c.newer), measured_rate(c.newer, s))) return {calibration_from(s), true};
+  const MeasuredRate whole = measured_rate(c.older, s);
+  c.rate = whole.rate;
+  c.uncertainty_ppb = whole.uncertainty_ppb;
+  c.newer = s;
+  return {c};
+}
+
+inline Update updated(Calibration c, const Sample& s) {
+  if (!c.rate.plausible()) return learned(c, s);
   const Nanos elapsed = s.real - c.older.real;
-  if (elapsed < policy::kFirstBaseline || ticks.backward()) return c;
-  const Rate measured = rate_of(ticks, elapsed);
-  if (!measured.plausible()) return c;
-  const Nanos unknown = to_nanos(TickDelta{c.older.width.raw() + s.width.raw()}, measured) + Nanos{1};
-  const std::int64_t uncertainty =
-      static_cast<std::int64_t>(std::min<Wide>(static_cast<Wide>(unknown.raw()) * kNanosPerSecond / elapsed.raw(), kNanosPerSecond));
-  // A narrower measurement wins, unless it says what no slew can do: then the clock was nudged, and its pace is as before.
-  // A fresh one over a long baseline wins in any case: the kernel may have slewed since.
-  const bool narrower =
-      uncertainty <= c.uncertainty_ppb && deviation_ppb(measured, c.rate) <= policy::kSlewPpb + c.uncertainty_ppb + uncertainty;
-  if (!c.rate.plausible() || narrower || elapsed >= policy::kBaselineStep) {
-    c.rate = measured;
-    c.uncertainty_ppb = uncertainty;
+  if ((s.before - c.older.before).backward()) return {calibration_from(s), true};
+  if (elapsed < policy::kFirstBaseline) return {c};
+  const MeasuredRate measured = measured_rate(c.older, s);
+  if (!agree(measured, {c.rate, c.uncertainty_ppb})) return {calibration_from(s), true};
+  // A narrower measurement wins. A fresh one over a long baseline wins in any case: the kernel may have slewed since.
+  if (measured.uncertainty_ppb <= c.uncertainty_ppb || elapsed >= policy::kBaselineStep) {
+    c.rate = measured.rate;
+    c.uncertainty_ppb = measured.uncertainty_ppb;
   }
   if (s.real - c.newer.real >= policy::kBaselineStep) {
     c.older = c.newer;
     c.newer = s;
   }
-  return c;
+  return {c};
 }
 
-// Starts the baseline anew at `s` and keeps the rate: the clock was stepped, its pace was not.
+// The baseline starts anew at `s`, and the rate is kept: the clock was stepped, its pace was not.
 inline Calibration rebased(Calibration c, const Sample& s) {
   c.older = s;
   c.newer = s;
   return c;
 }
 
-// error(t) <= bracket + (2 * uncertainty + 2 * slew) * t, and half the tolerance is kept in hand for what one resync
+// After a disturbance of another kind: where the rate was contradicted, or the trouble repeats itself while the baseline is
+// young, the rate is not believed either.
+inline Calibration mended(const Calibration& c, const Sample& s) {
+  const bool repeated = magnitude(s.real - c.older.real) < policy::kBaselineStep;
+  return repeated || updated(c, s).jumped ? calibration_from(s) : rebased(c, s);
+}
+
+// What one sample leaves unknown: its bracket, and the step in which the real clock itself advances.
+inline Nanos unknown_of(const Calibration& c, const Sample& s, Nanos granularity) { return to_nanos(s.width, c.rate) + granularity; }
+
+// error(t) <= unknown + (2 * uncertainty + 2 * slew) * t, and half the tolerance is kept in hand for what one resync
 // finds and the next works off. Zero where the tolerance can't be kept on this clock.
-inline Nanos segment_length(const Calibration& c, const Sample& s, Nanos tolerance) {
-  const Nanos bracket = to_nanos(s.width, c.rate);
-  if (bracket >= tolerance) return Nanos{0};
-  const std::int64_t budget = (tolerance - bracket).raw() / 2;
+inline Nanos segment_length(const Calibration& c, Nanos unknown, Nanos tolerance) {
+  if (unknown >= tolerance) return Nanos{0};
+  const std::int64_t budget = (tolerance - unknown).raw() / 2;
   const std::int64_t ppb = 2 * (c.uncertainty_ppb + policy::kSlewPpb);
   const Nanos length{static_cast<std::int64_t>(static_cast<Wide>(budget) * kNanosPerSecond / ppb)};
   return length < policy::kShortestSegment ? Nanos{0} : std::min(length, policy::kLongestSegment);
 }
 
-// The best tolerance that segment_length() would accept for this bracket, for the message to the operator.
-inline Nanos reachable_tolerance(const Calibration& c, const Sample& s) {
+// The best tolerance that segment_length() would accept, for the message to the operator.
+inline Nanos reachable_tolerance(const Calibration& c, Nanos unknown) {
   const std::int64_t drift = 2 * policy::kShortestSegment.raw() * 2 * (c.uncertainty_ppb + policy::kSlewPpb) / kNanosPerSecond;
-  return to_nanos(s.width, c.rate) + Nanos{drift + 1};
+  return unknown + Nanos{drift + 1};
 }
 
-// The real clock at `t` or a little more, never less: the sample's reading is taken to belong to the bracket's beginning,
-// and the rate to be at the upper end of its uncertainty. Serving from the late side lets `while (now() < deadline)
-// wait(deadline)` end at its first turn, and makes a real reading after a served one the rarer surprise.
-inline Nanos late_estimate(const Calibration& c, const Sample& s, Ticks t) {
-  return s.real + to_nanos(t - s.before, c.rate.bent(c.uncertainty_ppb));
+// The real clock at `t` or a little more, never less: the sample's reading is taken to belong to the bracket's beginning and
+// to the end of its granule, and the rate to be at the upper end of its uncertainty. Serving from the late side lets
+// `while (now() < deadline) wait(deadline)` end at its first turn, and makes a real reading after a served one the rarer
+// surprise.
+inline Nanos late_estimate(const Calibration& c, const Sample& s, Ticks t, Nanos granularity) {
+  return s.real + granularity + to_nanos(t - s.before, c.rate.bent(c.uncertainty_ppb));
 }
 
-// A line that starts at `start` and is on the late estimate at its end, without ever being below `floor`.
-// may_brake: the floor is ahead by more than the tolerance, and the clock may not step back.
-inline Segment next_segment(const Calibration& c, const Sample& s, Ticks start, Nanos floor, Nanos length, bool may_brake) {
+// Where the successor starts, and what it aims at.
+struct Joint {
+  Ticks start;
+  Nanos floor;             // the least value that may be served from here on
+  bool may_brake = false;  // the floor is ahead by more than the tolerance, and the clock may not step back
+};
+
+// A line from the joint that is on the late estimate at its end, without ever being below the floor.
+inline Segment next_segment(const Calibration& c, const Sample& s, const Joint& joint, Nanos length, Nanos granularity) {
   const TickDelta ticks = to_ticks(length, c.rate);
-  const Nanos goal = late_estimate(c, s, start + ticks);
+  const Nanos goal = late_estimate(c, s, joint.start + ticks, granularity);
   const Rate fastest = c.rate.bent(policy::kBendPpb);
-  const Rate slowest = c.rate.bent(may_brake ? policy::kBrakePpb : -policy::kBendPpb);
-  const Rate wanted = rate_of(ticks, std::max(goal - floor, Nanos{0}));
+  const Rate slowest = c.rate.bent(joint.may_brake ? policy::kBrakePpb : -policy::kBendPpb);
+  const Rate wanted = rate_of(ticks, std::max(goal - joint.floor, Nanos{0}));
   const Rate rate = std::clamp(wanted, slowest, fastest);
   // Where even the fastest rate does not get there, the joint jumps up: late by design, and forwards is allowed.
-  const Nanos base = wanted > fastest ? std::max(floor, goal - to_nanos(ticks, fastest)) : floor;
-  return Segment{start, ticks, rate, base};
+  const Nanos base = wanted > fastest ? std::max(joint.floor, goal - to_nanos(ticks, fastest)) : joint.floor;
+  return Segment{joint.start, ticks, rate, base};
 }
 
 }  // namespace clockshim

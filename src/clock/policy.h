@@ -15,13 +15,17 @@ inline constexpr std::uint64_t kGoodBracketEighths = 10;
 // A sample wider than this many times the usual bracket was preempted: not used while the segment still has life left.
 inline constexpr std::uint64_t kRefusedBracketFactor = 8;
 
-// The first rate needs two samples this far apart. Shorter starts serving sooner, longer makes the first segments longer.
+// The first rate needs three samples, the outer two this far apart. Shorter starts serving sooner, longer makes the first
+// segments longer.
 inline constexpr Nanos kFirstBaseline = milliseconds(1);
 // The baseline of the rate: between one and two of these, so that it follows the kernel's slewing within a second.
 inline constexpr Nanos kBaselineStep = milliseconds(500);
 
 // How fast the kernel itself may change its rate between two resyncs: NTP's largest slew (adjtimex(2): 500 ppm).
 inline constexpr std::int64_t kSlewPpb = 500'000;
+// A rate that differs by more from the one before it was not slewed (from one end of the range to the other): the counter
+// or the clock jumped in between, or runs at another pace now.
+inline constexpr std::int64_t kJumpPpb = 2 * kSlewPpb;
 // A rate is bent by no more than this to work off a measured error of less than the tolerance.
 inline constexpr std::int64_t kBendPpb = 1'000'000;
 // A clock that may not go backwards and is ahead by more than the tolerance runs at no less than this rate meanwhile.
@@ -38,7 +42,24 @@ inline constexpr std::uint64_t kDueEighths = 6;
 // it is taken to be preempted, and the next one tries too.
 inline constexpr std::uint64_t kRefreshPatienceTicks = 1ULL << 18;
 
+// How long a segment is served before somebody looks at the coarse clocks: promise 4.
+inline constexpr Nanos kCheckInterval = microseconds(100);
+// ... but where the coarse clocks are dear too (no vDSO at all), seldom enough that looking costs a thread 1 %.
+inline constexpr std::uint64_t kCheckCostFactor = 100;
+// What the coarse clock may lag by beyond its own tick before the line is suspected: interrupts held off for a while.
+inline constexpr Nanos kCoarseSlack = milliseconds(1);
+
+// A wall clock whose step back is smaller than so many tolerances is let stand still for that long, not taken back.
+inline constexpr std::int64_t kStepTolerances = 2;
+
 // Publication lost this often in a row: read the real clock instead of trying on.
 inline constexpr int kAttempts = 8;
+
+// Counters are believed to agree once each CPU has handed this many readings to, and taken as many from, one that is
+// believed already, each within kTightTicks (about 1 us: what two CPUs that meet at one cache line take), over at least
+// kWitnessSpan, in which a drift of 1 ppm would have shown. The kernel's own test (tsc_sync.c) takes 20 ms.
+inline constexpr std::uint32_t kHandoffs = 1000;
+inline constexpr std::uint64_t kTightTicks = 1ULL << 11;
+inline constexpr Nanos kWitnessSpan = milliseconds(1000);
 
 }  // namespace clockshim::policy

@@ -11,22 +11,38 @@
 
 namespace clockshim {
 
+// CLOCK_REALTIME_COARSE and CLOCK_MONOTONIC_COARSE, read in the same tick of the kernel: their difference changes when the
+// wall clock is stepped, and only then.
+struct CoarsePair {
+  Nanos realtime;
+  Nanos monotonic;
+  [[nodiscard]] Nanos wall() const { return realtime - monotonic; }
+};
+
 // Where time comes from. The library's is the CPU and the kernel; tests put others in its place.
 // clang-format off: version 14 does not know requirements
 template <class S>
-concept TimeSource = requires(S& source, clockid_t id, Nanos& out) {
-  { source.counter() }
-  noexcept->std::same_as<Ticks>;  // ordered after earlier loads
+concept TimeSource = requires(S& source, clockid_t id, Nanos& out, CoarsePair& coarse) {
+  // The counter of the CPU that this runs on, ordered after earlier loads, and that CPU's number.
+  { source.reading() }
+  noexcept->std::same_as<Reading>;
   { source.real(id, out) }
   noexcept->std::same_as<bool>;
+  { source.coarse(coarse) }
+  noexcept->std::same_as<bool>;
+  // The number of this thread, below kMaxThreads, or kNoThread.
+  { source.thread() }
+  noexcept->std::same_as<unsigned>;
 };
 // clang-format on
 
 struct Sample {
   Ticks before;
-  TickDelta width;  // counter after - counter before
-  Nanos real;
-  bool ok = false;  // false: the kernel refused the clock, or the counter went backwards under every reading
+  TickDelta width;  // counter after - counter before, of one CPU
+  Nanos real;       // right in any case, unless refused
+  unsigned cpu = 0;
+  bool ok = false;  // false: no reading was bracketed on one CPU by a counter that moved forward
+  bool refused = false;
 };
 
 // The narrowest of a few readings; stops at the first that is about as narrow as the usual one (0: no usual one yet).
@@ -36,13 +52,16 @@ Sample take_sample(Source& source, clockid_t id, TickDelta usual) noexcept {
   const std::uint64_t good = usual.raw() * policy::kGoodBracketEighths / 8;
   for (int i = 0; i < policy::kReadingsPerSample; ++i) {
     Sample s;
-    s.before = source.counter();
-    s.ok = source.real(id, s.real);
-    s.width = source.counter() - s.before;
-    if (!s.ok) return s;
-    if (s.width.backward()) continue;
-    if (!best.ok || s.width < best.width) best = s;
-    if (best.width.raw() <= good) break;
+    const Reading first = source.reading();
+    s.refused = !source.real(id, s.real);
+    if (s.refused) return s;
+    const Reading last = source.reading();
+    s.before = first.ticks;
+    s.width = last.ticks - first.ticks;
+    s.cpu = first.cpu;
+    s.ok = first.cpu == last.cpu && !s.width.backward() && s.width.raw() != 0;
+    if (!best.ok || (s.ok && s.width < best.width)) best = s;
+    if (best.ok && best.width.raw() <= good) break;
   }
   return best;
 }

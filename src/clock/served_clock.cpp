@@ -3,11 +3,25 @@
 namespace clockshim {
 
 constinit ServedClock g_clock;
+CLOCKSHIM_TLS Floor ServedClock::t_floors_[kClockIds];
+
+// Both clocks in one tick: the wall clock is the same before and after the other one was read.
+bool KernelSource::coarse(CoarsePair& out) noexcept {
+  Nanos again;
+  for (int attempt = 0; attempt < policy::kReadingsPerSample; ++attempt) {
+    if (!real::read(CLOCK_REALTIME_COARSE, out.realtime) || !real::read(CLOCK_MONOTONIC_COARSE, out.monotonic) ||
+        !real::read(CLOCK_REALTIME_COARSE, again))
+      return false;
+    if (again == out.realtime) return true;
+  }
+  return false;
+}
 
 Answer read_slow(unsigned id, timespec& out) noexcept {
-  KernelSource source;
+  KernelSource source{g_clock.counter};
   Nanos time;
-  const Answer answer = g_clock.timeline.resync(id, source, time);
+  const bool relaxed = (g_clock.timeline.how() & kRelaxed) != 0;
+  const Answer answer = g_clock.timeline.resync(id, source, time, relaxed && id < kClockIds ? &ServedClock::t_floors_[id] : nullptr);
   out.tv_sec = time.raw() / kNanosPerSecond;
   out.tv_nsec = time.raw() % kNanosPerSecond;
   return answer;

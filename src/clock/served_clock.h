@@ -1,5 +1,6 @@
 // HOT PATH: the counter, then Timeline::read(), then SiteTable::count_again(); preload/interpose.cpp strings them together.
-// No system call, lock, allocation, division, errno, shared write. Anything added has a measured price in the commit message.
+// No system call, lock, allocation, division, errno, shared write (but the floor's, where the CPUs' counters disagree and
+// the order is strict). Anything added has a measured price in the commit message.
 #pragma once
 
 #include <ctime>
@@ -7,22 +8,43 @@
 #include "arch/counter.h"
 #include "base/attributes.h"
 #include "clock/timeline.h"
+#include "os/current_cpu.h"
 #include "os/real_clock.h"
 
 namespace clockshim {
 
 // The CPU's counter and the kernel's clocks.
 struct KernelSource {
-  static Ticks counter() noexcept { return Arch::ordered(); }
+  const CpuCounter& counter;
+  [[nodiscard]] Reading reading() const noexcept { return counter.ordered(); }
   static bool real(clockid_t id, Nanos& out) noexcept { return real::read(id, out); }
+  static bool coarse(CoarsePair& out) noexcept;
+  static unsigned thread() noexcept { return this_thread_index(); }
 };
 
 // This process's timeline and how to read the counter for it. All-zero: nothing is served, the order is strict.
 struct ServedClock {
   Timeline<KernelSource> timeline;
-  bool relaxed = false;  // CLOCKSHIM_ORDER=relaxed
+  CpuCounter counter;
 
-  CLOCKSHIM_INLINE Ticks counter() const noexcept { return CLOCKSHIM_UNLIKELY(relaxed) ? Arch::unordered() : Arch::ordered(); }
+  // Where counters disagree: the time from this CPU's chain, never below the floor.
+  CLOCKSHIM_INLINE bool read_here(unsigned id, std::uint8_t how, timespec& out) noexcept {
+    if (id >= kClockIds) return false;
+    if ((how & kRelaxed) != 0) {
+      Floor& mine = t_floors_[id];
+      const std::int64_t seen = mine.load(std::memory_order_relaxed);
+      return timeline.read_above(id, counter.unordered(), mine, seen, out, [](Floor& floor, std::int64_t& expected, std::int64_t to) {
+        return Arch::exchange_here(floor, expected, to);
+      });
+    }
+    Floor& all = timeline.floor(id);
+    const std::int64_t seen = all.load(std::memory_order_acquire);
+    return timeline.read_above(id, counter.ordered(), all, seen, out, [](Floor& floor, std::int64_t& expected, std::int64_t to) {
+      return floor.compare_exchange_strong(expected, to, std::memory_order_acq_rel);
+    });
+  }
+
+  static CLOCKSHIM_TLS Floor t_floors_[kClockIds];
 };
 
 extern constinit ServedClock g_clock;

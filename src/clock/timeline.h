@@ -1,14 +1,18 @@
 // The timeline of each clock: a chain of segments, published process-wide, evaluated by every thread.
 //
-// All threads evaluate the same function of the counter, so with counters that agree and an ordered reading nothing goes
-// backwards between threads. A segment's successor is published before its end, starts where it ends, and at its value.
+// Where the counters agree there is one chain for each clock. All threads evaluate the same function of the counter, so with
+// an ordered reading nothing goes backwards between threads. A segment's successor is published before its end, starts where
+// it ends, and at its value. Where the counters disagree each CPU has chains of its own, and a floor keeps the order.
 //
 //   head     the newest segment. Published by compare-and-swap; who loses takes the winner's.
 //   current  the segment that the hot path evaluates: head, or head's predecessor until the counter reaches the joint.
 //
-// Both are words (sequence number, slot offset). A slot is written only by the thread that owns it, and only while neither
-// word names it, so no thread that is preempted, killed or forked away in the middle can tear a published segment. A
-// reader that was itself preempted notices by the slot's version that the slot has been used again. Nobody ever waits.
+// Both are words that name a slot's use (clock/slot.h). A slot is written only by the thread that owns it, and only while
+// neither word names it, so no thread that is preempted, killed or forked away in the middle can tear a published segment.
+// A reader that was itself preempted notices by the slot's version that the slot has been used again. Nobody ever waits.
+//
+// Assumed, and modelled in tests/model/: stores of one thread are seen in program order by whoever sees the last of them
+// (release and acquire, which cost nothing on x86-64), and a 16-byte compare-and-swap of version and gate is one step.
 #pragma once
 
 #include <atomic>
@@ -21,78 +25,75 @@
 #include "clock/accuracy.h"
 #include "clock/calibration.h"
 #include "clock/sampler.h"
+#include "clock/slot.h"
+#include "clock/witness.h"
 #include "os/thread_index.h"
 
 namespace clockshim {
 
-// Sequence number and slot offset in one word, so that both change together. 0: nothing published.
-using PublishedWord = std::uint64_t;
-inline constexpr unsigned kSlotsPerThread = 16;  // two live ones for each of five clocks, and some in the making
-inline constexpr unsigned kSlotBytes = 128;
-inline constexpr unsigned kOffsetBits = 21;
-inline constexpr PublishedWord kOffsetMask = (PublishedWord{1} << kOffsetBits) - 1;
+inline constexpr unsigned kSlotsPerThread = 64;  // two live ones for each clock and CPU that it published for last
 static_assert(kMaxThreads * kSlotsPerThread * kSlotBytes <= kOffsetMask + 1);
 
-// Atomics throughout: stores release and loads acquire, so that they keep their order; the version, written first (0) and
-// last, decides whether what was read belongs together.
-struct alignas(kSlotBytes) Slot {
-  using Word = std::atomic<std::uint64_t>;
-  // The hot path's cache line.
-  Word version;  // the word under which these fields were published; 0 while they are being written
-  Word start;
-  Word gate;  // the hot path serves while age < gate: first the due point, then the length; 0 when revoked
-  Word mult;
-  Word base_sec;
-  Word base_nsec;
-  Word length;
-  Word due;
-  // For whoever builds the successor.
-  Word older_before, older_width, older_real, newer_before, newer_width, newer_real, rate, uncertainty_ppb;
-};
-static_assert(sizeof(Slot) == kSlotBytes);
+// Where chains are kept: one place for counters that agree, then one for each CPU.
+inline constexpr unsigned kCommon = 0;
+inline constexpr unsigned kDomains = 1 + kMaxCpus;
+constexpr unsigned domain_of(unsigned cpu) { return 1 + cpu; }
 
-struct Record {
-  Segment segment;
-  TickDelta due;
-  Calibration calibration;
-  bool revoked = false;
-};
-
-// Of one clock. Counters that resyncs update, and the two words.
+// Of one clock, in one domain. Counters that resyncs update, and the newest segment.
 struct alignas(64) Chain {
   std::atomic<PublishedWord> head{};
   std::atomic<std::uint64_t> refreshing{};  // the counter when a refresh began; 0: none under way
   std::atomic<std::uint64_t> usual_width{};
+  std::atomic<std::uint64_t> usual_check{};  // ticks that a look at the coarse clocks takes
   std::atomic<std::uint64_t> resyncs{};
-  std::atomic<std::uint64_t> disturbances{};
-  std::atomic<std::int64_t> unreachable_best{};  // > 0: the tolerance can't be kept; the figure (ns) that could be
+  std::atomic<std::uint32_t> too_wide{};  // samples in a row that were too wide for the tolerance
 };
 
-// The settings that the slow side needs. Written once, before `serving` is set.
+// How the hot path reads the time. Together in one word, because it decides the first branch.
+inline constexpr std::uint8_t kRelaxed = 1;  // CLOCKSHIM_ORDER=relaxed
+inline constexpr std::uint8_t kPerCpu = 2;   // the counters are not known to agree
+
+// The settings that the slow side needs. Written once, before anything is served.
 struct TimelineSettings {
   Nanos tolerance;
   ClockMask clocks = 0;  // 0: serve nothing
+  Nanos granularity{0};  // in which the real clock advances
+  Nanos coarse_tick{0};  // in which the coarse clocks advance; 0: there are none, steps are found by resyncs only
+  unsigned cpus = 0;     // configured in this machine (zero, because this must stand in zeroed memory)
+  bool relaxed = false;
+  bool per_cpu = false;  // start with a chain for each CPU
+  bool can_tell_cpus = false;
+  bool may_promote = false;  // to one chain for all, on evidence
 };
+
+// Why the domains are what they are; for the report.
+enum class ModeChange : std::uint8_t { none, warp, residual, promoted, stopped };
 
 // Where an answer comes from.
 enum class Answer { none, real, served };
+
+// The least that may be served next: of all threads (strict), or of one (relaxed). Nanoseconds of the clock.
+using Floor = std::atomic<std::int64_t>;
 
 template <TimeSource Source>
 class Timeline {
  public:
   constexpr Timeline() = default;
 
-  // Starts serving. Before it, and where settings.clocks lacks a clock, resync() answers false.
+  // Starts serving. Before it, and where settings.clocks lacks a clock, resync() answers none.
   void start(const TimelineSettings& settings) noexcept {
     settings_ = settings;
+    how_.store(static_cast<std::uint8_t>((settings.relaxed ? kRelaxed : 0) | (settings.per_cpu ? kPerCpu : 0)), std::memory_order_relaxed);
     serving_.store(settings.clocks, std::memory_order_release);
   }
 
+  [[nodiscard]] CLOCKSHIM_INLINE std::uint8_t how() const noexcept { return how_.load(std::memory_order_acquire); }
+
   // HOT. The time of clock `id` (< kClockIds) at counter value `now`, or false: ask resync().
-  // The one gate catches: nothing published yet, expired, due for a refresh, revoked, counter behind the segment's start
-  // (unsigned age), and a slot that was used again while we read it.
-  CLOCKSHIM_INLINE bool read(unsigned id, Ticks now, timespec& out) const noexcept {
-    const PublishedWord word = current_[id].load(std::memory_order_acquire);
+  // The one gate catches: nothing published yet, expired, due for a check, counter behind the segment's start (unsigned
+  // age); the version, a segment that was closed, and a slot that was used again while we read it.
+  CLOCKSHIM_INLINE bool read(unsigned id, Ticks now, timespec& out, unsigned domain = kCommon) const noexcept {
+    const PublishedWord word = current_[domain][id].load(std::memory_order_acquire);
     const Slot& slot = slot_at(word);
     // Acquire throughout: the loads stay in this order, the version's last (no instruction on x86-64).
     const std::uint64_t age = now.raw() - slot.start.load(std::memory_order_acquire);
@@ -112,39 +113,119 @@ class Timeline {
     return true;
   }
 
-  // The slow side: the time of clock `id`, from a segment that it may have to advance to, refresh or make, or a reading of
-  // the real clock (never below what was served). none: nothing is served here. Async-signal-safe, lock-free.
-  Answer resync(unsigned id, Source& source, Nanos& out) noexcept;
+  // HOT where counters disagree. The same from the chain of the CPU that `now` was read on, and not below the floor.
+  // `seen` was loaded from the floor before the counter was read, so that a step back that lowered the floor in between, and
+  // closed the segments before, is noticed by the exchange. `exchange(floor, seen, mine)`: compare-and-swap.
+  template <class Exchange>
+  CLOCKSHIM_INLINE bool read_above(unsigned id, const Reading& now, Floor& floor, std::int64_t seen, timespec& out,
+                                   Exchange exchange) const noexcept {
+    if (CLOCKSHIM_UNLIKELY(now.cpu >= kMaxCpus || !read(id, now.ticks, out, domain_of(now.cpu)))) return false;
+    const std::int64_t mine = out.tv_sec * kNanosPerSecond + out.tv_nsec;
+    if (CLOCKSHIM_UNLIKELY(seen == 0)) return false;  // this thread's first: the slow side knows what it may not undercut
+    while (mine > seen) {
+      const std::int64_t before = seen;
+      if (CLOCKSHIM_LIKELY(exchange(floor, seen, mine))) return true;
+      // Threads that meet at the floor are those that can tell whether their counters agree: one in 16 goes and does so.
+      if (seen < before || (mine & 15) == 0) return false;
+    }
+    const std::int64_t behind = seen - mine;
+    if (CLOCKSHIM_UNLIKELY(behind >= kNanosPerSecond || behind > settings_.tolerance.raw() * policy::kStepTolerances)) return false;
+    out.tv_nsec += behind;
+    if (out.tv_nsec >= kNanosPerSecond) {
+      out.tv_nsec -= kNanosPerSecond;
+      ++out.tv_sec;
+    }
+    return true;
+  }
 
-  [[nodiscard]] const Chain& chain(unsigned id) const noexcept { return chains_[id]; }
+  [[nodiscard]] CLOCKSHIM_INLINE Floor& floor(unsigned id) noexcept { return floors_[id].value; }
+
+  // The slow side: the time of clock `id`, from a segment that it may have to advance to, check, refresh or make, or a
+  // reading of the real clock, and never below what was served. none: nothing is served here. `own_floor`: the calling
+  // thread's, in relaxed order; else null. Async-signal-safe, lock-free.
+  Answer resync(unsigned id, Source& source, Nanos& out, Floor* own_floor = nullptr) noexcept;
+
+  // Somebody in this process has set or slewed a clock: what is published is not believed any more.
+  void clocks_were_set() noexcept;
+
+  struct Status {
+    std::uint64_t resyncs = 0;
+    Nanos unreachable_best{0};  // > 0: the tolerance can't be kept; what could be
+  };
+  [[nodiscard]] Status status(unsigned id) const noexcept;
   [[nodiscard]] const Accuracy& accuracy() const noexcept { return accuracy_; }
+  [[nodiscard]] std::uint64_t disturbances() const noexcept { return disturbances_.load(std::memory_order_relaxed); }
+  [[nodiscard]] ModeChange last_change() const noexcept { return last_change_.load(std::memory_order_relaxed); }
+  [[nodiscard]] std::uint64_t change_ticks() const noexcept { return change_ticks_.load(std::memory_order_relaxed); }
+  [[nodiscard]] const Witness& witness() const noexcept { return witness_; }
 
  private:
   enum class Publish { done, lost, no_slot };
+  enum class Turn { again, served, real, none };
+
+  // What one turn of resync() works on.
+  struct Call {
+    unsigned id;
+    unsigned domain;
+    Reading now;
+  };
 
   CLOCKSHIM_INLINE const Slot& slot_at(PublishedWord word) const noexcept {
     return *reinterpret_cast<const Slot*>(reinterpret_cast<const char*>(slots_) + (word & kOffsetMask));
   }
   Slot& slot_at(PublishedWord word) noexcept { return const_cast<Slot&>(static_cast<const Timeline*>(this)->slot_at(word)); }
+  [[nodiscard]] bool steps(unsigned id) const noexcept { return id == CLOCK_REALTIME || id == CLOCK_TAI; }
 
-  bool load(PublishedWord word, Record& out) const noexcept;
-  Publish publish(unsigned id, PublishedWord& expected_head, const Record& record) noexcept;
+  Publish publish(const Call& call, Source& source, PublishedWord& expected_head, const Record& record) noexcept;
+  [[nodiscard]] bool named(unsigned index, PublishedWord word) const noexcept;
+  void retire(unsigned index) noexcept;
+  void close(PublishedWord word, Closed why) noexcept;
+  void close_chain(unsigned domain, unsigned id, Closed why) noexcept;
+  void close_stepping() noexcept;
+  bool advance_gate(PublishedWord word, const Record& record, TickDelta age, std::uint64_t step) noexcept;
+
+  Turn turn(const Call& call, Source& source, Nanos& out) noexcept;
+  Turn serve(const Call& call, Source& source, PublishedWord word, PublishedWord head, const Record& record, Nanos& out) noexcept;
+  Turn begin(const Call& call, Source& source, PublishedWord head, PublishedWord current, const Record* last, Nanos& out) noexcept;
+  void disturbed(const Call& call, PublishedWord word, const Record& record, unsigned cpu, bool wall_stepped) noexcept;
+  bool refresh(const Call& call, Source& source, PublishedWord word, PublishedWord head, const Record& record) noexcept;
   bool claim_refresh(Chain& chain, Ticks now) noexcept;
-  void refresh(unsigned id, Source& source, PublishedWord head, const Record& record) noexcept;
-  enum class Begun { refused, answered, published };
-  Begun begin(unsigned id, Source& source, PublishedWord head, PublishedWord current, const Record* last, Nanos& out) noexcept;
   void measure(Chain& chain, const Record& record, const Sample& s) noexcept;
+  Nanos least_of(unsigned id, Source& source) const noexcept;
+  Nanos floor_of(const Call& call, const Record* last, Nanos arrival, bool wall_stepped) noexcept;
+  static void place_guard(Record& next, const Sample& s, const CoarsePair& coarse) noexcept;
+  bool read_coarse(Source& source, CoarsePair& out) const noexcept { return settings_.coarse_tick.raw() > 0 && source.coarse(out); }
 
-  alignas(64) std::atomic<PublishedWord> current_[kClockIds]{};
+  Reading witnessed_reading(Source& source) noexcept;
+  void demote(ModeChange why, std::uint64_t ticks) noexcept;
+  void promote(Source& source) noexcept;
+  Nanos above(unsigned id, Nanos value, Floor& floor) noexcept;
+
+  struct alignas(64) PaddedFloor {
+    Floor value{};
+  };
+
+  alignas(64) std::atomic<std::uint8_t> how_{};
+  std::atomic<PublishedWord> current_[kDomains][kClockIds]{};
+  std::atomic<ModeChange> last_change_{};
   std::atomic<ClockMask> serving_{};
   TimelineSettings settings_{};
-  Chain chains_[kClockIds]{};
+  std::atomic<std::uint64_t> disturbances_{};
+  std::atomic<std::uint64_t> change_ticks_{};
+  std::atomic<std::int64_t> unreachable_best_[kClockIds]{};
+  PaddedFloor floors_[kClockIds]{};
+  std::atomic<bool> domain_used_[kDomains]{};
+  Witness witness_{};
   Accuracy accuracy_{};
+  Chain chains_[kDomains][kClockIds]{};
   std::atomic<bool> claimed_[kMaxThreads * kSlotsPerThread]{};
-  std::uint8_t slot_clock_[kMaxThreads * kSlotsPerThread]{};  // which chain a slot served last; written by its owner only
+  std::uint16_t slot_chain_[kMaxThreads * kSlotsPerThread]{};  // which chain a slot served last; written by its owner only
+  std::uint64_t slot_uses_[kMaxThreads * kSlotsPerThread]{};   // the same
   Slot slots_[kMaxThreads * kSlotsPerThread]{};
 };
 
 }  // namespace clockshim
 
+#include "clock/timeline_mode.h"
+#include "clock/timeline_publish.h"
 #include "clock/timeline_slow.h"

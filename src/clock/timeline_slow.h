@@ -1,79 +1,11 @@
-// The slow side of Timeline: advancing to a published successor, refreshing before the end, starting afresh after a gap.
-// Included by timeline.h only.
+// The slow side of Timeline: advancing to a published successor, looking whether something has happened, refreshing before
+// the end, starting afresh. Included by timeline.h only.
 #pragma once
 
 #include "clock/policy.h"
 #include "clock/timeline.h"
 
 namespace clockshim {
-
-// Copies what `word` names. False: the slot has been used again meanwhile; look at head and current anew.
-template <TimeSource Source>
-bool Timeline<Source>::load(PublishedWord word, Record& out) const noexcept {
-  const Slot& slot = slot_at(word);
-  const auto get = [](const Slot::Word& field) { return field.load(std::memory_order_acquire); };
-  out.segment.start = Ticks{get(slot.start)};
-  out.segment.length = TickDelta{get(slot.length)};
-  out.segment.rate = Rate{get(slot.mult)};
-  out.segment.base =
-      Nanos{static_cast<std::int64_t>(get(slot.base_sec)) * kNanosPerSecond + static_cast<std::int64_t>(get(slot.base_nsec))};
-  out.due = TickDelta{get(slot.due)};
-  out.revoked = get(slot.gate) == 0 && out.segment.length.raw() != 0;  // a calibration alone has no gate to open
-  Calibration& c = out.calibration;
-  c.older =
-      Sample{Ticks{get(slot.older_before)}, TickDelta{get(slot.older_width)}, Nanos{static_cast<std::int64_t>(get(slot.older_real))}, true};
-  c.newer =
-      Sample{Ticks{get(slot.newer_before)}, TickDelta{get(slot.newer_width)}, Nanos{static_cast<std::int64_t>(get(slot.newer_real))}, true};
-  c.rate = Rate{get(slot.rate)};
-  c.uncertainty_ppb = static_cast<std::int64_t>(get(slot.uncertainty_ppb));
-  return slot.version.load(std::memory_order_relaxed) == word;
-}
-
-// Writes `record` into a slot of this thread's and makes it the head, if the head is still what the caller built it on.
-// `expected_head` becomes the new word where it succeeds.
-template <TimeSource Source>
-auto Timeline<Source>::publish(unsigned id, PublishedWord& expected_head, const Record& record) noexcept -> Publish {
-  const unsigned thread = this_thread_index();
-  if (thread == kNoThread) return Publish::no_slot;
-  for (unsigned index = thread * kSlotsPerThread; index < (thread + 1) * kSlotsPerThread; ++index) {
-    // Taken: by the code that this signal handler interrupted, or by a raw clone that shares this thread pointer.
-    if (claimed_[index].exchange(true, std::memory_order_acquire)) continue;
-    Slot& slot = slots_[index];
-    const PublishedWord used_as = slot.version.load(std::memory_order_relaxed);
-    const unsigned used_by = slot_clock_[index];
-    if (used_as != 0 && (used_as == chains_[used_by].head.load(std::memory_order_acquire) ||
-                         used_as == current_[used_by].load(std::memory_order_acquire))) {
-      claimed_[index].store(false, std::memory_order_release);
-      continue;
-    }
-    const PublishedWord word = (((expected_head >> kOffsetBits) + 1) << kOffsetBits) | PublishedWord{index} * kSlotBytes;
-    const auto put = [](Slot::Word& field, auto value) { field.store(static_cast<std::uint64_t>(value), std::memory_order_release); };
-    put(slot.version, 0);
-    slot_clock_[index] = static_cast<std::uint8_t>(id);
-    put(slot.gate, record.due.raw());
-    put(slot.start, record.segment.start.raw());
-    put(slot.length, record.segment.length.raw());
-    put(slot.due, record.due.raw());
-    put(slot.mult, record.segment.rate.raw());
-    put(slot.base_sec, record.segment.base.raw() / kNanosPerSecond);
-    put(slot.base_nsec, record.segment.base.raw() % kNanosPerSecond);
-    const Calibration& c = record.calibration;
-    put(slot.older_before, c.older.before.raw());
-    put(slot.older_width, c.older.width.raw());
-    put(slot.older_real, c.older.real.raw());
-    put(slot.newer_before, c.newer.before.raw());
-    put(slot.newer_width, c.newer.width.raw());
-    put(slot.newer_real, c.newer.real.raw());
-    put(slot.rate, c.rate.raw());
-    put(slot.uncertainty_ppb, c.uncertainty_ppb);
-    put(slot.version, word);
-    const bool won = chains_[id].head.compare_exchange_strong(expected_head, word, std::memory_order_acq_rel);
-    if (won) expected_head = word;
-    claimed_[index].store(false, std::memory_order_release);
-    return won ? Publish::done : Publish::lost;
-  }
-  return Publish::no_slot;
-}
 
 // One refresher at a time is enough, but none is waited for: a refresh that has taken too long no longer counts.
 template <TimeSource Source>
@@ -93,138 +25,246 @@ void Timeline<Source>::measure(Chain& chain, const Record& record, const Sample&
   accuracy_.record(least > most ? least : most, settings_.tolerance);
 }
 
-// The segment has a quarter of its life left: publish its successor, which starts where it ends.
+// What serve() holds the segment against from now on. `coarse` was read before the sample: a step in between is found at the
+// next look, where the other way round it would be taken for what always was.
 template <TimeSource Source>
-void Timeline<Source>::refresh(unsigned id, Source& source, PublishedWord head, const Record& record) noexcept {
-  Chain& chain = chains_[id];
+void Timeline<Source>::place_guard(Record& next, const Sample& s, const CoarsePair& coarse) noexcept {
+  next.cpu = s.cpu;
+  next.wall = coarse.wall();
+  next.lead = late_estimate(next.calibration, s, s.before, Nanos{0}) - coarse.monotonic;
+}
+
+// The segment that `word` names was wrong. Where the wall clock was stepped, no counter is to blame. Where the newest sample
+// was another CPU's, and agreed with its counter, this CPU's counter is.
+template <TimeSource Source>
+void Timeline<Source>::disturbed(const Call& call, PublishedWord word, const Record& record, unsigned cpu, bool wall_stepped) noexcept {
+  disturbances_.fetch_add(1, std::memory_order_relaxed);
+  if (wall_stepped) return close_stepping();
+  close(word, Closed::disturbed);
+  const bool clock_to_blame = call.id == CLOCK_TAI || (call.id == CLOCK_REALTIME && settings_.coarse_tick.raw() == 0);
+  if (call.domain == kCommon && !clock_to_blame && cpu != record.cpu) demote(ModeChange::residual, 0);
+}
+
+// Samples; holds the segment against it; and, if the segment is the newest, publishes its successor, which starts where it
+// ends. False: the segment was wrong, and is closed.
+template <TimeSource Source>
+bool Timeline<Source>::refresh(const Call& call, Source& source, PublishedWord word, PublishedWord head, const Record& record) noexcept {
+  Chain& chain = chains_[call.domain][call.id];
+  CoarsePair coarse;
+  const bool guarded = read_coarse(source, coarse);
   const std::uint64_t usual = chain.usual_width.load(std::memory_order_relaxed);
-  const Sample s = take_sample(source, static_cast<clockid_t>(id), TickDelta{usual});
-  if (!s.ok || s.width.raw() > usual * policy::kRefusedBracketFactor) return;  // preempted; the next call tries again
-  if (!record.segment.covers(s.before)) return;
+  const Sample s = take_sample(source, static_cast<clockid_t>(call.id), TickDelta{usual});
+  if (!s.ok || s.width.raw() > usual * policy::kRefusedBracketFactor) return true;  // preempted; the next call tries again
+  if ((call.domain != kCommon && domain_of(s.cpu) != call.domain) || !record.segment.covers(s.before)) return true;
   chain.usual_width.store(usual - usual / 8 + s.width.raw() / 8, std::memory_order_relaxed);
 
-  const Nanos lead = record.segment.at(s.before) - s.real;
+  const Nanos lead = record.segment.at(s.before) - s.real - settings_.granularity;
   const Nanos lag = s.real - record.segment.at(s.before + s.width);
-  const bool stepped_on = lag > settings_.tolerance;
-  const bool stepped_back = lead > settings_.tolerance;
-  const bool may_go_back = id == CLOCK_REALTIME || id == CLOCK_TAI;
-  Slot& old = slot_at(head);
-  if (stepped_on || (stepped_back && may_go_back)) {
-    // Nobody may serve the old line once somebody has served the new one.
-    old.gate.store(0, std::memory_order_release);
-    chain.disturbances.fetch_add(1, std::memory_order_relaxed);
-    return;  // the next turn of resync() finds nothing valid and begins afresh
+  const Update update = updated(record.calibration, s);
+  const bool ahead = lead > settings_.tolerance;
+  // A clock that may not be stepped back is being held back already.
+  const bool braking = record.segment.rate < record.calibration.rate.bent(-2 * policy::kBendPpb);
+  if (lag > settings_.tolerance || (ahead && !braking) || update.jumped) {
+    const bool wall_stepped = steps(call.id) && guarded && read_coarse(source, coarse) && coarse.wall() != record.wall;
+    disturbed(call, word, record, s.cpu, wall_stepped);
+    return false;
   }
+  if (word != head) return true;
   Record next;
-  next.calibration = stepped_back ? rebased(record.calibration, s) : updated(record.calibration, s);
-  Nanos length = segment_length(next.calibration, s, settings_.tolerance);
+  next.calibration = update.calibration;
+  Nanos length = segment_length(next.calibration, unknown_of(next.calibration, s, settings_.granularity), settings_.tolerance);
   if (length.raw() == 0) length = policy::kShortestSegment;
-  if (stepped_back) chain.disturbances.fetch_add(1, std::memory_order_relaxed);
-  next.segment = next_segment(next.calibration, s, record.segment.end(), record.segment.end_value(), length, stepped_back);
-  next.due = TickDelta{next.segment.length.raw() * policy::kDueEighths / 8};
+  const Joint joint{record.segment.end(), record.segment.end_value(), ahead};
+  next.segment = next_segment(next.calibration, s, joint, length, settings_.granularity);
+  next.gate = std::min(next.segment.length, to_ticks(policy::kCheckInterval, next.calibration.rate));
+  place_guard(next, s, coarse);
   measure(chain, record, s);
-  if (publish(id, head, next) != Publish::done) return;
-  // Until the joint, the old segment is good to its end. Where its slot has been used again this hits another segment of
-  // the same due point, which then is refreshed at its end instead: late, not wrong.
-  std::uint64_t due = record.due.raw();
-  old.gate.compare_exchange_strong(due, record.segment.length.raw(), std::memory_order_acq_rel);
+  publish(call, source, head, next);
+  return true;
 }
 
-// Nothing valid: sample, and start a segment here. Not below `last`'s end value, which somebody may have been served.
-// published: there is a segment now, ours or another thread's; read it. answered: `out` is a real reading.
+// The least that may be served from a segment that begins now.
 template <TimeSource Source>
-auto Timeline<Source>::begin(unsigned id, Source& source, PublishedWord head, PublishedWord current, const Record* last,
-                             Nanos& out) noexcept -> Begun {
-  Chain& chain = chains_[id];
+Nanos Timeline<Source>::floor_of(const Call& call, const Record* last, Nanos arrival, bool wall_stepped) noexcept {
+  Floor& shared = floors_[call.id].value;
+  std::int64_t seen = shared.load(std::memory_order_acquire);
+  const Nanos step_back{settings_.tolerance.raw() * policy::kStepTolerances};
+  if (wall_stepped && Nanos{seen} - arrival > step_back && shared.compare_exchange_strong(seen, arrival.raw(), std::memory_order_acq_rel))
+    seen = arrival.raw();
+  if (call.domain != kCommon) {
+    // The floor itself keeps the order. Only where it is far ahead must the segment start there, to let the clock go on.
+    return Nanos{seen} - arrival > settings_.tolerance ? Nanos{seen} : arrival;
+  }
+  Nanos floor{seen};
+  if (last != nullptr) {
+    const Nanos served = last->segment.length.raw() == 0 ? last->segment.base : last->closing_value();
+    if (!wall_stepped || served - arrival <= step_back) floor = std::max(floor, served);
+  }
+  return std::max(floor, arrival);
+}
+
+// Nothing valid: sample, and start a segment here.
+template <TimeSource Source>
+auto Timeline<Source>::begin(const Call& call, Source& source, PublishedWord head, PublishedWord current, const Record* last,
+                             Nanos& out) noexcept -> Turn {
+  Chain& chain = chains_[call.domain][call.id];
+  CoarsePair coarse;
+  const bool guarded = read_coarse(source, coarse);
   const std::uint64_t usual = chain.usual_width.load(std::memory_order_relaxed);
-  const Sample s = take_sample(source, static_cast<clockid_t>(id), TickDelta{usual});
-  if (!s.ok) return Begun::refused;
-  out = s.real;  // what a caller may be given where no segment comes of it
+  const Sample s = take_sample(source, static_cast<clockid_t>(call.id), TickDelta{usual});
+  if (s.refused) return Turn::none;
+  const bool was_disturbed = last != nullptr && last->closed == Closed::disturbed;
+  const bool wall_stepped = steps(call.id) && last != nullptr && (guarded ? coarse.wall() != last->wall : was_disturbed);
+  const Nanos floor = floor_of(call, last, s.real, wall_stepped);
+  out = floor;  // s.real, or more: what the caller may be given where no segment comes of it
+  // Moved to another CPU in between, or the counter stands still: a segment can't be had from this sample.
+  if (!s.ok || (call.domain != kCommon && domain_of(s.cpu) != call.domain)) return Turn::real;
+
   Record next;
-  const bool known = last != nullptr && last->calibration.rate.plausible();
   if (last == nullptr) {
-    chain.usual_width.store(s.width.raw(), std::memory_order_relaxed);
     next.calibration = calibration_from(s);
+  } else if (wall_stepped && last->calibration.rate.plausible()) {
+    next.calibration = rebased(last->calibration, s);
+  } else if (was_disturbed) {
+    next.calibration = mended(last->calibration, s);
   } else {
-    next.calibration = last->revoked ? rebased(last->calibration, s) : updated(last->calibration, s);
+    const Update update = updated(last->calibration, s);
+    if (update.jumped) disturbances_.fetch_add(1, std::memory_order_relaxed);
+    next.calibration = update.calibration;
   }
-  if (next.calibration.rate.plausible()) {
-    const Nanos length = segment_length(next.calibration, s, settings_.tolerance);
-    const bool never_served = last == nullptr || last->segment.length.raw() == 0;
+  chain.usual_width.store(usual == 0 ? s.width.raw() : usual - usual / 8 + s.width.raw() / 8, std::memory_order_relaxed);
+  const bool known = next.calibration.rate.plausible();
+  next.segment = Segment{s.before, TickDelta{0}, next.calibration.rate, floor};
+  if (known) {
+    const Nanos unknown = unknown_of(next.calibration, s, settings_.granularity);
+    const Nanos length = segment_length(next.calibration, unknown, settings_.tolerance);
     if (length.raw() == 0) {
-      if (never_served) {
-        chain.unreachable_best.store(reachable_tolerance(next.calibration, s).raw(), std::memory_order_relaxed);
-      }
-      if (known) out = std::max(out, last->segment.end_value());
-      return Begun::answered;
+      // One sample may have been preempted, so many in a row were not.
+      const bool never_served = chain.resyncs.load(std::memory_order_relaxed) == 0;
+      if (never_served && chain.too_wide.fetch_add(1, std::memory_order_relaxed) >= policy::kAttempts)
+        unreachable_best_[call.id].store(reachable_tolerance(next.calibration, unknown).raw(), std::memory_order_relaxed);
+      return Turn::real;
     }
-    const Nanos arrival = late_estimate(next.calibration, s, s.before);
-    const bool free_start = never_served || last->revoked;
-    const Nanos floor = free_start ? arrival : std::max(arrival, last->segment.end_value());
-    next.segment = next_segment(next.calibration, s, s.before, floor, length, floor - arrival > settings_.tolerance);
-    next.due = TickDelta{next.segment.length.raw() * policy::kDueEighths / 8};
-    chain.usual_width.store(usual - usual / 8 + s.width.raw() / 8, std::memory_order_relaxed);
+    const Nanos arrival = late_estimate(next.calibration, s, s.before, settings_.granularity);
+    const Joint joint{s.before, std::max(arrival, floor), floor - arrival > settings_.tolerance};
+    next.segment = next_segment(next.calibration, s, joint, length, settings_.granularity);
+    next.gate = std::min(next.segment.length, to_ticks(policy::kCheckInterval, next.calibration.rate));
     chain.resyncs.fetch_add(1, std::memory_order_relaxed);
-  } else if (last != nullptr) {
-    return Begun::answered;  // the baseline is still too short; this reading was not in vain, the caller gets it
+  } else if (last != nullptr && last->segment.length.raw() == 0 && next.calibration.newer.before == last->calibration.newer.before) {
+    return Turn::real;  // the baseline is still too short: nothing new to publish
   }
-  switch (publish(id, head, next)) {
-    case Publish::done: current_[id].compare_exchange_strong(current, head, std::memory_order_acq_rel); break;
-    case Publish::lost: return Begun::published;
-    case Publish::no_slot:
-      if (known && !last->revoked) out = std::max(out, last->segment.end_value());
-      return Begun::answered;
+  place_guard(next, s, coarse);
+  switch (publish(call, source, head, next)) {
+    case Publish::done: current_[call.domain][call.id].compare_exchange_strong(current, head, std::memory_order_acq_rel); break;
+    case Publish::lost: return Turn::again;
+    case Publish::no_slot: return Turn::real;
   }
-  return next.calibration.rate.plausible() ? Begun::published : Begun::answered;
+  return known ? Turn::again : Turn::real;
+}
+
+// A segment that is open. Its gate may be shut for a look, for a refresh, or because it is over.
+template <TimeSource Source>
+auto Timeline<Source>::serve(const Call& call, Source& source, PublishedWord word, PublishedWord head, const Record& record,
+                             Nanos& out) noexcept -> Turn {
+  const TickDelta age = call.now.ticks - record.segment.start;
+  if (age.backward()) {
+    // The reading is from before another thread began this segment; or, if the next is no better, a counter went backwards.
+    const Reading later = source.reading();
+    const bool same_domain = call.domain == kCommon || domain_of(later.cpu) == call.domain;
+    if (same_domain && (later.ticks - record.segment.start).backward()) disturbed(call, word, record, later.cpu, false);
+    return Turn::again;
+  }
+  if (age >= record.segment.length) {
+    close(word, Closed::over);
+    return Turn::again;
+  }
+  out = record.segment.at(call.now.ticks);
+  if (age < record.gate) return Turn::served;
+
+  Chain& chain = chains_[call.domain][call.id];
+  std::uint64_t step = record.segment.length.raw();
+  bool suspicious = false;
+  CoarsePair coarse;
+  if (read_coarse(source, coarse)) {
+    if (steps(call.id) && coarse.wall() != record.wall) {
+      disturbed(call, word, record, call.now.cpu, true);
+      return Turn::again;
+    }
+    const Nanos moved = out - coarse.monotonic - record.lead;
+    suspicious = magnitude(moved) > settings_.coarse_tick + policy::kCoarseSlack + settings_.tolerance;
+    // The least cost of late, so that one preempted look does not put off the next one.
+    const std::uint64_t cost = (source.reading().ticks - call.now.ticks).raw();
+    const std::uint64_t usual = chain.usual_check.load(std::memory_order_relaxed);
+    const std::uint64_t least = usual == 0 ? cost : std::min(cost, usual + usual / 8 + 1);
+    chain.usual_check.store(least, std::memory_order_relaxed);
+    step = std::max(to_ticks(policy::kCheckInterval, record.calibration.rate).raw(), least * policy::kCheckCostFactor);
+  }
+  const bool due = word == head && age >= record.due();
+  if ((due || suspicious) && claim_refresh(chain, call.now.ticks)) {
+    const bool good = refresh(call, source, word, head, record);
+    chain.refreshing.store(0, std::memory_order_relaxed);
+    if (!good) return Turn::again;
+  }
+  return advance_gate(word, record, age, step) ? Turn::served : Turn::again;
+}
+
+// What may have been served of a clock whose counters agree, up to now.
+template <TimeSource Source>
+Nanos Timeline<Source>::least_of(unsigned id, Source& source) const noexcept {
+  Record record;
+  const PublishedWord current = current_[kCommon][id].load(std::memory_order_acquire);
+  if (current == 0 || !slot_at(current).get(current, record)) return Nanos{0};
+  const TickDelta age = source.reading().ticks - record.segment.start;
+  return age < record.gate ? record.segment.at(record.segment.start + age) : record.closing_value();
+}
+
+// One attempt at an answer.
+template <TimeSource Source>
+auto Timeline<Source>::turn(const Call& call, Source& source, Nanos& out) noexcept -> Turn {
+  std::atomic<PublishedWord>& current_word = current_[call.domain][call.id];
+  PublishedWord current = current_word.load(std::memory_order_acquire);
+  const PublishedWord head = chains_[call.domain][call.id].head.load(std::memory_order_acquire);
+  if (head == 0) return begin(call, source, head, current, nullptr, out);
+  Record record;
+  if (!slot_at(head).get(head, record)) return Turn::again;
+  PublishedWord word = head;
+  if (head != current) {
+    if (current == 0 || !(call.now.ticks - record.segment.start).backward()) {
+      current_word.compare_exchange_strong(current, head, std::memory_order_acq_rel);
+      return Turn::again;
+    }
+    // Before the joint: the predecessor is still the one.
+    word = current;
+    if (!slot_at(current).get(current, record)) return Turn::again;
+    if (record.closed != Closed::no) close(head, record.closed);
+  }
+  if (record.closed != Closed::no || record.segment.length.raw() == 0) return begin(call, source, head, current, &record, out);
+  return serve(call, source, word, head, record, out);
 }
 
 template <TimeSource Source>
-Answer Timeline<Source>::resync(unsigned id, Source& source, Nanos& out) noexcept {
+Answer Timeline<Source>::resync(unsigned id, Source& source, Nanos& out, Floor* own_floor) noexcept {
   if (id >= kClockIds || (serving_.load(std::memory_order_acquire) >> id & 1U) == 0) return Answer::none;
-  Chain& chain = chains_[id];
-  if (chain.unreachable_best.load(std::memory_order_relaxed) != 0) return Answer::none;
-  bool refreshed = false;
-  Record record;
-  for (int attempt = 0; attempt < policy::kAttempts; ++attempt) {
-    PublishedWord current = current_[id].load(std::memory_order_acquire);
-    const PublishedWord head = chain.head.load(std::memory_order_acquire);
-    if (head == 0) {
-      const Begun begun = begin(id, source, head, current, nullptr, out);
-      if (begun != Begun::published) return begun == Begun::answered ? Answer::real : Answer::none;
-      continue;
-    }
-    if (!load(head, record)) continue;
-    const Ticks now = source.counter();
-    if (head != current) {
-      if ((now - record.segment.start).backward()) {  // before the joint: the predecessor is still the one
-        if (!load(current, record)) continue;
-      } else {
-        current_[id].compare_exchange_strong(current, head, std::memory_order_acq_rel);
-        continue;
-      }
-    }
-    if (record.segment.covers(now) && !record.revoked) {
-      const bool due = head == current && now - record.segment.start >= record.due;
-      if (due && !refreshed && claim_refresh(chain, now)) {
-        refreshed = true;
-        refresh(id, source, head, record);
-        chain.refreshing.store(0, std::memory_order_relaxed);
-        continue;
-      }
-      out = record.segment.at(now);
-      return Answer::served;
-    }
-    // The counter is behind the segment's start: a reading from before, or counters that disagree. Read it again.
-    if (record.segment.length.raw() != 0 && !record.revoked && (now - record.segment.start).backward()) continue;
-    if (head != current) continue;
-    const Begun begun = begin(id, source, head, current, &record, out);
-    if (begun != Begun::published) return begun == Begun::answered ? Answer::real : Answer::none;
+  Call call{id, kCommon, {}};
+  bool per_cpu = false;
+  Turn result = Turn::again;
+  for (int attempt = 0; attempt < policy::kAttempts && result == Turn::again; ++attempt) {
+    call.now = witnessed_reading(source);
+    per_cpu = (how_.load(std::memory_order_acquire) & kPerCpu) != 0;
+    if (per_cpu && settings_.may_promote) promote(source);
+    call.domain = per_cpu ? domain_of(call.now.cpu) : kCommon;
+    if (call.domain >= kDomains || unreachable_best_[id].load(std::memory_order_relaxed) != 0) break;
+    result = turn(call, source, out);
   }
-  // Lost every race, or this CPU's counter is behind the segment: the real clock, but not below what was served so far.
-  if (!source.real(static_cast<clockid_t>(id), out)) return Answer::none;
-  const Ticks now = source.counter();
-  if (!record.revoked) out = std::max(out, record.segment.covers(now) ? record.segment.at(now) : record.segment.base);
-  return Answer::real;
+  if (result == Turn::none) return Answer::none;
+  if (result == Turn::again) {
+    // Every race lost, or this clock or CPU is not served: the real clock.
+    if (!per_cpu && unreachable_best_[id].load(std::memory_order_relaxed) != 0) return Answer::none;
+    if (!source.real(static_cast<clockid_t>(id), out)) return Answer::none;
+    if (!per_cpu) out = std::max(out, least_of(id, source));
+  }
+  if (per_cpu) out = above(id, out, own_floor != nullptr ? *own_floor : floors_[id].value);
+  return result == Turn::served ? Answer::served : Answer::real;
 }
 
 }  // namespace clockshim

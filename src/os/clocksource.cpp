@@ -4,6 +4,8 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include <ctime>
+
 namespace clockshim {
 
 std::string current_clocksource() {
@@ -16,6 +18,19 @@ std::string current_clocksource() {
   std::string name(text, static_cast<std::size_t>(length));
   while (!name.empty() && (name.back() == '\n' || name.back() == ' ')) name.pop_back();
   return name.empty() ? "unknown" : name;
+}
+
+Nanos clocksource_granularity(std::string_view name) noexcept {
+  if (name == "acpi_pm") return Nanos{280};
+  if (name == "hpet" || name.starts_with("hyperv")) return Nanos{100};
+  if (name == "pit") return Nanos{839};
+  if (name.ends_with("jiffies")) return coarse_tick();
+  return Nanos{1};
+}
+
+Nanos coarse_tick() noexcept {
+  timespec tick{};
+  return clock_getres(CLOCK_MONOTONIC_COARSE, &tick) == 0 ? from_timespec(tick) : Nanos{0};
 }
 
 bool counter_forbidden() noexcept {

@@ -81,6 +81,8 @@ Settings read_settings(const char* (*variable)(const char* name)) {
   if (const char* value = variable("CLOCKSHIM_CLOCKS")) read_clocks(value, s);
   read_choice(variable, "CLOCKSHIM_ORDER", {{"strict", Order::strict}, {"relaxed", Order::relaxed}}, s.order, s.errors);
   read_choice(variable, "CLOCKSHIM_PROFILE", {{"off", Profile::off}, {"sites", Profile::sites}}, s.profile, s.errors);
+  read_choice(variable, "CLOCKSHIM_COUNTERS", {{"auto", Counters::automatic}, {"agree", Counters::agree}, {"disagree", Counters::disagree}},
+              s.counters, s.errors);
   read_choice(variable, "CLOCKSHIM_FOLLOW", {{"0", false}, {"1", true}}, s.follow, s.errors);
   read_choice(
       variable, "CLOCKSHIM_LOG",

@@ -13,12 +13,15 @@ namespace clockshim {
 
 enum class Order { strict, relaxed };
 enum class Profile { off, sites };
+// Whether the CPUs' counters agree: found out and followed, or taken for granted at start.
+enum class Counters { automatic, agree, disagree };
 enum class LogLevel { off, error, warn, info, debug };
 
 struct Settings {
   Nanos tolerance = microseconds(10);
   Order order = Order::strict;
   Profile profile = Profile::sites;
+  Counters counters = Counters::automatic;
   LogLevel log = LogLevel::warn;
   ClockMask clocks = all_servable();
   std::string report = "stderr";  // "stderr", "none", or a path with %p %e %h %t

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <tuple>
 #include <unordered_map>
 
 #include "base/duration.h"
@@ -55,6 +56,20 @@ void collect_sites(Report& report, const std::string& executable, Symbols* symbo
   });
 }
 
+// The mode may have changed on evidence since the start.
+std::pair<std::string, std::string> mode_now(const ProcessState& state) {
+  const auto& timeline = g_clock.timeline;
+  const std::string figure = std::to_string(timeline.change_ticks());
+  switch (timeline.last_change()) {
+    case ModeChange::none: break;
+    case ModeChange::warp: return {"percpu", "a CPU's counter was " + figure + " ticks behind another's"};
+    case ModeChange::residual: return {"percpu", "a CPU's counter did not fit what another's had said"};
+    case ModeChange::promoted: return {"coherent", "the CPUs' counters agreed in " + figure + " readings handed over, a second apart"};
+    case ModeChange::stopped: return {"passthrough", "the CPUs' counters disagree, and CPUs can't be told apart"};
+  }
+  return {state.mode, state.mode_reason};
+}
+
 }  // namespace
 
 Report collect_report(const ProcessState& state) {
@@ -65,8 +80,8 @@ Report collect_report(const ProcessState& state) {
   Nanos now;
   if (real::read(CLOCK_MONOTONIC, now)) report.seconds = static_cast<double>((now - state.started).raw()) / 1e9;
   report.clocksource = state.clocksource;
-  report.mode = state.mode;
-  report.mode_reason = state.mode_reason;
+  report.disturbances = g_clock.timeline.disturbances();
+  std::tie(report.mode, report.mode_reason) = mode_now(state);
   report.order = state.settings.order == Order::strict ? "strict" : "relaxed";
   report.profile = state.settings.profile == Profile::off ? "off" : "sites";
   report.tolerance_ns = state.settings.tolerance.raw();
@@ -80,17 +95,16 @@ Report collect_report(const ProcessState& state) {
   if (filtered) report.notes.push_back("a seccomp filter is on: callers are not named");
   collect_sites(report, state.executable, filtered ? nullptr : &symbols, calls);
   for (unsigned id = 0; id < kClockIds; ++id) {
-    const Chain& chain = g_clock.timeline.chain(id);
-    const std::uint64_t resyncs = chain.resyncs.load();
-    report.disturbances += chain.disturbances.load();
+    const auto status = g_clock.timeline.status(id);
+    const std::uint64_t resyncs = status.resyncs;
     if (calls[id] == 0 && (!g_uncounted || resyncs == 0)) continue;
     // A call may be counted as answered by the real function and, when the process ends at that instant, not yet as a call.
     const std::uint64_t real = std::min(g_sites.real_calls(id), calls[id]);
     report.clocks.push_back({std::string(clock_name(id)), calls[id], calls[id] - real, real, resyncs});
-    if (const std::int64_t best = chain.unreachable_best.load(); best != 0) {
+    if (const Nanos best = status.unreachable_best; best.raw() != 0) {
       report.notes.push_back("tolerance " + format_duration(state.settings.tolerance) + " can't be kept for " +
                              std::string(clock_name(id)) +
-                             " here: its calls got the real clock; CLOCKSHIM_TOLERANCE=" + format_duration(Nanos{best}) + " could be kept");
+                             " here: its calls got the real clock; CLOCKSHIM_TOLERANCE=" + format_duration(best) + " could be kept");
     }
   }
   const AccuracySummary accuracy = g_clock.timeline.accuracy().summary();

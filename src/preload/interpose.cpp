@@ -115,28 +115,71 @@ CLOCKSHIM_NOINLINE int timespec_get_elsewhere(timespec* ts, int base, Ticks tick
   return finish_timespec_get(ts, base, ticks);
 }
 
+// The same functions where the CPUs' counters disagree.
+CLOCKSHIM_INLINE void count_here(unsigned clock, Function function, void* pc, void* stack, void* frame) noexcept {
+  const SiteKey site = key_of(pc, clock, function);
+  if (CLOCKSHIM_LIKELY(SiteTable::count_again(site)) || CLOCKSHIM_LIKELY(SiteTable::count_behind(site, frame_of(pc, stack, frame)))) return;
+  count_elsewhere(clock, function, pc, stack, frame);
+}
+
+CLOCKSHIM_NOINLINE int clock_gettime_here(clockid_t id, timespec* tp, std::uint8_t how, void* pc, void* stack, void* frame) noexcept {
+  count_here(clock_index(id), Function::clock_gettime, pc, stack, frame);
+  timespec now;
+  if (CLOCKSHIM_UNLIKELY(tp == nullptr || !g_clock.read_here(static_cast<unsigned>(id), how, now))) return clock_gettime_slow(id, tp);
+  *tp = now;
+  return 0;
+}
+
+CLOCKSHIM_NOINLINE int gettimeofday_here(timeval* tv, void* tz, std::uint8_t how, void* pc, void* stack, void* frame) noexcept {
+  count_here(CLOCK_REALTIME, Function::gettimeofday, pc, stack, frame);
+  timespec now;
+  if (CLOCKSHIM_UNLIKELY(tv == nullptr || tz != nullptr || !g_clock.read_here(CLOCK_REALTIME, how, now))) return gettimeofday_slow(tv, tz);
+  tv->tv_sec = now.tv_sec;
+  tv->tv_usec = now.tv_nsec / 1000;
+  return 0;
+}
+
+CLOCKSHIM_NOINLINE int timespec_get_here(timespec* ts, int base, std::uint8_t how, void* pc, void* stack, void* frame) noexcept {
+  count_here(CLOCK_REALTIME, Function::timespec_get, pc, stack, frame);
+  timespec now;
+  if (CLOCKSHIM_UNLIKELY(ts == nullptr || base != TIME_UTC || !g_clock.read_here(CLOCK_REALTIME, how, now)))
+    return timespec_get_slow(ts, base);
+  *ts = now;
+  return base;
+}
+
+// The counter first: what follows runs while it is being read.
+#define CLOCKSHIM_READ_COUNTER_OR(HERE)                        \
+  const std::uint8_t how = g_clock.timeline.how();             \
+  Ticks ticks;                                                 \
+  if (CLOCKSHIM_LIKELY(how == 0)) {                            \
+    ticks = Arch::ordered();                                   \
+  } else {                                                     \
+    if (CLOCKSHIM_UNLIKELY((how & kPerCpu) != 0)) return HERE; \
+    ticks = Arch::unordered();                                 \
+  }
+
 }  // namespace
 }  // namespace clockshim
 
 using namespace clockshim;
 
-// The counter first: what follows runs while it is being read.
 CLOCKSHIM_EXPORT int clock_gettime(clockid_t id, timespec* tp) noexcept {
-  const Ticks ticks = g_clock.counter();
+  CLOCKSHIM_READ_COUNTER_OR(clock_gettime_here(id, tp, how, CLOCKSHIM_CALLER()));
   const SiteKey site = key_of(__builtin_return_address(0), clock_index(id), Function::clock_gettime);
   if (!CLOCKSHIM_COUNTED(site)) return clock_gettime_elsewhere(id, tp, ticks, CLOCKSHIM_CALLER());
   return finish_clock_gettime(id, tp, ticks);
 }
 
 CLOCKSHIM_EXPORT int gettimeofday(timeval* __restrict tv, void* __restrict tz) noexcept {
-  const Ticks ticks = g_clock.counter();
+  CLOCKSHIM_READ_COUNTER_OR(gettimeofday_here(tv, tz, how, CLOCKSHIM_CALLER()));
   const SiteKey site = key_of(__builtin_return_address(0), CLOCK_REALTIME, Function::gettimeofday);
   if (!CLOCKSHIM_COUNTED(site)) return gettimeofday_elsewhere(tv, tz, ticks, CLOCKSHIM_CALLER());
   return finish_gettimeofday(tv, tz, ticks);
 }
 
 CLOCKSHIM_EXPORT int timespec_get(timespec* ts, int base) noexcept {
-  const Ticks ticks = g_clock.counter();
+  CLOCKSHIM_READ_COUNTER_OR(timespec_get_here(ts, base, how, CLOCKSHIM_CALLER()));
   const SiteKey site = key_of(__builtin_return_address(0), CLOCK_REALTIME, Function::timespec_get);
   if (!CLOCKSHIM_COUNTED(site)) return timespec_get_elsewhere(ts, base, ticks, CLOCKSHIM_CALLER());
   return finish_timespec_get(ts, base, ticks);

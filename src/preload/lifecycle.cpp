@@ -8,11 +8,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
 #include <new>
 
+#include "arch/counter.h"
 #include "arch/cpu_features.h"
 #include "base/duration.h"
 #include "callsite/site_table.h"
@@ -47,15 +49,61 @@ std::string executable_path() {
 // its two or three calls, would bury the report that matters.
 constexpr std::uint64_t kTooFewToTell = 100;
 
+// Whether reading the counter costs more than the clock itself: trapped by a hypervisor, or by the kernel. In ticks of that
+// counter, so no time base is needed.
+bool counter_dear() {
+  constexpr int kReadings = 8;
+  constexpr std::uint64_t kFactor = 2;  // about as cheap is fine: on a good machine the vDSO is hardly dearer than the counter
+  std::uint64_t counter = UINT64_MAX;
+  std::uint64_t clock = UINT64_MAX;
+  Nanos ignored;
+  for (int i = 0; i < kReadings; ++i) {
+    const Ticks a = Arch::ordered();
+    const Ticks b = Arch::ordered();
+    real::read(CLOCK_MONOTONIC, ignored);
+    const Ticks c = Arch::ordered();
+    counter = std::min(counter, (b - a).raw());
+    clock = std::min(clock, (c - b).raw());
+  }
+  return counter > kFactor * clock;
+}
+
 // Where to stop and why; "" to go on and serve.
 std::string reason_to_pass_through(const ProcessState& state) {
   if (!state.settings.errors.empty()) return "a setting can't be used";
   if (state.settings.tolerance == Nanos{0}) return "CLOCKSHIM_TOLERANCE=0: count, serve nothing";
   if (counter_forbidden()) return "PR_SET_TSC forbids the time stamp counter here";
+  if (counter_dear()) return "reading the time stamp counter costs more than the clock does";
   if (state.clocksource == "tsc") return "";  // the kernel found it good; CPUID, which a hypervisor traps, need not be asked
-  if (!counter_invariant()) return "the CPU does not promise an invariant TSC";
-  if (sysconf(_SC_NPROCESSORS_CONF) > 1) {
-    return "clocksource " + state.clocksource + ": nothing here vouches that the CPUs' counters agree";
+  // A virtual machine's flags often lack the promise, but its counter is the host's, at one rate. Each resync measures it.
+  if (!counter_invariant() && !in_virtual_machine()) return "the CPU does not promise an invariant TSC";
+  return "";
+}
+
+// Chooses between one timeline for all CPUs and one for each, and starts serving; or says why not.
+std::string start_timeline(ProcessState& state) {
+  const Settings& settings = state.settings;
+  TimelineSettings timeline;
+  timeline.cpus = static_cast<unsigned>(std::max(1L, sysconf(_SC_NPROCESSORS_CONF)));
+  timeline.can_tell_cpus = g_clock.counter.find();
+  const bool vouched = state.clocksource == "tsc" || settings.counters == Counters::agree;
+  timeline.per_cpu = settings.counters == Counters::disagree || (!vouched && timeline.cpus > 1);
+  timeline.may_promote = settings.counters == Counters::automatic;
+  if (timeline.per_cpu && !timeline.can_tell_cpus)
+    return "clocksource " + state.clocksource + ": nothing vouches that the CPUs' counters agree, and CPUs can't be told apart";
+  timeline.tolerance = settings.tolerance;
+  timeline.clocks = settings.clocks;
+  timeline.relaxed = settings.order == Order::relaxed;
+  timeline.granularity = clocksource_granularity(state.clocksource);
+  timeline.coarse_tick = coarse_tick();
+  g_clock.timeline.start(timeline);
+  state.mode = timeline.per_cpu ? "percpu" : "coherent";
+  if (settings.counters != Counters::automatic) {
+    state.mode_reason = timeline.per_cpu ? "CLOCKSHIM_COUNTERS=disagree" : "CLOCKSHIM_COUNTERS=agree";
+  } else if (timeline.per_cpu) {
+    state.mode_reason = "clocksource " + state.clocksource + ": nothing vouches that the CPUs' counters agree";
+  } else {
+    state.mode_reason = state.clocksource == "tsc" ? "clocksource tsc" : "one CPU";
   }
   return "";
 }
@@ -128,14 +176,13 @@ void start(ProcessState& state) {
       state.notes.push_back("this kernel can't wipe memory on fork (4.14 can): a child's counts include its parent's");
   }
   state.clocksource = current_clocksource();
-  state.mode_reason = reason_to_pass_through(state);
-  state.mode = state.mode_reason.empty() ? "coherent" : "passthrough";
-  if (state.mode_reason.empty()) {
-    state.mode_reason = state.clocksource == "tsc" ? "clocksource tsc" : "one CPU, invariant TSC";
-    g_clock.relaxed = settings.order == Order::relaxed;
-    g_clock.timeline.start({settings.tolerance, settings.clocks});
-  } else if (settings.errors.empty() && settings.tolerance != Nanos{0}) {
-    say(LogLevel::warn, settings.log, state.program + " runs on with real time, uncached: " + state.mode_reason);
+  std::string passed = reason_to_pass_through(state);
+  if (passed.empty()) passed = start_timeline(state);
+  if (!passed.empty()) {
+    state.mode = "passthrough";
+    state.mode_reason = passed;
+    if (settings.errors.empty() && settings.tolerance != Nanos{0})
+      say(LogLevel::warn, settings.log, state.program + " runs on with real time, uncached: " + passed);
   }
   say(LogLevel::info, settings.log,
       state.program + ": mode " + state.mode + " (" + state.mode_reason + "), tolerance " + format_duration(settings.tolerance));

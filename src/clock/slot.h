@@ -1,0 +1,123 @@
+// A published segment in memory: 128 bytes of atomics that one thread writes and all may read at any time.
+//
+// A word names a publication: the slot's offset, and how often that slot has been used. The slot's version is the word
+// under which its fields were published, 0 while they are being written, and the word with a mark once the segment is
+// closed. Stores release and loads acquire, so that they keep their order; the version, written first and last and read
+// last, decides whether what was read belongs together. The gate may be moved while the version stands: both stand in one
+// 16-byte pair, so that a gate is never moved in a slot that was closed or used again meanwhile.
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+
+#include "base/segment.h"
+#include "clock/calibration.h"
+
+namespace clockshim {
+
+// 0: nothing published.
+using PublishedWord = std::uint64_t;
+inline constexpr unsigned kSlotBytes = 128;
+inline constexpr unsigned kOffsetBits = 23;
+inline constexpr PublishedWord kOffsetMask = (PublishedWord{1} << kOffsetBits) - 1;
+
+// Why a segment is served no longer. Marks in a version's low bits, where a slot's offset is 0.
+enum class Closed : std::uint64_t {
+  no = 0,
+  over = 1,       // it came to its end, or its chain is not used any more
+  disturbed = 2,  // it was wrong
+};
+inline constexpr std::uint64_t kClosedMask = 3;
+static_assert(kSlotBytes > kClosedMask);
+
+struct Record {
+  Segment segment;  // length 0: a calibration alone, and what was served before must not be undercut: base
+  TickDelta gate;   // nothing at or past this age has been served
+  Closed closed = Closed::no;
+  Calibration calibration;
+  unsigned cpu = 0;  // where the newest sample was taken
+  Nanos wall;        // REALTIME_COARSE - MONOTONIC_COARSE at that time
+  Nanos lead;        // the line - MONOTONIC_COARSE at that time
+
+  // Past three quarters of its life the successor is due.
+  [[nodiscard]] TickDelta due() const { return TickDelta{segment.length.raw() * policy::kDueEighths / 8}; }
+  // The most that anybody may have been given from it, once it is closed.
+  [[nodiscard]] Nanos closing_value() const { return segment.at(segment.start + gate); }
+};
+
+struct alignas(kSlotBytes) Slot {
+  using Word = std::atomic<std::uint64_t>;
+  // The hot path's cache line.
+  Word version;
+  Word gate;  // served while age < gate: moved on by a check at a time, up to the length
+  Word start;
+  Word mult;
+  Word base_sec;
+  Word base_nsec;
+  Word length;
+  Word lead;
+  // For whoever builds the successor.
+  Word wall, older_before, older_real, newer_before, newer_real, widths, rate, uncertainty_and_cpu;
+
+  // All fields but the version.
+  void put(const Record& r) noexcept;
+  // Copies what `word` names. False: the slot has been used again meanwhile.
+  bool get(PublishedWord word, Record& out) const noexcept;
+};
+static_assert(sizeof(Slot) == kSlotBytes);
+
+namespace slot_detail {
+inline constexpr unsigned kHalf = 32;
+inline constexpr std::uint64_t kLowHalf = (std::uint64_t{1} << kHalf) - 1;
+// Brackets wider than 2^32 ticks (a second) are of no use to anybody.
+inline std::uint64_t narrow(TickDelta d) { return std::min(d.raw(), kLowHalf); }
+inline Nanos nanos(std::uint64_t raw) { return Nanos{static_cast<std::int64_t>(raw)}; }
+}  // namespace slot_detail
+
+inline void Slot::put(const Record& r) noexcept {
+  using namespace slot_detail;
+  const auto store = [](Word& field, auto value) { field.store(static_cast<std::uint64_t>(value), std::memory_order_release); };
+  store(gate, r.gate.raw());
+  store(start, r.segment.start.raw());
+  store(mult, r.segment.rate.raw());
+  store(base_sec, r.segment.base.raw() / kNanosPerSecond);
+  store(base_nsec, r.segment.base.raw() % kNanosPerSecond);
+  store(length, r.segment.length.raw());
+  store(lead, r.lead.raw());
+  store(wall, r.wall.raw());
+  const Calibration& c = r.calibration;
+  store(older_before, c.older.before.raw());
+  store(older_real, c.older.real.raw());
+  store(newer_before, c.newer.before.raw());
+  store(newer_real, c.newer.real.raw());
+  store(widths, narrow(c.older.width) << kHalf | narrow(c.newer.width));
+  store(rate, c.rate.raw());
+  store(uncertainty_and_cpu, static_cast<std::uint64_t>(c.uncertainty_ppb) << kHalf | r.cpu);
+}
+
+inline bool Slot::get(PublishedWord word, Record& out) const noexcept {
+  using namespace slot_detail;
+  const auto load = [](const Word& field) { return field.load(std::memory_order_acquire); };
+  out.segment.start = Ticks{load(start)};
+  out.segment.rate = Rate{load(mult)};
+  out.segment.base = Nanos{static_cast<std::int64_t>(load(base_sec)) * kNanosPerSecond + static_cast<std::int64_t>(load(base_nsec))};
+  out.segment.length = TickDelta{load(length)};
+  out.lead = nanos(load(lead));
+  out.wall = nanos(load(wall));
+  const std::uint64_t both = load(widths);
+  out.calibration.older = Sample{Ticks{load(older_before)}, TickDelta{both >> kHalf}, nanos(load(older_real)), 0, true};
+  out.calibration.newer = Sample{Ticks{load(newer_before)}, TickDelta{both & kLowHalf}, nanos(load(newer_real)), 0, true};
+  out.calibration.rate = Rate{load(rate)};
+  const std::uint64_t packed = load(uncertainty_and_cpu);
+  out.calibration.uncertainty_ppb = static_cast<std::int64_t>(packed >> kHalf);
+  out.cpu = static_cast<unsigned>(packed & kLowHalf);
+  // The gate moves while the version stands, and no more once it is closed: so a closed version vouches for the gate only
+  // where the gate is read after it.
+  const std::uint64_t seen = version.load(std::memory_order_acquire);
+  out.closed = static_cast<Closed>(seen & kClosedMask);
+  out.gate = TickDelta{load(gate)};
+  return (seen & ~kClosedMask) == word && (version.load(std::memory_order_relaxed) & ~kClosedMask) == word;
+}
+
+}  // namespace clockshim

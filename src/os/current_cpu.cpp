@@ -1,0 +1,45 @@
+#include "os/current_cpu.h"
+
+#include <dlfcn.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "arch/cpu_features.h"
+
+namespace clockshim {
+namespace {
+
+unsigned kernels_word() noexcept {
+  unsigned cpu = ~0U;
+  syscall(SYS_getcpu, &cpu, nullptr, nullptr);
+  return cpu;
+}
+
+// Whether `reading()` says what the kernel says. The thread may move in between: so the kernel is asked before and after.
+template <class F>
+bool tells_the_truth(F reading) noexcept {
+  constexpr int kAttempts = 8;
+  for (int i = 0; i < kAttempts; ++i) {
+    const unsigned before = kernels_word();
+    const Reading r = reading();
+    if (before == kernels_word()) return r.cpu == before;
+  }
+  return false;
+}
+
+}  // namespace
+
+bool CpuCounter::find() noexcept {
+  const auto* offset = static_cast<const std::ptrdiff_t*>(dlsym(RTLD_DEFAULT, "__rseq_offset"));
+  const auto* size = static_cast<const unsigned*>(dlsym(RTLD_DEFAULT, "__rseq_size"));
+  if (offset != nullptr && size != nullptr && *size != 0) {
+    area_ = *offset;
+    how_ = How::rseq;
+    if (tells_the_truth([this] { return ordered(); })) return true;
+  }
+  how_ = How::none;
+  if (counter_tells_cpu() && tells_the_truth([] { return Arch::by_aux(); })) how_ = How::aux;
+  return how_ != How::none;
+}
+
+}  // namespace clockshim
