@@ -30,6 +30,8 @@ inline constexpr std::int64_t kJumpPpb = 2 * kSlewPpb;
 inline constexpr std::int64_t kBendPpb = 1'000'000;
 // A clock that may not go backwards and is ahead by more than the tolerance runs at no less than this rate meanwhile.
 inline constexpr std::int64_t kBrakePpb = -900'000'000;
+// The same while its rate is being learned: a tenth.
+inline constexpr std::int64_t kLearningPace = 10;
 
 // Bounds of a segment's length. Above 4 ms nothing is gained (a resync is then < 0.4 % of a thread on a 5 us clock);
 // below 20 us a resync comes every few calls and the real clock may as well be read.
@@ -51,6 +53,9 @@ inline constexpr Nanos kCoarseSlack = milliseconds(1);
 
 // A wall clock whose step back is smaller than so many tolerances is let stand still for that long, not taken back.
 inline constexpr std::int64_t kStepTolerances = 2;
+
+// CLOCK_MONOTONIC_COARSE never goes back by so much, but for a child that was put into a time namespace (time_namespaces(7)).
+inline constexpr Nanos kNamespaceStep = milliseconds(50);
 
 // Publication lost this often in a row: read the real clock instead of trying on.
 inline constexpr int kAttempts = 8;

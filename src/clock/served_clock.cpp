@@ -3,7 +3,7 @@
 namespace clockshim {
 
 constinit ServedClock g_clock;
-CLOCKSHIM_TLS Floor ServedClock::t_floors_[kClockIds];
+CLOCKSHIM_TLS OwnFloor ServedClock::t_floors_[kClockIds];
 
 // Both clocks in one tick: the wall clock is the same before and after the other one was read.
 bool KernelSource::coarse(CoarsePair& out) noexcept {

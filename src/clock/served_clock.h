@@ -29,9 +29,9 @@ struct ServedClock {
 
   // Where counters disagree: the time from this CPU's chain, never below the floor.
   CLOCKSHIM_INLINE bool read_here(unsigned id, std::uint8_t how, timespec& out) noexcept {
-    if (id >= kClockIds) return false;
+    if (id >= kClockIds || (how & kSettling) != 0) return false;
     if ((how & kRelaxed) != 0) {
-      Floor& mine = t_floors_[id];
+      Floor& mine = t_floors_[id].value;
       const std::int64_t seen = mine.load(std::memory_order_relaxed);
       return timeline.read_above(id, counter.unordered(), mine, seen, out, [](Floor& floor, std::int64_t& expected, std::int64_t to) {
         return Arch::exchange_here(floor, expected, to);
@@ -44,7 +44,7 @@ struct ServedClock {
     });
   }
 
-  static CLOCKSHIM_TLS Floor t_floors_[kClockIds];
+  static CLOCKSHIM_TLS OwnFloor t_floors_[kClockIds];
 };
 
 extern constinit ServedClock g_clock;

@@ -1,10 +1,10 @@
 // A published segment in memory: 128 bytes of atomics that one thread writes and all may read at any time.
 //
 // A word names a publication: the slot's offset, and how often that slot has been used. The slot's version is the word
-// under which its fields were published, 0 while they are being written, and the word with a mark once the segment is
-// closed. Stores release and loads acquire, so that they keep their order; the version, written first and last and read
-// last, decides whether what was read belongs together. The gate may be moved while the version stands: both stand in one
-// 16-byte pair, so that a gate is never moved in a slot that was closed or used again meanwhile.
+// under which its fields were published, a value that is nobody's word while they are being written, and the word with a
+// mark once the segment is closed. Stores release and loads acquire, so that they keep their order; the version, written first and last and
+// read last, decides whether what was read belongs together. The gate may be moved while the version stands: both stand in one 16-byte
+// pair, so that a gate is never moved in a slot that was closed or used again meanwhile.
 #pragma once
 
 #include <algorithm>
@@ -26,10 +26,13 @@ inline constexpr PublishedWord kOffsetMask = (PublishedWord{1} << kOffsetBits) -
 enum class Closed : std::uint64_t {
   no = 0,
   over = 1,       // it came to its end, or its chain is not used any more
-  disturbed = 2,  // it was wrong
+  disturbed = 2,  // it was wrong: the counter is not to be trusted across it
+  set = 3,        // the clock was set, the counter is not to blame
 };
 inline constexpr std::uint64_t kClosedMask = 3;
 static_assert(kSlotBytes > kClosedMask);
+// Not 0: that is the word of a clock that nothing was published for, and its offset is the first slot's.
+inline constexpr PublishedWord kBeingWritten = kClosedMask;
 
 struct Record {
   Segment segment;  // length 0: a calibration alone, and what was served before must not be undercut: base
@@ -42,8 +45,10 @@ struct Record {
 
   // Past three quarters of its life the successor is due.
   [[nodiscard]] TickDelta due() const { return TickDelta{segment.length.raw() * policy::kDueEighths / 8}; }
-  // The most that anybody may have been given from it, once it is closed.
+  // The most that anybody may have been given from it, once it is closed; by a counter that may have jumped.
   [[nodiscard]] Nanos closing_value() const { return segment.at(segment.start + gate); }
+  // The same as of `now`, by a counter that is trusted.
+  [[nodiscard]] Nanos value_by(Ticks now) const { return now - segment.start < gate ? segment.at(now) : closing_value(); }
 };
 
 struct alignas(kSlotBytes) Slot {

@@ -50,8 +50,9 @@ struct alignas(64) Chain {
 };
 
 // How the hot path reads the time. Together in one word, because it decides the first branch.
-inline constexpr std::uint8_t kRelaxed = 1;  // CLOCKSHIM_ORDER=relaxed
-inline constexpr std::uint8_t kPerCpu = 2;   // the counters are not known to agree
+inline constexpr std::uint8_t kRelaxed = 1;   // CLOCKSHIM_ORDER=relaxed
+inline constexpr std::uint8_t kPerCpu = 2;    // the counters are not known to agree
+inline constexpr std::uint8_t kSettling = 4;  // since just now: what was served before is not in the floors yet
 
 // The settings that the slow side needs. Written once, before anything is served.
 struct TimelineSettings {
@@ -74,6 +75,10 @@ enum class Answer { none, real, served };
 
 // The least that may be served next: of all threads (strict), or of one (relaxed). Nanoseconds of the clock.
 using Floor = std::atomic<std::int64_t>;
+struct OwnFloor {
+  Floor value{};
+  std::uint32_t steps = 0;  // of the wall clock, that it has followed
+};
 
 template <TimeSource Source>
 class Timeline {
@@ -143,7 +148,7 @@ class Timeline {
   // The slow side: the time of clock `id`, from a segment that it may have to advance to, check, refresh or make, or a
   // reading of the real clock, and never below what was served. none: nothing is served here. `own_floor`: the calling
   // thread's, in relaxed order; else null. Async-signal-safe, lock-free.
-  Answer resync(unsigned id, Source& source, Nanos& out, Floor* own_floor = nullptr) noexcept;
+  Answer resync(unsigned id, Source& source, Nanos& out, OwnFloor* own_floor = nullptr) noexcept;
 
   // Somebody in this process has set or slewed a clock: what is published is not believed any more.
   void clocks_were_set() noexcept;
@@ -167,6 +172,7 @@ class Timeline {
   struct Call {
     unsigned id;
     unsigned domain;
+    std::int64_t floor_before;  // the shared floor, loaded before `now`: what it has grown by since is no evidence of a step
     Reading now;
   };
 
@@ -191,18 +197,22 @@ class Timeline {
   bool refresh(const Call& call, Source& source, PublishedWord word, PublishedWord head, const Record& record) noexcept;
   bool claim_refresh(Chain& chain, Ticks now) noexcept;
   void measure(Chain& chain, const Record& record, const Sample& s) noexcept;
+  static Nanos served_of(const Record& last, const Sample& s) noexcept;
   Nanos least_of(unsigned id, Source& source) const noexcept;
-  Nanos floor_of(const Call& call, const Record* last, Nanos arrival, bool wall_stepped) noexcept;
+  Nanos floor_of(const Call& call, const Record* last, const Sample& s, bool wall_stepped) noexcept;
   static void place_guard(Record& next, const Sample& s, const CoarsePair& coarse) noexcept;
   bool read_coarse(Source& source, CoarsePair& out) const noexcept { return settings_.coarse_tick.raw() > 0 && source.coarse(out); }
 
   Reading witnessed_reading(Source& source) noexcept;
   void demote(ModeChange why, std::uint64_t ticks) noexcept;
+  void settle(unsigned id) noexcept;
   void promote(Source& source) noexcept;
-  Nanos above(unsigned id, Nanos value, Floor& floor) noexcept;
+  bool above(unsigned id, Nanos& value, Floor& floor, std::int64_t before) noexcept;
+  void follow_step(Nanos value, OwnFloor& own, std::int64_t& before) noexcept;
 
   struct alignas(64) PaddedFloor {
     Floor value{};
+    std::atomic<std::int64_t> wall{};  // CLOCK_REALTIME_COARSE - CLOCK_MONOTONIC_COARSE when a segment last began
   };
 
   alignas(64) std::atomic<std::uint8_t> how_{};
@@ -211,6 +221,7 @@ class Timeline {
   std::atomic<ClockMask> serving_{};
   TimelineSettings settings_{};
   std::atomic<std::uint64_t> disturbances_{};
+  std::atomic<std::uint32_t> wall_steps_{};
   std::atomic<std::uint64_t> change_ticks_{};
   std::atomic<std::int64_t> unreachable_best_[kClockIds]{};
   PaddedFloor floors_[kClockIds]{};

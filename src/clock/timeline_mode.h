@@ -18,30 +18,40 @@ Reading Timeline<Source>::witnessed_reading(Source& source) noexcept {
   return now;
 }
 
-// To one chain for each CPU. What has been served from the common ones becomes the floor, before anybody may serve from
-// others. A thread that is late with a segment for the common chain publishes what nobody will read.
+// Whatever has been served of a clock from its common chain goes into the floor, and no more comes from there.
+template <TimeSource Source>
+void Timeline<Source>::settle(unsigned id) noexcept {
+  PublishedWord current = current_[kCommon][id].load(std::memory_order_acquire);
+  for (PublishedWord before = ~current; current != before;) {
+    before = current;
+    close_chain(kCommon, id, Closed::over);
+    Record record;
+    if (current != 0 && slot_at(current).get(current, record)) {
+      const std::int64_t served = (record.segment.length.raw() == 0 ? record.segment.base : record.closing_value()).raw();
+      Floor& floor = floors_[id].value;
+      std::int64_t seen = floor.load(std::memory_order_acquire);
+      while (seen < served && !floor.compare_exchange_weak(seen, served, std::memory_order_acq_rel)) {
+      }
+    }
+    current = current_[kCommon][id].load(std::memory_order_acquire);  // moved on meanwhile: that one too
+  }
+}
+
+// To one chain for each CPU. Nothing is served from those before what was served from the common ones is in the floors; who
+// comes in between helps. A thread that is late with a segment for the common chain settles it again (begin()).
 template <TimeSource Source>
 void Timeline<Source>::demote(ModeChange why, std::uint64_t ticks) noexcept {
-  if ((how_.load(std::memory_order_acquire) & kPerCpu) != 0) return;
+  std::uint8_t how = how_.load(std::memory_order_acquire);
+  if ((how & kPerCpu) != 0) return;
   if (!settings_.can_tell_cpus) {
     last_change_.store(ModeChange::stopped, std::memory_order_relaxed);
     serving_.store(0, std::memory_order_release);
+    for (unsigned id = 0; id < kClockIds; ++id) close_chain(kCommon, id, Closed::over);
+    return;
   }
-  for (unsigned id = 0; id < kClockIds; ++id) {
-    const PublishedWord current = current_[kCommon][id].load(std::memory_order_acquire);
-    close_chain(kCommon, id, Closed::over);
-    Record record;
-    if (current == 0 || !slot_at(current).get(current, record)) continue;
-    const std::int64_t served = (record.segment.length.raw() == 0 ? record.segment.base : record.closing_value()).raw();
-    Floor& floor = floors_[id].value;
-    std::int64_t seen = floor.load(std::memory_order_acquire);
-    while (seen < served && !floor.compare_exchange_weak(seen, served, std::memory_order_acq_rel)) {
-    }
-  }
-  if (!settings_.can_tell_cpus) return;
+  if (!how_.compare_exchange_strong(how, static_cast<std::uint8_t>(how | kPerCpu | kSettling), std::memory_order_acq_rel)) return;
   last_change_.store(why, std::memory_order_relaxed);
   change_ticks_.store(ticks, std::memory_order_relaxed);
-  how_.fetch_or(kPerCpu, std::memory_order_acq_rel);
 }
 
 // To one chain for all. It learns its rate anew, for a millisecond, in which each answer is a real one above the floor. A
@@ -60,25 +70,35 @@ void Timeline<Source>::promote(Source& source) noexcept {
   }
 }
 
-// `value`, or what the floor says is the least; the floor is raised to it. A wall clock that is behind by so much was stepped
-// back, and takes the floor with it.
+// Makes of `value` what the floor says is the least, and raises the floor to it. `before`: the floor before the value was read.
+// False: the floor was lowered since, because the wall clock was stepped back, and the value may be of the time before.
 template <TimeSource Source>
-Nanos Timeline<Source>::above(unsigned id, Nanos value, Floor& floor) noexcept {
+bool Timeline<Source>::above(unsigned id, Nanos& value, Floor& floor, std::int64_t before) noexcept {
+  if (before == 0) value = std::max(value, Nanos{floors_[id].value.load(std::memory_order_acquire)});  // a thread's first
   std::int64_t seen = floor.load(std::memory_order_acquire);
-  if (seen == 0 && &floor != &floors_[id].value) value = std::max(value, Nanos{floors_[id].value.load(std::memory_order_acquire)});
   for (int attempt = 0; attempt < policy::kAttempts; ++attempt) {
-    const bool stepped_back = steps(id) && Nanos{seen - value.raw()} > Nanos{settings_.tolerance.raw() * policy::kStepTolerances};
-    if (value.raw() <= seen && !stepped_back) break;
-    if (floor.compare_exchange_weak(seen, value.raw(), std::memory_order_acq_rel)) return value;
+    if (seen < before) return false;
+    if (value.raw() <= seen || floor.compare_exchange_weak(seen, value.raw(), std::memory_order_acq_rel)) break;
   }
-  return std::max(value, Nanos{seen});
+  value = std::max(value, Nanos{seen});
+  return true;
+}
+
+// A thread's own floor is taken back with the wall clock once for each step that somebody has noticed.
+template <TimeSource Source>
+void Timeline<Source>::follow_step(Nanos value, OwnFloor& own, std::int64_t& before) noexcept {
+  const std::uint32_t now = wall_steps_.load(std::memory_order_acquire);
+  if (own.steps == now) return;
+  own.steps = now;
+  if (Nanos{before} - value <= Nanos{settings_.tolerance.raw() * policy::kStepTolerances}) return;
+  if (own.value.compare_exchange_strong(before, value.raw(), std::memory_order_relaxed)) before = value.raw();
 }
 
 template <TimeSource Source>
 void Timeline<Source>::clocks_were_set() noexcept {
   for (unsigned domain = 0; domain < kDomains; ++domain) {
     if (!domain_used_[domain].load(std::memory_order_acquire)) continue;
-    for (unsigned id = 0; id < kClockIds; ++id) close_chain(domain, id, Closed::disturbed);
+    for (unsigned id = 0; id < kClockIds; ++id) close_chain(domain, id, Closed::set);
   }
 }
 

@@ -44,7 +44,7 @@ auto Timeline<Source>::publish(const Call& call, Source& source, PublishedWord& 
       continue;
     }
     const PublishedWord word = ++slot_uses_[index] << kOffsetBits | PublishedWord{index} * kSlotBytes;
-    slot.version.store(0, std::memory_order_release);
+    slot.version.store(kBeingWritten, std::memory_order_release);
     slot_chain_[index] = static_cast<std::uint16_t>(call.domain * kClockIds + call.id);
     slot.put(record);
     slot.version.store(word, std::memory_order_release);
@@ -76,10 +76,11 @@ void Timeline<Source>::close_chain(unsigned domain, unsigned id, Closed why) noe
 // The clocks that are stepped together, on all CPUs: else one would serve the old time while another serves the new one.
 template <TimeSource Source>
 void Timeline<Source>::close_stepping() noexcept {
+  wall_steps_.fetch_add(1, std::memory_order_acq_rel);
   for (unsigned domain = 0; domain < kDomains; ++domain) {
     if (!domain_used_[domain].load(std::memory_order_acquire)) continue;
-    close_chain(domain, CLOCK_REALTIME, Closed::disturbed);
-    close_chain(domain, CLOCK_TAI, Closed::disturbed);
+    close_chain(domain, CLOCK_REALTIME, Closed::set);
+    close_chain(domain, CLOCK_TAI, Closed::set);
   }
 }
 

@@ -76,28 +76,40 @@ bool Timeline<Source>::refresh(const Call& call, Source& source, PublishedWord w
   if (length.raw() == 0) length = policy::kShortestSegment;
   const Joint joint{record.segment.end(), record.segment.end_value(), ahead};
   next.segment = next_segment(next.calibration, s, joint, length, settings_.granularity);
-  next.gate = std::min(next.segment.length, to_ticks(policy::kCheckInterval, next.calibration.rate));
+  next.gate = TickDelta{0};  // the first call behind the joint looks
   place_guard(next, s, coarse);
   measure(chain, record, s);
   publish(call, source, head, next);
+  if (call.domain == kCommon && (how() & kPerCpu) != 0) settle(call.id);
   return true;
+}
+
+// What was served of `last` at most, as of the sample. While a rate is learned anew, a clock that is ahead runs at a tenth of
+// its pace.
+template <TimeSource Source>
+Nanos Timeline<Source>::served_of(const Record& last, const Sample& s) noexcept {
+  if (last.segment.length.raw() == 0) {
+    const Nanos since = std::max(s.real - last.calibration.older.real, Nanos{0});
+    return last.segment.base + Nanos{since.raw() / policy::kLearningPace};
+  }
+  return last.closed == Closed::set ? last.value_by(s.before) : last.closing_value();
 }
 
 // The least that may be served from a segment that begins now.
 template <TimeSource Source>
-Nanos Timeline<Source>::floor_of(const Call& call, const Record* last, Nanos arrival, bool wall_stepped) noexcept {
-  Floor& shared = floors_[call.id].value;
-  std::int64_t seen = shared.load(std::memory_order_acquire);
+Nanos Timeline<Source>::floor_of(const Call& call, const Record* last, const Sample& s, bool wall_stepped) noexcept {
+  const Nanos arrival = s.real;
+  std::int64_t seen = call.floor_before;
   const Nanos step_back{settings_.tolerance.raw() * policy::kStepTolerances};
-  if (wall_stepped && Nanos{seen} - arrival > step_back && shared.compare_exchange_strong(seen, arrival.raw(), std::memory_order_acq_rel))
-    seen = arrival.raw();
-  if (call.domain != kCommon) {
-    // The floor itself keeps the order. Only where it is far ahead must the segment start there, to let the clock go on.
-    return Nanos{seen} - arrival > settings_.tolerance ? Nanos{seen} : arrival;
+  if (wall_stepped && Nanos{seen} - arrival > step_back) {
+    std::int64_t expected = seen;
+    if (floors_[call.id].value.compare_exchange_strong(expected, arrival.raw(), std::memory_order_acq_rel)) seen = arrival.raw();
   }
-  Nanos floor{seen};
-  if (last != nullptr) {
-    const Nanos served = last->segment.length.raw() == 0 ? last->segment.base : last->closing_value();
+  // Where each CPU has its chain the floor itself keeps the order. Only where it is far ahead must the segment start there, to
+  // let the clock go on.
+  Nanos floor{call.domain == kCommon || Nanos{seen} - arrival > settings_.tolerance ? seen : arrival.raw()};
+  if (last != nullptr && (call.domain == kCommon || last->segment.length.raw() == 0)) {
+    const Nanos served = served_of(*last, s);
     if (!wall_stepped || served - arrival <= step_back) floor = std::max(floor, served);
   }
   return std::max(floor, arrival);
@@ -113,9 +125,18 @@ auto Timeline<Source>::begin(const Call& call, Source& source, PublishedWord hea
   const std::uint64_t usual = chain.usual_width.load(std::memory_order_relaxed);
   const Sample s = take_sample(source, static_cast<clockid_t>(call.id), TickDelta{usual});
   if (s.refused) return Turn::none;
-  const bool was_disturbed = last != nullptr && last->closed == Closed::disturbed;
-  const bool wall_stepped = steps(call.id) && last != nullptr && (guarded ? coarse.wall() != last->wall : was_disturbed);
-  const Nanos floor = floor_of(call, last, s.real, wall_stepped);
+  const Closed why = last == nullptr ? Closed::no : last->closed;
+  // Against what the floor belongs to, too: this CPU's chain may know nothing of the time before.
+  std::atomic<std::int64_t>& floors_wall = floors_[call.id].wall;
+  const bool floor_stepped = guarded && floors_wall.exchange(coarse.wall().raw(), std::memory_order_acq_rel) != coarse.wall().raw();
+  bool wall_stepped =
+      steps(call.id) && ((last != nullptr && (guarded ? coarse.wall() != last->wall : why >= Closed::disturbed)) || floor_stepped);
+  if (guarded && last != nullptr && last->segment.base - last->lead - coarse.monotonic > policy::kNamespaceStep) {
+    // The kernel's own monotonic clock is not what it was: this is a child in a time namespace of its own.
+    wall_stepped = true;
+    wall_steps_.fetch_add(1, std::memory_order_acq_rel);
+  }
+  const Nanos floor = floor_of(call, last, s, wall_stepped);
   out = floor;  // s.real, or more: what the caller may be given where no segment comes of it
   // Moved to another CPU in between, or the counter stands still: a segment can't be had from this sample.
   if (!s.ok || (call.domain != kCommon && domain_of(s.cpu) != call.domain)) return Turn::real;
@@ -123,9 +144,9 @@ auto Timeline<Source>::begin(const Call& call, Source& source, PublishedWord hea
   Record next;
   if (last == nullptr) {
     next.calibration = calibration_from(s);
-  } else if (wall_stepped && last->calibration.rate.plausible()) {
+  } else if ((wall_stepped || why == Closed::set) && last->calibration.rate.plausible()) {
     next.calibration = rebased(last->calibration, s);
-  } else if (was_disturbed) {
+  } else if (why == Closed::disturbed) {
     next.calibration = mended(last->calibration, s);
   } else {
     const Update update = updated(last->calibration, s);
@@ -146,7 +167,7 @@ auto Timeline<Source>::begin(const Call& call, Source& source, PublishedWord hea
       return Turn::real;
     }
     const Nanos arrival = late_estimate(next.calibration, s, s.before, settings_.granularity);
-    const Joint joint{s.before, std::max(arrival, floor), floor - arrival > settings_.tolerance};
+    const Joint joint{s.before, std::max(arrival, floor), floor - arrival > settings_.tolerance - unknown};
     next.segment = next_segment(next.calibration, s, joint, length, settings_.granularity);
     next.gate = std::min(next.segment.length, to_ticks(policy::kCheckInterval, next.calibration.rate));
     chain.resyncs.fetch_add(1, std::memory_order_relaxed);
@@ -155,7 +176,10 @@ auto Timeline<Source>::begin(const Call& call, Source& source, PublishedWord hea
   }
   place_guard(next, s, coarse);
   switch (publish(call, source, head, next)) {
-    case Publish::done: current_[call.domain][call.id].compare_exchange_strong(current, head, std::memory_order_acq_rel); break;
+    case Publish::done:
+      current_[call.domain][call.id].compare_exchange_strong(current, head, std::memory_order_acq_rel);
+      if (call.domain == kCommon && (how() & kPerCpu) != 0) settle(call.id);
+      break;
     case Publish::lost: return Turn::again;
     case Publish::no_slot: return Turn::real;
   }
@@ -192,6 +216,8 @@ auto Timeline<Source>::serve(const Call& call, Source& source, PublishedWord wor
     }
     const Nanos moved = out - coarse.monotonic - record.lead;
     suspicious = magnitude(moved) > settings_.coarse_tick + policy::kCoarseSlack + settings_.tolerance;
+    // A sleep of the machine is a step of all clocks that stood still meanwhile against those that did not.
+    if (call.id == CLOCK_BOOTTIME && coarse.wall() != record.wall) suspicious = true;
     // The least cost of late, so that one preempted look does not put off the next one.
     const std::uint64_t cost = (source.reading().ticks - call.now.ticks).raw();
     const std::uint64_t usual = chain.usual_check.load(std::memory_order_relaxed);
@@ -214,8 +240,7 @@ Nanos Timeline<Source>::least_of(unsigned id, Source& source) const noexcept {
   Record record;
   const PublishedWord current = current_[kCommon][id].load(std::memory_order_acquire);
   if (current == 0 || !slot_at(current).get(current, record)) return Nanos{0};
-  const TickDelta age = source.reading().ticks - record.segment.start;
-  return age < record.gate ? record.segment.at(record.segment.start + age) : record.closing_value();
+  return record.value_by(source.reading().ticks);
 }
 
 // One attempt at an answer.
@@ -229,42 +254,63 @@ auto Timeline<Source>::turn(const Call& call, Source& source, Nanos& out) noexce
   if (!slot_at(head).get(head, record)) return Turn::again;
   PublishedWord word = head;
   if (head != current) {
-    if (current == 0 || !(call.now.ticks - record.segment.start).backward()) {
+    const Ticks joint = record.segment.start;
+    const Ticks end = record.segment.end();
+    const bool beyond = !(call.now.ticks - end).backward();
+    if (current == 0 || (!(call.now.ticks - joint).backward() && !beyond)) {
       current_word.compare_exchange_strong(current, head, std::memory_order_acq_rel);
       return Turn::again;
     }
-    // Before the joint: the predecessor is still the one.
+    // Before the joint: the predecessor is still the one. Beyond the end of both: nobody has been served from the newest.
     word = current;
     if (!slot_at(current).get(current, record)) return Turn::again;
-    if (record.closed != Closed::no) close(head, record.closed);
+    if (beyond) close(current, Closed::over);
+    if (beyond || record.closed != Closed::no) {
+      close(head, record.closed == Closed::no ? Closed::over : record.closed);
+      // Now that head is closed: if somebody went over to it before, what that one was served counts.
+      if (current_word.load(std::memory_order_seq_cst) != current || !slot_at(current).get(current, record)) return Turn::again;
+    }
   }
   if (record.closed != Closed::no || record.segment.length.raw() == 0) return begin(call, source, head, current, &record, out);
   return serve(call, source, word, head, record, out);
 }
 
 template <TimeSource Source>
-Answer Timeline<Source>::resync(unsigned id, Source& source, Nanos& out, Floor* own_floor) noexcept {
+Answer Timeline<Source>::resync(unsigned id, Source& source, Nanos& out, OwnFloor* own_floor) noexcept {
   if (id >= kClockIds || (serving_.load(std::memory_order_acquire) >> id & 1U) == 0) return Answer::none;
-  Call call{id, kCommon, {}};
-  bool per_cpu = false;
-  Turn result = Turn::again;
-  for (int attempt = 0; attempt < policy::kAttempts && result == Turn::again; ++attempt) {
+  Floor& floor = own_floor != nullptr ? own_floor->value : floors_[id].value;
+  const std::atomic<std::int64_t>& unreachable = unreachable_best_[id];
+  for (int attempt = 0; attempt < policy::kAttempts; ++attempt) {
+    Call call{id, kCommon, floors_[id].value.load(std::memory_order_acquire), {}};
+    std::int64_t before = floor.load(std::memory_order_acquire);
     call.now = witnessed_reading(source);
-    per_cpu = (how_.load(std::memory_order_acquire) & kPerCpu) != 0;
+    const std::uint8_t how = how_.load(std::memory_order_acquire);
+    const bool per_cpu = (how & kPerCpu) != 0;
+    if ((how & kSettling) != 0) {
+      for (unsigned any = 0; any < kClockIds; ++any) settle(any);
+      how_.fetch_and(static_cast<std::uint8_t>(~kSettling), std::memory_order_acq_rel);
+      continue;
+    }
     if (per_cpu && settings_.may_promote) promote(source);
-    call.domain = per_cpu ? domain_of(call.now.cpu) : kCommon;
-    if (call.domain >= kDomains || unreachable_best_[id].load(std::memory_order_relaxed) != 0) break;
-    result = turn(call, source, out);
+    if (per_cpu) call.domain = domain_of(call.now.cpu);
+    const bool last = attempt + 1 == policy::kAttempts;
+    if (!per_cpu && unreachable.load(std::memory_order_relaxed) != 0) return Answer::none;
+    Turn result = Turn::again;
+    if (!last && call.domain < kDomains && unreachable.load(std::memory_order_relaxed) == 0) {
+      result = turn(call, source, out);
+      if (result == Turn::none) return Answer::none;
+      if (result == Turn::again) continue;
+    } else {
+      // Every race lost, or this CPU is not served: the real clock.
+      if (!source.real(static_cast<clockid_t>(id), out)) return Answer::none;
+      if (!per_cpu) out = std::max(out, least_of(id, source));
+    }
+    const Answer answer = result == Turn::served ? Answer::served : Answer::real;
+    if (!per_cpu) return answer;
+    if (own_floor != nullptr) follow_step(out, *own_floor, before);
+    if (above(id, out, floor, before) || last) return answer;
   }
-  if (result == Turn::none) return Answer::none;
-  if (result == Turn::again) {
-    // Every race lost, or this clock or CPU is not served: the real clock.
-    if (!per_cpu && unreachable_best_[id].load(std::memory_order_relaxed) != 0) return Answer::none;
-    if (!source.real(static_cast<clockid_t>(id), out)) return Answer::none;
-    if (!per_cpu) out = std::max(out, least_of(id, source));
-  }
-  if (per_cpu) out = above(id, out, own_floor != nullptr ? *own_floor : floors_[id].value);
-  return result == Turn::served ? Answer::served : Answer::real;
+  return source.real(static_cast<clockid_t>(id), out) ? Answer::real : Answer::none;
 }
 
 }  // namespace clockshim
