@@ -144,6 +144,12 @@ struct Joint {
 
 // A line from the joint that is on the late estimate at its end, without ever being below the floor.
 inline Segment next_segment(const Calibration& c, const Sample& s, const Joint& joint, Nanos length, Nanos granularity) {
+  if (joint.may_brake) {
+    // Held back hard and shortly, rather than a little for long.
+    const Nanos ahead = joint.floor - late_estimate(c, s, joint.start, granularity);
+    const Nanos at_slowest{static_cast<std::int64_t>(static_cast<Wide>(ahead.raw()) * kNanosPerSecond / -policy::kBrakePpb)};
+    length = std::clamp(at_slowest, policy::kShortestSegment, std::max(length, policy::kShortestSegment));
+  }
   const TickDelta ticks = to_ticks(length, c.rate);
   const Nanos goal = late_estimate(c, s, joint.start + ticks, granularity);
   const Rate fastest = c.rate.bent(policy::kBendPpb);

@@ -187,13 +187,13 @@ class Timeline {
   void retire(unsigned index) noexcept;
   void close(PublishedWord word, Closed why) noexcept;
   void close_chain(unsigned domain, unsigned id, Closed why) noexcept;
-  void close_stepping() noexcept;
+  void close_stepping(Nanos wall) noexcept;
   bool advance_gate(PublishedWord word, const Record& record, TickDelta age, std::uint64_t step) noexcept;
 
   Turn turn(const Call& call, Source& source, Nanos& out) noexcept;
   Turn serve(const Call& call, Source& source, PublishedWord word, PublishedWord head, const Record& record, Nanos& out) noexcept;
   Turn begin(const Call& call, Source& source, PublishedWord head, PublishedWord current, const Record* last, Nanos& out) noexcept;
-  void disturbed(const Call& call, PublishedWord word, const Record& record, unsigned cpu, bool wall_stepped) noexcept;
+  void disturbed(const Call& call, PublishedWord word, const Record& record, unsigned cpu, const CoarsePair* stepped = nullptr) noexcept;
   bool refresh(const Call& call, Source& source, PublishedWord word, PublishedWord head, const Record& record) noexcept;
   bool claim_refresh(Chain& chain, Ticks now) noexcept;
   void measure(Chain& chain, const Record& record, const Sample& s) noexcept;

@@ -73,14 +73,21 @@ void Timeline<Source>::close_chain(unsigned domain, unsigned id, Closed why) noe
   if (head != current) close(head, why);
 }
 
-// The clocks that are stepped together, on all CPUs: else one would serve the old time while another serves the new one.
+// The wall clock was stepped, to `wall`. What was made before is closed, on all CPUs: else one would serve the old time while
+// another serves the new one.
 template <TimeSource Source>
-void Timeline<Source>::close_stepping() noexcept {
+void Timeline<Source>::close_stepping(Nanos wall) noexcept {
   wall_steps_.fetch_add(1, std::memory_order_acq_rel);
+  const auto close_old = [&](PublishedWord word) {
+    Record record;
+    if (word != 0 && slot_at(word).get(word, record) && record.wall != wall) close(word, Closed::set);
+  };
   for (unsigned domain = 0; domain < kDomains; ++domain) {
     if (!domain_used_[domain].load(std::memory_order_acquire)) continue;
-    close_chain(domain, CLOCK_REALTIME, Closed::set);
-    close_chain(domain, CLOCK_TAI, Closed::set);
+    for (const unsigned id : {unsigned{CLOCK_REALTIME}, unsigned{CLOCK_TAI}}) {
+      close_old(current_[domain][id].load(std::memory_order_acquire));
+      close_old(chains_[domain][id].head.load(std::memory_order_acquire));
+    }
   }
 }
 

@@ -37,9 +37,10 @@ void Timeline<Source>::place_guard(Record& next, const Sample& s, const CoarsePa
 // The segment that `word` names was wrong. Where the wall clock was stepped, no counter is to blame. Where the newest sample
 // was another CPU's, and agreed with its counter, this CPU's counter is.
 template <TimeSource Source>
-void Timeline<Source>::disturbed(const Call& call, PublishedWord word, const Record& record, unsigned cpu, bool wall_stepped) noexcept {
+void Timeline<Source>::disturbed(const Call& call, PublishedWord word, const Record& record, unsigned cpu,
+                                 const CoarsePair* stepped) noexcept {
   disturbances_.fetch_add(1, std::memory_order_relaxed);
-  if (wall_stepped) return close_stepping();
+  if (stepped != nullptr) return close_stepping(stepped->wall());
   close(word, Closed::disturbed);
   const bool clock_to_blame = call.id == CLOCK_TAI || (call.id == CLOCK_REALTIME && settings_.coarse_tick.raw() == 0);
   if (call.domain == kCommon && !clock_to_blame && cpu != record.cpu) demote(ModeChange::residual, 0);
@@ -66,7 +67,7 @@ bool Timeline<Source>::refresh(const Call& call, Source& source, PublishedWord w
   const bool braking = record.segment.rate < record.calibration.rate.bent(-2 * policy::kBendPpb);
   if (lag > settings_.tolerance || (ahead && !braking) || update.jumped) {
     const bool wall_stepped = steps(call.id) && guarded && read_coarse(source, coarse) && coarse.wall() != record.wall;
-    disturbed(call, word, record, s.cpu, wall_stepped);
+    disturbed(call, word, record, s.cpu, wall_stepped ? &coarse : nullptr);
     return false;
   }
   if (word != head) return true;
@@ -89,7 +90,7 @@ bool Timeline<Source>::refresh(const Call& call, Source& source, PublishedWord w
 template <TimeSource Source>
 Nanos Timeline<Source>::served_of(const Record& last, const Sample& s) noexcept {
   if (last.segment.length.raw() == 0) {
-    const Nanos since = std::max(s.real - last.calibration.older.real, Nanos{0});
+    const Nanos since = std::max(s.real - last.calibration.newer.real, Nanos{0});
     return last.segment.base + Nanos{since.raw() / policy::kLearningPace};
   }
   return last.closed == Closed::set ? last.value_by(s.before) : last.closing_value();
@@ -102,8 +103,11 @@ Nanos Timeline<Source>::floor_of(const Call& call, const Record* last, const Sam
   std::int64_t seen = call.floor_before;
   const Nanos step_back{settings_.tolerance.raw() * policy::kStepTolerances};
   if (wall_stepped && Nanos{seen} - arrival > step_back) {
-    std::int64_t expected = seen;
-    if (floors_[call.id].value.compare_exchange_strong(expected, arrival.raw(), std::memory_order_acq_rel)) seen = arrival.raw();
+    // Others may still raise it by the old time; below `seen` it is only when somebody else has lowered it.
+    Floor& floor = floors_[call.id].value;
+    for (std::int64_t old = seen; old >= seen && !floor.compare_exchange_weak(old, arrival.raw(), std::memory_order_acq_rel);) {
+    }
+    seen = arrival.raw();
   }
   // Where each CPU has its chain the floor itself keeps the order. Only where it is far ahead must the segment start there, to
   // let the clock go on.
@@ -134,8 +138,8 @@ auto Timeline<Source>::begin(const Call& call, Source& source, PublishedWord hea
   if (guarded && last != nullptr && last->segment.base - last->lead - coarse.monotonic > policy::kNamespaceStep) {
     // The kernel's own monotonic clock is not what it was: this is a child in a time namespace of its own.
     wall_stepped = true;
-    wall_steps_.fetch_add(1, std::memory_order_acq_rel);
   }
+  if (wall_stepped && guarded) close_stepping(coarse.wall());  // before the floor is lowered, or somebody would raise it again
   const Nanos floor = floor_of(call, last, s, wall_stepped);
   out = floor;  // s.real, or more: what the caller may be given where no segment comes of it
   // Moved to another CPU in between, or the counter stands still: a segment can't be had from this sample.
@@ -195,7 +199,7 @@ auto Timeline<Source>::serve(const Call& call, Source& source, PublishedWord wor
     // The reading is from before another thread began this segment; or, if the next is no better, a counter went backwards.
     const Reading later = source.reading();
     const bool same_domain = call.domain == kCommon || domain_of(later.cpu) == call.domain;
-    if (same_domain && (later.ticks - record.segment.start).backward()) disturbed(call, word, record, later.cpu, false);
+    if (same_domain && (later.ticks - record.segment.start).backward()) disturbed(call, word, record, later.cpu);
     return Turn::again;
   }
   if (age >= record.segment.length) {
@@ -211,7 +215,7 @@ auto Timeline<Source>::serve(const Call& call, Source& source, PublishedWord wor
   CoarsePair coarse;
   if (read_coarse(source, coarse)) {
     if (steps(call.id) && coarse.wall() != record.wall) {
-      disturbed(call, word, record, call.now.cpu, true);
+      disturbed(call, word, record, call.now.cpu, &coarse);
       return Turn::again;
     }
     const Nanos moved = out - coarse.monotonic - record.lead;
