@@ -142,6 +142,13 @@ auto Timeline<Source>::begin(const Call& call, Source& source, PublishedWord hea
   if (wall_stepped && guarded) close_stepping(coarse.wall());  // before the floor is lowered, or somebody would raise it again
   const Nanos floor = floor_of(call, last, s, wall_stepped);
   out = floor;  // s.real, or more: what the caller may be given where no segment comes of it
+  if ((last == nullptr || last->segment.length.raw() == 0 || last->closed != Closed::no) && floor > s.real) {
+    // Served without a segment: the floor has to know of it where the CPUs are parted meanwhile.
+    std::int64_t seen = call.floor_before;
+    Floor& shared = floors_[call.id].value;
+    while (seen >= call.floor_before && seen < floor.raw() && !shared.compare_exchange_weak(seen, floor.raw(), std::memory_order_acq_rel)) {
+    }
+  }
   // Moved to another CPU in between, or the counter stands still: a segment can't be had from this sample.
   if (!s.ok || (call.domain != kCommon && domain_of(s.cpu) != call.domain)) return Turn::real;
 
@@ -269,6 +276,11 @@ auto Timeline<Source>::turn(const Call& call, Source& source, Nanos& out) noexce
     word = current;
     if (!slot_at(current).get(current, record)) return Turn::again;
     if (beyond) close(current, Closed::over);
+    if (!beyond && (record.closed != Closed::no || record.segment.length.raw() == 0) && !(record.segment.end() == joint)) {
+      // The newest was not built on this one, but begun afresh, later than this reading.
+      current_word.compare_exchange_strong(current, head, std::memory_order_acq_rel);
+      return Turn::again;
+    }
     if (beyond || record.closed != Closed::no) {
       close(head, record.closed == Closed::no ? Closed::over : record.closed);
       // Now that head is closed: if somebody went over to it before, what that one was served counts.
