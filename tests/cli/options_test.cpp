@@ -31,7 +31,7 @@ TEST(Options, Help) {
   const Ending ending = run_clockshim({"run", "--help"});
   EXPECT_EQ(ending.exit_code, 0);
   for (const char* option :
-       {"--tolerance", "--order", "--profile", "--report", "--clocks", "--follow", "--only", "--skip", "--dir", "--log"}) {
+       {"--tolerance", "--counters", "--order", "--profile", "--report", "--clocks", "--follow", "--only", "--skip", "--dir", "--log"}) {
     EXPECT_NE(ending.out.find(option), std::string::npos) << option;
   }
 }
@@ -49,6 +49,7 @@ TEST(Options, BadValuesAreNamedWithWhatWouldBeRight) {
   expect_refused_option("--tolerance", "10", "must be a duration");
   expect_refused_option("--tolerance", "-5us", "must be a duration");
   expect_refused_option("--tolerance", "2s", "must be a duration");
+  expect_refused_option("--counters", "synced", "must be one of auto agree disagree");
   expect_refused_option("--order", "lax", "must be one of strict relaxed");
   expect_refused_option("--profile", "some", "must be one of");
   expect_refused_option("--clocks", "realtime,sundial", "must be a comma list");

@@ -47,6 +47,7 @@ TEST(Settings, DefaultsStandWhereNothingIsSet) {
   EXPECT_TRUE(s.errors.empty());
   EXPECT_EQ(s.tolerance, microseconds(10));
   EXPECT_EQ(s.order, Order::strict);
+  EXPECT_EQ(s.counters, Counters::automatic);
   EXPECT_EQ(s.profile, Profile::sites);
   EXPECT_EQ(s.report, "stderr");
   EXPECT_EQ(s.clocks, all_servable());
@@ -54,8 +55,8 @@ TEST(Settings, DefaultsStandWhereNothingIsSet) {
 }
 
 TEST(Settings, ABadValueIsNamedWithItsSetting) {
-  for (const char* name :
-       {"CLOCKSHIM_TOLERANCE", "CLOCKSHIM_ORDER", "CLOCKSHIM_PROFILE", "CLOCKSHIM_CLOCKS", "CLOCKSHIM_FOLLOW", "CLOCKSHIM_LOG"}) {
+  for (const char* name : {"CLOCKSHIM_TOLERANCE", "CLOCKSHIM_COUNTERS", "CLOCKSHIM_ORDER", "CLOCKSHIM_PROFILE", "CLOCKSHIM_CLOCKS",
+                           "CLOCKSHIM_FOLLOW", "CLOCKSHIM_LOG"}) {
     const Settings s = with({{name, "banana"}});
     ASSERT_EQ(s.errors.size(), 1U) << name;
     EXPECT_NE(s.errors[0].find(std::string(name) + "=\"banana\""), std::string::npos) << s.errors[0];
