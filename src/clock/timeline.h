@@ -11,6 +11,8 @@
 // neither word names it, so no thread that is preempted, killed or forked away in the middle can tear a published segment.
 // A reader that was itself preempted notices by the slot's version that the slot has been used again. Nobody ever waits.
 //
+// (A late compare-and-swap may name a closed segment's slot once more, while it is written: read() and turn() refuse it.)
+//
 // Assumed, and modelled in tests/model/: stores of one thread are seen in program order by whoever sees the last of them
 // (release and acquire, which cost nothing on x86-64), and a 16-byte compare-and-swap of version and gate is one step.
 #pragma once

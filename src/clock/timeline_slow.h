@@ -274,7 +274,11 @@ auto Timeline<Source>::turn(const Call& call, Source& source, Nanos& out) noexce
     }
     // Before the joint: the predecessor is still the one. Beyond the end of both: nobody has been served from the newest.
     word = current;
-    if (!slot_at(current).get(current, record)) return Turn::again;
+    if (!slot_at(current).get(current, record)) {
+      // Moved back, by a thread that came late, to a slot that is used again: nothing to be had from it.
+      if (beyond) current_word.compare_exchange_strong(current, head, std::memory_order_acq_rel);
+      return Turn::again;
+    }
     if (beyond) close(current, Closed::over);
     if (!beyond && (record.closed != Closed::no || record.segment.length.raw() == 0) && !(record.segment.end() == joint)) {
       // The newest was not built on this one, but begun afresh, later than this reading.
