@@ -62,6 +62,8 @@ inline Update learned(Calibration c, const Sample& s) {
   const Nanos half{policy::kFirstBaseline.raw() / 2};
   const Nanos since = s.real - c.newer.real;
   if ((s.before - c.newer.before).backward() || since.raw() < 0) return {calibration_from(s), true};
+  // The first sample was torn by a preemption: this one is the better beginning.
+  if (s.width.raw() < c.older.width.raw() / policy::kRefusedBracketFactor) return {calibration_from(s)};
   if (since < half) return {c};
   if (c.newer.before == c.older.before) {
     c.newer = s;
@@ -119,6 +121,11 @@ inline Nanos segment_length(const Calibration& c, Nanos unknown, Nanos tolerance
   const std::int64_t ppb = 2 * (c.uncertainty_ppb + policy::kSlewPpb);
   const Nanos length{static_cast<std::int64_t>(static_cast<Wide>(budget) * kNanosPerSecond / ppb)};
   return length < policy::kShortestSegment ? Nanos{0} : std::min(length, policy::kLongestSegment);
+}
+
+// Whether the tolerance could be kept if the rate were known perfectly.
+inline bool reachable(const Calibration& c, Nanos unknown, Nanos tolerance) {
+  return segment_length({c.older, c.newer, c.rate, 0}, unknown, tolerance).raw() != 0;
 }
 
 // The best tolerance that segment_length() would accept, for the message to the operator.

@@ -197,6 +197,14 @@ class Timeline {
   Turn begin(const Call& call, Source& source, PublishedWord head, PublishedWord current, const Record* last, Nanos& out) noexcept;
   void disturbed(const Call& call, PublishedWord word, const Record& record, unsigned cpu, const CoarsePair* stepped = nullptr) noexcept;
   bool refresh(const Call& call, Source& source, PublishedWord word, PublishedWord head, const Record& record) noexcept;
+  struct Look {
+    CoarsePair coarse;
+    std::uint64_t step = 0;   // ticks until the next one
+    bool stepped = false;     // the wall clock was, and this segment is of the time before
+    bool suspicious = false;  // the line is too far from the coarse clock
+  };
+  Look look(const Call& call, Source& source, const Record& record) noexcept;
+  static void learn_width(Chain& chain, TickDelta width) noexcept;
   bool claim_refresh(Chain& chain, Ticks now) noexcept;
   void measure(Chain& chain, const Record& record, const Sample& s) noexcept;
   static Nanos served_of(const Record& last, const Sample& s) noexcept;

@@ -15,6 +15,15 @@ bool Timeline<Source>::claim_refresh(Chain& chain, Ticks now) noexcept {
   return chain.refreshing.compare_exchange_strong(began, now.raw() | 1, std::memory_order_relaxed);
 }
 
+// The usual bracket: a preempted sample must not make it wide.
+template <TimeSource Source>
+void Timeline<Source>::learn_width(Chain& chain, TickDelta width) noexcept {
+  const std::uint64_t usual = chain.usual_width.load(std::memory_order_relaxed);
+  const std::uint64_t counted = std::min(width.raw(), 2 * usual);
+  const bool better = usual == 0 || width.raw() < usual / 2;
+  chain.usual_width.store(better ? width.raw() : usual - usual / 8 + counted / 8, std::memory_order_relaxed);
+}
+
 // What the old segment says against what the real clock says: recorded as the largest error that the bracket allows.
 template <TimeSource Source>
 void Timeline<Source>::measure(Chain& chain, const Record& record, const Sample& s) noexcept {
@@ -57,9 +66,11 @@ bool Timeline<Source>::refresh(const Call& call, Source& source, PublishedWord w
   const Sample s = take_sample(source, static_cast<clockid_t>(call.id), TickDelta{usual});
   if (!s.ok || s.width.raw() > usual * policy::kRefusedBracketFactor) return true;  // preempted; the next call tries again
   if ((call.domain != kCommon && domain_of(s.cpu) != call.domain) || !record.segment.covers(s.before)) return true;
-  chain.usual_width.store(usual - usual / 8 + s.width.raw() / 8, std::memory_order_relaxed);
+  const Nanos unknown = unknown_of(record.calibration, s, settings_.granularity);
+  if (unknown >= settings_.tolerance) return true;  // no better: the segment runs out, begin() knows what to do
+  learn_width(chain, s.width);
 
-  const Nanos lead = record.segment.at(s.before) - s.real - settings_.granularity;
+  const Nanos lead = record.segment.at(s.before) - s.real;
   const Nanos lag = s.real - record.segment.at(s.before + s.width);
   const Update update = updated(record.calibration, s);
   const bool ahead = lead > settings_.tolerance;
@@ -73,7 +84,7 @@ bool Timeline<Source>::refresh(const Call& call, Source& source, PublishedWord w
   if (word != head) return true;
   Record next;
   next.calibration = update.calibration;
-  Nanos length = segment_length(next.calibration, unknown_of(next.calibration, s, settings_.granularity), settings_.tolerance);
+  Nanos length = segment_length(next.calibration, unknown, settings_.tolerance);
   if (length.raw() == 0) length = policy::kShortestSegment;
   const Joint joint{record.segment.end(), record.segment.end_value(), ahead};
   next.segment = next_segment(next.calibration, s, joint, length, settings_.granularity);
@@ -164,16 +175,17 @@ auto Timeline<Source>::begin(const Call& call, Source& source, PublishedWord hea
     if (update.jumped) disturbances_.fetch_add(1, std::memory_order_relaxed);
     next.calibration = update.calibration;
   }
-  chain.usual_width.store(usual == 0 ? s.width.raw() : usual - usual / 8 + s.width.raw() / 8, std::memory_order_relaxed);
+  learn_width(chain, s.width);
   const bool known = next.calibration.rate.plausible();
   next.segment = Segment{s.before, TickDelta{0}, next.calibration.rate, floor};
   if (known) {
     const Nanos unknown = unknown_of(next.calibration, s, settings_.granularity);
     const Nanos length = segment_length(next.calibration, unknown, settings_.tolerance);
     if (length.raw() == 0) {
-      // One sample may have been preempted, so many in a row were not.
+      // One sample may have been preempted, so many in a row were not. A rate that is uncertain gets better by waiting.
       const bool never_served = chain.resyncs.load(std::memory_order_relaxed) == 0;
-      if (never_served && chain.too_wide.fetch_add(1, std::memory_order_relaxed) >= policy::kAttempts)
+      const bool can_be = reachable(next.calibration, unknown, settings_.tolerance);
+      if (!can_be && never_served && chain.too_wide.fetch_add(1, std::memory_order_relaxed) >= policy::kAttempts)
         unreachable_best_[call.id].store(reachable_tolerance(next.calibration, unknown).raw(), std::memory_order_relaxed);
       return Turn::real;
     }
@@ -188,13 +200,38 @@ auto Timeline<Source>::begin(const Call& call, Source& source, PublishedWord hea
   place_guard(next, s, coarse);
   switch (publish(call, source, head, next)) {
     case Publish::done:
+      if (call.domain == kCommon && (how() & kPerCpu) != 0) {  // too late: nobody is to be served from it
+        close(head, Closed::over);
+        return Turn::again;
+      }
       current_[call.domain][call.id].compare_exchange_strong(current, head, std::memory_order_acq_rel);
-      if (call.domain == kCommon && (how() & kPerCpu) != 0) settle(call.id);
       break;
     case Publish::lost: return Turn::again;
     case Publish::no_slot: return Turn::real;
   }
   return known ? Turn::again : Turn::real;
+}
+
+// Holds a segment against the coarse clocks.
+template <TimeSource Source>
+auto Timeline<Source>::look(const Call& call, Source& source, const Record& record) noexcept -> Look {
+  Look seen;
+  seen.step = record.segment.length.raw();
+  if (!read_coarse(source, seen.coarse)) return seen;
+  const bool moved = seen.coarse.wall() != record.wall;
+  seen.stepped = steps(call.id) && moved;
+  const Nanos away = record.segment.at(call.now.ticks) - seen.coarse.monotonic - record.lead;
+  seen.suspicious = magnitude(away) > settings_.coarse_tick + policy::kCoarseSlack + settings_.tolerance;
+  // A sleep of the machine is a step of all clocks that stood still meanwhile against those that did not.
+  if (call.id == CLOCK_BOOTTIME && moved) seen.suspicious = true;
+  // The least cost of late, so that one preempted look does not put off the next one.
+  Chain& chain = chains_[call.domain][call.id];
+  const std::uint64_t cost = (source.reading().ticks - call.now.ticks).raw();
+  const std::uint64_t usual = chain.usual_check.load(std::memory_order_relaxed);
+  const std::uint64_t least = usual == 0 ? cost : std::min(cost, usual + usual / 8 + 1);
+  chain.usual_check.store(least, std::memory_order_relaxed);
+  seen.step = std::max(to_ticks(policy::kCheckInterval, record.calibration.rate).raw(), least * policy::kCheckCostFactor);
+  return seen;
 }
 
 // A segment that is open. Its gate may be shut for a look, for a refresh, or because it is over.
@@ -217,32 +254,18 @@ auto Timeline<Source>::serve(const Call& call, Source& source, PublishedWord wor
   if (age < record.gate) return Turn::served;
 
   Chain& chain = chains_[call.domain][call.id];
-  std::uint64_t step = record.segment.length.raw();
-  bool suspicious = false;
-  CoarsePair coarse;
-  if (read_coarse(source, coarse)) {
-    if (steps(call.id) && coarse.wall() != record.wall) {
-      disturbed(call, word, record, call.now.cpu, &coarse);
-      return Turn::again;
-    }
-    const Nanos moved = out - coarse.monotonic - record.lead;
-    suspicious = magnitude(moved) > settings_.coarse_tick + policy::kCoarseSlack + settings_.tolerance;
-    // A sleep of the machine is a step of all clocks that stood still meanwhile against those that did not.
-    if (call.id == CLOCK_BOOTTIME && coarse.wall() != record.wall) suspicious = true;
-    // The least cost of late, so that one preempted look does not put off the next one.
-    const std::uint64_t cost = (source.reading().ticks - call.now.ticks).raw();
-    const std::uint64_t usual = chain.usual_check.load(std::memory_order_relaxed);
-    const std::uint64_t least = usual == 0 ? cost : std::min(cost, usual + usual / 8 + 1);
-    chain.usual_check.store(least, std::memory_order_relaxed);
-    step = std::max(to_ticks(policy::kCheckInterval, record.calibration.rate).raw(), least * policy::kCheckCostFactor);
+  const Look seen = look(call, source, record);
+  if (seen.stepped) {
+    disturbed(call, word, record, call.now.cpu, &seen.coarse);
+    return Turn::again;
   }
   const bool due = word == head && age >= record.due();
-  if ((due || suspicious) && claim_refresh(chain, call.now.ticks)) {
+  if ((due || seen.suspicious) && claim_refresh(chain, call.now.ticks)) {
     const bool good = refresh(call, source, word, head, record);
     chain.refreshing.store(0, std::memory_order_relaxed);
     if (!good) return Turn::again;
   }
-  return advance_gate(word, record, age, step) ? Turn::served : Turn::again;
+  return advance_gate(word, record, age, seen.step) ? Turn::served : Turn::again;
 }
 
 // What may have been served of a clock whose counters agree, up to now.
@@ -267,7 +290,9 @@ auto Timeline<Source>::turn(const Call& call, Source& source, Nanos& out) noexce
   if (head != current) {
     const Ticks joint = record.segment.start;
     const Ticks end = record.segment.end();
-    const bool beyond = !(call.now.ticks - end).backward();
+    // A counter that jumped to the other side of the joint must not take what was never served with it.
+    bool beyond = !(call.now.ticks - end).backward();
+    if (!beyond && current != 0 && !(call.now.ticks - joint).backward()) beyond = look(call, source, record).suspicious;
     if (current == 0 || (!(call.now.ticks - joint).backward() && !beyond)) {
       current_word.compare_exchange_strong(current, head, std::memory_order_acq_rel);
       return Turn::again;
