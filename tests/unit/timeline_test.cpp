@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <utility>
 
 namespace clockshim {
 namespace {
@@ -16,6 +17,7 @@ struct FakeSource {
   std::uint64_t cost = 60;
   int readings = 0;
   bool refuses = false;
+  std::uint64_t stolen = 0;  // ticks that the next reading of the clock is preempted for, inside its bracket
 
   unsigned cpu = 0;
   Nanos coarse_wall{0};  // REALTIME_COARSE - MONOTONIC_COARSE
@@ -30,7 +32,7 @@ struct FakeSource {
   static unsigned thread() noexcept { return 0; }
   bool real(clockid_t, Nanos& out) noexcept {
     ++readings;
-    ticks += cost / 2;
+    ticks += cost / 2 + std::exchange(stolen, 0);
     out = now();
     ticks += cost - cost / 2;
     return !refuses;
@@ -181,6 +183,32 @@ TEST_F(TimelineTest, AToleranceBelowTheBracketIsRefusedWithTheFigureThatCouldBeK
   const std::int64_t best = timeline->status(CLOCK_MONOTONIC).unreachable_best.raw();
   EXPECT_GT(best, 5000);
   EXPECT_LT(best, 20'000);
+}
+
+TEST_F(TimelineTest, APreemptedFirstSampleDoesNotPassTheClockThroughForGood) {
+  start();
+  source.stolen = 16'000'000;  // 8 ms
+  Answer last = Answer::none;
+  for (int i = 0; i < 2000; ++i) {
+    source.pass(microseconds(5));
+    Nanos out;
+    last = call(out);
+    ASSERT_LE(magnitude(out - source.now()), microseconds(1)) << "call " << i;
+  }
+  EXPECT_EQ(last, Answer::served);
+}
+
+TEST_F(TimelineTest, APreemptedSampleDoesNotMakeTheClockJump) {
+  start();
+  calibrate();
+  for (int i = 0; i < 20'000; ++i) {
+    source.pass(microseconds(5));
+    if (i % 37 == 0) source.stolen = static_cast<std::uint64_t>(i % 11) * 40'000;  // up to 200 us
+    const std::int64_t taken = static_cast<std::int64_t>(source.stolen / 2);
+    const Nanos out = answered();
+    ASSERT_GE(out, source.now() - Nanos{taken} - microseconds(1)) << "call " << i;
+    ASSERT_LE(out, source.now() + microseconds(1)) << "call " << i;
+  }
 }
 
 TEST_F(TimelineTest, ASlowClockIsReadOnceAResync) {
