@@ -60,6 +60,8 @@ inline constexpr Nanos kNamespaceStep = milliseconds(50);
 // Publication lost this often in a row: read the real clock instead of trying on.
 inline constexpr int kAttempts = 8;
 
+// So many samples that contradict another CPU's, with none that agrees in between, are a counter that disagrees.
+inline constexpr std::uint32_t kContradictions = 2;
 // Counters are believed to agree once each CPU has handed this many readings to, and taken as many from, one that is
 // believed already, each within kTightTicks (about 1 us: what two CPUs that meet at one cache line take), over at least
 // kWitnessSpan, in which a drift of 1 ppm would have shown. The kernel's own test (tsc_sync.c) takes 20 ms.

@@ -195,6 +195,7 @@ class Timeline {
   Turn turn(const Call& call, Source& source, Nanos& out) noexcept;
   Turn serve(const Call& call, Source& source, PublishedWord word, PublishedWord head, const Record& record, Nanos& out) noexcept;
   Turn begin(const Call& call, Source& source, PublishedWord head, PublishedWord current, const Record* last, Nanos& out) noexcept;
+  void contradicted(const Call& call, unsigned cpu, const Record& record) noexcept;
   void disturbed(const Call& call, PublishedWord word, const Record& record, unsigned cpu, const CoarsePair* stepped = nullptr) noexcept;
   bool refresh(const Call& call, Source& source, PublishedWord word, PublishedWord head, const Record& record) noexcept;
   struct Look {
@@ -232,6 +233,7 @@ class Timeline {
   TimelineSettings settings_{};
   std::atomic<std::uint64_t> disturbances_{};
   std::atomic<std::uint32_t> wall_steps_{};
+  std::atomic<std::uint32_t> contradictions_{};  // between samples of two CPUs, since they last agreed
   std::atomic<std::uint64_t> change_ticks_{};
   std::atomic<std::int64_t> unreachable_best_[kClockIds]{};
   PaddedFloor floors_[kClockIds]{};
@@ -249,4 +251,5 @@ class Timeline {
 
 #include "clock/timeline_mode.h"
 #include "clock/timeline_publish.h"
+#include "clock/timeline_sample.h"
 #include "clock/timeline_slow.h"

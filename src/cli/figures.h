@@ -1,0 +1,19 @@
+// Figures as people read them.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace clockshim::cli {
+
+std::string printed(const char* format, double value);  // printf of one double
+
+inline std::string ns(double value) { return printed(value < 100 ? "%.1f ns" : "%.0f ns", value); }
+inline std::string mhz(double value) { return printed("%.3f MHz", value); }
+inline std::string ppm(double value) { return printed("%+.1f ppm", value); }
+
+// A column of `width`: text to the left, or to the right.
+std::string left(std::string text, std::size_t width);
+std::string right(std::string text, std::size_t width);
+
+}  // namespace clockshim::cli
