@@ -18,8 +18,8 @@ struct Way {
   int (*clock_gettime)(clockid_t, timespec*);
   int (*gettimeofday)(timeval*, void*);
 };
-extern const Way kBare;        // the vDSO's entry, as the C library calls it
-extern const Way kRawSyscall;  // around the vDSO
+extern const Way kBare;                 // the vDSO's entry, as the C library calls it
+extern const Way kRawSyscall;           // around the vDSO
 Way through_library(const char* name);  // as any program: what is preloaded answers
 
 // Of consecutive readings by one thread that changes its CPU.
@@ -44,8 +44,8 @@ struct Throughput {
 };
 
 struct Budget {
-  Nanos cost = milliseconds(10);  // a row
-  Nanos steps = milliseconds(10);  // a row; zero: no steps
+  Nanos cost = milliseconds(10);     // a row
+  Nanos steps = milliseconds(10);    // a row; zero: no steps
   Nanos threads = milliseconds(50);  // a number of threads; zero: no throughput
 };
 

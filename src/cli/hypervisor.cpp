@@ -69,12 +69,12 @@ std::string_view hypervisor_name(Hypervisor hypervisor) {
 
 std::string_view hypervisor_habits(Hypervisor hypervisor) {
   switch (hypervisor) {
-    case Hypervisor::kvm:
-      return "offers kvm-clock, which the vDSO serves; the TSC is the clocksource only where the guest is given invtsc";
+    case Hypervisor::kvm: return "offers kvm-clock, which the vDSO serves; the TSC is the clocksource only where the guest is given invtsc";
     case Hypervisor::vmware: return "tells the TSC's frequency and keeps it in step; Linux then marks it reliable and skips the sync test";
     case Hypervisor::virtualbox:
       return "gives up its offset TSC for guests with several CPUs; the kernel then finds a warp at boot and falls back on acpi_pm";
-    case Hypervisor::xen: return "offers the clocksource xen; old instances keep it, though their TSC may be sound; may emulate rdtsc (tsc_mode)";
+    case Hypervisor::xen:
+      return "offers the clocksource xen; old instances keep it, though their TSC may be sound; may emulate rdtsc (tsc_mode)";
     case Hypervisor::hyperv: return "offers a TSC page (hyperv_clocksource_tsc_page), which the vDSO serves";
     case Hypervisor::firecracker: return "is KVM without the devices: no hpet and no acpi_pm to fall back on, only kvm-clock and tsc";
     case Hypervisor::tcg: return "emulates each instruction: all figures are of the emulator, and the TSC is not promised to be invariant";
@@ -93,7 +93,8 @@ CpuFacts read_cpu_facts() {
   for (unsigned base = kHypervisorLeaves; facts.guest && base < kLeavesEnd; base += kLeavesStep) {
     const Leaf first = leaf(base);
     const std::string signature = signature_of(first);
-    const bool plausible = signature.size() >= 8 && std::all_of(signature.begin(), signature.end(), [](char c) { return c >= ' ' && c <= '~'; });
+    const bool plausible =
+        signature.size() >= 8 && std::all_of(signature.begin(), signature.end(), [](char c) { return c >= ' ' && c <= '~'; });
     if (!plausible) break;
     facts.signatures.push_back(signature);
     const bool has_timing = first.a >= base + kTimingLeaf && first.a < base + kLeavesStep;

@@ -8,7 +8,10 @@
 #include <utility>
 #include <vector>
 
+#include "cli/cmd_bench.h"
+#include "cli/cmd_doctor.h"
 #include "cli/cmd_run.h"
+#include "cli/shimmed.h"
 #include "os/log.h"
 
 namespace {
@@ -18,6 +21,8 @@ using clockshim::cli::kUsageError;
 using clockshim::cli::RunOption;
 
 constexpr const char* kRunUsage = "clockshim run [OPTION...] -- COMMAND [ARG...]";
+constexpr const char* kDoctorUsage = "clockshim doctor [--quick] [--json] [COMMAND or PID]";
+constexpr const char* kBenchUsage = "clockshim bench [--quick] [--json] [--plot FILE]";
 
 int refuse(std::string line) {
   std::replace(line.begin(), line.end(), '\n', ' ');
@@ -48,8 +53,55 @@ constexpr OptionText kRunOptions[] = {
 };
 
 // CLI11 does not know of what stands behind "--".
-class RunFormatter final : public CLI::Formatter {
-  std::string make_usage(const CLI::App* /*app*/, std::string /*name*/) const override { return "usage: " + std::string(kRunUsage) + "\n"; }
+class UsageFormatter final : public CLI::Formatter {
+ public:
+  explicit UsageFormatter(const char* usage) : usage_(usage) {}
+  std::string make_usage(const CLI::App* /*app*/, std::string /*name*/) const override { return "usage: " + std::string(usage_) + "\n"; }
+
+ private:
+  const char* usage_;
+};
+
+struct Doctor {
+  CLI::App* command;
+  clockshim::cli::DoctorOptions options;
+
+  explicit Doctor(CLI::App& app) : command(app.add_subcommand("doctor", "Why is the clock slow, and what would help")) {
+    command->formatter(std::make_shared<UsageFormatter>(kDoctorUsage));
+    command->footer("Exit status: 0: healthy; 1: a finding, or the shim will not take in the program; 2: an error.");
+    command->add_flag("--quick", options.quick, "less than a second");
+    command->add_flag("--json", options.json, "for programs");
+    command->add_option("target", options.target, "also: will the shim take in this command, or in this process")->type_name("COMMAND|PID");
+  }
+  int run(const std::vector<std::string>& behind_dashes) {
+    if (behind_dashes.size() > 1 || (!behind_dashes.empty() && !options.target.empty())) {
+      return refuse("doctor \"" + behind_dashes.back() + "\": must be one command or process id; usage: " + std::string(kDoctorUsage));
+    }
+    if (!behind_dashes.empty()) options.target = behind_dashes.front();
+    return clockshim::cli::doctor(options);
+  }
+};
+
+struct Bench {
+  CLI::App* command;
+  clockshim::cli::BenchOptions options;
+  std::string for_parent;
+
+  explicit Bench(CLI::App& app)
+      : command(app.add_subcommand("bench", "What each clock costs here, bare, as a system call and under the shim")) {
+    command->formatter(std::make_shared<UsageFormatter>(kBenchUsage));
+    command->footer("Exit status: 0; 1: a clock stepped backward, or the shim could not be measured; 2: an error.");
+    command->add_flag("--quick", options.quick, "about a second, and less exact");
+    command->add_flag("--json", options.json, "for programs");
+    command->add_option("--plot", options.plot, "also draw the medians, as SVG")->type_name("FILE");
+    command->add_option("--measure-for-parent", for_parent)->group("");  // not for people: see cli/shimmed.h
+  }
+  int run(const std::vector<std::string>& behind_dashes) {
+    if (!behind_dashes.empty())
+      return refuse("bench \"" + behind_dashes.front() + "\": takes no command; usage: " + std::string(kBenchUsage));
+    if (command->count("--plot") > 0 && options.plot.empty()) return refuse("--plot \"\": must be a file that can be written");
+    return for_parent.empty() ? clockshim::cli::bench(options) : clockshim::cli::measure_for_parent(for_parent);
+  }
 };
 
 int main_or_throw(int argc, char** argv) {
@@ -61,24 +113,30 @@ int main_or_throw(int argc, char** argv) {
   CLI::App app("Serves the clock to programs on machines where asking the kernel is slow, and counts who asks.", "clockshim");
   app.set_version_flag("--version", "clockshim " CLOCKSHIM_VERSION);
   CLI::App* run = app.add_subcommand("run", "Runs a command under the shim, and ends as the command ends");
-  run->formatter(std::make_shared<RunFormatter>());
+  run->formatter(std::make_shared<UsageFormatter>(kRunUsage));
   run->footer("Exit status: the command's; 2: a mistake in the command line; 126: the command does not start; 127: there is none.");
   std::vector<std::pair<CLI::Option*, std::string>> values(std::size(kRunOptions));
   for (std::size_t i = 0; i < values.size(); ++i) {
     const OptionText& text = kRunOptions[i];
     values[i].first = run->add_option(text.name, values[i].second, text.help)->type_name(text.value)->take_last();
   }
-  app.footer("usage: " + std::string(kRunUsage) + "\nclockshim run --help tells the options of run.");
+  Doctor doctor(app);
+  Bench bench(app);
+  app.footer("usage: " + std::string(kRunUsage) + "\n       " + kDoctorUsage + "\n       " + kBenchUsage +
+             "\nclockshim run --help tells the options of run.");
 
   try {
     app.parse(static_cast<int>(dashes - argv), argv);
   } catch (const CLI::Success& asked_for_help) {
     return app.exit(asked_for_help);
   } catch (const CLI::ExtrasError& error) {
-    return refuse(std::string(error.what()) + "; usage: " + kRunUsage);
+    const char* usage = doctor.command->parsed() ? kDoctorUsage : bench.command->parsed() ? kBenchUsage : kRunUsage;
+    return refuse(std::string(error.what()) + "; usage: " + usage);
   } catch (const CLI::ParseError& error) {
     return refuse(error.what());
   }
+  if (doctor.command->parsed()) return doctor.run(command);
+  if (bench.command->parsed()) return bench.run(command);
   if (!run->parsed()) return refuse("say what to do: " + std::string(kRunUsage) + ", or clockshim --help");
   if (command.empty()) return refuse("no command: " + std::string(kRunUsage));
   std::vector<RunOption> options;

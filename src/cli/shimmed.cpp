@@ -79,16 +79,24 @@ std::string output_of(const std::vector<std::string>& argv, Environment& environ
   if (error == 0) waitpid(child, &status, 0);
   if (error != 0) problem = std::strerror(error);
   if (error == 0 && status != 0) {
-    problem = WIFSIGNALED(status) ? "killed by signal " + std::to_string(WTERMSIG(status)) : "status " + std::to_string(WEXITSTATUS(status));
+    problem =
+        WIFSIGNALED(status) ? "killed by signal " + std::to_string(WTERMSIG(status)) : "status " + std::to_string(WEXITSTATUS(status));
   }
   return problem.empty() ? text : "";
 }
 
 Json to_json(const Row& row) {
-  return {{"clock", row.clock},           {"calls", row.cost.calls},       {"total", row.cost.total},
-          {"median", row.cost.median},    {"p99", row.cost.p99},           {"p10", row.cost.p10},
-          {"p90", row.cost.p90},          {"readings", row.steps.readings}, {"resolution", row.steps.resolution},
-          {"backward", row.steps.backward}, {"worst", row.steps.worst}};
+  return {{"clock", row.clock},
+          {"calls", row.cost.calls},
+          {"total", row.cost.total},
+          {"median", row.cost.median},
+          {"p99", row.cost.p99},
+          {"p10", row.cost.p10},
+          {"p90", row.cost.p90},
+          {"readings", row.steps.readings},
+          {"resolution", row.steps.resolution},
+          {"backward", row.steps.backward},
+          {"worst", row.steps.worst}};
 }
 
 Row row_from(const Json& json, const std::string& way) {
@@ -130,7 +138,8 @@ Shimmed try_shim(const std::string& order, const Budget& budget, bool counter_al
   result.order = order;
   const std::string self = own_path();
   const std::string library = find_library(self, getenv("CLOCKSHIM_LIBRARY"), result.problem);
-  if (library.find_first_of(" :") != std::string::npos) result.problem = library + ": LD_PRELOAD takes no path with a blank or a colon in it";
+  if (library.find_first_of(" :") != std::string::npos)
+    result.problem = library + ": LD_PRELOAD takes no path with a blank or a colon in it";
   if (!result.problem.empty()) return result;
   const ReportFolder folder;
   const char* present = getenv("LD_PRELOAD");

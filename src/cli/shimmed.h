@@ -10,11 +10,11 @@
 namespace clockshim::cli {
 
 struct Shimmed {
-  std::string order;           // "strict", "relaxed"
-  std::string problem;         // "" where it ran
-  std::string mode;            // coherent, percpu, passthrough; "" unknown
-  std::string mode_reason;     // as the library tells it
-  double error_ns = -1;        // the largest error that a resync left possible; below 0: not told
+  std::string order;        // "strict", "relaxed"
+  std::string problem;      // "" where it ran
+  std::string mode;         // coherent, percpu, passthrough; "" unknown
+  std::string mode_reason;  // as the library tells it
+  double error_ns = -1;     // the largest error that a resync left possible; below 0: not told
   std::vector<Row> rows;
   std::vector<Throughput> throughput;
 

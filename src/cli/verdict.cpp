@@ -61,7 +61,8 @@ void find_bad_pace(const Evidence& seen, std::vector<Finding>& findings) {
 void find_kernels_doubts(const Evidence& seen, std::vector<Finding>& findings) {
   const std::string reason = kernels_reason(seen.machine);
   const auto says = [&](const char* part) { return reason.find(part) != std::string::npos; };
-  if (says("watchdog")) findings.push_back({Verdict::untrustworthy, "the kernel's watchdog saw it part from another clock: \"" + reason + "\""});
+  if (says("watchdog"))
+    findings.push_back({Verdict::untrustworthy, "the kernel's watchdog saw it part from another clock: \"" + reason + "\""});
   if (says("halts in idle")) findings.push_back({Verdict::untrustworthy, "it stops when the CPU is idle: \"" + reason + "\""});
   if (says("check_tsc_sync_source") || says("warp")) {
     findings.push_back({seen.warp.worst().backward > 0 ? Verdict::unsynchronised : Verdict::untrustworthy,
@@ -129,7 +130,8 @@ Diagnosis diagnose(const Evidence& seen) {
   if (findings.empty()) {
     const ClockCosts* clock = find_clock(seen.measured, "monotonic");
     diagnosis.line = "healthy: the vDSO reads the clock" + (clock == nullptr ? "" : " in " + ns(clock->bare.median));
-    diagnosis.line += seen.warp.pairs.empty() ? "; whether the CPUs' counters agree was not tested" : "; the CPUs' counters agree";
+    if (!seen.warp.pairs.empty()) diagnosis.line += "; the CPUs' counters agree";
+    if (seen.warp.pairs.empty() && seen.warp.untested > 0) diagnosis.line += "; whether the CPUs' counters agree was not to be seen";
     return diagnosis;
   }
   diagnosis.verdict = findings.front().kind;

@@ -17,32 +17,36 @@ constexpr Nanos kLongestPair = milliseconds(20);  // as long as Linux takes
 constexpr Nanos kShortestPair = milliseconds(2);
 constexpr int kExtensions = 4;  // of a pair's time, where CPUs are busy with others
 constexpr std::uint64_t kEnoughHandoffs = 200;
-constexpr unsigned kSpinsToYield = 1024;  // the holder of the lock may have been preempted
+constexpr unsigned kSpinsToYield = 1024;  // the other may have been preempted
 
-// One line of the cache that the two threads fight for.
+// The newest reading, and whose turn it is. Turns, not a lock: of two CPUs that fight for a lock one can win all the time.
 class alignas(64) Handover {
  public:
-  void turn(int cpu, ReadCounter read, WarpPair& result) {
-    for (unsigned spins = 1; locked_.test_and_set(std::memory_order_acquire); ++spins) {
+  // Waits for this side's turn, takes it, and gives the turn to the other. False: stopped meanwhile.
+  bool turn(int side, int cpu, ReadCounter read, const std::atomic<bool>& stop, WarpPair& result) {
+    for (unsigned spins = 1; whose_.load(std::memory_order_acquire) != side; ++spins) {
+      if (stop.load(std::memory_order_relaxed)) return false;
       if (spins % kSpinsToYield == 0) sched_yield();
     }
-    const Ticks handed = last_;
-    const bool by_other = owner_ != cpu && owner_ >= 0;
+    const Ticks handed = newest_;
     const Ticks now = read(cpu);
-    last_ = now;
-    owner_ = cpu;
-    locked_.clear(std::memory_order_release);
-    if (!by_other) return;
+    newest_ = now;
+    whose_.store(1 - side, std::memory_order_release);
+    if (!started_[side]) {  // what it was handed may be nobody's reading yet
+      started_[side] = true;
+      return true;
+    }
     ++result.handoffs;
-    if (!(now - handed).backward()) return;
+    if (!(now - handed).backward()) return true;
     ++result.backward;
     result.greatest = std::max(result.greatest, (handed - now).raw());
+    return true;
   }
 
  private:
-  std::atomic_flag locked_;
-  int owner_ = -1;
-  Ticks last_;
+  std::atomic<int> whose_{0};
+  Ticks newest_;
+  bool started_[2] = {};
 };
 
 struct Side {
@@ -62,15 +66,18 @@ bool test_pair(WarpPair& pair, Nanos length, ReadCounter read) {
   Handover handover;
   std::atomic<bool> stop{false};
   Side sides[2];
-  const auto run = [&](Side& side, int cpu) {
-    if (!move_to(cpu)) side.refused.store(true, std::memory_order_relaxed);
-    while (!stop.load(std::memory_order_relaxed) && !side.refused.load(std::memory_order_relaxed)) {
-      handover.turn(cpu, read, side.seen);
+  const auto run = [&](int number, int cpu) {
+    Side& side = sides[number];
+    if (!move_to(cpu)) {
+      side.refused.store(true);
+      return;
+    }
+    while (!stop.load(std::memory_order_relaxed) && handover.turn(number, cpu, read, stop, side.seen)) {
       side.handoffs.store(side.seen.handoffs, std::memory_order_relaxed);
     }
   };
-  std::thread first(run, std::ref(sides[0]), pair.first);
-  std::thread second(run, std::ref(sides[1]), pair.second);
+  std::thread first(run, 0, pair.first);
+  std::thread second(run, 1, pair.second);
   const auto refused = [&] { return sides[0].refused.load() || sides[1].refused.load(); };
   const auto handoffs = [&] { return sides[0].handoffs.load() + sides[1].handoffs.load(); };
   for (int i = 0; i < kExtensions && !refused() && (i == 0 || handoffs() < kEnoughHandoffs); ++i) rest(length);

@@ -1,6 +1,6 @@
-// Do the CPUs' counters agree? Two threads on two CPUs hand each other the newest reading under a lock; one that is behind what it
-// was handed is proof that they don't (as Linux does at boot, arch/x86/kernel/tsc_sync.c). It shows differences that are larger than
-// a handoff takes; the smallest difference that it could have seen is not known, so "none" means: none that programs can notice.
+// Do the CPUs' counters agree? Two threads on two CPUs take turns and hand each other the newest reading; one that is behind what
+// it was handed is proof that they don't (Linux does the like at boot, arch/x86/kernel/tsc_sync.c). It shows differences that are larger
+// than a handoff takes; the smallest difference that it could have seen is not known, so "none" means: none that programs can notice.
 #pragma once
 
 #include <cstdint>

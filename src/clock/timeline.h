@@ -48,7 +48,8 @@ struct alignas(64) Chain {
   std::atomic<std::uint64_t> usual_width{};
   std::atomic<std::uint64_t> usual_check{};  // ticks that a look at the coarse clocks takes
   std::atomic<std::uint64_t> resyncs{};
-  std::atomic<std::uint32_t> too_wide{};  // samples in a row that were too wide for the tolerance
+  std::atomic<std::uint32_t> contradictions{};  // between samples of two CPUs, since they last agreed
+  std::atomic<std::uint32_t> too_wide{};        // samples in a row that were too wide for the tolerance
 };
 
 // How the hot path reads the time. Together in one word, because it decides the first branch.
@@ -187,7 +188,7 @@ class Timeline {
   Publish publish(const Call& call, Source& source, PublishedWord& expected_head, const Record& record) noexcept;
   [[nodiscard]] bool named(unsigned index, PublishedWord word) const noexcept;
   void retire(unsigned index) noexcept;
-  void close(PublishedWord word, Closed why) noexcept;
+  bool close(PublishedWord word, Closed why) noexcept;
   void close_chain(unsigned domain, unsigned id, Closed why) noexcept;
   void close_stepping(Nanos wall) noexcept;
   bool advance_gate(PublishedWord word, const Record& record, TickDelta age, std::uint64_t step) noexcept;
@@ -233,7 +234,6 @@ class Timeline {
   TimelineSettings settings_{};
   std::atomic<std::uint64_t> disturbances_{};
   std::atomic<std::uint32_t> wall_steps_{};
-  std::atomic<std::uint32_t> contradictions_{};  // between samples of two CPUs, since they last agreed
   std::atomic<std::uint64_t> change_ticks_{};
   std::atomic<std::int64_t> unreachable_best_[kClockIds]{};
   PaddedFloor floors_[kClockIds]{};

@@ -57,11 +57,12 @@ auto Timeline<Source>::publish(const Call& call, Source& source, PublishedWord& 
   return Publish::no_slot;
 }
 
-// Nobody is served from it any more, and its gate stands still: what has been served is below closing_value().
+// Nobody is served from it any more, and its gate stands still: what has been served is below closing_value(). False: somebody
+// else has closed it.
 template <TimeSource Source>
-void Timeline<Source>::close(PublishedWord word, Closed why) noexcept {
-  if (word == 0) return;
-  slot_at(word).version.compare_exchange_strong(word, word | static_cast<std::uint64_t>(why), std::memory_order_acq_rel);
+bool Timeline<Source>::close(PublishedWord word, Closed why) noexcept {
+  if (word == 0) return false;
+  return slot_at(word).version.compare_exchange_strong(word, word | static_cast<std::uint64_t>(why), std::memory_order_acq_rel);
 }
 
 // The successor too, if there is one: it was built on what is not believed any more.

@@ -42,7 +42,8 @@ void Timeline<Source>::contradicted(const Call& call, unsigned cpu, const Record
   disturbances_.fetch_add(1, std::memory_order_relaxed);
   const bool clock_to_blame = call.id == CLOCK_TAI || (call.id == CLOCK_REALTIME && settings_.coarse_tick.raw() == 0);
   if (call.domain != kCommon || clock_to_blame || cpu == record.cpu) return;
-  if (contradictions_.fetch_add(1, std::memory_order_relaxed) + 1 >= policy::kContradictions) demote(ModeChange::residual, 0);
+  std::atomic<std::uint32_t>& so_far = chains_[kCommon][call.id].contradictions;
+  if (so_far.fetch_add(1, std::memory_order_relaxed) + 1 >= policy::kContradictions) demote(ModeChange::residual, 0);
 }
 
 // The segment that `word` names was wrong.
@@ -53,8 +54,7 @@ void Timeline<Source>::disturbed(const Call& call, PublishedWord word, const Rec
     disturbances_.fetch_add(1, std::memory_order_relaxed);
     return close_stepping(stepped->wall());
   }
-  close(word, Closed::disturbed);
-  contradicted(call, cpu, record);
+  if (close(word, Closed::disturbed)) contradicted(call, cpu, record);
 }
 
 // Samples; holds the segment against it; and, if the segment is the newest, publishes its successor, which starts where it
@@ -83,13 +83,15 @@ bool Timeline<Source>::refresh(const Call& call, Source& source, PublishedWord w
     disturbed(call, word, record, s.cpu, wall_stepped ? &coarse : nullptr);
     return false;
   }
-  if (s.cpu != record.cpu) contradictions_.store(0, std::memory_order_relaxed);
+  if (s.cpu != record.cpu) chain.contradictions.store(0, std::memory_order_relaxed);
   if (word != head) return true;
   Record next;
   next.calibration = update.calibration;
   Nanos length = segment_length(next.calibration, unknown, settings_.tolerance);
   if (length.raw() == 0) length = policy::kShortestSegment;
-  const Joint joint{record.segment.end(), record.segment.end_value(), ahead};
+  const Ticks end = record.segment.end();
+  const Nanos over = record.segment.end_value() - late_estimate(next.calibration, s, end, settings_.granularity);
+  const Joint joint{end, record.segment.end_value(), over > Nanos{settings_.tolerance.raw() / 2}};
   next.segment = next_segment(next.calibration, s, joint, length, settings_.granularity);
   next.gate = TickDelta{0};  // the first call behind the joint looks
   place_guard(next, s, coarse);
@@ -193,7 +195,7 @@ auto Timeline<Source>::begin(const Call& call, Source& source, PublishedWord hea
       return Turn::real;
     }
     const Nanos arrival = late_estimate(next.calibration, s, s.before, settings_.granularity);
-    const Joint joint{s.before, std::max(arrival, floor), floor - arrival > settings_.tolerance - unknown};
+    const Joint joint{s.before, std::max(arrival, floor), floor - arrival > Nanos{settings_.tolerance.raw() / 2}};
     next.segment = next_segment(next.calibration, s, joint, length, settings_.granularity);
     next.gate = std::min(next.segment.length, to_ticks(policy::kCheckInterval, next.calibration.rate));
     chain.resyncs.fetch_add(1, std::memory_order_relaxed);
