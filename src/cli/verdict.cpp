@@ -65,8 +65,10 @@ void find_kernels_doubts(const Evidence& seen, std::vector<Finding>& findings) {
     findings.push_back({Verdict::untrustworthy, "the kernel's watchdog saw it part from another clock: \"" + reason + "\""});
   if (says("halts in idle")) findings.push_back({Verdict::untrustworthy, "it stops when the CPU is idle: \"" + reason + "\""});
   if (says("check_tsc_sync_source") || says("warp")) {
-    findings.push_back({seen.warp.worst().backward > 0 ? Verdict::unsynchronised : Verdict::untrustworthy,
-                        "the kernel saw the CPUs' counters disagree: \"" + reason + "\""});
+    // The kernel's word stands where our own test saw the same, or saw nothing at all.
+    const bool agree_now = !seen.warp.pairs.empty() && seen.warp.worst().backward == 0;
+    findings.push_back(
+        {agree_now ? Verdict::untrustworthy : Verdict::unsynchronised, "the kernel saw the CPUs' counters disagree: \"" + reason + "\""});
   }
   const Machine& machine = seen.machine;
   if (!machine.processor.guest && !machine.processor.invariant && machine.flags_known &&

@@ -15,7 +15,6 @@ namespace {
 
 constexpr Nanos kLongestPair = milliseconds(20);  // as long as Linux takes
 constexpr Nanos kShortestPair = milliseconds(2);
-constexpr int kExtensions = 4;  // of a pair's time, where CPUs are busy with others
 constexpr std::uint64_t kEnoughHandoffs = 200;
 constexpr unsigned kSpinsToYield = 1024;  // the other may have been preempted
 
@@ -26,6 +25,7 @@ class alignas(64) Handover {
   bool turn(int side, int cpu, ReadCounter read, const std::atomic<bool>& stop, WarpPair& result) {
     for (unsigned spins = 1; whose_.load(std::memory_order_acquire) != side; ++spins) {
       if (stop.load(std::memory_order_relaxed)) return false;
+      __builtin_ia32_pause();  // leaves the core to the other where they share one; an emulator goes on to the next CPU
       if (spins % kSpinsToYield == 0) sched_yield();
     }
     const Ticks handed = newest_;
@@ -61,8 +61,8 @@ void rest(Nanos length) {
   }
 }
 
-// False: not allowed on one of the CPUs, or next to no handoffs.
-bool test_pair(WarpPair& pair, Nanos length, ReadCounter read) {
+// For `length`, up to `patience` where the CPUs are busy with others. False: not allowed on one of them, or next to no handoffs.
+bool test_pair(WarpPair& pair, Nanos length, Nanos patience, ReadCounter read) {
   Handover handover;
   std::atomic<bool> stop{false};
   Side sides[2];
@@ -80,7 +80,8 @@ bool test_pair(WarpPair& pair, Nanos length, ReadCounter read) {
   std::thread second(run, 1, pair.second);
   const auto refused = [&] { return sides[0].refused.load() || sides[1].refused.load(); };
   const auto handoffs = [&] { return sides[0].handoffs.load() + sides[1].handoffs.load(); };
-  for (int i = 0; i < kExtensions && !refused() && (i == 0 || handoffs() < kEnoughHandoffs); ++i) rest(length);
+  Nanos spent = length;
+  for (rest(length); !refused() && handoffs() < kEnoughHandoffs && spent < patience; spent = spent + length) rest(length);
   stop.store(true);
   first.join();
   second.join();
@@ -121,9 +122,10 @@ WarpResult test_warp(const std::vector<int>& cpus, Nanos budget, const std::func
   const auto most = static_cast<std::size_t>(std::max<std::int64_t>(budget.raw() / kShortestPair.raw(), 1));
   const std::vector<WarpPair> plan = plan_pairs(cpus, most);
   if (plan.empty()) return result;
-  const Nanos length = std::clamp(Nanos{budget.raw() / static_cast<std::int64_t>(plan.size())}, kShortestPair, kLongestPair);
+  const Nanos patience{budget.raw() / static_cast<std::int64_t>(plan.size())};
+  const Nanos length = std::clamp(patience, kShortestPair, kLongestPair);
   for (WarpPair pair : plan) {
-    if (test_pair(pair, length, read)) result.pairs.push_back(pair);
+    if (test_pair(pair, length, patience, read)) result.pairs.push_back(pair);
     progress(result.pairs.size(), plan.size());
   }
   result.untested = all - result.pairs.size();

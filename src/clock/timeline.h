@@ -206,6 +206,7 @@ class Timeline {
     bool suspicious = false;  // the line is too far from the coarse clock
   };
   Look look(const Call& call, Source& source, const Record& record) noexcept;
+  static bool passed(const Call& call, Source& source, Ticks end) noexcept;
   static void learn_width(Chain& chain, TickDelta width) noexcept;
   bool claim_refresh(Chain& chain, Ticks now) noexcept;
   void measure(Chain& chain, const Record& record, const Sample& s) noexcept;

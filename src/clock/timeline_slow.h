@@ -41,6 +41,13 @@ auto Timeline<Source>::look(const Call& call, Source& source, const Record& reco
   return seen;
 }
 
+// Whether the counter is past `end` now. The call's own reading may be of long ago, and of before the counter restarted.
+template <TimeSource Source>
+bool Timeline<Source>::passed(const Call& call, Source& source, Ticks end) noexcept {
+  const Reading later = source.reading();
+  return (call.domain == kCommon || domain_of(later.cpu) == call.domain) && !(later.ticks - end).backward();
+}
+
 // A segment that is open. Its gate may be shut for a look, for a refresh, or because it is over.
 template <TimeSource Source>
 auto Timeline<Source>::serve(const Call& call, Source& source, PublishedWord word, PublishedWord head, const Record& record,
@@ -54,7 +61,7 @@ auto Timeline<Source>::serve(const Call& call, Source& source, PublishedWord wor
     return Turn::again;
   }
   if (age >= record.segment.length) {
-    close(word, Closed::over);
+    if (passed(call, source, record.segment.end())) close(word, Closed::over);
     return Turn::again;
   }
   out = record.segment.at(call.now.ticks);
@@ -98,7 +105,7 @@ auto Timeline<Source>::turn(const Call& call, Source& source, Nanos& out) noexce
     const Ticks joint = record.segment.start;
     const Ticks end = record.segment.end();
     // A counter that jumped to the other side of the joint must not take what was never served with it.
-    bool beyond = !(call.now.ticks - end).backward();
+    bool beyond = !(call.now.ticks - end).backward() && passed(call, source, end);
     if (!beyond && current != 0 && !(call.now.ticks - joint).backward()) beyond = look(call, source, record).suspicious;
     if (current == 0 || (!(call.now.ticks - joint).backward() && !beyond)) {
       current_word.compare_exchange_strong(current, head, std::memory_order_acq_rel);

@@ -50,7 +50,8 @@ CLOCKSHIM_INLINE bool resynced(unsigned clock, bool ours, timespec& now) noexcep
 
 CLOCKSHIM_SLOW int clock_gettime_slow(clockid_t id, timespec* tp) noexcept {
   timespec now;
-  if (!resynced(clock_index(id), tp != nullptr && static_cast<unsigned>(id) < kClockIds, now)) return real::clock_gettime(id, tp);
+  const bool ours = tp != nullptr && static_cast<unsigned>(id) < kClockIds && (all_servable() >> id & 1U) != 0;
+  if (!resynced(clock_index(id), ours, now)) return real::clock_gettime(id, tp);
   *tp = now;
   return 0;
 }

@@ -1,0 +1,82 @@
+// Holds each read against the promises.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <string>
+#include <vector>
+
+#include "bounds.h"
+#include "machine.h"
+#include "plan.h"
+
+namespace sim {
+
+struct Read {
+  unsigned thread;
+  clockid_t id;
+  Ps begin;
+  Ps end;
+  std::int64_t least;  // what another thread handed over before it, or this one read itself
+  std::int64_t slowest;
+  std::int64_t value;
+  unsigned cpu;        // where it ended
+  const char* source;  // "served", "resynced", "real"
+};
+
+// How long after a disturbance reads were still wrong.
+struct Detection {
+  Kind kind;
+  Ps latency;
+  Ps bound;
+};
+
+class Checker {
+ public:
+  Checker(const Plan& plan, const Kernel& kernel) : plan_(plan), kernel_(kernel), own_(plan.threads) {}
+
+  void happened(const Disturbance& d, Ps asleep);
+  void demoted(Ps at) { demoted_ = at; }
+  void preempted(Ps until) { preempted_until_ = until > preempted_until_ ? until : preempted_until_; }
+
+  // What the read that is about to begin may rely on.
+  void begin(Read& read) const;
+  void end(const Read& read);
+
+  [[nodiscard]] bool failed() const { return !failure_.empty(); }
+  [[nodiscard]] const std::string& failure() const { return failure_; }
+  [[nodiscard]] std::vector<Detection> detections() const;
+  [[nodiscard]] std::int64_t worst_error() const { return worst_error_; }
+  [[nodiscard]] const std::deque<Read>& last_reads() const { return last_; }
+  [[nodiscard]] std::string describe(const Read& read) const;
+
+ private:
+  struct Seen {
+    std::int64_t newest[clockshim::kClockIds]{};
+    std::int64_t slowest[clockshim::kClockIds]{};  // newest value, less a part of the time since
+  };
+  struct Watched {
+    Allowance allowance;
+    Ps awake;
+    Ps last_wrong = 0;
+  };
+  [[nodiscard]] bool applies(const Allowance& a, const Read& read) const;
+  [[nodiscard]] Seen& seen_by(const Read& read) { return plan_.relaxed ? own_[read.thread] : shared_; }
+  [[nodiscard]] const Seen& seen_by(const Read& read) const { return plan_.relaxed ? own_[read.thread] : shared_; }
+  [[nodiscard]] std::int64_t part_of(Ps t) const { return (t - asleep_) / kNs / kSlowestPart; }
+  void fail(const Read& read, const std::string& why);
+
+  const Plan& plan_;
+  const Kernel& kernel_;
+  std::vector<Watched> watched_;
+  std::vector<Seen> own_;
+  Seen shared_;
+  Ps demoted_ = 0;
+  Ps preempted_until_ = 0;
+  Ps asleep_ = 0;
+  std::int64_t worst_error_ = 0;
+  std::deque<Read> last_;
+  std::string failure_;
+};
+
+}  // namespace sim

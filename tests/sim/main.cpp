@@ -1,0 +1,159 @@
+// simulator: thousands of seeded schedules of threads over disturbed clocks and counters; each read is checked. The same
+// seed is the same schedule. Exit status 1 where a promise was broken, 2 for a mistake in the command line.
+#include <algorithm>
+#include <charconv>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "plan.h"
+#include "world.h"
+
+namespace {
+
+using namespace sim;
+
+struct Options {
+  std::uint64_t seeds = 5000;
+  std::uint64_t first = 1;
+  bool replay = false;  // `first` alone, and tell all
+  bool table = false;
+  std::string only;
+};
+
+constexpr std::uint64_t kFailuresTold = 10;
+constexpr const char* kUsage = "usage: simulator [--seeds N] [--first S] [--seed S] [--table] [--case NAME]";
+
+int refuse(const std::string& line) {
+  std::fprintf(stderr, "simulator: %s\n", line.c_str());
+  return 2;
+}
+
+// A schedule that kills the simulator is to be replayed, too.
+const char* g_case = "";
+std::uint64_t g_seed = 0;
+void tell_and_die(int signal_number) {
+  std::printf("DIED by signal %d, case %s, seed %llu\n  replay: simulator --case %s --seed %llu\n", signal_number, g_case,
+              static_cast<unsigned long long>(g_seed), g_case, static_cast<unsigned long long>(g_seed));
+  std::fflush(stdout);
+  std::_Exit(1);
+}
+
+const Case* find_case(const std::string& name) {
+  const auto found = std::find_if(cases().begin(), cases().end(), [&](const Case& c) { return c.name == name; });
+  return found == cases().end() ? nullptr : &*found;
+}
+
+std::string case_names() {
+  std::string all;
+  for (const Case& c : cases()) all += (all.empty() ? "" : ", ") + std::string(c.name);
+  return all;
+}
+
+// "" where all is well, else the line to tell.
+std::string parse(int argc, char** argv, Options& options) {
+  for (int i = 1; i < argc; ++i) {
+    const std::string name = argv[i];
+    if (name == "--table") {
+      options.table = true;
+      continue;
+    }
+    if (name != "--seeds" && name != "--first" && name != "--seed" && name != "--case") return "unknown option \"" + name + "\"; " + kUsage;
+    if (++i == argc) return name + " needs a value; " + kUsage;
+    const std::string_view value = argv[i];
+    if (name == "--case") {
+      options.only = value;
+      if (find_case(options.only) == nullptr) return "--case \"" + options.only + "\": must be one of " + case_names();
+      continue;
+    }
+    std::uint64_t number = 0;
+    const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
+    if (error != std::errc() || end != value.data() + value.size() || (name == "--seeds" && number == 0))
+      return name + " \"" + std::string(value) + "\": must be a whole number" + (name == "--seeds" ? " above 0" : "");
+    (name == "--seeds" ? options.seeds : options.first) = number;
+    options.replay |= name == "--seed";
+  }
+  if (options.replay && options.only.empty()) return "--seed needs --case NAME: a seed is a schedule of one case";
+  return "";
+}
+
+struct CaseTotal {
+  std::uint64_t seeds = 0;
+  std::uint64_t failed = 0;
+  std::uint64_t reads = 0;
+  std::uint64_t served = 0;
+  std::uint64_t promoted = 0;
+  std::uint64_t demoted = 0;
+  std::int64_t worst_error = 0;
+  std::vector<Ps> latencies;
+  Ps bound = 0;
+
+  void add(const Outcome& outcome) {
+    ++seeds;
+    failed += outcome.failure.empty() ? 0 : 1;
+    reads += outcome.reads;
+    served += outcome.served;
+    promoted += outcome.promoted ? 1 : 0;
+    demoted += outcome.demoted ? 1 : 0;
+    worst_error = std::max(worst_error, outcome.worst_error);
+    for (const Detection& d : outcome.detections) {
+      latencies.push_back(d.latency);
+      bound = std::max(bound, d.bound);
+    }
+  }
+};
+
+void print_table(std::map<std::string, CaseTotal>& totals) {
+  std::printf("%-20s %6s %6s %10s %7s %9s %5s %5s   %s\n", "case", "seeds", "failed", "reads", "served", "error", "prom.", "dem.",
+              "wrong after a disturbance: median, p99, worst, bound (us)");
+  for (const Case& c : cases()) {
+    const auto found = totals.find(c.name);
+    if (found == totals.end()) continue;
+    CaseTotal& total = found->second;
+    std::sort(total.latencies.begin(), total.latencies.end());
+    const auto at = [&](std::size_t percent) {
+      return static_cast<double>(total.latencies[(total.latencies.size() - 1) * percent / 100]) / kUs;
+    };
+    std::printf("%-20s %6llu %6llu %10llu %6.1f%% %6lld ns %5llu %5llu", c.name, static_cast<unsigned long long>(total.seeds),
+                static_cast<unsigned long long>(total.failed), static_cast<unsigned long long>(total.reads),
+                100.0 * static_cast<double>(total.served) / static_cast<double>(total.reads), static_cast<long long>(total.worst_error),
+                static_cast<unsigned long long>(total.promoted), static_cast<unsigned long long>(total.demoted));
+    if (!total.latencies.empty()) std::printf("   %.1f %.1f %.1f %.1f", at(50), at(99), at(100), static_cast<double>(total.bound) / kUs);
+    std::printf("\n");
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Options options;
+  if (const std::string mistake = parse(argc, argv, options); !mistake.empty()) return refuse(mistake);
+  std::vector<const Case*> round;
+  if (options.only.empty()) {
+    for (const Case& c : cases()) round.insert(round.end(), c.weight, &c);
+  } else {
+    round.push_back(find_case(options.only));
+  }
+  for (const int fatal : {SIGFPE, SIGSEGV, SIGBUS, SIGILL, SIGABRT}) std::signal(fatal, tell_and_die);
+  std::map<std::string, CaseTotal> totals;
+  std::uint64_t failures = 0;
+  const std::uint64_t last = options.first + (options.replay ? 1 : options.seeds);
+  for (std::uint64_t seed = options.first; seed < last; ++seed) {
+    const Case& c = *round[seed % round.size()];
+    g_case = c.name;
+    g_seed = seed;
+    const Outcome outcome = run(plan_for(c, seed), options.replay);
+    totals[c.name].add(outcome);
+    if (outcome.failure.empty() || ++failures > kFailuresTold) continue;
+    std::printf("FAILED case %s, seed %llu: %s\n  replay: simulator --case %s --seed %llu\n", c.name, static_cast<unsigned long long>(seed),
+                outcome.failure.c_str(), c.name, static_cast<unsigned long long>(seed));
+  }
+  if (options.table) print_table(totals);
+  std::printf("%llu schedules, %llu broke a promise\n", static_cast<unsigned long long>(last - options.first),
+              static_cast<unsigned long long>(failures));
+  return failures == 0 ? 0 : 1;
+}
