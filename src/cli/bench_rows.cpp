@@ -114,6 +114,7 @@ std::vector<Throughput> measure_throughput(const Way& way, const Budget& budget)
     std::atomic<bool> stop{false};
     std::atomic<std::uint64_t> calls{0};
     std::vector<std::thread> threads;
+    threads.reserve(static_cast<std::size_t>(count));
     const Nanos start = now();
     for (int i = 0; i < count; ++i) {
       threads.emplace_back([&] {

@@ -18,6 +18,8 @@ struct Thoroughness {
   Nanos warp;   // all pairs of CPUs
   Nanos calls;  // of a process
 };
+// Counters that agree to within this are as good as equal: half of clockshim's default tolerance.
+constexpr Nanos kEnough = microseconds(5);
 constexpr Thoroughness kQuick{milliseconds(2), milliseconds(100), milliseconds(100)};
 constexpr Thoroughness kFull{milliseconds(20), milliseconds(2000), milliseconds(1000)};
 
@@ -38,7 +40,8 @@ Evidence gather(const Thoroughness& how) {
   const auto told = [&](std::size_t done, std::size_t all) {
     progress.show("comparing the CPUs' counters: pair " + std::to_string(done) + " of " + std::to_string(all));
   };
-  if (allowed) seen.warp = test_warp(allowed_cpus(), how.warp, told, counter_of);
+  const TickDelta enough{static_cast<std::uint64_t>(seen.measured.frequency.mhz * static_cast<double>(kEnough.raw()) / 1e3)};
+  if (allowed) seen.warp = test_warp(allowed_cpus(), how.warp, enough, told, counter_of);
   return seen;
 }
 
@@ -50,7 +53,7 @@ std::vector<std::string> DoctorReport::unseen() const {
     all.emplace_back("proof of what the vDSO answers (no seccomp filter can be installed): told by the calls' cost");
   if (seen.warp.untested > 0) {
     all.push_back("whether all CPUs agree: pairs not compared: " + std::to_string(seen.warp.untested) +
-                  " (no time, not allowed, or they hardly met)");
+                  " (no time, not allowed, or too busy to tell)");
   }
   if (!seen.strict.problem.empty()) all.push_back("the shim: " + seen.strict.problem);
   if (program) all.insert(all.end(), program->unseen.begin(), program->unseen.end());

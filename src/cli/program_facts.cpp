@@ -1,10 +1,10 @@
 #include "cli/program_facts.h"
 
 #include <elf.h>
-#include <signal.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <csignal>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
@@ -110,7 +110,8 @@ void look_at_process(pid_t pid, ProgramFacts& facts) {
   std::vector<std::string> files;
   if (!mapped_files(folder, files)) facts.unseen.push_back("its libraries: " + folder + "/maps");
   // Through /proc/PID/root, so that a container's files are found.
-  for (const std::string& file : files) look_at_file(folder + "/root" + file, file == facts.path, facts);
+  const std::string root = folder + "/root";
+  for (const std::string& file : files) look_at_file(std::string(root).append(file), file == facts.path, facts);
   facts.loaded = is_mapped(pid, kLibraryName) == Mapped::yes;
   if (!facts.loaded) facts.notes.emplace_back("it runs without the shim, and can be given it by a restart only");
   if (!facts.path.empty()) {

@@ -54,7 +54,7 @@ std::string render_bench_svg(const BenchReport& report) {
     svg += text_at(x + 14, 39, bar.way, "");
     x += 80;
   }
-  for (double decade = 0; decade <= std::ceil(decades(most)); ++decade) {
+  for (int decade = 0; decade <= static_cast<int>(std::ceil(decades(most))); ++decade) {
     const double at = kLabelWidth + decade * width_of_a_decade;
     svg += "<line x1=\"" + number(at) + "\" y1=\"" + number(kTop - 8) + "\" x2=\"" + number(at) + "\" y2=\"" + number(bottom) +
            "\" stroke=\"#dddddd\"/>\n";

@@ -77,6 +77,8 @@ Json warp_json(const Evidence& seen) {
             {"backward", backward},
             {"greatest_ticks", worst.greatest},
             {"greatest_ns", mhz > 0 ? Json(static_cast<double>(worst.greatest) * 1e3 / mhz) : Json(nullptr)}};
+  const bool agree = worst.backward == 0 && !seen.warp.pairs.empty();
+  json["within_ticks"] = agree ? Json(seen.warp.within()) : Json(nullptr);
   json["cpus"] = worst.backward > 0 ? Json{worst.first, worst.second} : Json(nullptr);
   return json;
 }

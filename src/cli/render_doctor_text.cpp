@@ -74,9 +74,12 @@ std::string counter(const Evidence& seen) {
   const WarpPair worst = seen.warp.worst();
   std::uint64_t handoffs = 0;
   for (const WarpPair& pair : seen.warp.pairs) handoffs += pair.handoffs;
-  text += line("between CPUs", "pairs compared " + std::to_string(seen.warp.pairs.size()) +
-                                   (seen.warp.untested > 0 ? ", not compared " + std::to_string(seen.warp.untested) : "") + ", " +
-                                   std::to_string(handoffs) + " handoffs, greatest warp " + std::to_string(worst.greatest) + " ticks");
+  text +=
+      line("between CPUs",
+           "pairs compared " + std::to_string(seen.warp.pairs.size()) +
+               (seen.warp.untested > 0 ? ", not compared " + std::to_string(seen.warp.untested) : "") + ", " + std::to_string(handoffs) +
+               " handoffs, greatest warp " + std::to_string(worst.greatest) + " ticks" +
+               (worst.backward == 0 && !seen.warp.pairs.empty() ? "; apart by " + std::to_string(seen.warp.within()) + " at most" : ""));
   text +=
       line("invariant", seen.machine.processor.invariant ? "promised by the CPU (CPUID 80000007H EDX bit 8)" : "not promised by the CPU");
   for (const CounterFlag& flag : kCounterFlags) {

@@ -132,7 +132,10 @@ Diagnosis diagnose(const Evidence& seen) {
   if (findings.empty()) {
     const ClockCosts* clock = find_clock(seen.measured, "monotonic");
     diagnosis.line = "healthy: the vDSO reads the clock" + (clock == nullptr ? "" : " in " + ns(clock->bare.median));
-    if (!seen.warp.pairs.empty()) diagnosis.line += "; the CPUs' counters agree";
+    if (!seen.warp.pairs.empty()) {
+      const double mhz = seen.measured.frequency.mhz;
+      diagnosis.line += "; the CPUs' counters agree to within " + ns(static_cast<double>(seen.warp.within()) * 1e3 / mhz);
+    }
     if (seen.warp.pairs.empty() && seen.warp.untested > 0) diagnosis.line += "; whether the CPUs' counters agree was not to be seen";
     return diagnosis;
   }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <atomic>
 #include <ctime>
+#include <limits>
 #include <thread>
 
 #include "arch/counter.h"
@@ -15,44 +16,47 @@ namespace {
 
 constexpr Nanos kLongestPair = milliseconds(20);  // as long as Linux takes
 constexpr Nanos kShortestPair = milliseconds(2);
-constexpr std::uint64_t kEnoughHandoffs = 200;
 constexpr unsigned kSpinsToYield = 1024;  // the other may have been preempted
+
+// What one side of a pair has seen. Read by the third thread meanwhile.
+struct Side {
+  std::atomic<std::uint64_t> handoffs{0};
+  std::atomic<std::uint64_t> backward{0};
+  // Of all differences of a reading to the one handed over: the time a handoff took, and how far this CPU is ahead of the other.
+  std::atomic<std::int64_t> least{std::numeric_limits<std::int64_t>::max()};
+  std::atomic<bool> refused{false};
+
+  void note(std::int64_t difference) {
+    handoffs.store(handoffs.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+    if (difference < 0) backward.store(backward.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+    if (difference < least.load(std::memory_order_relaxed)) least.store(difference, std::memory_order_relaxed);
+  }
+};
 
 // The newest reading, and whose turn it is. Turns, not a lock: of two CPUs that fight for a lock one can win all the time.
 class alignas(64) Handover {
  public:
   // Waits for this side's turn, takes it, and gives the turn to the other. False: stopped meanwhile.
-  bool turn(int side, int cpu, ReadCounter read, const std::atomic<bool>& stop, WarpPair& result) {
+  bool turn(int side, int cpu, ReadCounter read, const std::atomic<bool>& stop, Side& seen) {
     for (unsigned spins = 1; whose_.load(std::memory_order_acquire) != side; ++spins) {
       if (stop.load(std::memory_order_relaxed)) return false;
       __builtin_ia32_pause();  // leaves the core to the other where they share one; an emulator goes on to the next CPU
       if (spins % kSpinsToYield == 0) sched_yield();
     }
     const Ticks handed = newest_;
-    const Ticks now = read(cpu);
-    newest_ = now;
+    const bool by_other = started_;
+    newest_ = read(cpu);
+    started_ = true;
+    const auto difference = static_cast<std::int64_t>((newest_ - handed).raw());
     whose_.store(1 - side, std::memory_order_release);
-    if (!started_[side]) {  // what it was handed may be nobody's reading yet
-      started_[side] = true;
-      return true;
-    }
-    ++result.handoffs;
-    if (!(now - handed).backward()) return true;
-    ++result.backward;
-    result.greatest = std::max(result.greatest, (handed - now).raw());
+    if (by_other) seen.note(difference);
     return true;
   }
 
  private:
   std::atomic<int> whose_{0};
   Ticks newest_;
-  bool started_[2] = {};
-};
-
-struct Side {
-  WarpPair seen;  // by this side
-  std::atomic<std::uint64_t> handoffs{0};
-  std::atomic<bool> refused{false};
+  bool started_ = false;
 };
 
 void rest(Nanos length) {
@@ -61,8 +65,9 @@ void rest(Nanos length) {
   }
 }
 
-// For `length`, up to `patience` where the CPUs are busy with others. False: not allowed on one of them, or next to no handoffs.
-bool test_pair(WarpPair& pair, Nanos length, Nanos patience, ReadCounter read) {
+// For `length`, up to `patience` where the CPUs are busy with others. False: not allowed on one of them, or nothing is proved: they
+// don't disagree as seen, but might by more than `enough`.
+bool test_pair(WarpPair& pair, Nanos length, Nanos patience, TickDelta enough, ReadCounter read) {
   Handover handover;
   std::atomic<bool> stop{false};
   Side sides[2];
@@ -72,26 +77,31 @@ bool test_pair(WarpPair& pair, Nanos length, Nanos patience, ReadCounter read) {
       side.refused.store(true);
       return;
     }
-    while (!stop.load(std::memory_order_relaxed) && handover.turn(number, cpu, read, stop, side.seen)) {
-      side.handoffs.store(side.seen.handoffs, std::memory_order_relaxed);
+    while (!stop.load(std::memory_order_relaxed) && handover.turn(number, cpu, read, stop, side)) {
     }
   };
   std::thread first(run, 0, pair.first);
   std::thread second(run, 1, pair.second);
   const auto refused = [&] { return sides[0].refused.load() || sides[1].refused.load(); };
-  const auto handoffs = [&] { return sides[0].handoffs.load() + sides[1].handoffs.load(); };
+  // A handoff takes no less than no time. So neither CPU is ahead of the other by more than its least difference.
+  const auto at_most = [&] { return std::max(sides[0].least.load(), sides[1].least.load()); };
+  const auto warped = [&] { return sides[0].backward.load() + sides[1].backward.load() > 0; };
+  const auto agree = [&] { return at_most() <= static_cast<std::int64_t>(enough.raw()); };
+  // Together the least differences are two handoffs: short ones tell how far the counters are apart, and not only that they are.
+  const auto shortest = [&] { return static_cast<double>(sides[0].least.load()) + static_cast<double>(sides[1].least.load()); };
+  const auto settled = [&] { return agree() || (warped() && shortest() <= 2 * static_cast<double>(enough.raw())); };
   Nanos spent = length;
-  for (rest(length); !refused() && handoffs() < kEnoughHandoffs && spent < patience; spent = spent + length) rest(length);
+  for (rest(length); !refused() && !settled() && spent < patience; spent = spent + length) rest(length);
   stop.store(true);
   first.join();
   second.join();
   for (const Side& side : sides) {
-    pair.handoffs += side.seen.handoffs;
-    pair.backward += side.seen.backward;
-    pair.greatest = std::max(pair.greatest, side.seen.greatest);
+    pair.handoffs += side.handoffs.load();
+    pair.backward += side.backward.load();
+    if (side.least.load() < 0) pair.greatest = std::max(pair.greatest, static_cast<std::uint64_t>(-side.least.load()));
   }
-  // A warp that was seen counts, however few the handoffs.
-  return !refused() && (pair.handoffs >= kEnoughHandoffs || pair.backward > 0);
+  pair.within = static_cast<std::uint64_t>(std::max<std::int64_t>(at_most(), 0));
+  return !refused() && (agree() || warped());
 }
 
 }  // namespace
@@ -102,6 +112,12 @@ WarpPair WarpResult::worst() const {
   const auto found =
       std::max_element(pairs.begin(), pairs.end(), [](const WarpPair& a, const WarpPair& b) { return a.greatest < b.greatest; });
   return found == pairs.end() ? WarpPair{} : *found;
+}
+
+std::uint64_t WarpResult::within() const {
+  std::uint64_t widest = 0;
+  for (const WarpPair& pair : pairs) widest = std::max(widest, pair.within);
+  return widest;
 }
 
 std::vector<WarpPair> plan_pairs(const std::vector<int>& cpus, std::size_t most) {
@@ -115,8 +131,8 @@ std::vector<WarpPair> plan_pairs(const std::vector<int>& cpus, std::size_t most)
   return pairs;
 }
 
-WarpResult test_warp(const std::vector<int>& cpus, Nanos budget, const std::function<void(std::size_t, std::size_t)>& progress,
-                     ReadCounter read) {
+WarpResult test_warp(const std::vector<int>& cpus, Nanos budget, TickDelta enough,
+                     const std::function<void(std::size_t, std::size_t)>& progress, ReadCounter read) {
   WarpResult result;
   const std::size_t all = cpus.size() < 2 ? 0 : cpus.size() * (cpus.size() - 1) / 2;
   const auto most = static_cast<std::size_t>(std::max<std::int64_t>(budget.raw() / kShortestPair.raw(), 1));
@@ -125,7 +141,7 @@ WarpResult test_warp(const std::vector<int>& cpus, Nanos budget, const std::func
   const Nanos patience{budget.raw() / static_cast<std::int64_t>(plan.size())};
   const Nanos length = std::clamp(patience, kShortestPair, kLongestPair);
   for (WarpPair pair : plan) {
-    if (test_pair(pair, length, patience, read)) result.pairs.push_back(pair);
+    if (test_pair(pair, length, patience, enough, read)) result.pairs.push_back(pair);
     progress(result.pairs.size(), plan.size());
   }
   result.untested = all - result.pairs.size();

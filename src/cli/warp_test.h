@@ -1,6 +1,7 @@
 // Do the CPUs' counters agree? Two threads on two CPUs take turns and hand each other the newest reading; one that is behind what
-// it was handed is proof that they don't (Linux does the like at boot, arch/x86/kernel/tsc_sync.c). It shows differences that are larger
-// than a handoff takes; the smallest difference that it could have seen is not known, so "none" means: none that programs can notice.
+// it was handed is proof that they don't (Linux does the like at boot, arch/x86/kernel/tsc_sync.c). What a handoff takes hides a difference
+// that is smaller; so the shortest handoffs in both directions also tell what they can disagree by at most, and where that is too much
+// (CPUs that are busy with others) the pair counts as not compared.
 #pragma once
 
 #include <cstdint>
@@ -19,19 +20,22 @@ struct WarpPair {
   int second = 0;
   std::uint64_t handoffs = 0;  // how often one took over from the other
   std::uint64_t backward = 0;  // readings behind the one handed over
-  std::uint64_t greatest = 0;  // ticks
+  std::uint64_t greatest = 0;  // ticks, of those
+  std::uint64_t within = 0;    // ticks that neither is ahead of the other by more than
 };
 
 struct WarpResult {
-  std::vector<WarpPair> pairs;  // tested, with handoffs enough to tell
-  std::size_t untested = 0;     // pairs: no time, not allowed there, or hardly a handoff
+  std::vector<WarpPair> pairs;  // compared: they disagree, or agree to within what is enough
+  std::size_t untested = 0;     // pairs: no time, not allowed there, or nothing proved
   [[nodiscard]] WarpPair worst() const;
+  [[nodiscard]] std::uint64_t within() const;  // of all pairs
 };
 
-// Tests the pairs of `cpus` for about `budget` in all: each pair if there is time, else such that each CPU is in some. `progress`
-// is told after each pair how many of how many are done. `read` gives the counter of the CPU that the thread was moved to.
-WarpResult test_warp(const std::vector<int>& cpus, Nanos budget, const std::function<void(std::size_t, std::size_t)>& progress,
-                     ReadCounter read);
+// Tests the pairs of `cpus` for about `budget` in all: each pair if there is time, else such that each CPU is in some. CPUs that
+// are apart by at most `enough` ticks count as agreeing. `progress` is told after each pair how many of how many are done. `read`
+// gives the counter of the CPU that the thread was moved to.
+WarpResult test_warp(const std::vector<int>& cpus, Nanos budget, TickDelta enough,
+                     const std::function<void(std::size_t, std::size_t)>& progress, ReadCounter read);
 
 // The machine's own counter.
 Ticks counter_of(int cpu);

@@ -84,8 +84,12 @@ TEST(BenchProof, CpuClocksAreSystemCallsAlways) {
   ASSERT_EQ(proof->size(), kMeasuredClocks.size());
   for (std::size_t i = 0; i < proof->size(); ++i) {
     const std::string_view name = kMeasuredClocks[i].name;
-    if (name.ends_with("cputime")) EXPECT_EQ((*proof)[i], ServedBy::system_call) << name;
-    if (name.ends_with("coarse") && real::has_vdso()) EXPECT_EQ((*proof)[i], ServedBy::vdso) << name;
+    if (name.ends_with("cputime")) {
+      EXPECT_EQ((*proof)[i], ServedBy::system_call) << name;
+    }
+    if (name.ends_with("coarse") && real::has_vdso()) {
+      EXPECT_EQ((*proof)[i], ServedBy::vdso) << name;
+    }
   }
 }
 
