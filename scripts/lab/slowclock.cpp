@@ -1,20 +1,25 @@
-// slowclock --cost D -- COMMAND [ARG...]: runs COMMAND at native speed, but on a clock that is as dear as acpi_pm or hpet.
+// slowclock --cost D [--vdso] -- COMMAND [ARG...]: runs COMMAND at native speed, but on a clock that is as dear as acpi_pm or hpet.
 //
-// How: the vDSO's address is taken out of the auxiliary vector at each exec (ptrace), so that every reading of the clock is a
-// real system call; and a seccomp filter makes the kernel run some thousand BPF instructions, on the caller's CPU, in each of
-// these calls, as a device read would. How many is measured at start. The counter and the kernel's clock are not touched: a
-// library that serves the time from the TSC works as on any machine. All processes and threads that COMMAND starts have the
-// same clock, over any number of execs, so `slowclock --cost 2us -- clockshim run -- COMMAND` does what it says.
+// How: at each exec (ptrace) the symbols of the new program's vDSO are changed, so that a reading of the clock is a real system
+// call, as it is where the vDSO can't read the clocksource; and a seccomp filter makes the kernel run some thousand BPF
+// instructions, on the caller's CPU, in each of these calls, as a device read would. How many is measured at start. The
+// counter and the kernel's clock are not touched: a library that serves the time from the TSC works as on any machine. All
+// processes and threads that COMMAND starts have the same clock, over any number of execs, so
+// `slowclock --cost 2us -- clockshim run -- COMMAND` does what it says.
 //
-// Dear: clock_gettime of REALTIME, MONOTONIC, MONOTONIC_RAW, BOOTTIME and TAI, and gettimeofday. Left alone: everything else.
+// Dear: clock_gettime of REALTIME, MONOTONIC, MONOTONIC_RAW, BOOTTIME and TAI, and gettimeofday. Left alone: everything else;
+// the coarse clocks and time() stay in the vDSO. --vdso leaves that as it is, for comparison: filter and ptrace are all that
+// COMMAND gets, which tells what slowclock itself costs.
+//
 // slowclock lasts until the last process below it is gone, then returns COMMAND's exit status (128 + signal where it was
 // killed). SIGTERM, SIGINT, SIGHUP, SIGUSR1 and SIGUSR2 sent to slowclock go to COMMAND. If slowclock is killed, all below it
-// is killed too. Exit status 125: slowclock itself failed; 126 and 127: COMMAND could not be run, was not found.
+// is killed too. Exit status 125: slowclock itself failed; 126 and 127: COMMAND could not be run, was not found; 2: bad usage.
 //
-// Limits: x86_64 only, and 32-bit programs keep their fast clock. The coarse clocks and time() are system calls too (about
-// 0.2 us; a real slow machine keeps them in the vDSO). No cost below that of a bare system call under a filter, none above
-// some 20 us (the kernel's limit on the length of filters). What runs below it cannot use ptrace itself (gdb, strace) nor
-// gain privileges (setuid programs, sudo). A new process or thread costs some tens of microseconds more.
+// Limits: x86_64 only, and 32-bit programs keep their fast clock. Where the vDSO has no room for 64 bytes more, it is hidden
+// as a whole, which slowclock says: then the coarse clocks are system calls too. No cost below that of a bare system call
+// under a filter, none above some 20 us (the kernel's limit on the length of filters). What runs below it cannot use ptrace
+// itself (gdb, strace) nor gain privileges (setuid programs, sudo). A new process or thread costs some tens of microseconds
+// more, and a signal some more.
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -42,6 +47,8 @@
 #include <sys/user.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "vdso.h"
 
 #if !defined(__x86_64__)
 #error "slowclock knows the registers and system calls of x86_64 only"
@@ -166,25 +173,34 @@ Calibration calibrate(double asked_ns) {
   return best;
 }
 
-// ---- no vDSO, and the tracer's loop -------------------------------------------------------------------------------------
+// ---- the program's fast clock ------------------------------------------------------------------------------------------------
 
-// At the stop after an exec: renames AT_SYSINFO_EHDR in the new program's auxiliary vector, which stands on its stack above
-// argc, the arguments, a null, the environment and a null. Nothing of the program has run yet, not even its loader.
-void hide_vdso(pid_t pid) {
+// At the stop after an exec. Nothing of the new program has run yet, not even its loader. The vDSO's address stands in its
+// auxiliary vector, on its stack above argc, the arguments, a null, the environment and a null.
+void take_fast_clock(pid_t pid) {
   constexpr unsigned long cs_of_64_bit = 0x33, word = sizeof(long);
   user_regs_struct regs{};
-  const auto peek = [pid](unsigned long at) { return ptrace(PTRACE_PEEKDATA, pid, at, nullptr); };
   if (ptrace(PTRACE_GETREGS, pid, nullptr, &regs) != 0 || regs.cs != cs_of_64_bit) return;
   errno = 0;
-  unsigned long at = regs.rsp + word * (2 + static_cast<unsigned long>(peek(regs.rsp)));
-  while (errno == 0 && peek(at) != 0) at += word;
+  unsigned long at = regs.rsp + word * (2 + static_cast<unsigned long>(vdso::peek(pid, regs.rsp)));
+  while (errno == 0 && vdso::peek(pid, at) != 0) at += word;
   for (at += word; errno == 0; at += 2 * word) {
-    const long type = peek(at);
-    if (type == AT_SYSINFO_EHDR) ptrace(PTRACE_POKEDATA, pid, at, static_cast<long>(AT_IGNORE));
-    if (type == AT_NULL || type == AT_SYSINFO_EHDR) return;
+    const long type = vdso::peek(pid, at);
+    if (type == AT_NULL) return;
+    if (type != AT_SYSINFO_EHDR) continue;
+    if (vdso::change(pid, static_cast<unsigned long>(vdso::peek(pid, at + word)))) return;
+    // Where not even this is possible, errno tells below.
+    errno = 0;
+    if (ptrace(PTRACE_POKEDATA, pid, at, static_cast<long>(AT_IGNORE)) != 0) break;
+    static bool told = false;
+    if (!told) std::fputs("slowclock: the vDSO can't be changed here, it is hidden: the coarse clocks are system calls too\n", stderr);
+    told = true;
+    return;
   }
   if (errno != ESRCH) std::fprintf(stderr, "slowclock: process %d keeps its fast clock: %s\n", pid, std::strerror(errno));
 }
+
+// ---- the tracer's loop ----------------------------------------------------------------------------------------------------
 
 volatile pid_t command = 0;  // 0 once it is gone
 
@@ -195,11 +211,13 @@ void pass_on(int signal, siginfo_t* info, void*) {
   kill(command, signal);
 }
 
+bool keep_vdso = false;
+
 // Lets the thread run on, with the signal that it was stopped for.
 void resume(pid_t pid, int status) {
   const int signal = WSTOPSIG(status), event = status >> 16;
   const bool stop_signal = signal == SIGSTOP || signal == SIGTSTP || signal == SIGTTIN || signal == SIGTTOU;
-  if (event == PTRACE_EVENT_EXEC) hide_vdso(pid);
+  if (event == PTRACE_EVENT_EXEC && !keep_vdso) take_fast_clock(pid);
   if (event == PTRACE_EVENT_STOP && stop_signal) {
     ptrace(PTRACE_LISTEN, pid, nullptr, nullptr);  // stopped by job control: stays stopped until SIGCONT
   } else {
@@ -277,17 +295,32 @@ std::optional<double> parse_duration(const char* text) {
   return value * factor;
 }
 
+[[noreturn]] void bad_usage(const char* option, const char* value, const char* wanted) {
+  std::fprintf(stderr, "slowclock: %s '%s': must be %s (slowclock --cost D [--vdso] -- COMMAND [ARG...])\n", option, value, wanted);
+  std::exit(2);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
-  const bool shape = argc >= 5 && std::string_view{argv[1]} == "--cost" && std::string_view{argv[3]} == "--";
-  const auto asked_ns = shape ? parse_duration(argv[2]) : std::nullopt;
-  if (!asked_ns) {
-    std::fputs("usage: slowclock --cost D -- COMMAND [ARG...]     (D: 500ns, 2us, 0.7us)\n", stderr);
-    return own_failure;
+  std::optional<double> asked_ns;
+  int at = 1;
+  for (; at < argc && std::string_view{argv[at]} != "--"; ++at) {
+    const std::string_view option{argv[at]};
+    if (option == "--vdso") {
+      keep_vdso = true;
+    } else if (option == "--cost") {
+      const char* value = ++at < argc ? argv[at] : "";
+      asked_ns = parse_duration(value);
+      if (!asked_ns) bad_usage("--cost", value, "a duration below 1s, such as 500ns, 0.7us or 2us");
+    } else {
+      bad_usage("argument", argv[at], "--cost, --vdso, or -- before the command");
+    }
   }
+  if (!asked_ns) bad_usage("--cost", "", "given");
+  if (at + 1 >= argc) bad_usage("--", "", "followed by a command");
   const Calibration found = calibrate(*asked_ns);
-  std::fprintf(stderr, "slowclock: clock_gettime costs %.2f us (asked %g us), %d BPF instructions\n", found.cost_ns / 1000,
-               *asked_ns / 1000, found.burn);
-  return run(argv + 4, found.burn);
+  std::fprintf(stderr, "slowclock: clock_gettime costs %.2f us (asked %g us), %d BPF instructions%s\n", found.cost_ns / 1000,
+               *asked_ns / 1000, found.burn, keep_vdso ? "; not used: the vDSO is left as it is" : "");
+  return run(argv + at + 1, found.burn);
 }

@@ -1,0 +1,119 @@
+"""Runs that take turns, and what they found: as JSON, and as tables in Markdown."""
+import json
+import pathlib
+import statistics
+
+import lab
+
+
+def take_turns(all_ways, runs, one):
+    """one(way, number) for each way, `runs` times: by way, the results. Each round starts with another way, so that neither a
+    slow minute of the machine nor what a run leaves behind always meets the same one."""
+    found = {way.name: [] for way in all_ways}
+    for number in range(runs):
+        shift = number * len(all_ways) // runs
+        for way in all_ways[shift:] + all_ways[:shift]:
+            result = one(way, number)
+            found[way.name].append(result)
+            lab.say(f"run {number + 1} of {runs}, {way.name}: {result['rate']:,.0f} a second")
+    return found
+
+
+def calls_in(reports):
+    """Clock calls counted in the shim's reports (files of JSON), of all clocks that are dear."""
+    dear = ("realtime", "monotonic", "monotonic_raw", "boottime", "tai")
+    told = [json.loads(file.read_text(encoding="utf-8"))["clocks"] for file in reports]
+    return sum(clocks[name]["calls"] for clocks in told for name in dear if name in clocks)
+
+
+def write(options, result):
+    if options.json:
+        pathlib.Path(options.json).write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+
+
+def program_result(name, unit, clock, tools, options, one):
+    """Runs a program in all ways. `one` returns a dictionary: rate (units a second), cpu_us (CPU time a unit), calls (clock calls a
+    unit; None without the shim) of a run. `clock` is the one that the program asks most."""
+    before = lab.machine()
+    all_ways = lab.ways(options.costs)
+    costs = {way.name: tools.cost_of_calls(way)["ns"][clock]["least"] for way in all_ways}
+    runs = take_turns(all_ways, options.runs, one)
+    rows = [{"clock": way.clock, "shim": way.shim, "ns": costs[way.name], "runs": runs[way.name]} for way in all_ways]
+    return {"lab": name, "unit": unit, "clock": clock, "machine": before, "seconds": options.seconds, "rows": rows}
+
+
+def values(row, key):
+    return [run[key] for run in row["runs"] if run.get(key) is not None]
+
+
+def ratios(row, base):
+    """Of the rates, within each round: what slows the machine for minutes is in both."""
+    return [a / b for a, b in zip(values(row, "rate"), values(base, "rate"))]
+
+
+def spread(found, form):
+    """The median, and the least and the most in brackets."""
+    middle = format(statistics.median(found), form)
+    return middle if len(found) == 1 else f"{middle} ({min(found):{form}} to {max(found):{form}})"
+
+
+def row_of(result, clock, shim):
+    return next((row for row in result["rows"] if (row["clock"], row["shim"]) == (clock, shim)), None)
+
+
+def share_in_clock(result, row):
+    """The part of a row's CPU time that its clock calls take: calls a unit, as counted by the shim, by what a call costs."""
+    counted = row_of(result, "own" if row["clock"] == "guard" else row["clock"], "strict")
+    return statistics.median(values(counted, "calls")) * row["ns"] / 1000 / statistics.median(values(row, "cpu_us"))
+
+
+def title(result, clock):
+    own = result["machine"]["clocksource"]
+    return {"own": own, "guard": f"{own}, below the lab's filter"}.get(clock, clock)
+
+
+def number(value):
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def shim_title(shim):
+    return shim.replace(":disagree", ", counters disagree").replace(":agree", ", counters agree")
+
+
+def machine_title(m):
+    return f"{m['cpu']}, {m['cpus']} CPUs, Linux {m['kernel']}, clocksource {m['clocksource']}"
+
+
+def where(result):
+    runs = len(result["rows"][0]["runs"])
+    many = f"one run of {result['seconds']} s of each way" if runs == 1 else \
+        f"{runs} runs of {result['seconds']} s of each way, in turns; medians, the least and the most in brackets"
+    return f"{machine_title(result['machine'])}; {many}. Load of the machine before: {result['machine']['load']:.1f}."
+
+
+def table(result):
+    """The result of a program as Markdown."""
+    unit = result["unit"]
+    lines = [where(result), "",
+             f"| clock | shim | {unit}s/s | x bare | x {title(result, 'own')} bare | CPU us a {unit} | clock calls a {unit} | ns a call |"
+             " CPU in the clock |",
+             "|---|---|---|---|---|---|---|---|---|"]
+    native = row_of(result, "own", "bare")
+    for row in result["rows"]:
+        calls = values(row, "calls")
+        bare = row_of(result, row["clock"], "bare")
+        lines.append("| " + " | ".join([
+            title(result, row["clock"]), shim_title(row["shim"]),
+            spread(values(row, "rate"), ",.0f"),
+            "" if row is bare else spread(ratios(row, bare), ".2f"),
+            "" if row is native else spread(ratios(row, native), ".2f"),
+            number(statistics.median(values(row, "cpu_us"))),
+            f"{statistics.median(calls):.2f}" if calls else "",
+            f"{row['ns']:.0f}",
+            f"{100 * share_in_clock(result, row):.0f} %"]) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def finish(options, result, render=table):
+    write(options, result)
+    print(render(result), end="")
