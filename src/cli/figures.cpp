@@ -16,6 +16,8 @@ std::string left(std::string text, std::size_t width) {
   return text;
 }
 
-std::string right(std::string text, std::size_t width) { return text.size() < width ? std::string(width - text.size(), ' ') + text : text; }
+std::string right(const std::string& text, std::size_t width) {
+  return text.size() < width ? std::string(width - text.size(), ' ') + text : text;
+}
 
 }  // namespace clockshim::cli

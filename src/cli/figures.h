@@ -14,6 +14,6 @@ inline std::string ppm(double value) { return printed("%+.1f ppm", value); }
 
 // A column of `width`: text to the left, or to the right.
 std::string left(std::string text, std::size_t width);
-std::string right(std::string text, std::size_t width);
+std::string right(const std::string& text, std::size_t width);
 
 }  // namespace clockshim::cli

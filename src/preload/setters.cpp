@@ -44,6 +44,7 @@ constinit std::atomic<void*> g_clock_adjtime{};
 
 using namespace clockshim;
 
+// NOLINTBEGIN(readability-inconsistent-declaration-parameter-name): the C library's own names are reserved
 CLOCKSHIM_EXPORT int clock_settime(clockid_t id, const timespec* tp) noexcept {
   return real_then_forget(g_clock_settime, "clock_settime", id, tp);
 }
@@ -52,10 +53,13 @@ CLOCKSHIM_EXPORT int settimeofday(const timeval* tv, const struct timezone* tz) 
   return real_then_forget(g_settimeofday, "settimeofday", tv, tz);
 }
 
-CLOCKSHIM_EXPORT int adjtime(const timeval* delta, timeval* old) noexcept { return real_then_forget(g_adjtime, "adjtime", delta, old); }
+CLOCKSHIM_EXPORT int adjtime(const timeval* delta, timeval* olddelta) noexcept {
+  return real_then_forget(g_adjtime, "adjtime", delta, olddelta);
+}
 
 CLOCKSHIM_EXPORT int adjtimex(timex* t) noexcept { return real_then_forget(g_adjtimex, "adjtimex", t); }
 
 CLOCKSHIM_EXPORT int ntp_adjtime(timex* t) noexcept { return real_then_forget(g_ntp_adjtime, "ntp_adjtime", t); }
 
 CLOCKSHIM_EXPORT int clock_adjtime(clockid_t id, timex* t) noexcept { return real_then_forget(g_clock_adjtime, "clock_adjtime", id, t); }
+// NOLINTEND(readability-inconsistent-declaration-parameter-name)

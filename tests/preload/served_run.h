@@ -36,7 +36,8 @@ struct ServedRun {
 inline std::optional<ServedRun> run_served(const std::string& host, std::vector<std::string> arguments) {
   // The whole test may be run for counters that disagree: meson.build does so.
   const char* counters = std::getenv("TEST_COUNTERS");
-  const std::map<std::string, std::string> environment{{"CLOCKSHIM_ORDER", "strict"}, {"CLOCKSHIM_COUNTERS", counters != nullptr ? counters : "auto"}};
+  const std::map<std::string, std::string> environment{{"CLOCKSHIM_ORDER", "strict"},
+                                                       {"CLOCKSHIM_COUNTERS", counters != nullptr ? counters : "auto"}};
   ServedRun served{run_host(host, {.arguments = std::move(arguments), .environment = environment, .report = true}), {}};
   if (served.run.ending() != "exit 0" || served.run.reports.empty()) {
     ADD_FAILURE() << host << ": " << served.run.ending() << ", " << served.run.reports.size() << " reports\n"
