@@ -91,7 +91,8 @@ Report collect_report(const ProcessState& state) {
 
   std::uint64_t calls[kClockIds] = {};
   Symbols symbols;
-  const bool filtered = seccomp_filtered();
+  // One that the program has put on itself may forbid to open files. One that was there before let us do so at start.
+  const bool filtered = seccomp_filtered() && !(state.contained && privileges_may_grow());
   if (filtered) report.notes.push_back("a seccomp filter is on: callers are not named");
   collect_sites(report, state.executable, filtered ? nullptr : &symbols, calls);
   for (unsigned id = 0; id < kClockIds; ++id) {

@@ -156,6 +156,7 @@ void start(ProcessState& state) {
     return;
   }
   state.active = true;
+  state.contained = seccomp_filtered() && privileges_may_grow();
   state.executable = executable_path();  // now: the process may be in a chroot or behind a filter when it ends
   if (report_is_path(settings) && !settings.report.empty()) {
     const std::string problem = report_path_problem(expand_path(settings.report, path_facts(state)));

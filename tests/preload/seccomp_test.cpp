@@ -17,6 +17,15 @@ TEST(Seccomp, CallsNeedNoSystemCallButTheClocks) {
   EXPECT_EQ(run.out, kSaid);
 }
 
+TEST(Seccomp, InAContainersFilterCallersHaveNames) {
+  const HostRun run = run_host("contained", {.arguments = {host_path("callers_unoptimised")}, .report = true});
+  if (!numbers_by_process(run, "forbidden").empty()) GTEST_SKIP() << "only root may put on a filter as a container does";
+  ASSERT_EQ(run.ending(), "exit 0") << run.out << run.err;
+  ASSERT_EQ(run.reports.size(), 1U) << run.err;
+  EXPECT_EQ(run.reports.begin()->second.dump().find("seccomp"), std::string::npos);
+  EXPECT_NE(run.reports.begin()->second.dump().find("\"symbol\":\""), std::string::npos) << run.reports.begin()->second.dump(1);
+}
+
 TEST(Seccomp, ExitWithoutAReportNeedsNoneEither) {
   const HostRun run = run_host("seccomp", {.arguments = {"exit"}, .environment = {{"CLOCKSHIM_REPORT", "none"}}});
   EXPECT_EQ(run.ending(), "exit 0") << run.err;
