@@ -14,11 +14,12 @@ ALLOWED = {
     'base': set(),
     'arch': {'base'},
     'os': {'base', 'arch'},
-    'clock': {'base', 'arch', 'os'},
-    'callsite': {'base', 'arch', 'os'},
-    'report': {'base', 'arch', 'os'},
-    'preload': {'base', 'arch', 'os', 'clock', 'callsite', 'report'},
-    'cli': {'base', 'arch', 'os', 'report'},
+    'live': {'base', 'arch', 'os'},
+    'clock': {'base', 'arch', 'os', 'live'},
+    'callsite': {'base', 'arch', 'os', 'live'},
+    'report': {'base', 'arch', 'os', 'live'},
+    'preload': {'base', 'arch', 'os', 'live', 'clock', 'callsite', 'report'},
+    'cli': {'base', 'arch', 'os', 'live', 'report'},
 }
 # What the preloaded library writes it never reads: that is the command's.
 FORBIDDEN = {'preload': re.compile(r'report/reader\b')}

@@ -11,7 +11,7 @@
 #include "arch/counter.h"
 #include "base/attributes.h"
 #include "base/clock_id.h"
-#include "callsite/site_key.h"
+#include "live/site_key.h"
 #include "callsite/stack.h"
 #include "os/thread_index.h"
 

@@ -24,7 +24,7 @@
 #include "base/attributes.h"
 #include "base/clock_id.h"
 #include "base/segment.h"
-#include "clock/accuracy.h"
+#include "live/histogram.h"
 #include "clock/calibration.h"
 #include "clock/sampler.h"
 #include "clock/slot.h"

@@ -9,7 +9,11 @@ namespace clockshim {
 
 struct ReportFrame {
   std::string symbol;               // demangled; "" where none is known
-  std::string module;               // path, as loaded
+  std::string module;               // path, as loaded; "" where no module is known (JIT code)
+  std::string build_id;             // of the module, in hexadecimal; "" where none is known
+  std::string file;                 // source file; "" where none is known. The command fills it in
+  std::uint32_t line = 0;           // 0: none is known
+  bool inlined = false;             // into the next frame, by the compiler: it stands at the same offset
   std::uint64_t offset = 0;         // of the return address, in the module; the call itself ends at offset - 1
   std::uint64_t symbol_offset = 0;  // behind the symbol's start
 };
@@ -20,6 +24,7 @@ struct ReportSite {
   std::string function;
   std::vector<ReportFrame> frames;  // innermost caller first
   std::size_t exact_frames = 0;     // the rest is the stack as first seen
+  bool sampled = false;             // calls is an estimate: one call in so many was looked at, and stands for so many
 };
 
 struct ReportClock {
@@ -34,7 +39,10 @@ struct Report {
   std::string version;
   std::string program;
   long pid = 0;
-  double seconds = 0;  // from start to this report
+  long forked_from = 0;  // the parent's pid, where it is a forked child; else 0
+  std::string state;     // running, ended (in good order), lost (killed, or its program was replaced)
+  double started_at = 0;  // seconds since 1970
+  double seconds = 0;     // from start to this report or its end
   std::string clocksource;
   std::string mode;  // coherent, percpu, passthrough
   std::string mode_reason;
@@ -47,9 +55,15 @@ struct Report {
   std::int64_t p99_ns = 0;
   std::int64_t max_ns = 0;
   std::uint64_t over_tolerance = 0;
+  struct Bucket {
+    std::int64_t up_to_ns;
+    std::uint64_t samples;
+  };
+  std::vector<Bucket> errors;  // the same as a histogram, empty buckets left out
   std::uint64_t disturbances = 0;
   std::uint64_t dropped = 0;
-  std::vector<ReportSite> sites;   // by calls, most first
+  std::vector<ReportSite> sites;   // by calls, most first; each call once
+  std::vector<ReportSite> stacks;  // profile stacks: the same calls once more, by full stack; sampled
   std::vector<std::string> notes;  // what the operator should know: one sentence each
 
   [[nodiscard]] std::uint64_t calls() const {

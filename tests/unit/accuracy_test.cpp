@@ -1,5 +1,5 @@
 // The error histogram: percentiles are upper bounds within a bucket, the maximum is exact.
-#include "clock/accuracy.h"
+#include "live/histogram.h"
 
 #include <gtest/gtest.h>
 

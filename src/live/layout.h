@@ -1,0 +1,173 @@
+// The live file: what a process counts and measures, as it stands in memory that a viewer can map too. One struct, Region, that is
+// at once static memory of the library (valid when all zero: before start, and where no file can be had) and the file's
+// layout. Versioned: docs/report-format.md is the specification, and tests/unit/layout_test.cpp holds the offsets.
+//
+// Words are written by one thread, or atomically; nothing is locked. Little-endian, 8-byte aligned. Records are appended: free,
+// then being written, then valid for good. Readers take a record only in state kValid, and sums as they come.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include "base/clock_id.h"
+#include "live/histogram.h"
+
+namespace clockshim::live {
+
+inline constexpr char kMagic[8] = {'c', 'l', 'o', 'c', 'k', 's', 'h', 'm'};
+inline constexpr std::uint32_t kVersion = 1;
+inline constexpr char kEnding[] = ".live";  // of a file's name, behind PID-TIME (start, in hexadecimal nanoseconds)
+
+// States of an appended record.
+inline constexpr std::uint32_t kFree = 0;
+inline constexpr std::uint32_t kWriting = 1;
+inline constexpr std::uint32_t kValid = 2;
+
+enum class State : std::uint32_t { none = 0, running = 1, ended = 2 };
+
+// Why the mode is not the one of the start any more.
+enum class ModeChange : std::uint32_t { none = 0, warp = 1, residual = 2, promoted = 3, stopped = 4 };
+
+// A run of records of one kind: record i stands at `at` + i * `size`. A later version may make records longer, not rearrange them.
+struct Section {
+  std::uint32_t at;
+  std::uint32_t size;
+  std::uint32_t count;
+  std::uint32_t unused;
+};
+enum class Part : unsigned { clock, modules, sites, shared, threads, stacks };
+
+struct alignas(4096) Header {
+  char magic[8];
+  std::uint32_t version;
+  std::uint32_t header_size;
+  Section sections[8];  // by Part; the rest is for later versions
+
+  std::atomic<State> state;
+  std::uint32_t uid;
+  std::uint32_t pid;            // in its own pid namespace
+  std::uint32_t forked_from;    // the pid of the parent, if it is a forked child that has not called exec; else 0
+  std::uint32_t run_pid;        // of the `clockshim run` that started it or an ancestor; else 0
+  std::uint32_t stacks_every;   // profile stacks: one call in so many
+  std::uint64_t pid_namespace;  // the inode of /proc/self/ns/pid
+  std::uint64_t start_ticks;    // /proc/PID/stat, field 22: with the pid names a process for good
+  std::int64_t started_at;      // CLOCK_REALTIME at start, ns
+  std::int64_t started;         // CLOCK_MONOTONIC at start, ns
+  std::atomic<std::int64_t> ended;  // CLOCK_MONOTONIC at an orderly end, ns; else 0
+  std::int64_t tolerance;           // ns
+
+  // Strings end at the first zero byte or the field's end.
+  char clockshim_version[32];
+  char program[64];
+  char executable[512];
+  char clocksource[32];
+  char order[16];
+  char profile[16];
+  char mode[16];  // at start; ModeChange tells what became of it
+  char mode_reason[256];
+  char notes[8][256];
+};
+static_assert(sizeof(Header) == 4096);
+
+// What the clock measures of itself. One record.
+struct ClockRecord {
+  struct Clock {
+    std::atomic<std::uint64_t> resyncs;
+    std::atomic<std::int64_t> unreachable_best;  // > 0: the tolerance can't be kept for this clock; what could be, ns
+  };
+  Clock clocks[kClockIds];
+  std::atomic<std::uint64_t> disturbances;
+  std::atomic<std::uint64_t> change_ticks;  // of the counter, that go with last_change
+  std::atomic<ModeChange> last_change;
+  std::atomic<std::uint32_t> unused;
+  std::atomic<std::int64_t> last_resync;  // CLOCK_MONOTONIC, ns; near enough the end of a process that was killed
+  Accuracy accuracy;
+};
+
+inline constexpr unsigned kModules = 256;
+inline constexpr unsigned kModulePath = 256;
+inline constexpr unsigned kBuildId = 32;
+
+// A loaded module, as it was when a site in it was first seen. Append-only.
+struct ModuleRecord {
+  std::atomic<std::uint32_t> state;
+  std::atomic<std::uint32_t> unloaded;  // 1: it has been closed since (dlclose), and another may stand in its place
+  std::uint64_t start, end, load_bias;  // an address minus load_bias is what addr2line wants
+  std::uint8_t build_id_size;           // 0: none known
+  std::uint8_t build_id[kBuildId - 1];
+  char path[kModulePath];  // "" for the executable; cut where it is longer
+};
+
+inline constexpr unsigned kSiteBits = 11;
+inline constexpr unsigned kSites = 1U << kSiteBits;
+inline constexpr unsigned kSiteDepth = 8;  // frames kept of the stack at the first sight of a site
+
+// What a site's key stands for. Append-only; hashed by SiteKey::home(kSiteBits), open addressing.
+struct SiteRecord {
+  std::atomic<std::uint64_t> key;
+  std::atomic<std::uint32_t> state;
+  std::uint8_t frames;
+  std::uint8_t exact_frames;  // the first of them that every call of this site had; the rest is as first seen
+  std::uint8_t unused[2];
+  std::uint16_t module[kSiteDepth];  // kModules: none known
+  std::uint64_t pc[kSiteDepth];      // return addresses, innermost first
+};
+
+// Counts that threads share: those that found no table of their own, and keys that a full table has no room for.
+inline constexpr unsigned kSharedBits = 10;
+inline constexpr unsigned kSharedSites = 1U << kSharedBits;
+struct SharedEntry {
+  std::atomic<std::uint64_t> key;
+  std::atomic<std::uint64_t> count;
+};
+struct SharedCounts {
+  std::atomic<std::uint64_t> dropped;          // calls that no table had room for
+  std::atomic<std::uint64_t> real[kClockIds];  // calls that the real function answered
+  SharedEntry entries[kSharedSites];
+};
+
+// The counts of one thread at a time, and of those that had the table before it. Written by that thread alone.
+inline constexpr unsigned kThreads = 320;
+inline constexpr unsigned kThreadSiteBits = 7;
+inline constexpr unsigned kThreadSites = 1U << kThreadSiteBits;
+inline constexpr unsigned kThreadSitesUsable = kThreadSites * 7 / 8;
+struct alignas(64) ThreadTable {
+  struct Entry {
+    std::uint64_t key;
+    std::uint64_t count;  // or, where the key has SiteKey::kRule, a packed FrameRule
+  };
+  std::atomic<std::uint64_t> owner;  // the thread's pointer (%fs:0); 0: free
+  std::uint64_t used;                // entries
+  std::uint64_t real[kClockIds];     // calls that the real function answered
+  Entry entries[kThreadSites];
+};
+
+// Full stacks, of one call in Header::stacks_every. Append-only; hashed by key. Only there where the profile is stacks.
+inline constexpr unsigned kStackBits = 10;
+inline constexpr unsigned kStacks = 1U << kStackBits;
+inline constexpr unsigned kStackDepth = 46;
+struct StackRecord {
+  std::atomic<std::uint64_t> key;  // of all its frames, with the clock and the function as in SiteKey
+  std::atomic<std::uint64_t> samples;
+  std::atomic<std::uint32_t> state;
+  std::uint16_t depth;
+  std::uint16_t cut;  // 1: there were more frames
+  std::uint64_t pc[kStackDepth];  // return addresses, innermost first; modules by address
+};
+
+struct Region {
+  Header header;
+  ClockRecord clock;
+  ModuleRecord modules[kModules];
+  SiteRecord sites[kSites];
+  SharedCounts shared;
+  ThreadTable threads[kThreads];
+  alignas(4096) StackRecord stacks[kStacks];
+};
+
+inline constexpr std::size_t kSizeWithoutStacks = offsetof(Region, stacks);
+static_assert(kSizeWithoutStacks <= 1U << 20, "1 MiB of memory for each process that is served");
+static_assert(sizeof(Region) % 4096 == 0);
+
+}  // namespace clockshim::live
