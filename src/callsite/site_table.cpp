@@ -1,27 +1,35 @@
 #include "callsite/site_table.h"
 
-#include <sys/mman.h>
-
 #include <algorithm>
 #include <cstring>
 
+#include "callsite/full_stacks.h"
 #include "callsite/wrappers.h"
+#include "live/modules.h"
+#include "live/region.h"
 #include "os/module.h"
-
-extern "C" void* __libc_stack_end;  // ld.so's: where the main thread's stack began
 
 namespace clockshim {
 
 namespace {
 
-constexpr std::uint32_t kFree = 0;
-constexpr std::uint32_t kWriting = 1;
-constexpr std::uint32_t kValid = 2;
+using live::kFree;
+using live::kModules;
+using live::kSharedBits;
+using live::kSharedSites;
+using live::kSiteBits;
+using live::kSiteDepth;
+using live::kSites;
+using live::kThreadSiteBits;
+using live::kThreadSites;
+using live::kValid;
+using live::kWriting;
+using live::ModuleRecord;
+using live::SharedEntry;
+using live::SiteRecord;
+using live::ThreadTable;
+
 constexpr unsigned kMaxWrappers = 6;  // a wrapper around a wrapper, and so on
-// How far above the innermost frame the stack of a first sight is followed. Frames of a real stack lie this close; a
-// table that leads further away is not believed.
-constexpr std::uintptr_t kStackReach = 256U << 10;
-constexpr std::uintptr_t kLargestStack = 64U << 20;  // further from its top, an address is taken not to be on that stack
 
 // Held while libunwind is asked. Not waited for: who finds it taken (a signal handler over the learner, another thread)
 // counts this one call without learning.
@@ -40,37 +48,48 @@ class LearningGuard {
   bool held_;
 };
 
-// Up to where the stack is certainly mapped, seen from an address on it: the C library puts the thread control block above
-// the stack of each thread that it makes, and knows where the main thread's stack ends. Elsewhere (coroutines, alternate
-// signal stacks): nothing is certain, and the stack is not followed.
-std::uintptr_t stack_limit(std::uintptr_t stack) noexcept {
-  const std::uintptr_t tops[] = {reinterpret_cast<std::uintptr_t>(__libc_stack_end), Arch::thread_pointer()};
-  for (const std::uintptr_t top : tops) {
-    if (top > stack && top - stack < kLargestStack) return std::min(top, stack + kStackReach);
-  }
-  return stack;
-}
-
 }  // namespace
 
-CLOCKSHIM_TLS ThreadSites* SiteTable::t_sites_ = nullptr;
+CLOCKSHIM_TLS ThreadTable* SiteTable::t_table_ = nullptr;
+CLOCKSHIM_TLS ThreadTable* SiteTable::t_mine_ = nullptr;
 CLOCKSHIM_TLS bool SiteTable::t_no_table_ = false;
 
-constinit SiteTable g_sites;
+constinit SiteTable g_sites{live::g_region};
 
-ThreadSites* SiteTable::attach() noexcept {
-  if (t_sites_ != nullptr || t_no_table_) return t_sites_;
-  const unsigned index = this_thread_index();
-  if (index == kNoThread) {
-    t_no_table_ = true;
-  } else {
-    t_sites_ = &threads_[index];
+// A table that is free, or that a thread in the same place left behind when it ended without a word. Whoever had it before counts on.
+ThreadTable* SiteTable::attach() noexcept {
+  if (t_mine_ != nullptr || t_no_table_) return t_mine_;
+  this_thread_index();  // takes part in release_at_thread_end()
+  const std::uint64_t me = Arch::thread_pointer();
+  for (ThreadTable& table : region_.threads) {
+    std::uint64_t owner = table.owner.load(std::memory_order_acquire);
+    if (owner == me || (owner == 0 && table.owner.compare_exchange_strong(owner, me, std::memory_order_acq_rel))) {
+      if (g_stacks.every() == 0) t_table_ = &table;  // else each call comes here, to be sampled or not
+      return t_mine_ = &table;
+    }
   }
-  return t_sites_;
+  t_no_table_ = true;
+  return nullptr;
+}
+
+void SiteTable::detach() noexcept {
+  ThreadTable* const table = t_mine_;
+  t_table_ = nullptr;  // first: a signal handler from here on takes a table of its own
+  t_mine_ = nullptr;
+  t_no_table_ = false;
+  if (table != nullptr) table->owner.store(0, std::memory_order_release);
+}
+
+void SiteTable::attach_again() noexcept {
+  if (t_mine_ != nullptr) t_mine_->owner.store(Arch::thread_pointer(), std::memory_order_relaxed);
 }
 
 void SiteTable::count_elsewhere(SiteKey key, const Frame& caller) noexcept {
-  ThreadSites* const table = attach();
+  ThreadTable* const table = attach();
+  if (g_stacks.due()) {
+    const LearningGuard guard(learning_);
+    g_stacks.sample(region_, key, caller, guard.held());
+  }
   Frame chain[kMaxWrappers + 1];
   Frame frame = caller;
   for (unsigned depth = 1;; ++depth) {
@@ -94,11 +113,11 @@ void SiteTable::count_elsewhere(SiteKey key, const Frame& caller) noexcept {
 
 // In this thread's table, else in the shared one. A rule entry whose word is still 0 is being written by the code that we,
 // a signal handler, have interrupted: this call is counted under the wrapper itself.
-auto SiteTable::look_up(ThreadSites* table, SiteKey key, FrameRule& rule) noexcept -> Found {
+auto SiteTable::look_up(ThreadTable* table, SiteKey key, FrameRule& rule) noexcept -> Found {
   if (table != nullptr) {
     const unsigned home = key.home(kThreadSiteBits);
     for (unsigned probe = 0; probe < kThreadSites; ++probe) {
-      ThreadSites::Entry& entry = table->entries[(home + probe) % kThreadSites];
+      ThreadTable::Entry& entry = table->entries[(home + probe) % kThreadSites];
       if (entry.key == 0) break;
       if (entry.key == key.raw()) {
         Arch::increment(entry.count);
@@ -110,9 +129,9 @@ auto SiteTable::look_up(ThreadSites* table, SiteKey key, FrameRule& rule) noexce
       }
     }
   }
-  const unsigned home = key.home(kOverflowBits);
-  for (unsigned probe = 0; probe < kOverflowSites; ++probe) {
-    OverflowEntry& entry = overflow_[(home + probe) % kOverflowSites];
+  const unsigned home = key.home(kSharedBits);
+  for (unsigned probe = 0; probe < kSharedSites; ++probe) {
+    SharedEntry& entry = region_.shared.entries[(home + probe) % kSharedSites];
     const std::uint64_t there = entry.key.load(std::memory_order_acquire);
     if (there == 0) break;
     const std::uint64_t word = entry.count.load(std::memory_order_acquire);
@@ -129,7 +148,7 @@ auto SiteTable::look_up(ThreadSites* table, SiteKey key, FrameRule& rule) noexce
 }
 
 // A key that this thread has not counted yet. True: it is a wrapper's, and `rule` leads on. False: counted.
-bool SiteTable::first_sight(SiteKey key, const Frame* chain, unsigned depth, ThreadSites* table, FrameRule& rule) noexcept {
+bool SiteTable::first_sight(SiteKey key, const Frame* chain, unsigned depth, ThreadTable* table, FrameRule& rule) noexcept {
   const LearningGuard guard(learning_);
   const Frame& frame = chain[depth - 1];
   Module module;
@@ -147,11 +166,11 @@ bool SiteTable::first_sight(SiteKey key, const Frame* chain, unsigned depth, Thr
 
 // Adds `amount` (or, for a rule, stores the word) under a new or known key. The key is claimed first and by a locked
 // exchange: a signal handler may be doing the same.
-void SiteTable::insert(ThreadSites* table, std::uint64_t key, std::uint64_t amount) noexcept {
-  if (table != nullptr && used_[table - threads_] < kThreadSitesUsable) {
+void SiteTable::insert(ThreadTable* table, std::uint64_t key, std::uint64_t amount) noexcept {
+  if (table != nullptr && table->used < live::kThreadSitesUsable) {
     const unsigned home = SiteKey{key & ~SiteKey::kRule}.home(kThreadSiteBits);
     for (unsigned probe = 0; probe < kThreadSites; ++probe) {
-      ThreadSites::Entry& entry = table->entries[(home + probe) % kThreadSites];
+      ThreadTable::Entry& entry = table->entries[(home + probe) % kThreadSites];
       std::uint64_t expected = 0;
       const bool fresh = std::atomic_ref(entry.key).compare_exchange_strong(expected, key, std::memory_order_acq_rel);
       if (!fresh && expected != key) continue;
@@ -160,13 +179,13 @@ void SiteTable::insert(ThreadSites* table, std::uint64_t key, std::uint64_t amou
       } else {
         Arch::increment(entry.count);
       }
-      if (fresh) Arch::increment(used_[table - threads_]);
+      if (fresh) Arch::increment(table->used);
       return;
     }
   }
-  const unsigned home = SiteKey{key & ~SiteKey::kRule}.home(kOverflowBits);
-  for (unsigned probe = 0; probe < kOverflowSites; ++probe) {
-    OverflowEntry& entry = overflow_[(home + probe) % kOverflowSites];
+  const unsigned home = SiteKey{key & ~SiteKey::kRule}.home(kSharedBits);
+  for (unsigned probe = 0; probe < kSharedSites; ++probe) {
+    SharedEntry& entry = region_.shared.entries[(home + probe) % kSharedSites];
     std::uint64_t expected = 0;
     if (!entry.key.compare_exchange_strong(expected, key, std::memory_order_acq_rel) && expected != key) continue;
     if ((key & SiteKey::kRule) != 0) {
@@ -176,96 +195,82 @@ void SiteTable::insert(ThreadSites* table, std::uint64_t key, std::uint64_t amou
     }
     return;
   }
-  if ((key & SiteKey::kRule) == 0) dropped_.fetch_add(amount, std::memory_order_relaxed);
+  if ((key & SiteKey::kRule) == 0) region_.shared.dropped.fetch_add(amount, std::memory_order_relaxed);
 }
 
 void SiteTable::count_real(unsigned clock) noexcept {
-  const ThreadSites* table = attach();
-  if (table != nullptr) {
-    Arch::increment(totals_[table - threads_].real[clock]);
+  if (ThreadTable* const table = attach()) {
+    Arch::increment(table->real[clock]);
   } else {
-    overflow_real_[clock].fetch_add(1, std::memory_order_relaxed);
+    region_.shared.real[clock].fetch_add(1, std::memory_order_relaxed);
   }
-}
-
-std::uint64_t SiteTable::real_calls(unsigned clock) const noexcept {
-  std::uint64_t sum = overflow_real_[clock].load(std::memory_order_relaxed);
-  for (unsigned thread = 0; thread < kMaxThreads; ++thread) {
-    if (used_[thread] != 0) sum += totals_[thread].real[clock];
-  }
-  return sum;
 }
 
 // Keeps what the site is: the exact frames of its chain and, where libunwind is free, the stack behind them as it is now.
 void SiteTable::add_site(SiteKey key, const Frame* chain, unsigned depth, bool may_learn) noexcept {
   const unsigned home = key.home(kSiteBits);
   for (unsigned probe = 0; probe < kSites; ++probe) {
-    SiteRecord& site = sites_[(home + probe) % kSites];
+    SiteRecord& site = region_.sites[(home + probe) % kSites];
     std::uint64_t expected = 0;
     if (!site.key.compare_exchange_strong(expected, key.raw(), std::memory_order_acq_rel) && expected != key.raw()) continue;
     std::uint32_t state = kFree;
     if (!site.state.compare_exchange_strong(state, kWriting, std::memory_order_acq_rel)) return;  // known, or at it
-    site.exact_frames = static_cast<std::uint8_t>(std::min(depth, kStackDepth));
+    site.exact_frames = static_cast<std::uint8_t>(std::min(depth, kSiteDepth));
     site.frames = 0;
     for (; site.frames < site.exact_frames; ++site.frames) {
       site.pc[site.frames] = chain[site.frames].pc;
-      site.module[site.frames] = static_cast<std::uint16_t>(module_of(chain[site.frames].pc));
+      site.module[site.frames] = static_cast<std::uint16_t>(live::module_of(region_, chain[site.frames].pc));
     }
-    if (may_learn) follow_stack(site, chain[depth - 1]);
+    if (may_learn) {
+      bool cut = false;
+      const unsigned known = site.frames;
+      site.frames = static_cast<std::uint8_t>(known + g_stacks.walk(chain[depth - 1], site.pc + known, kSiteDepth - known, true, cut));
+      for (unsigned i = known; i < site.frames; ++i) site.module[i] = static_cast<std::uint16_t>(live::module_of(region_, site.pc[i]));
+    }
     site.state.store(kValid, std::memory_order_release);
     return;
   }
 }
 
-void SiteTable::follow_stack(SiteRecord& site, Frame frame) noexcept {
-  const std::uintptr_t limit = stack_limit(frame.stack);
-  FrameRule rule;
-  while (site.frames < kStackDepth && learn_rule(frame.pc, rule)) {
-    const std::uintptr_t cfa = rule.cfa(frame);
-    if (cfa <= frame.stack || cfa > limit) return;
-    frame = rule.caller_of(frame);
-    const unsigned module = module_of(frame.pc);
-    if (module == kModules) return;  // not code that anybody loaded: the stack's end, or JIT
-    site.pc[site.frames] = frame.pc;
-    site.module[site.frames] = static_cast<std::uint16_t>(module);
-    ++site.frames;
-  }
-}
-
-unsigned SiteTable::module_of(std::uintptr_t pc) noexcept {
-  Module found;
-  if (!find_module(pc, found)) return kModules;
-  for (unsigned i = 0; i < kModules; ++i) {
-    ModuleRecord& record = modules_[i];
-    std::uint32_t state = kFree;
-    if (record.state.compare_exchange_strong(state, kWriting, std::memory_order_acq_rel)) {
-      record.start = found.map_start;
-      record.end = found.map_end;
-      record.load_bias = found.load_bias;
-      std::strncpy(record.path, found.path, kModulePath - 1);
-      record.state.store(kValid, std::memory_order_release);
-      return i;
-    }
-    // The path too: after dlclose another module may stand in the same place.
-    if (state == kValid && record.start == found.map_start && record.end == found.map_end &&
-        std::strncmp(record.path, found.path, kModulePath - 1) == 0) {
-      return i;
+// The new key is made of the old one and `generation`, and stays in the old one's place, so that searches go past it as before.
+// Nobody counts under the old one meanwhile: its code is gone. (A wrapper's rule may be in use for other callers: they learn it anew.)
+void SiteTable::retire(SiteKey key, std::uint64_t generation) noexcept {
+  const std::uint64_t to = key.behind(generation).raw();
+  const auto exchange = [&](auto&& word, std::uint64_t bit) {
+    std::uint64_t from = key.raw() | bit;
+    return word.compare_exchange_strong(from, to | bit, std::memory_order_acq_rel);
+  };
+  for (ThreadTable& table : region_.threads) {
+    if (std::atomic_ref(table.used).load(std::memory_order_relaxed) == 0) continue;
+    for (ThreadTable::Entry& entry : table.entries) {
+      if (!exchange(std::atomic_ref(entry.key), 0)) exchange(std::atomic_ref(entry.key), SiteKey::kRule);
     }
   }
-  return kModules;
-}
-
-const SiteRecord* SiteTable::find_site(SiteKey key) const noexcept {
-  const unsigned home = key.home(kSiteBits);
-  for (unsigned probe = 0; probe < kSites; ++probe) {
-    const SiteRecord& site = sites_[(home + probe) % kSites];
-    const std::uint64_t there = site.key.load(std::memory_order_acquire);
-    if (there == 0) return nullptr;
-    if (there == key.raw()) return site.state.load(std::memory_order_acquire) == kValid ? &site : nullptr;
+  for (SharedEntry& entry : region_.shared.entries) {
+    if (!exchange(entry.key, 0)) exchange(entry.key, SiteKey::kRule);
   }
-  return nullptr;
+  for (SiteRecord& site : region_.sites) exchange(site.key, 0);
 }
 
-bool SiteTable::wipe_on_fork() noexcept { return madvise(this, sizeof *this, MADV_WIPEONFORK) == 0; }
+void SiteTable::retire_unloaded() noexcept {
+  live::for_each_gone(region_, [this](const ModuleRecord& module) {
+    g_stacks.forget(module.start, module.end);
+    const auto generation = static_cast<std::uint64_t>(&module - region_.modules) + 1;
+    for (SiteRecord& site : region_.sites) {
+      if (site.state.load(std::memory_order_acquire) != kValid) continue;
+      bool in_it = false;
+      for (unsigned i = 0; i < site.exact_frames; ++i) in_it = in_it || site.pc[i] - module.start < module.end - module.start;
+      if (!in_it) continue;
+      // With the rules on the way to it.
+      const SiteKey known{site.key.load(std::memory_order_relaxed)};
+      SiteKey key{site.pc[0], known.clock(), known.function()};
+      for (unsigned i = 1; i < site.exact_frames; ++i) {
+        retire(key, generation);
+        key = key.behind(site.pc[i]);
+      }
+      retire(known, generation);
+    }
+  });
+}
 
 }  // namespace clockshim

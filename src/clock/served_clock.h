@@ -22,14 +22,32 @@ struct KernelSource {
   static unsigned thread() noexcept { return this_thread_index(); }
 };
 
+// In the hot path's word besides Timeline::how(): set by the first wake(). A forked child finds it cleared.
+inline constexpr std::uint8_t kAwake = 8;
+
+// What each call looks at first. Alone in its page, which the kernel clears in a forked child (also of a raw clone): so a child notices
+// at its first call, for nothing.
+struct alignas(4096) FirstLook {
+  std::atomic<std::uint8_t> how{};
+};
+
 // This process's timeline and how to read the counter for it. All-zero: nothing is served, the order is strict.
 struct ServedClock {
+  FirstLook first_look;
   Timeline<KernelSource> timeline;
   CpuCounter counter;
 
+  // What the slow side has decided, for the hot path to see. A thread that still goes by the word of before is no worse off than one
+  // that was preempted after it had read it: the segments that it might use are closed.
+  void wake() noexcept { first_look.how.store(static_cast<std::uint8_t>(timeline.how() | kAwake), std::memory_order_release); }
+  void stay_awake() noexcept {
+    const std::uint8_t now = first_look.how.load(std::memory_order_relaxed);
+    if ((now & kAwake) != 0 && now != (timeline.how() | kAwake)) wake();
+  }
+
   // Where counters disagree: the time from this CPU's chain, never below the floor.
   CLOCKSHIM_INLINE bool read_here(unsigned id, std::uint8_t how, timespec& out) noexcept {
-    if (id >= kClockIds || (how & kSettling) != 0) return false;
+    if (id >= kClockIds || (how & (kPerCpu | kSettling)) != kPerCpu) return false;
     if ((how & kRelaxed) != 0) {
       Floor& mine = t_floors_[id].value;
       const std::int64_t seen = mine.load(std::memory_order_relaxed);

@@ -24,11 +24,11 @@
 #include "base/attributes.h"
 #include "base/clock_id.h"
 #include "base/segment.h"
-#include "live/histogram.h"
 #include "clock/calibration.h"
 #include "clock/sampler.h"
 #include "clock/slot.h"
 #include "clock/witness.h"
+#include "live/layout.h"
 #include "os/thread_index.h"
 
 namespace clockshim {
@@ -41,13 +41,13 @@ inline constexpr unsigned kCommon = 0;
 inline constexpr unsigned kDomains = 1 + kMaxCpus;
 constexpr unsigned domain_of(unsigned cpu) { return 1 + cpu; }
 
-// Of one clock, in one domain. Counters that resyncs update, and the newest segment.
+// Of one clock, in one domain. What resyncs update, and the newest segment.
 struct alignas(64) Chain {
   std::atomic<PublishedWord> head{};
   std::atomic<std::uint64_t> refreshing{};  // the counter when a refresh began; 0: none under way
   std::atomic<std::uint64_t> usual_width{};
   std::atomic<std::uint64_t> usual_check{};  // ticks that a look at the coarse clocks takes
-  std::atomic<std::uint64_t> resyncs{};
+  std::atomic<bool> served{};                    // a segment has been
   std::atomic<std::uint32_t> contradictions{};  // between samples of two CPUs, since they last agreed
   std::atomic<std::uint32_t> too_wide{};        // samples in a row that were too wide for the tolerance
 };
@@ -70,8 +70,7 @@ struct TimelineSettings {
   bool may_promote = false;  // to one chain for all, on evidence
 };
 
-// Why the domains are what they are; for the report.
-enum class ModeChange : std::uint8_t { none, warp, residual, promoted, stopped };
+using live::ModeChange;
 
 // Where an answer comes from.
 enum class Answer { none, real, served };
@@ -88,9 +87,11 @@ class Timeline {
  public:
   constexpr Timeline() = default;
 
-  // Starts serving. Before it, and where settings.clocks lacks a clock, resync() answers none.
-  void start(const TimelineSettings& settings) noexcept {
+  // Starts serving, and from then on tells `record` what it measures of itself. Before it, and where settings.clocks lacks a
+  // clock, resync() answers none.
+  void start(const TimelineSettings& settings, live::ClockRecord& record) noexcept {
     settings_ = settings;
+    record_ = &record;
     how_.store(static_cast<std::uint8_t>((settings.relaxed ? kRelaxed : 0) | (settings.per_cpu ? kPerCpu : 0)), std::memory_order_relaxed);
     serving_.store(settings.clocks, std::memory_order_release);
   }
@@ -156,15 +157,6 @@ class Timeline {
   // Somebody in this process has set or slewed a clock: what is published is not believed any more.
   void clocks_were_set() noexcept;
 
-  struct Status {
-    std::uint64_t resyncs = 0;
-    Nanos unreachable_best{0};  // > 0: the tolerance can't be kept; what could be
-  };
-  [[nodiscard]] Status status(unsigned id) const noexcept;
-  [[nodiscard]] const Accuracy& accuracy() const noexcept { return accuracy_; }
-  [[nodiscard]] std::uint64_t disturbances() const noexcept { return disturbances_.load(std::memory_order_relaxed); }
-  [[nodiscard]] ModeChange last_change() const noexcept { return last_change_.load(std::memory_order_relaxed); }
-  [[nodiscard]] std::uint64_t change_ticks() const noexcept { return change_ticks_.load(std::memory_order_relaxed); }
   [[nodiscard]] const Witness& witness() const noexcept { return witness_; }
 
  private:
@@ -207,9 +199,14 @@ class Timeline {
   };
   Look look(const Call& call, Source& source, const Record& record) noexcept;
   static bool passed(const Call& call, Source& source, Ticks end) noexcept;
+  void cant_be_kept(unsigned id, Nanos best) noexcept {
+    unreachable_best_[id].store(best.raw(), std::memory_order_relaxed);
+    record_->clocks[id].unreachable_best.store(best.raw(), std::memory_order_relaxed);
+  }
   static void learn_width(Chain& chain, TickDelta width) noexcept;
   bool claim_refresh(Chain& chain, Ticks now) noexcept;
-  void measure(Chain& chain, const Record& record, const Sample& s) noexcept;
+  void measure(const Record& record, const Sample& s) noexcept;
+  void resynced(const Call& call, const CoarsePair& coarse) noexcept;
   static Nanos served_of(const Record& last, const Sample& s) noexcept;
   Nanos least_of(unsigned id, Source& source) const noexcept;
   Nanos floor_of(const Call& call, const Record* last, const Sample& s, bool wall_stepped) noexcept;
@@ -218,6 +215,8 @@ class Timeline {
 
   Reading witnessed_reading(Source& source) noexcept;
   void demote(ModeChange why, std::uint64_t ticks) noexcept;
+  void changed(ModeChange why, std::uint64_t ticks) noexcept;
+  void count_disturbance() noexcept { record_->disturbances.fetch_add(1, std::memory_order_relaxed); }
   void settle(unsigned id) noexcept;
   void promote(Source& source) noexcept;
   bool above(unsigned id, Nanos& value, Floor& floor, std::int64_t before) noexcept;
@@ -230,17 +229,14 @@ class Timeline {
 
   alignas(64) std::atomic<std::uint8_t> how_{};
   std::atomic<PublishedWord> current_[kDomains][kClockIds]{};
-  std::atomic<ModeChange> last_change_{};
+  live::ClockRecord* record_ = nullptr;  // not before start()
   std::atomic<ClockMask> serving_{};
   TimelineSettings settings_{};
-  std::atomic<std::uint64_t> disturbances_{};
   std::atomic<std::uint32_t> wall_steps_{};
-  std::atomic<std::uint64_t> change_ticks_{};
   std::atomic<std::int64_t> unreachable_best_[kClockIds]{};
   PaddedFloor floors_[kClockIds]{};
   std::atomic<bool> domain_used_[kDomains]{};
   Witness witness_{};
-  Accuracy accuracy_{};
   Chain chains_[kDomains][kClockIds]{};
   std::atomic<bool> claimed_[kMaxThreads * kSlotsPerThread]{};
   std::uint16_t slot_chain_[kMaxThreads * kSlotsPerThread]{};  // which chain a slot served last; written by its owner only

@@ -44,14 +44,19 @@ void Timeline<Source>::demote(ModeChange why, std::uint64_t ticks) noexcept {
   std::uint8_t how = how_.load(std::memory_order_acquire);
   if ((how & kPerCpu) != 0) return;
   if (!settings_.can_tell_cpus) {
-    last_change_.store(ModeChange::stopped, std::memory_order_relaxed);
+    changed(ModeChange::stopped, 0);
     serving_.store(0, std::memory_order_release);
     for (unsigned id = 0; id < kClockIds; ++id) close_chain(kCommon, id, Closed::over);
     return;
   }
   if (!how_.compare_exchange_strong(how, static_cast<std::uint8_t>(how | kPerCpu | kSettling), std::memory_order_acq_rel)) return;
-  last_change_.store(why, std::memory_order_relaxed);
-  change_ticks_.store(ticks, std::memory_order_relaxed);
+  changed(why, ticks);
+}
+
+template <TimeSource Source>
+void Timeline<Source>::changed(ModeChange why, std::uint64_t ticks) noexcept {
+  record_->last_change.store(why, std::memory_order_relaxed);
+  record_->change_ticks.store(ticks, std::memory_order_relaxed);
 }
 
 // To one chain for all. It learns its rate anew, for a millisecond, in which each answer is a real one above the floor. A
@@ -61,8 +66,7 @@ void Timeline<Source>::promote(Source& source) noexcept {
   Nanos now;
   if (!witness_.ready(settings_.cpus) || !source.real(CLOCK_MONOTONIC, now) || !witness_.convinced(now)) return;
   witness_.forget();
-  last_change_.store(ModeChange::promoted, std::memory_order_relaxed);
-  change_ticks_.store(witness_.handoffs(), std::memory_order_relaxed);
+  changed(ModeChange::promoted, witness_.handoffs());
   how_.fetch_and(static_cast<std::uint8_t>(~kPerCpu), std::memory_order_acq_rel);
   for (unsigned domain = domain_of(0); domain < kDomains; ++domain) {
     if (!domain_used_[domain].load(std::memory_order_acquire)) continue;
@@ -100,16 +104,6 @@ void Timeline<Source>::clocks_were_set() noexcept {
     if (!domain_used_[domain].load(std::memory_order_acquire)) continue;
     for (unsigned id = 0; id < kClockIds; ++id) close_chain(domain, id, Closed::set);
   }
-}
-
-template <TimeSource Source>
-auto Timeline<Source>::status(unsigned id) const noexcept -> Status {
-  Status s;
-  for (unsigned domain = 0; domain < kDomains; ++domain) {
-    if (domain_used_[domain].load(std::memory_order_acquire)) s.resyncs += chains_[domain][id].resyncs.load(std::memory_order_relaxed);
-  }
-  s.unreachable_best = Nanos{unreachable_best_[id].load(std::memory_order_relaxed)};
-  return s;
 }
 
 }  // namespace clockshim

@@ -18,12 +18,17 @@ void Timeline<Source>::learn_width(Chain& chain, TickDelta width) noexcept {
 
 // What the old segment says against what the real clock says: recorded as the largest error that the bracket allows.
 template <TimeSource Source>
-void Timeline<Source>::measure(Chain& chain, const Record& record, const Sample& s) noexcept {
-  chain.resyncs.fetch_add(1, std::memory_order_relaxed);
+void Timeline<Source>::measure(const Record& record, const Sample& s) noexcept {
   if (!record.segment.covers(s.before) || !record.segment.covers(s.before + s.width)) return;
   const Nanos least = magnitude(record.segment.at(s.before) - s.real);
   const Nanos most = magnitude(record.segment.at(s.before + s.width) - s.real);
-  accuracy_.record(least > most ? least : most, settings_.tolerance);
+  record_->accuracy.record(least > most ? least : most, settings_.tolerance);
+}
+
+template <TimeSource Source>
+void Timeline<Source>::resynced(const Call& call, const CoarsePair& coarse) noexcept {
+  record_->clocks[call.id].resyncs.fetch_add(1, std::memory_order_relaxed);
+  if (coarse.monotonic.raw() != 0) record_->last_resync.store(coarse.monotonic.raw(), std::memory_order_relaxed);
 }
 
 // What serve() holds the segment against from now on. `coarse` was read before the sample: a step in between is found at the
@@ -39,7 +44,7 @@ void Timeline<Source>::place_guard(Record& next, const Sample& s, const CoarsePa
 // blame. Once may be a machine that slept; twice without an agreement in between is two counters.
 template <TimeSource Source>
 void Timeline<Source>::contradicted(const Call& call, unsigned cpu, const Record& record) noexcept {
-  disturbances_.fetch_add(1, std::memory_order_relaxed);
+  count_disturbance();
   const bool clock_to_blame = call.id == CLOCK_TAI || (call.id == CLOCK_REALTIME && settings_.coarse_tick.raw() == 0);
   if (call.domain != kCommon || clock_to_blame || cpu == record.cpu) return;
   std::atomic<std::uint32_t>& so_far = chains_[kCommon][call.id].contradictions;
@@ -51,7 +56,7 @@ template <TimeSource Source>
 void Timeline<Source>::disturbed(const Call& call, PublishedWord word, const Record& record, unsigned cpu,
                                  const CoarsePair* stepped) noexcept {
   if (stepped != nullptr) {
-    disturbances_.fetch_add(1, std::memory_order_relaxed);
+    count_disturbance();
     return close_stepping(stepped->wall());
   }
   if (close(word, Closed::disturbed)) contradicted(call, cpu, record);
@@ -95,7 +100,8 @@ bool Timeline<Source>::refresh(const Call& call, Source& source, PublishedWord w
   next.segment = next_segment(next.calibration, s, joint, length, settings_.granularity);
   next.gate = TickDelta{0};  // the first call behind the joint looks
   place_guard(next, s, coarse);
-  measure(chain, record, s);
+  resynced(call, coarse);
+  measure(record, s);
   publish(call, source, head, next);
   if (call.domain == kCommon && (how() & kPerCpu) != 0) settle(call.id);
   return true;
@@ -188,17 +194,18 @@ auto Timeline<Source>::begin(const Call& call, Source& source, PublishedWord hea
     const Nanos length = segment_length(next.calibration, unknown, settings_.tolerance);
     if (length.raw() == 0) {
       // One sample may have been preempted, so many in a row were not. A rate that is uncertain gets better by waiting.
-      const bool never_served = chain.resyncs.load(std::memory_order_relaxed) == 0;
+      const bool never_served = !chain.served.load(std::memory_order_relaxed);
       const bool can_be = reachable(next.calibration, unknown, settings_.tolerance);
       if (!can_be && never_served && chain.too_wide.fetch_add(1, std::memory_order_relaxed) >= policy::kAttempts)
-        unreachable_best_[call.id].store(reachable_tolerance(next.calibration, unknown).raw(), std::memory_order_relaxed);
+        cant_be_kept(call.id, reachable_tolerance(next.calibration, unknown));
       return Turn::real;
     }
     const Nanos arrival = late_estimate(next.calibration, s, s.before, settings_.granularity);
     const Joint joint{s.before, std::max(arrival, floor), floor - arrival > Nanos{settings_.tolerance.raw() / 2}};
     next.segment = next_segment(next.calibration, s, joint, length, settings_.granularity);
     next.gate = std::min(next.segment.length, to_ticks(policy::kCheckInterval, next.calibration.rate));
-    chain.resyncs.fetch_add(1, std::memory_order_relaxed);
+    chain.served.store(true, std::memory_order_relaxed);
+    resynced(call, coarse);
   } else if (last != nullptr && last->segment.length.raw() == 0 && next.calibration.newer.before == last->calibration.newer.before) {
     return Turn::real;  // the baseline is still too short: nothing new to publish
   }

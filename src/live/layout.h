@@ -17,7 +17,7 @@ namespace clockshim::live {
 
 inline constexpr char kMagic[8] = {'c', 'l', 'o', 'c', 'k', 's', 'h', 'm'};
 inline constexpr std::uint32_t kVersion = 1;
-inline constexpr char kEnding[] = ".live";  // of a file's name, behind PID-TIME (start, in hexadecimal nanoseconds)
+inline constexpr char kEnding[] = ".live";  // of a file's name, behind PID-TICKS (Header::start_ticks, hexadecimal), or PID-TICKS.N behind exec
 
 // States of an appended record.
 inline constexpr std::uint32_t kFree = 0;
@@ -123,6 +123,7 @@ struct SharedEntry {
 };
 struct SharedCounts {
   std::atomic<std::uint64_t> dropped;          // calls that no table had room for
+  std::atomic<std::uint64_t> dropped_samples;  // stacks that there was no room for
   std::atomic<std::uint64_t> real[kClockIds];  // calls that the real function answered
   SharedEntry entries[kSharedSites];
 };

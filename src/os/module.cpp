@@ -53,6 +53,33 @@ bool find_module(std::uintptr_t address, Module& out) noexcept {
   return true;
 }
 
+std::span<const std::uint8_t> find_build_id(const Module& module) noexcept {
+  // What a module maps first is its file's start, with the ELF header; where it is not, the note is not looked for.
+  const auto mapped = [&](std::uintptr_t at, std::size_t size) {
+    return at >= module.map_start && at <= module.map_end && size <= module.map_end - at;
+  };
+  if (!mapped(module.map_start, sizeof(Elf64_Ehdr))) return {};
+  const auto* elf = reinterpret_cast<const Elf64_Ehdr*>(module.map_start);
+  if (std::memcmp(elf->e_ident, ELFMAG, SELFMAG) != 0 || elf->e_phentsize != sizeof(Elf64_Phdr)) return {};
+  const std::uintptr_t headers = module.map_start + elf->e_phoff;
+  if (!mapped(headers, elf->e_phnum * sizeof(Elf64_Phdr))) return {};
+  for (const auto& header : std::span(reinterpret_cast<const Elf64_Phdr*>(headers), elf->e_phnum)) {
+    const std::uintptr_t start = module.load_bias + header.p_vaddr;
+    if (header.p_type != PT_NOTE || !mapped(start, header.p_memsz)) continue;
+    for (std::uintptr_t at = start; at + sizeof(Elf64_Nhdr) <= start + header.p_memsz;) {
+      const auto* note = reinterpret_cast<const Elf64_Nhdr*>(at);
+      const auto padded = [](std::size_t size) { return (size + 3) & ~std::size_t{3}; };
+      const std::uintptr_t content = at + sizeof *note + padded(note->n_namesz);
+      const bool whole = padded(note->n_namesz) <= header.p_memsz && note->n_descsz <= header.p_memsz && content + note->n_descsz <= start + header.p_memsz;
+      if (!whole) break;
+      const bool gnu = note->n_namesz == sizeof ELF_NOTE_GNU && std::memcmp(note + 1, ELF_NOTE_GNU, sizeof ELF_NOTE_GNU) == 0;
+      if (gnu && note->n_type == NT_GNU_BUILD_ID) return {reinterpret_cast<const std::uint8_t*>(content), note->n_descsz};
+      at = content + padded(note->n_descsz);
+    }
+  }
+  return {};
+}
+
 CodeRange find_dynamic_symbol(const Module& module, std::string_view name) noexcept {
   const SymbolTable table = symbol_table(module);
   if (table.symbols == nullptr || table.strings == nullptr || table.gnu_hash == nullptr) return {};

@@ -5,6 +5,7 @@
 #include <elf.h>
 
 #include <cstdint>
+#include <span>
 #include <string_view>
 
 namespace clockshim {
@@ -16,10 +17,14 @@ struct Module {
   const char* path = nullptr;                   // "" for the executable
   const std::uint8_t* unwind_header = nullptr;  // .eh_frame_hdr, or null
   const Elf64_Dyn* dynamic = nullptr;
+  std::span<const std::uint8_t> build_id{};  // as find_build_id() found it
 };
 
 // False: no module there (JIT code, or glibc older than 2.35).
 bool find_module(std::uintptr_t address, Module& out) noexcept;
+
+// The module's build-id, from its note in memory; empty where it has none.
+std::span<const std::uint8_t> find_build_id(const Module& module) noexcept;
 
 // The range of a function that the module defines under this dynamic symbol, or an empty one.
 struct CodeRange {

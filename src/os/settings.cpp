@@ -2,6 +2,8 @@
 
 #include <fnmatch.h>
 
+#include <algorithm>
+#include <charconv>
 #include <initializer_list>
 #include <utility>
 
@@ -10,6 +12,7 @@
 namespace clockshim {
 namespace {
 
+constexpr std::size_t kLongestFolder = 200;  // a file's path has to fit into 256 bytes
 constexpr std::string_view kTimeDaemons = "chronyd,ntpd,ptp4l,phc2sys,timesyncd,systemd-timesyn*,openntpd,ntpsec";
 
 std::string complaint(std::string_view name, std::string_view value, std::string_view right) {
@@ -55,6 +58,34 @@ void read_tolerance(const char* value, Settings& s) {
   }
 }
 
+constexpr std::uint32_t kStacksEvery = 1000;  // some 2 us of work each: a thousandth of a busy thread's time, and less
+
+void read_profile(std::string_view value, Settings& s) {
+  constexpr std::string_view kSampled = "stacks:";
+  const char* const end = value.data() + value.size();
+  if (value == "off") {
+    s.profile = Profile::off;
+  } else if (value == "sites") {
+    s.profile = Profile::sites;
+  } else if (value == "stacks") {
+    s.profile = Profile::stacks;
+    s.stacks_every = kStacksEvery;
+  } else if (const auto digits = value.substr(std::min(value.size(), kSampled.size()));
+             value.starts_with(kSampled) && std::from_chars(digits.data(), end, s.stacks_every).ptr == end && s.stacks_every > 0) {
+    s.profile = Profile::stacks;
+  } else {
+    s.errors.push_back(complaint("CLOCKSHIM_PROFILE", value, "must be off, sites, stacks or stacks:N (one call in N, N from 1 to 4294967295)"));
+  }
+}
+
+void read_folder(std::string_view value, Settings& s) {
+  if (value.starts_with('/') && value.size() < kLongestFolder) {
+    s.dir = value;
+  } else {
+    s.errors.push_back(complaint("CLOCKSHIM_DIR", value, "must be an absolute path of less than 200 characters"));
+  }
+}
+
 void read_clocks(const char* value, Settings& s) {
   s.clocks = 0;
   bool good = true;
@@ -80,7 +111,7 @@ Settings read_settings(const char* (*variable)(const char* name)) {
   if (const char* value = variable("CLOCKSHIM_TOLERANCE")) read_tolerance(value, s);
   if (const char* value = variable("CLOCKSHIM_CLOCKS")) read_clocks(value, s);
   read_choice(variable, "CLOCKSHIM_ORDER", {{"strict", Order::strict}, {"relaxed", Order::relaxed}}, s.order, s.errors);
-  read_choice(variable, "CLOCKSHIM_PROFILE", {{"off", Profile::off}, {"sites", Profile::sites}}, s.profile, s.errors);
+  if (const char* value = variable("CLOCKSHIM_PROFILE")) read_profile(value, s);
   read_choice(variable, "CLOCKSHIM_COUNTERS", {{"auto", Counters::automatic}, {"agree", Counters::agree}, {"disagree", Counters::disagree}},
               s.counters, s.errors);
   read_choice(variable, "CLOCKSHIM_FOLLOW", {{"0", false}, {"1", true}}, s.follow, s.errors);
@@ -92,6 +123,7 @@ Settings read_settings(const char* (*variable)(const char* name)) {
     s.report = value;
     if (s.report.empty()) s.errors.push_back(complaint("CLOCKSHIM_REPORT", value, "must be stderr, none, or a path"));
   }
+  if (const char* value = variable("CLOCKSHIM_DIR")) read_folder(value, s);
   if (const char* value = variable("CLOCKSHIM_ONLY")) s.only = value;
   if (const char* value = variable("CLOCKSHIM_SKIP")) s.skip = value;
   return s;

@@ -2,6 +2,7 @@
 // runs on with real time: nothing is guessed. docs/configuration.md is the text for users.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -12,7 +13,7 @@
 namespace clockshim {
 
 enum class Order { strict, relaxed };
-enum class Profile { off, sites };
+enum class Profile { off, sites, stacks };
 // Whether the CPUs' counters agree: found out and followed, or taken for granted at start.
 enum class Counters { automatic, agree, disagree };
 enum class LogLevel { off, error, warn, info, debug };
@@ -21,6 +22,7 @@ struct Settings {
   Nanos tolerance = microseconds(10);
   Order order = Order::strict;
   Profile profile = Profile::sites;
+  std::uint32_t stacks_every = 0;  // profile stacks: the stack of one call in so many is kept
   Counters counters = Counters::automatic;
   LogLevel log = LogLevel::warn;
   ClockMask clocks = all_servable();
@@ -28,6 +30,7 @@ struct Settings {
   bool follow = true;
   std::string only;
   std::string skip;
+  std::string dir;  // of live files; "": /dev/shm/clockshim-UID
   // One line each: the setting, its value, what would be right.
   std::vector<std::string> errors;
 };

@@ -1,4 +1,4 @@
-// From the counters to a Report. At exit: allocates, reads symbol files.
+// From the process's own region to a Report with names. At exit: allocates, reads symbol files.
 #pragma once
 
 #include "preload/state.h"
@@ -6,6 +6,7 @@
 
 namespace clockshim {
 
-Report collect_report(const ProcessState& state);
+// `filtered`: no file may be opened any more, and callers stay without names.
+Report collect_report(const ProcessState& state, bool filtered);
 
 }  // namespace clockshim

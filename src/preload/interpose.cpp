@@ -11,6 +11,7 @@
 #include "clock/served_clock.h"
 #include "os/real_clock.h"
 #include "preload/lifecycle.h"
+#include "preload/live_file.h"
 
 namespace clockshim {
 namespace {
@@ -64,12 +65,14 @@ CLOCKSHIM_SLOW int gettimeofday_slow(timeval* tv, void* tz) noexcept {
   return 0;
 }
 
+CLOCKSHIM_SLOW int timespec_get_real(timespec* ts, int base) noexcept {
+  if (base != TIME_UTC) return real_timespec_get(ts, base);
+  return real::clock_gettime(CLOCK_REALTIME, ts) == 0 ? base : 0;
+}
+
 CLOCKSHIM_SLOW int timespec_get_slow(timespec* ts, int base) noexcept {
   timespec now;
-  if (!resynced(CLOCK_REALTIME, ts != nullptr && base == TIME_UTC, now)) {
-    if (base != TIME_UTC) return real_timespec_get(ts, base);
-    return real::clock_gettime(CLOCK_REALTIME, ts) == 0 ? base : 0;
-  }
+  if (!resynced(CLOCK_REALTIME, ts != nullptr && base == TIME_UTC, now)) return timespec_get_real(ts, base);
   *ts = now;
   return base;
 }
@@ -116,7 +119,10 @@ CLOCKSHIM_NOINLINE int timespec_get_elsewhere(timespec* ts, int base, Ticks tick
   return finish_timespec_get(ts, base, ticks);
 }
 
-// The same functions where the CPUs' counters disagree.
+// Before start and in a child that was just forked there is something to do first. False: leave this call alone.
+CLOCKSHIM_INLINE bool awake(std::uint8_t& how) noexcept { return CLOCKSHIM_LIKELY((how & kAwake) != 0) || follow_fork(how); }
+
+// The same functions where the CPUs' counters disagree, and for a process's first call.
 CLOCKSHIM_INLINE void count_here(unsigned clock, Function function, void* pc, void* stack, void* frame) noexcept {
   const SiteKey site = key_of(pc, clock, function);
   if (CLOCKSHIM_LIKELY(SiteTable::count_again(site)) || CLOCKSHIM_LIKELY(SiteTable::count_behind(site, frame_of(pc, stack, frame)))) return;
@@ -124,6 +130,7 @@ CLOCKSHIM_INLINE void count_here(unsigned clock, Function function, void* pc, vo
 }
 
 CLOCKSHIM_NOINLINE int clock_gettime_here(clockid_t id, timespec* tp, std::uint8_t how, void* pc, void* stack, void* frame) noexcept {
+  if (CLOCKSHIM_UNLIKELY(!awake(how))) return real::clock_gettime(id, tp);
   count_here(clock_index(id), Function::clock_gettime, pc, stack, frame);
   timespec now;
   if (CLOCKSHIM_UNLIKELY(tp == nullptr || !g_clock.read_here(static_cast<unsigned>(id), how, now))) return clock_gettime_slow(id, tp);
@@ -132,6 +139,7 @@ CLOCKSHIM_NOINLINE int clock_gettime_here(clockid_t id, timespec* tp, std::uint8
 }
 
 CLOCKSHIM_NOINLINE int gettimeofday_here(timeval* tv, void* tz, std::uint8_t how, void* pc, void* stack, void* frame) noexcept {
+  if (CLOCKSHIM_UNLIKELY(!awake(how))) return real::gettimeofday(tv, tz);
   count_here(CLOCK_REALTIME, Function::gettimeofday, pc, stack, frame);
   timespec now;
   if (CLOCKSHIM_UNLIKELY(tv == nullptr || tz != nullptr || !g_clock.read_here(CLOCK_REALTIME, how, now))) return gettimeofday_slow(tv, tz);
@@ -141,6 +149,7 @@ CLOCKSHIM_NOINLINE int gettimeofday_here(timeval* tv, void* tz, std::uint8_t how
 }
 
 CLOCKSHIM_NOINLINE int timespec_get_here(timespec* ts, int base, std::uint8_t how, void* pc, void* stack, void* frame) noexcept {
+  if (CLOCKSHIM_UNLIKELY(!awake(how))) return timespec_get_real(ts, base);
   count_here(CLOCK_REALTIME, Function::timespec_get, pc, stack, frame);
   timespec now;
   if (CLOCKSHIM_UNLIKELY(ts == nullptr || base != TIME_UTC || !g_clock.read_here(CLOCK_REALTIME, how, now)))
@@ -151,13 +160,13 @@ CLOCKSHIM_NOINLINE int timespec_get_here(timespec* ts, int base, std::uint8_t ho
 
 // The counter first: what follows runs while it is being read.
 #define CLOCKSHIM_READ_COUNTER_OR(HERE)                        \
-  const std::uint8_t how = g_clock.timeline.how();             \
-  Ticks ticks;                                                 \
-  if (CLOCKSHIM_LIKELY(how == 0)) {                            \
-    ticks = Arch::ordered();                                   \
-  } else {                                                     \
-    if (CLOCKSHIM_UNLIKELY((how & kPerCpu) != 0)) return HERE; \
-    ticks = Arch::unordered();                                 \
+  const std::uint8_t how = g_clock.first_look.how.load(std::memory_order_acquire);      \
+  Ticks ticks;                                                                          \
+  if (CLOCKSHIM_LIKELY(how == kAwake)) {                                                \
+    ticks = Arch::ordered();                                                            \
+  } else {                                                                              \
+    if (CLOCKSHIM_UNLIKELY(how != (kAwake | kRelaxed))) return HERE;                    \
+    ticks = Arch::unordered();                                                          \
   }
 
 }  // namespace

@@ -17,13 +17,16 @@
 #include "arch/counter.h"
 #include "arch/cpu_features.h"
 #include "base/duration.h"
+#include "callsite/full_stacks.h"
 #include "callsite/site_table.h"
 #include "callsite/stack.h"
 #include "clock/served_clock.h"
+#include "live/region.h"
 #include "os/clocksource.h"
 #include "os/log.h"
 #include "os/real_clock.h"
-#include "preload/collect.h"
+#include "preload/exit_report.h"
+#include "preload/live_file.h"
 #include "preload/state.h"
 
 namespace clockshim {
@@ -44,10 +47,6 @@ std::string executable_path() {
   const ssize_t length = readlink("/proc/self/exe", path, sizeof path);
   return length > 0 ? std::string(path, static_cast<std::size_t>(length)) : "";
 }
-
-// On standard error, a process that asked less often than this gets one line: else the children of a shell script, each with
-// its two or three calls, would bury the report that matters.
-constexpr std::uint64_t kTooFewToTell = 100;
 
 // Whether reading the counter costs more than the clock itself: trapped by a hypervisor, or by the kernel. In ticks of that
 // counter, so no time base is needed.
@@ -80,10 +79,9 @@ std::string reason_to_pass_through(const ProcessState& state) {
   return "";
 }
 
-// Chooses between one timeline for all CPUs and one for each, and starts serving; or says why not.
-std::string start_timeline(ProcessState& state) {
+// Chooses between one timeline for all CPUs and one for each; or says why there can be none.
+std::string plan_timeline(ProcessState& state, TimelineSettings& timeline) {
   const Settings& settings = state.settings;
-  TimelineSettings timeline;
   timeline.cpus = static_cast<unsigned>(std::max(1L, sysconf(_SC_NPROCESSORS_CONF)));
   timeline.can_tell_cpus = g_clock.counter.find();
   const bool vouched = state.clocksource == "tsc" || settings.counters == Counters::agree;
@@ -96,7 +94,6 @@ std::string start_timeline(ProcessState& state) {
   timeline.relaxed = settings.order == Order::relaxed;
   timeline.granularity = clocksource_granularity(state.clocksource);
   timeline.coarse_tick = coarse_tick();
-  g_clock.timeline.start(timeline);
   state.mode = timeline.per_cpu ? "percpu" : "coherent";
   if (settings.counters != Counters::automatic) {
     state.mode_reason = timeline.per_cpu ? "CLOCKSHIM_COUNTERS=disagree" : "CLOCKSHIM_COUNTERS=agree";
@@ -107,27 +104,6 @@ std::string start_timeline(ProcessState& state) {
   }
   return "";
 }
-
-PathFacts path_facts(const ProcessState& state) {
-  char host[256] = "unknown";
-  gethostname(host, sizeof host - 1);
-  return {getpid(), state.program, host, state.started_at};
-}
-
-// What is wrong with the report's path as it stands now, or "". What only shows when it is written (a full disk) is told then.
-std::string report_path_problem(const std::string& path) {
-  struct stat info;
-  if (stat(path.c_str(), &info) == 0) {
-    if (S_ISDIR(info.st_mode)) return "is a directory; must be stderr, none, or a path of a file";
-    return access(path.c_str(), W_OK) == 0 ? "" : std::strerror(errno);
-  }
-  const auto slash = path.rfind('/');
-  const std::string folder = slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
-  if (access(folder.c_str(), W_OK) == 0) return "";
-  return "can't be made in " + folder + ": " + std::strerror(errno);
-}
-
-bool report_is_path(const Settings& settings) { return settings.report != "stderr" && settings.report != "none"; }
 
 // CLOCKSHIM_FOLLOW=0: only the process that `clockshim run` started, which it names here.
 bool followed(Settings& settings) {
@@ -159,7 +135,7 @@ void start(ProcessState& state) {
   state.contained = seccomp_filtered() && privileges_may_grow();
   state.executable = executable_path();  // now: the process may be in a chroot or behind a filter when it ends
   if (report_is_path(settings) && !settings.report.empty()) {
-    const std::string problem = report_path_problem(expand_path(settings.report, path_facts(state)));
+    const std::string problem = report_path_problem(state);
     state.report_unwritable = !problem.empty();
     if (!problem.empty()) settings.errors.push_back("CLOCKSHIM_REPORT=\"" + settings.report + "\": " + problem);
   }
@@ -173,56 +149,30 @@ void start(ProcessState& state) {
       state.notes.push_back(reason + ": callers behind wrappers such as std::chrono are not told apart");
       say(LogLevel::warn, settings.log, state.notes.back());
     }
-    if (!g_sites.wipe_on_fork())
-      state.notes.push_back("this kernel can't wipe memory on fork (4.14 can): a child's counts include its parent's");
   }
   state.clocksource = current_clocksource();
+  TimelineSettings timeline;
   std::string passed = reason_to_pass_through(state);
-  if (passed.empty()) passed = start_timeline(state);
+  if (passed.empty()) passed = plan_timeline(state, timeline);
   if (!passed.empty()) {
     state.mode = "passthrough";
     state.mode_reason = passed;
     if (settings.errors.empty() && settings.tolerance != Nanos{0})
       say(LogLevel::warn, settings.log, state.program + " runs on with real time, uncached: " + passed);
   }
+  if (const std::string problem = g_uncounted ? "" : open_live_file(state); !problem.empty()) {
+    state.notes.push_back(problem);
+    say(LogLevel::warn, settings.log, state.program + ": " + problem + "; counts are told at exit only");
+  }
+  if (passed.empty()) {
+    g_clock.timeline.start(timeline, live::g_region.clock);
+    if (!g_uncounted) release_at_thread_end(&SiteTable::detach);
+  }
+  g_stacks.sample_every(settings.stacks_every);
+  g_clock.wake();
+  expect_forks();
   say(LogLevel::info, settings.log,
       state.program + ": mode " + state.mode + " (" + state.mode_reason + "), tolerance " + format_duration(settings.tolerance));
-}
-
-// A child must not write over its parent's report: without %p in the path, it adds its own number.
-std::string report_path(const ProcessState& state) {
-  std::string path = expand_path(state.settings.report, path_facts(state));
-  if (getpid() != state.pid && state.settings.report.find("%p") == std::string::npos) path += "." + std::to_string(getpid());
-  return path;
-}
-
-bool write_report(const std::string& path, const std::string& text, std::string& problem) {
-  const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0644);
-  int error = fd < 0 ? errno : write_all(fd, text);
-  if (fd >= 0 && close(fd) != 0 && error == 0) error = errno;
-  if (error != 0) problem = std::strerror(error);
-  return error == 0;
-}
-
-void finish(const ProcessState& state) {
-  const Settings& settings = state.settings;
-  if (!state.active || settings.report == "none") return;
-  const Report report = collect_report(state);
-  if (report.clocks.empty()) return;  // never asked for the time: nothing to tell
-  if (report_is_path(settings) && !settings.report.empty() && !state.report_unwritable) {
-    const std::string path = report_path(state);
-    const bool json = path.size() >= 5 && path.compare(path.size() - 5, 5, ".json") == 0;
-    std::string problem;
-    if (write_report(path, json ? render_json(report) : render_text(report), problem)) return;
-    say(LogLevel::error, settings.log,
-        "CLOCKSHIM_REPORT=\"" + settings.report + "\": " + path + " could not be written: " + problem + "; here is the report");
-  } else if (settings.report == "stderr" && !g_uncounted && report.calls() < kTooFewToTell) {
-    say(LogLevel::warn, settings.log,
-        state.program + "[" + std::to_string(report.pid) + "] asked for the time " + std::to_string(report.calls()) +
-            " times; CLOCKSHIM_REPORT=PATH tells who");
-    return;
-  }
-  if (stderr_is_still_ours()) write_all(STDERR_FILENO, render_text(report));
 }
 
 }  // namespace
@@ -256,7 +206,7 @@ __attribute__((destructor)) static void clockshim_finish() {
   if (g_state == nullptr) return;
   const int saved_errno = errno;
   try {
-    finish(*g_state);
+    tell(*g_state);
   } catch (...) {
     // Out of memory at exit: the report is lost, the host's exit is not.
   }

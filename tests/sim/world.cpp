@@ -65,7 +65,8 @@ class World {
                      .relaxed = plan_.relaxed,
                      .per_cpu = plan_.per_cpu,
                      .can_tell_cpus = true,
-                     .may_promote = plan_.may_promote});
+                     .may_promote = plan_.may_promote},
+                    record_);
     g_world = this;
     deal_accesses();
     fibers_.run();
@@ -76,7 +77,7 @@ class World {
     if (!checker_.failed() && plan_.late_side && outcome_.served < outcome_.reads / 2) outcome_.failure = "hardly anything is served";
     outcome_.worst_error = checker_.worst_error();
     outcome_.detections = checker_.detections();
-    for (const clockid_t id : plan_.clocks) outcome_.resyncs += timeline_.status(static_cast<unsigned>(id)).resyncs;
+    for (const clockid_t id : plan_.clocks) outcome_.resyncs += record_.clocks[id].resyncs.load();
     if (verbose_ && checker_.failed())
       for (const Read& read : checker_.last_reads()) std::printf("%s\n", checker_.describe(read).c_str());
     madvise(&g_memory, sizeof g_memory, MADV_DONTNEED);

@@ -1,0 +1,107 @@
+#include "callsite/full_stacks.h"
+
+#include <algorithm>
+
+#include "arch/counter.h"
+
+extern "C" void* __libc_stack_end;  // ld.so's: where the main thread's stack began
+
+namespace clockshim {
+
+namespace {
+
+// How far above the innermost frame a stack is followed. A table that leads further away is not believed.
+constexpr std::uintptr_t kStackReach = 1U << 20;
+constexpr std::uintptr_t kLargestStack = 64U << 20;  // further from its top, an address is taken not to be on that stack
+constexpr std::uint64_t kNone = ~0ULL;               // no FrameRule packs to this
+
+// Up to where the stack is certainly mapped, seen from an address on it: the C library puts the thread control block above
+// the stack of each thread that it makes, and knows where the main thread's stack ends. Elsewhere (coroutines, alternate
+// signal stacks): nothing is certain, and the stack is not followed.
+std::uintptr_t stack_limit(std::uintptr_t stack) noexcept {
+  const std::uintptr_t tops[] = {reinterpret_cast<std::uintptr_t>(__libc_stack_end), Arch::thread_pointer()};
+  for (const std::uintptr_t top : tops) {
+    if (top > stack && top - stack < kLargestStack) return std::min(top, stack + kStackReach);
+  }
+  return stack;
+}
+
+// Knuth's multiplicative hash, by 2^64 / phi.
+unsigned home_of(std::uint64_t key, unsigned bits) { return static_cast<unsigned>(key * 0x9E3779B97F4A7C15ULL >> (64 - bits)); }
+
+}  // namespace
+
+constinit FullStacks g_stacks;
+CLOCKSHIM_TLS std::uint32_t FullStacks::t_until_due_ = 0;
+
+bool FullStacks::rule_of(std::uintptr_t pc, bool may_learn, FrameRule& out) noexcept {
+  constexpr unsigned kProbes = 16;
+  for (unsigned probe = 0; probe < kProbes; ++probe) {
+    Rule& rule = rules_[(home_of(pc, kRuleBits) + probe) % kRules];
+    std::uint64_t there = 0;
+    if (!rule.pc.compare_exchange_strong(there, pc, std::memory_order_acq_rel) && there != pc) continue;
+    std::uint64_t word = rule.word.load(std::memory_order_acquire);
+    if (word == 0 && may_learn) {
+      word = learn_rule(pc, out) ? out.packed() : kNone;
+      rule.word.store(word, std::memory_order_release);
+    }
+    if (word == 0 || word == kNone) return false;
+    out = FrameRule::unpacked(word);
+    return true;
+  }
+  return may_learn && learn_rule(pc, out);  // this corner of the table is full
+}
+
+unsigned FullStacks::walk(Frame frame, std::uint64_t* out, unsigned most, bool may_learn, bool& cut) noexcept {
+  const std::uintptr_t limit = stack_limit(frame.stack);
+  unsigned depth = 0;
+  cut = false;
+  for (FrameRule rule; rule_of(frame.pc, may_learn, rule);) {
+    const std::uintptr_t cfa = rule.cfa(frame);
+    if (cfa <= frame.stack || cfa > limit) return depth;
+    frame = rule.caller_of(frame);
+    if (frame.pc == 0) return depth;
+    if (depth == most) {
+      cut = true;
+      return depth;
+    }
+    out[depth++] = frame.pc;  // also where no module is: JIT code, to which a map may give a name; the walk ends there
+  }
+  return depth;
+}
+
+bool FullStacks::due() noexcept {
+  if (every_ == 0) return false;
+  if (t_until_due_ == 0) t_until_due_ = 1 + static_cast<std::uint32_t>(home_of(Arch::unordered().raw(), 32) % every_);
+  return --t_until_due_ == 0 && (t_until_due_ = every_) != 0;
+}
+
+void FullStacks::sample(live::Region& region, SiteKey key, const Frame& caller, bool may_learn) noexcept {
+  std::uint64_t pcs[live::kStackDepth];
+  pcs[0] = caller.pc;
+  bool cut = false;
+  const unsigned depth = 1 + walk(caller, pcs + 1, live::kStackDepth - 1, may_learn, cut);
+  for (unsigned i = 1; i < depth; ++i) key = key.behind(pcs[i]);
+  for (unsigned probe = 0; probe < live::kStacks; ++probe) {
+    live::StackRecord& record = region.stacks[(home_of(key.raw(), live::kStackBits) + probe) % live::kStacks];
+    std::uint64_t there = 0;
+    if (!record.key.compare_exchange_strong(there, key.raw(), std::memory_order_acq_rel) && there != key.raw()) continue;
+    record.samples.fetch_add(1, std::memory_order_relaxed);
+    std::uint32_t state = live::kFree;
+    if (!record.state.compare_exchange_strong(state, live::kWriting, std::memory_order_acq_rel)) return;  // known, or at it
+    std::copy_n(pcs, depth, record.pc);
+    record.depth = static_cast<std::uint16_t>(depth);
+    record.cut = cut ? 1 : 0;
+    record.state.store(live::kValid, std::memory_order_release);
+    return;
+  }
+  region.shared.dropped_samples.fetch_add(1, std::memory_order_relaxed);
+}
+
+void FullStacks::forget(std::uintptr_t start, std::uintptr_t end) noexcept {
+  for (Rule& rule : rules_) {
+    if (rule.pc.load(std::memory_order_acquire) - start < end - start) rule.word.store(0, std::memory_order_release);
+  }
+}
+
+}  // namespace clockshim

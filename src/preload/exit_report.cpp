@@ -1,0 +1,92 @@
+#include "preload/exit_report.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "os/clocksource.h"
+#include "os/log.h"
+#include "preload/collect.h"
+#include "preload/lifecycle.h"
+#include "preload/live_file.h"
+
+namespace clockshim {
+namespace {
+
+// On standard error, a process that asked less often than this gets one line: else the children of a shell script, each with
+// its two or three calls, would bury the report that matters.
+constexpr std::uint64_t kTooFewToTell = 100;
+
+PathFacts path_facts(const ProcessState& state) {
+  char host[256] = "unknown";
+  gethostname(host, sizeof host - 1);
+  return {getpid(), state.program, host, state.started_at};
+}
+
+std::string problem_of(const std::string& path) {
+  struct stat info;
+  if (stat(path.c_str(), &info) == 0) {
+    if (S_ISDIR(info.st_mode)) return "is a directory; must be stderr, none, or a path of a file";
+    return access(path.c_str(), W_OK) == 0 ? "" : std::strerror(errno);
+  }
+  const auto slash = path.rfind('/');
+  const std::string folder = slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
+  if (access(folder.c_str(), W_OK) == 0) return "";
+  return "can't be made in " + folder + ": " + std::strerror(errno);
+}
+
+// A child must not write over its parent's report: without %p in the path, it adds its own number.
+std::string report_path(const ProcessState& state) {
+  std::string path = expand_path(state.settings.report, path_facts(state));
+  if (getpid() != state.pid && state.settings.report.find("%p") == std::string::npos) path += "." + std::to_string(getpid());
+  return path;
+}
+
+bool write_report(const std::string& path, const std::string& text, std::string& problem) {
+  const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0644);
+  int error = fd < 0 ? errno : write_all(fd, text);
+  if (fd >= 0 && close(fd) != 0 && error == 0) error = errno;
+  if (error != 0) problem = std::strerror(error);
+  return error == 0;
+}
+
+// Whether all that is to be told was told.
+bool tell_report(const ProcessState& state, const Report& report) {
+  const Settings& settings = state.settings;
+  if (report.clocks.empty()) return true;  // never asked for the time: nothing to tell
+  if (report_is_path(settings) && !settings.report.empty() && !state.report_unwritable) {
+    const std::string path = report_path(state);
+    const bool json = path.size() >= 5 && path.compare(path.size() - 5, 5, ".json") == 0;
+    std::string problem;
+    if (write_report(path, json ? render_json(report) : render_text(report), problem)) return true;
+    say(LogLevel::error, settings.log,
+        "CLOCKSHIM_REPORT=\"" + settings.report + "\": " + path + " could not be written: " + problem + "; here is the report");
+  } else if (settings.report == "stderr" && !g_uncounted && report.calls() < kTooFewToTell) {
+    say(LogLevel::warn, settings.log,
+        state.program + "[" + std::to_string(report.pid) + "] asked for the time " + std::to_string(report.calls()) +
+            " times; CLOCKSHIM_REPORT=PATH tells who");
+    return true;
+  }
+  return stderr_is_still_ours() && write_all(STDERR_FILENO, render_text(report)) == 0;
+}
+
+}  // namespace
+
+bool report_is_path(const Settings& settings) { return settings.report != "stderr" && settings.report != "none"; }
+
+std::string report_path_problem(const ProcessState& state) { return problem_of(expand_path(state.settings.report, path_facts(state))); }
+
+void tell(const ProcessState& state) {
+  if (!state.active || !region_is_ours()) return;
+  mark_ended();
+  if (state.settings.report == "none") return;  // and not one system call more: who wants nothing told may sit behind a filter that kills
+  // One that the program has put on itself may forbid to open and remove files. One that was there before let us do so at start.
+  const bool filtered = seccomp_filtered() && !(state.contained && privileges_may_grow());
+  const bool told = tell_report(state, collect_report(state, filtered));
+  if (!filtered) close_live_file(told);
+}
+
+}  // namespace clockshim
