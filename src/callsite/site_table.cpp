@@ -8,6 +8,7 @@
 #include "live/modules.h"
 #include "live/region.h"
 #include "os/module.h"
+#include "os/thread_index.h"
 
 namespace clockshim {
 

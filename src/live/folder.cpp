@@ -17,6 +17,8 @@ namespace clockshim::live {
 namespace {
 
 constexpr unsigned kRemovedAtOnce = 8;
+constexpr std::size_t kPage = 4096;
+constexpr off_t kFirstEntries = offsetof(Region, threads) + offsetof(ThreadTable, used);
 
 // getdents64(2)'s.
 struct Entry {
@@ -64,18 +66,30 @@ void for_each_file(int folder, F f) {
   }
 }
 
-// How many thread tables hold something: they are dealt out in order.
-std::size_t tables_in_use(int fd) {
-  std::size_t tables = 0;
-  for (; tables < kThreads; ++tables) {
-    std::uint64_t used = 0;
-    const auto at = static_cast<off_t>(offsetof(Region, threads) + tables * sizeof(ThreadTable) + offsetof(ThreadTable, used));
-    if (pread(fd, &used, sizeof used, at) != sizeof used || used == 0) break;
+bool all_zero(const std::uint64_t (&words)[kPage / sizeof(std::uint64_t)]) {
+  for (const std::uint64_t word : words) {
+    if (word != 0) return false;
   }
-  return tables;
+  return true;
+}
+
+// Gives pages back that hold nothing.
+void punch_holes(int fd) {
+  alignas(64) std::uint64_t page[kPage / sizeof(std::uint64_t)];
+  for (off_t at = 0; pread(fd, page, sizeof page, at) == sizeof page; at += kPage) {
+    if (all_zero(page)) fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, at, kPage);
+  }
 }
 
 }  // namespace
+
+void shrink(const char* path) noexcept {
+  Header header;
+  const int fd = open_ours(AT_FDCWD, path, O_RDWR, header);
+  if (fd < 0) return;
+  punch_holes(fd);
+  close(fd);
+}
 
 void bound_folder(const char* folder, const Header& self) noexcept {
   const int fd = open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -100,12 +114,12 @@ void tidy_behind_exec(const char* folder, const Header& self) noexcept {
     const int fd = open_ours(AT_FDCWD, path, O_RDWR, header);
     if (fd < 0) return;
     const bool ours = header.pid == self.pid && header.pid_namespace == self.pid_namespace;
-    const std::size_t tables = ours ? tables_in_use(fd) : 0;
-    if (ours && tables == 0) {
+    // Threads are given tables in order: where the first has no entry, nothing was counted.
+    std::uint64_t entries = 0;
+    if (ours && pread(fd, &entries, sizeof entries, kFirstEntries) == sizeof entries && entries == 0) {
       unlink(path);
     } else if (ours) {
-      const auto end = static_cast<off_t>(offsetof(Region, threads) + tables * sizeof(ThreadTable));
-      fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, end, static_cast<off_t>(kSizeWithoutStacks) - end);
+      punch_holes(fd);
     }
     close(fd);
   }

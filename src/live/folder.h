@@ -15,4 +15,7 @@ void bound_folder(const char* folder, const Header& self) noexcept;
 // leave nothing behind; the others give back the room that they reserved and did not use.
 void tidy_behind_exec(const char* folder, const Header& self) noexcept;
 
+// Gives back what a file that stays behind reserved and did not use.
+void shrink(const char* path) noexcept;
+
 }  // namespace clockshim::live

@@ -138,10 +138,10 @@ struct alignas(64) ThreadTable {
     std::uint64_t key;
     std::uint64_t count;  // or, where the key has SiteKey::kRule, a packed FrameRule
   };
+  Entry entries[kThreadSites];       // first: it saves the hot path two instructions
   std::atomic<std::uint64_t> owner;  // the thread's pointer (%fs:0); 0: free
   std::uint64_t used;                // entries
   std::uint64_t real[kClockIds];     // calls that the real function answered
-  Entry entries[kThreadSites];
 };
 
 // Full stacks, of one call in Header::stacks_every. Append-only; hashed by key. Only there where the profile is stacks.

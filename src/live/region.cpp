@@ -156,18 +156,6 @@ void describe_region(const Header& header, std::size_t size) noexcept { copy_hea
 
 bool wipe_on_fork() noexcept { return madvise(&g_region, sizeof g_region, MADV_WIPEONFORK) == 0; }
 
-void compact() noexcept {
-  // From the last page that holds something of a thread's table on; records stand in front, and most of theirs are in use.
-  const ThreadTable* last = nullptr;
-  for (const ThreadTable& table : g_region.threads) {
-    if (table.used != 0) last = &table;
-  }
-  const auto start = reinterpret_cast<std::uintptr_t>(last == nullptr ? g_region.threads : last + 1);
-  const std::uintptr_t page = (start + kPage - 1) / kPage * kPage;
-  const std::uintptr_t end = reinterpret_cast<std::uintptr_t>(&g_region) + kSizeWithoutStacks;
-  if (page < end) madvise(reinterpret_cast<void*>(page), end - page, MADV_REMOVE);
-}
-
 void identify(Header& header) noexcept {
   header.pid = static_cast<std::uint32_t>(getpid());
   header.uid = geteuid();

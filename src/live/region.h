@@ -30,9 +30,6 @@ void describe_region(const Header& header, std::size_t size) noexcept;
 // Forked children find zeros here (from Linux 4.14 on): only for a region that has no file. False: the kernel can't.
 bool wipe_on_fork() noexcept;
 
-// The end in good order: gives pages back that hold nothing. What has been counted stays to be read.
-void compact() noexcept;
-
 // Fills in what names this process for good: pid, start_ticks, pid_namespace, uid. Opens /proc files; async-signal-safe.
 void identify(Header& header) noexcept;
 

@@ -10,7 +10,8 @@ constexpr pthread_key_t kKeysInPlace = 32;
 
 constinit bool g_watched = false;
 constinit pthread_key_t g_key = 0;
-constinit void (*g_ended)() = nullptr;
+using Ended = void (*)();
+constinit Ended g_ended = nullptr;
 
 // Runs among the destructors of a thread's other keys: one that comes later and asks for the time takes a number anew, and
 // the C library comes here again (PTHREAD_DESTRUCTOR_ITERATIONS times; a number taken after that waits for the stack's reuse).

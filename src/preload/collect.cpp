@@ -8,7 +8,7 @@
 
 namespace clockshim {
 
-Report collect_report(const ProcessState& state, bool filtered) {
+Report collect_report(bool filtered) {
   Report report;
   std::string problem;
   const std::size_t size = live::g_region.header.sections[static_cast<unsigned>(live::Part::stacks)].count == 0 ? live::kSizeWithoutStacks

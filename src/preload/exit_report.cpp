@@ -85,7 +85,7 @@ void tell(const ProcessState& state) {
   if (state.settings.report == "none") return;  // and not one system call more: who wants nothing told may sit behind a filter that kills
   // One that the program has put on itself may forbid to open and remove files. One that was there before let us do so at start.
   const bool filtered = seccomp_filtered() && !(state.contained && privileges_may_grow());
-  const bool told = tell_report(state, collect_report(state, filtered));
+  const bool told = tell_report(state, collect_report(filtered));
   if (!filtered) close_live_file(told);
 }
 

@@ -158,7 +158,7 @@ void close_live_file(bool told) noexcept {
   if (told) {
     unlink(g_own.path);
   } else {
-    live::compact();
+    live::shrink(g_own.path);
   }
 }
 

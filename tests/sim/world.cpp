@@ -248,6 +248,7 @@ class World {
   std::vector<Curve> counters_;
   std::vector<Thread> threads_;
   clockshim::Timeline<SimSource>& timeline_ = g_memory.timeline;
+  clockshim::live::ClockRecord record_{};
   Ps ends_;
   bool per_cpu_ = plan_.per_cpu;
   Outcome outcome_;

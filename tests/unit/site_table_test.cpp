@@ -8,6 +8,9 @@
 #include <thread>
 #include <vector>
 
+#include "live/region.h"
+#include "os/thread_index.h"
+
 namespace clockshim {
 namespace {
 
@@ -17,7 +20,13 @@ SiteKey key(std::uintptr_t pc, unsigned clock = CLOCK_MONOTONIC) { return SiteKe
 
 std::map<std::uint64_t, std::uint64_t> counts() {
   std::map<std::uint64_t, std::uint64_t> sums;
-  g_sites.for_each_count([&](SiteKey k, std::uint64_t n) { sums[k.raw()] += n; });
+  const auto add = [&](std::uint64_t k, std::uint64_t n) {
+    if (k != 0 && (k & SiteKey::kRule) == 0) sums[k] += n;
+  };
+  for (const auto& table : live::g_region.threads) {
+    for (const auto& entry : table.entries) add(entry.key, entry.count);
+  }
+  for (const auto& entry : live::g_region.shared.entries) add(entry.key, entry.count);
   return sums;
 }
 
@@ -85,7 +94,7 @@ TEST(SiteTable, MoreSitesThanATableHoldsAreStillExact) {
   }).join();
   const auto after = counts();
   for (std::uintptr_t pc = 0; pc < 600; ++pc) ASSERT_EQ(after.at(key(0x222000 + pc).raw()), 3U) << pc;
-  EXPECT_EQ(g_sites.dropped(), 0U);
+  EXPECT_EQ(live::g_region.shared.dropped.load(), 0U);
 }
 
 TEST(SiteTable, ThreadsComeAndGoAndNothingIsLost) {
@@ -103,14 +112,40 @@ TEST(SiteTable, ThreadsComeAndGoAndNothingIsLost) {
 
 TEST(ThreadRegistry, GivesEachPointerOneNumberUntilItIsFull) {
   auto registry = std::make_unique<ThreadRegistry>();
+  bool fresh = false;
   std::map<unsigned, std::uintptr_t> owners;
   for (std::uintptr_t i = 1; i <= kMaxThreads; ++i) {
-    const unsigned index = registry->index_of(i * 0x1000);
+    const unsigned index = registry->index_of(i * 0x1000, fresh);
+    ASSERT_TRUE(fresh);
     ASSERT_LT(index, kMaxThreads);
     ASSERT_TRUE(owners.emplace(index, i).second) << "two threads with one number";
-    ASSERT_EQ(registry->index_of(i * 0x1000), index);
+    ASSERT_EQ(registry->index_of(i * 0x1000, fresh), index);
+    ASSERT_FALSE(fresh);
   }
-  EXPECT_EQ(registry->index_of(0xdead000), kNoThread);
+  EXPECT_EQ(registry->index_of(0xdead000, fresh), kNoThread);
+}
+
+TEST(ThreadRegistry, ANumberThatWasReleasedGoesToTheNextThreadAndOthersKeepTheirs) {
+  auto registry = std::make_unique<ThreadRegistry>();
+  bool fresh = false;
+  for (std::uintptr_t i = 1; i <= kMaxThreads; ++i) registry->index_of(i * 0x1000, fresh);
+  const unsigned one = registry->index_of(0x5000, fresh);
+  const unsigned other = registry->index_of(0x6000, fresh);
+  registry->release(0x5000);
+  EXPECT_EQ(registry->index_of(0x6000, fresh), other) << "found behind the place that was released";
+  EXPECT_EQ(registry->index_of(0xdead000, fresh), one);
+  EXPECT_TRUE(fresh);
+  EXPECT_EQ(registry->index_of(0xbeef000, fresh), kNoThread);
+}
+
+TEST(ThreadRegistry, AForkedChildHasOneThread) {
+  auto registry = std::make_unique<ThreadRegistry>();
+  bool fresh = false;
+  for (std::uintptr_t i = 1; i <= kMaxThreads; ++i) registry->index_of(i * 0x1000, fresh);
+  const unsigned mine = registry->index_of(0x7000, fresh);
+  registry->release_all_but(0x7000);
+  EXPECT_EQ(registry->index_of(0x7000, fresh), mine);
+  for (std::uintptr_t i = 1; i < kMaxThreads; ++i) ASSERT_NE(registry->index_of(0x100000 + i * 0x1000, fresh), kNoThread);
 }
 
 }  // namespace
