@@ -196,6 +196,7 @@ class Timeline {
     std::uint64_t step = 0;   // ticks until the next one
     bool stepped = false;     // the wall clock was, and this segment is of the time before
     bool suspicious = false;  // the line is too far from the coarse clock
+    bool ahead = false;       // and ahead of it: what a looker that was preempted never sees
   };
   Look look(const Call& call, Source& source, const Record& record) noexcept;
   static bool passed(const Call& call, Source& source, Ticks end) noexcept;

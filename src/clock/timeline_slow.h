@@ -26,7 +26,9 @@ auto Timeline<Source>::look(const Call& call, Source& source, const Record& reco
   const bool moved = seen.coarse.wall() != record.wall;
   seen.stepped = steps(call.id) && moved;
   const Nanos away = record.segment.at(call.now.ticks) - seen.coarse.monotonic - record.lead;
-  seen.suspicious = magnitude(away) > settings_.coarse_tick + policy::kCoarseSlack + settings_.tolerance;
+  const Nanos far = settings_.coarse_tick + policy::kCoarseSlack + settings_.tolerance;
+  seen.suspicious = magnitude(away) > far;
+  seen.ahead = away > far;
   // A sleep of the machine is a step of all clocks that stood still meanwhile against those that did not.
   if (call.id == CLOCK_BOOTTIME && moved) seen.suspicious = true;
   // The least cost of late, so that one preempted look does not put off the next one.
@@ -106,7 +108,7 @@ auto Timeline<Source>::turn(const Call& call, Source& source, Nanos& out) noexce
     const Ticks end = record.segment.end();
     // A counter that jumped to the other side of the joint must not take what was never served with it.
     bool beyond = !(call.now.ticks - end).backward() && passed(call, source, end);
-    if (!beyond && current != 0 && !(call.now.ticks - joint).backward()) beyond = look(call, source, record).suspicious;
+    if (!beyond && current != 0 && !(call.now.ticks - joint).backward()) beyond = look(call, source, record).ahead;
     if (current == 0 || (!(call.now.ticks - joint).backward() && !beyond)) {
       current_word.compare_exchange_strong(current, head, std::memory_order_acq_rel);
       return Turn::again;
