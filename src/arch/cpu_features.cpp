@@ -3,25 +3,19 @@
 #include <cpuid.h>
 
 namespace clockshim {
-namespace {
 
-struct Leaf {
-  unsigned a = 0;
-  unsigned b = 0;
-  unsigned c = 0;
-  unsigned d = 0;
-};
-
-Leaf leaf(unsigned number) noexcept {
-  Leaf l;
-  __get_cpuid(number, &l.a, &l.b, &l.c, &l.d);
+CpuidLeaf cpuid(unsigned number) noexcept {
+  constexpr unsigned kRange = 0xf0000000U;
+  constexpr unsigned kHypervisors = 0x40000000U;
+  CpuidLeaf l;
+  // The first leaf of a range tells the highest; not so of a CPU that has no hypervisor's.
+  if ((number & kRange) != kHypervisors && __get_cpuid_max(number & kRange, nullptr) < number) return l;
+  __cpuid_count(number, 0, l.a, l.b, l.c, l.d);
   return l;
 }
 
-}  // namespace
-
-bool counter_invariant() noexcept { return (leaf(0x80000007U).d >> 8 & 1U) != 0; }
-bool counter_tells_cpu() noexcept { return (leaf(0x80000001U).d >> 27 & 1U) != 0; }
-bool in_virtual_machine() noexcept { return (leaf(1).c >> 31 & 1U) != 0; }
+bool counter_invariant() noexcept { return (cpuid(0x80000007U).d >> 8 & 1U) != 0; }
+bool counter_tells_cpu() noexcept { return (cpuid(0x80000001U).d >> 27 & 1U) != 0; }
+bool in_virtual_machine() noexcept { return (cpuid(1).c >> 31 & 1U) != 0; }
 
 }  // namespace clockshim

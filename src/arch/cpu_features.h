@@ -4,6 +4,18 @@
 
 namespace clockshim {
 
+// The four registers that CPUID answers in.
+struct CpuidLeaf {
+  unsigned a = 0;
+  unsigned b = 0;
+  unsigned c = 0;
+  unsigned d = 0;
+};
+
+// Sub-leaf 0 of a leaf; all zero where the CPU has no such leaf. Those from 0x40000000 on are a hypervisor's, which tells by the
+// first of them how many there are; they mean nothing where in_virtual_machine() is false.
+CpuidLeaf cpuid(unsigned number) noexcept;
+
 // Whether the counter runs at a constant rate in all P-, C- and T-states: CPUID.80000007H:EDX[8] (Intel SDM vol. 3B,
 // "Invariant TSC"; AMD APM vol. 3, appendix E).
 bool counter_invariant() noexcept;

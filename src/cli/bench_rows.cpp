@@ -12,7 +12,8 @@
 namespace clockshim::cli {
 namespace {
 
-constexpr int kReadingsOnACpu = 1000;
+constexpr int kReadingsOnACpu = 100;
+constexpr std::size_t kLeastMoves = 3;  // there and back again, however short the time
 constexpr const char* kTimeofday = "gettimeofday";
 
 int raw_clock_gettime(clockid_t id, timespec* t) { return static_cast<int>(syscall(SYS_clock_gettime, id, t)); }
@@ -37,12 +38,12 @@ void note(Steps& steps, std::int64_t difference) {
 
 template <class Read>
 Steps watch(Nanos budget, Read&& read) {
+  const std::vector<int> cpus = allowed_cpus();  // before we stay on one
   const StayHere and_come_back;
-  const std::vector<int> cpus = allowed_cpus();
   Steps steps;
   const Nanos start = now();
   std::int64_t last = read();
-  for (std::size_t round = 0; now() - start < budget; ++round) {
+  for (std::size_t round = 0; round < kLeastMoves || now() - start < budget; ++round) {
     if (!cpus.empty()) move_to(cpus[round % cpus.size()]);
     for (int i = 0; i < kReadingsOnACpu; ++i) {
       const std::int64_t next = read();

@@ -1,7 +1,5 @@
 #include "cli/hypervisor.h"
 
-#include <cpuid.h>
-
 #include <algorithm>
 #include <cstring>
 
@@ -15,20 +13,7 @@ constexpr unsigned kLeavesEnd = 0x40010000U;  // where Linux stops to look
 constexpr unsigned kLeavesStep = 0x100U;
 constexpr unsigned kTimingLeaf = 0x10U;  // EAX: the counter's frequency in kHz (VMware's proposal, which QEMU and others follow)
 
-struct Leaf {
-  unsigned a = 0;
-  unsigned b = 0;
-  unsigned c = 0;
-  unsigned d = 0;
-};
-
-Leaf leaf(unsigned number) {
-  Leaf l;
-  __cpuid_count(number, 0, l.a, l.b, l.c, l.d);
-  return l;
-}
-
-std::string signature_of(const Leaf& l) {
+std::string signature_of(const CpuidLeaf& l) {
   char text[13] = {};
   std::memcpy(text, &l.b, 4);
   std::memcpy(text + 4, &l.c, 4);
@@ -37,15 +22,12 @@ std::string signature_of(const Leaf& l) {
 }
 
 void add_cpu_claims(std::vector<FrequencyClaim>& claims) {
-  const unsigned highest = leaf(0).a;
-  if (highest >= 0x15) {  // Intel SDM vol. 3B, "Determining the processor base frequency": crystal * numerator / denominator
-    const Leaf l = leaf(0x15);
-    if (l.a != 0 && l.b != 0 && l.c != 0) claims.push_back({"CPUID.15H", double(l.c) * l.b / l.a / 1e6, true});
-  }
-  if (highest >= 0x16) {
-    const unsigned mhz = leaf(0x16).a & 0xffffU;
-    if (mhz != 0) claims.push_back({"CPUID.16H", double(mhz), false});
-  }
+  // Intel SDM vol. 3B, "Determining the processor base frequency": crystal * numerator / denominator
+  const CpuidLeaf crystal = cpuid(0x15);
+  if (crystal.a != 0 && crystal.b != 0 && crystal.c != 0)
+    claims.push_back({"CPUID.15H", double(crystal.c) * crystal.b / crystal.a / 1e6, true});
+  const unsigned mhz = cpuid(0x16).a & 0xffffU;
+  if (mhz != 0) claims.push_back({"CPUID.16H", double(mhz), false});
 }
 
 bool contains(const std::string& text, const char* part) { return text.find(part) != std::string::npos; }
@@ -91,7 +73,7 @@ CpuFacts read_cpu_facts() {
   add_cpu_claims(facts.claims);
   // Without the guest bit these leaves are not defined: Intel CPUs return those of another leaf.
   for (unsigned base = kHypervisorLeaves; facts.guest && base < kLeavesEnd; base += kLeavesStep) {
-    const Leaf first = leaf(base);
+    const CpuidLeaf first = cpuid(base);
     const std::string signature = signature_of(first);
     const bool plausible =
         signature.size() >= 8 && std::all_of(signature.begin(), signature.end(), [](char c) { return c >= ' ' && c <= '~'; });
@@ -100,7 +82,7 @@ CpuFacts read_cpu_facts() {
     const bool has_timing = first.a >= base + kTimingLeaf && first.a < base + kLeavesStep;
     // Hyper-V gives this number to something else.
     if (has_timing && signature != "Microsoft Hv") {
-      const unsigned khz = leaf(base + kTimingLeaf).a;
+      const unsigned khz = cpuid(base + kTimingLeaf).a;
       if (khz != 0) facts.claims.push_back({"hypervisor leaf 0x40000010", khz / 1e3, true});
     }
   }

@@ -14,6 +14,12 @@ inline constexpr int kReadingsPerSample = 3;
 inline constexpr std::uint64_t kGoodBracketEighths = 10;
 // A sample wider than this many times the usual bracket was preempted: not used while the segment still has life left.
 inline constexpr std::uint64_t kRefusedBracketFactor = 8;
+// The usual bracket is a moving average, in which one sample has this share: slow enough that a few preempted ones don't make
+// it wide, fast enough to follow another clocksource within some tens of resyncs.
+inline constexpr std::uint64_t kBracketMemory = 8;
+// ... and no sample counts for more than so many times the usual; one that is narrower by as much is believed at once, since
+// nothing makes a bracket too narrow.
+inline constexpr std::uint64_t kBracketOutlier = 2;
 
 // The first rate needs three samples, the outer two this far apart. Shorter starts serving sooner, longer makes the first
 // segments longer.
@@ -30,6 +36,10 @@ inline constexpr std::int64_t kJumpPpb = 2 * kSlewPpb;
 inline constexpr std::int64_t kBendPpb = 1'000'000;
 // A clock that may not go backwards and is ahead by more than the tolerance runs at no less than this rate meanwhile.
 inline constexpr std::int64_t kBrakePpb = -900'000'000;
+// A rate that is bent down by more than this is such a brake: no measured error is worked off so hard.
+inline constexpr std::int64_t kBrakingPpb = -2 * kBendPpb;
+// Braked is from the tolerance divided by this on: what is less is worked off in the next segments, and leaves room for their error.
+inline constexpr std::int64_t kBrakeToleranceParts = 2;
 // The same while its rate is being learned: a tenth.
 inline constexpr std::int64_t kLearningPace = 10;
 
@@ -48,6 +58,9 @@ inline constexpr std::uint64_t kRefreshPatienceTicks = 1ULL << 18;
 inline constexpr Nanos kCheckInterval = microseconds(100);
 // ... but where the coarse clocks are dear too (no vDSO at all), seldom enough that looking costs a thread 1 %.
 inline constexpr std::uint64_t kCheckCostFactor = 100;
+// The least cost of a look counts, and may rise by one in so many with each: a preempted look does not put off the next one,
+// and a clock that has become dear is known as such after some dozens.
+inline constexpr std::uint64_t kCheckCostMemory = 64;
 // What the coarse clock may lag by beyond its own tick before the line is suspected: interrupts held off for a while.
 inline constexpr Nanos kCoarseSlack = milliseconds(1);
 
@@ -60,6 +73,10 @@ inline constexpr Nanos kNamespaceStep = milliseconds(50);
 // Publication lost this often in a row: read the real clock instead of trying on.
 inline constexpr int kAttempts = 8;
 
+// Samples too wide for the tolerance, before a clock that was never served counts as one that can't keep it: one may have been
+// preempted, and so may two, but hardly so many.
+inline constexpr std::uint32_t kTooWideSamples = 8;
+
 // So many samples that contradict another CPU's, with none that agrees in between, are a counter that disagrees.
 inline constexpr std::uint32_t kContradictions = 2;
 // Counters are believed to agree once each CPU has handed this many readings to, and taken as many from, one that is
@@ -68,5 +85,9 @@ inline constexpr std::uint32_t kContradictions = 2;
 inline constexpr std::uint32_t kHandoffs = 1000;
 inline constexpr std::uint64_t kTightTicks = 1ULL << 11;
 inline constexpr Nanos kWitnessSpan = milliseconds(1000);
+// Of the meetings at the shared floor, which tell two CPUs' counters apart, one in so many is used for that: often enough for
+// kHandoffs within a second of real contention, seldom enough to cost the others nothing. A power of two: it is a mask of the hot path.
+inline constexpr std::int64_t kMeetingsPerHandoff = 16;
+static_assert((kMeetingsPerHandoff & (kMeetingsPerHandoff - 1)) == 0);
 
 }  // namespace clockshim::policy

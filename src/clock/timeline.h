@@ -134,8 +134,8 @@ class Timeline {
     while (mine > seen) {
       const std::int64_t before = seen;
       if (CLOCKSHIM_LIKELY(exchange(floor, seen, mine))) return true;
-      // Threads that meet at the floor are those that can tell whether their counters agree: one in 16 goes and does so.
-      if (seen < before || (mine & 15) == 0) return false;
+      // Threads that meet at the floor are those that can tell whether their counters agree: some go and do so.
+      if (seen < before || (mine & (policy::kMeetingsPerHandoff - 1)) == 0) return false;
     }
     const std::int64_t behind = seen - mine;
     if (CLOCKSHIM_UNLIKELY(behind >= kNanosPerSecond || behind > settings_.tolerance.raw() * policy::kStepTolerances)) return false;

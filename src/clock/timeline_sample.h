@@ -11,9 +11,10 @@ namespace clockshim {
 template <TimeSource Source>
 void Timeline<Source>::learn_width(Chain& chain, TickDelta width) noexcept {
   const std::uint64_t usual = chain.usual_width.load(std::memory_order_relaxed);
-  const std::uint64_t counted = std::min(width.raw(), 2 * usual);
-  const bool better = usual == 0 || width.raw() < usual / 2;
-  chain.usual_width.store(better ? width.raw() : usual - usual / 8 + counted / 8, std::memory_order_relaxed);
+  const std::uint64_t counted = std::min(width.raw(), policy::kBracketOutlier * usual);
+  const bool better = usual == 0 || width.raw() < usual / policy::kBracketOutlier;
+  const std::uint64_t average = usual - usual / policy::kBracketMemory + counted / policy::kBracketMemory;
+  chain.usual_width.store(better ? width.raw() : average, std::memory_order_relaxed);
 }
 
 // What the old segment says against what the real clock says: recorded as the largest error that the bracket allows.
@@ -82,7 +83,7 @@ bool Timeline<Source>::refresh(const Call& call, Source& source, PublishedWord w
   const Update update = updated(record.calibration, s);
   const bool ahead = lead > settings_.tolerance;
   // A clock that may not be stepped back is being held back already.
-  const bool braking = record.segment.rate < record.calibration.rate.bent(-2 * policy::kBendPpb);
+  const bool braking = record.segment.rate < record.calibration.rate.bent(policy::kBrakingPpb);
   if (lag > settings_.tolerance || (ahead && !braking) || update.jumped) {
     const bool wall_stepped = steps(call.id) && guarded && read_coarse(source, coarse) && coarse.wall() != record.wall;
     disturbed(call, word, record, s.cpu, wall_stepped ? &coarse : nullptr);
@@ -96,7 +97,7 @@ bool Timeline<Source>::refresh(const Call& call, Source& source, PublishedWord w
   if (length.raw() == 0) length = policy::kShortestSegment;
   const Ticks end = record.segment.end();
   const Nanos over = record.segment.end_value() - late_estimate(next.calibration, s, end, settings_.granularity);
-  const Joint joint{end, record.segment.end_value(), over > Nanos{settings_.tolerance.raw() / 2}};
+  const Joint joint{end, record.segment.end_value(), over > Nanos{settings_.tolerance.raw() / policy::kBrakeToleranceParts}};
   next.segment = next_segment(next.calibration, s, joint, length, settings_.granularity);
   next.gate = TickDelta{0};  // the first call behind the joint looks
   place_guard(next, s, coarse);
@@ -196,12 +197,13 @@ auto Timeline<Source>::begin(const Call& call, Source& source, PublishedWord hea
       // One sample may have been preempted, so many in a row were not. A rate that is uncertain gets better by waiting.
       const bool never_served = !chain.served.load(std::memory_order_relaxed);
       const bool can_be = reachable(next.calibration, unknown, settings_.tolerance);
-      if (!can_be && never_served && chain.too_wide.fetch_add(1, std::memory_order_relaxed) >= policy::kAttempts)
+      if (!can_be && never_served && chain.too_wide.fetch_add(1, std::memory_order_relaxed) >= policy::kTooWideSamples)
         cant_be_kept(call.id, reachable_tolerance(next.calibration, unknown));
       return Turn::real;
     }
     const Nanos arrival = late_estimate(next.calibration, s, s.before, settings_.granularity);
-    const Joint joint{s.before, std::max(arrival, floor), floor - arrival > Nanos{settings_.tolerance.raw() / 2}};
+    const Joint joint{s.before, std::max(arrival, floor),
+                      floor - arrival > Nanos{settings_.tolerance.raw() / policy::kBrakeToleranceParts}};
     next.segment = next_segment(next.calibration, s, joint, length, settings_.granularity);
     next.gate = std::min(next.segment.length, to_ticks(policy::kCheckInterval, next.calibration.rate));
     chain.served.store(true, std::memory_order_relaxed);

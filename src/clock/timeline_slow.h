@@ -35,7 +35,7 @@ auto Timeline<Source>::look(const Call& call, Source& source, const Record& reco
   Chain& chain = chains_[call.domain][call.id];
   const std::uint64_t usual = chain.usual_check.load(std::memory_order_relaxed);
   const std::uint64_t taken = first.cpu == last.cpu ? (last.ticks - first.ticks).raw() : usual;
-  const std::uint64_t cost = usual == 0 ? taken : std::min(taken, usual + usual / 64 + 1);
+  const std::uint64_t cost = usual == 0 ? taken : std::min(taken, usual + usual / policy::kCheckCostMemory + 1);
   chain.usual_check.store(cost, std::memory_order_relaxed);
   const std::uint64_t longest = record.segment.length.raw();
   const std::uint64_t least = to_ticks(policy::kCheckInterval, record.calibration.rate).raw();

@@ -2,6 +2,7 @@
 #include "cli/cmd_bench.h"
 
 #include <gtest/gtest.h>
+#include <sched.h>
 
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -10,6 +11,7 @@
 
 #include "cli/bench_rows.h"
 #include "cli/clocks_measured.h"
+#include "cli/cpu_set.h"
 #include "cli/render_bench.h"
 #include "run_command.h"
 
@@ -58,6 +60,14 @@ int falling_clock(clockid_t /*id*/, timespec* t) {
   return 0;
 }
 
+// One that is a second ahead on every CPU but the first.
+const std::vector<int> g_cpus = allowed_cpus();
+int warped_clock(clockid_t /*id*/, timespec* t) {
+  static long now = 0;
+  *t = {sched_getcpu() == g_cpus.front() ? 1 : 2, ++now};
+  return 0;
+}
+
 int no_clock(clockid_t /*id*/, timespec* /*t*/) { return -1; }
 
 TEST(BenchRows, StepsAreSeen) {
@@ -69,6 +79,15 @@ TEST(BenchRows, StepsAreSeen) {
   EXPECT_EQ(rows[0].steps.resolution, 7);
   EXPECT_EQ(rows[0].steps.worst, 3);
   EXPECT_NEAR(static_cast<double>(rows[0].steps.backward), static_cast<double>(rows[0].steps.readings) / 100, 1);
+}
+
+// Time that goes backwards only from one CPU to another is seen: the thread goes there and comes back.
+TEST(BenchRows, StepsBetweenCpusAreSeen) {
+  if (g_cpus.size() < 2) GTEST_SKIP() << "one CPU";
+  const std::vector<Row> rows = measure_rows({"warped", warped_clock, kBare.gettimeofday}, {Nanos{1}, Nanos{1}, Nanos{}}, Timebase{});
+  EXPECT_GT(rows[0].steps.backward, 0U);
+  EXPECT_GT(rows[0].steps.worst, kNanosPerSecond / 2);
+  EXPECT_EQ(allowed_cpus(), g_cpus) << "it may run where it could before";
 }
 
 TEST(BenchRows, ClocksThatTheKernelHasNotAreLeftOut) {
