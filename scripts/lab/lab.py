@@ -1,7 +1,8 @@
 """What the lab's scripts share: options, the builds, the ways to run a program. What they find is in results.py.
 
 A *way* is a clock and what stands before it: the machine's own clock or one made dear by slowclock; and no shim (bare), the shim in
-strict or in relaxed order, or with CLOCKSHIM_COUNTERS set as well ("strict:disagree"). `guard` is the machine's own clock below
+strict or in relaxed order as `clockshim run` starts it, or with CLOCKSHIM_COUNTERS set as well ("strict:disagree"; "strict:auto" is
+what LD_PRELOAD alone does). `guard` is the machine's own clock below
 slowclock's filter and tracer: what the lab itself costs.
 """
 import argparse
@@ -40,7 +41,7 @@ def bad(option, value, wanted):
 @dataclass(frozen=True)
 class Way:
     clock: str  # "own", "guard", or a cost as slowclock takes it
-    shim: str  # "bare", "strict" or "relaxed", and ":agree" or ":disagree"
+    shim: str  # "bare", "strict" or "relaxed", and ":auto", ":agree" or ":disagree"
 
     @property
     def name(self):
@@ -114,11 +115,13 @@ class Tools:
         self.build = pathlib.Path(options.build).resolve()
         self.cache = self.build / "lab"
         self.library = self.build / "src/libclockshim.so"
+        self.command = self.build / "src/cli/clockshim"
+        self._handed_over = None
         self.slowclock = self.cache / "slowclock"
         self.clocks = self.cache / "clocks"
         if not options.built:
             self._make(groups)
-        for file in (self.library, self.slowclock, self.clocks):
+        for file in (self.library, self.command, self.slowclock, self.clocks):
             if not file.exists():
                 fail(f"{file} is not there: run without --built")
 
@@ -138,8 +141,17 @@ class Tools:
             sys.stderr.write("\n".join(done.stdout.splitlines()[-30:]) + "\n")
             fail(f"failed: {' '.join(map(str, command))}")
 
+    def handed_over(self):
+        """What `clockshim run` tells the library of this machine's counters."""
+        if self._handed_over is None:
+            told = subprocess.run([self.command, "run", "--report", "none", "--", "sh", "-c", "echo ${CLOCKSHIM_COUNTERS-auto}"], check=True,
+                                  capture_output=True, text=True)
+            self._handed_over = told.stdout.strip()
+        return self._handed_over
+
     def prefix(self, way, report="none"):
-        """The command that a program is run under."""
+        """The command that a program is run under. `clockshim run` is asked once, not for each run: where a program is started by a
+        script that looks for its process, there is none between the two."""
         command = []
         if way.clock == "guard":
             command = [self.slowclock, "--vdso", "--cost", "2us", "--"]
@@ -147,7 +159,7 @@ class Tools:
             command = [self.slowclock, "--cost", way.clock, "--"]
         if way.shim != "bare":
             order, _, counters = way.shim.partition(":")
-            command += ["env", f"LD_PRELOAD={self.library}", f"CLOCKSHIM_ORDER={order}", f"CLOCKSHIM_COUNTERS={counters or 'auto'}",
+            command += ["env", f"LD_PRELOAD={self.library}", f"CLOCKSHIM_ORDER={order}", f"CLOCKSHIM_COUNTERS={counters or self.handed_over()}",
                         f"CLOCKSHIM_REPORT={report}"]
         return [str(word) for word in command]
 

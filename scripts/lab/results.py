@@ -77,7 +77,8 @@ def number(value):
 
 
 def shim_title(shim):
-    return shim.replace(":disagree", ", counters disagree").replace(":agree", ", counters agree")
+    names = {":disagree": ", counters disagree", ":agree": ", counters agree", ":auto": ", by LD_PRELOAD alone"}
+    return next((shim.removesuffix(end) + name for end, name in names.items() if shim.endswith(end)), shim)
 
 
 def machine_title(m):

@@ -17,7 +17,8 @@ namespace {
 
 constexpr Nanos kLongestPair = milliseconds(20);  // as long as Linux takes
 constexpr Nanos kShortestPair = milliseconds(2);
-constexpr unsigned kSpinsToYield = 1024;  // the other may have been preempted
+constexpr unsigned kSpinsToPause = 64;
+constexpr unsigned kSpinsToYield = 4096;  // the other may have been preempted
 
 // What one side of a pair has seen. Read by the third thread meanwhile.
 struct Side {
@@ -41,7 +42,8 @@ class alignas(64) Handover {
   bool turn(int side, int cpu, ReadCounter read, const std::atomic<bool>& stop, Side& seen) {
     for (unsigned spins = 1; whose_.load(std::memory_order_acquire) != side; ++spins) {
       if (stop.load(std::memory_order_relaxed)) return false;
-      __builtin_ia32_pause();  // leaves the core to the other where they share one; an emulator goes on to the next CPU
+      // Leaves the core to the other where they share one. In an emulator it costs a lock: not while the other is about to answer.
+      if (spins % kSpinsToPause == 0) __builtin_ia32_pause();
       if (spins % kSpinsToYield == 0) sched_yield();
     }
     const Ticks handed = newest_;
