@@ -61,6 +61,7 @@ def parser(description, seconds=None, json_file=True):
         p.add_argument("--runs", default="5", metavar="N", help="runs of each way, in turns (default 5)")
         p.add_argument("--seconds", default=str(seconds), metavar="S", help=f"length of a run (default {seconds})")
         p.add_argument("--costs", default="0.7us,2us,5us", metavar="D,D", help="of the dear clocks, or none (default %(default)s)")
+        p.add_argument("--ways", metavar="W,W", help="only these, by their names in the lines that tell of each run: 2us-strict")
     return p
 
 
@@ -79,6 +80,12 @@ def check(options):
             if not re.fullmatch(r"\d+(\.\d+)?(ns|us|ms)", cost):
                 bad("--costs", cost, "durations with commas, such as 700ns,2us, or none")
         options.costs = costs
+    if getattr(options, "ways", None):
+        known = {way.name for way in ways(options.costs)}
+        options.ways = options.ways.split(",")
+        for way in options.ways:
+            if way not in known:
+                bad("--ways", way, f"some of {', '.join(sorted(known))}, with commas")
     if getattr(options, "json", None) and not os.access(pathlib.Path(options.json).resolve().parent, os.W_OK):
         bad("--json", options.json, "a file in a folder that can be written to")
     return options
