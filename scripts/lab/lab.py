@@ -1,7 +1,8 @@
 """What the lab's scripts share: options, the builds, the ways to run a program. What they find is in results.py.
 
 A *way* is a clock and what stands before it: the machine's own clock or one made dear by slowclock; and no shim (bare), the shim in
-strict or in relaxed order, or with CLOCKSHIM_COUNTERS set as well ("strict:disagree"). `guard` is the machine's own clock below
+strict or in relaxed order as `clockshim run` starts it, or with CLOCKSHIM_COUNTERS set as well ("strict:disagree"; "strict:auto" is
+what LD_PRELOAD alone does). `guard` is the machine's own clock below
 slowclock's filter and tracer: what the lab itself costs.
 """
 import argparse
@@ -40,7 +41,7 @@ def bad(option, value, wanted):
 @dataclass(frozen=True)
 class Way:
     clock: str  # "own", "guard", or a cost as slowclock takes it
-    shim: str  # "bare", "strict" or "relaxed", and ":agree" or ":disagree"
+    shim: str  # "bare", "strict" or "relaxed", and ":auto", ":agree" or ":disagree"
 
     @property
     def name(self):
@@ -60,6 +61,7 @@ def parser(description, seconds=None, json_file=True):
         p.add_argument("--runs", default="5", metavar="N", help="runs of each way, in turns (default 5)")
         p.add_argument("--seconds", default=str(seconds), metavar="S", help=f"length of a run (default {seconds})")
         p.add_argument("--costs", default="0.7us,2us,5us", metavar="D,D", help="of the dear clocks, or none (default %(default)s)")
+        p.add_argument("--ways", metavar="W,W", help="only these, by their names in the lines that tell of each run: 2us-strict")
     return p
 
 
@@ -78,6 +80,12 @@ def check(options):
             if not re.fullmatch(r"\d+(\.\d+)?(ns|us|ms)", cost):
                 bad("--costs", cost, "durations with commas, such as 700ns,2us, or none")
         options.costs = costs
+    if getattr(options, "ways", None):
+        known = {way.name for way in ways(options.costs)}
+        options.ways = options.ways.split(",")
+        for way in options.ways:
+            if way not in known:
+                bad("--ways", way, f"some of {', '.join(sorted(known))}, with commas")
     if getattr(options, "json", None) and not os.access(pathlib.Path(options.json).resolve().parent, os.W_OK):
         bad("--json", options.json, "a file in a folder that can be written to")
     return options
@@ -114,11 +122,13 @@ class Tools:
         self.build = pathlib.Path(options.build).resolve()
         self.cache = self.build / "lab"
         self.library = self.build / "src/libclockshim.so"
+        self.command = self.build / "src/cli/clockshim"
+        self._handed_over = None
         self.slowclock = self.cache / "slowclock"
         self.clocks = self.cache / "clocks"
         if not options.built:
             self._make(groups)
-        for file in (self.library, self.slowclock, self.clocks):
+        for file in (self.library, self.command, self.slowclock, self.clocks):
             if not file.exists():
                 fail(f"{file} is not there: run without --built")
 
@@ -138,8 +148,17 @@ class Tools:
             sys.stderr.write("\n".join(done.stdout.splitlines()[-30:]) + "\n")
             fail(f"failed: {' '.join(map(str, command))}")
 
+    def handed_over(self):
+        """What `clockshim run` tells the library of this machine's counters."""
+        if self._handed_over is None:
+            told = subprocess.run([self.command, "run", "--report", "none", "--", "sh", "-c", "echo ${CLOCKSHIM_COUNTERS-auto}"], check=True,
+                                  capture_output=True, text=True)
+            self._handed_over = told.stdout.strip()
+        return self._handed_over
+
     def prefix(self, way, report="none"):
-        """The command that a program is run under."""
+        """The command that a program is run under. `clockshim run` is asked once, not for each run: where a program is started by a
+        script that looks for its process, there is none between the two."""
         command = []
         if way.clock == "guard":
             command = [self.slowclock, "--vdso", "--cost", "2us", "--"]
@@ -147,7 +166,7 @@ class Tools:
             command = [self.slowclock, "--cost", way.clock, "--"]
         if way.shim != "bare":
             order, _, counters = way.shim.partition(":")
-            command += ["env", f"LD_PRELOAD={self.library}", f"CLOCKSHIM_ORDER={order}", f"CLOCKSHIM_COUNTERS={counters or 'auto'}",
+            command += ["env", f"LD_PRELOAD={self.library}", f"CLOCKSHIM_ORDER={order}", f"CLOCKSHIM_COUNTERS={counters or self.handed_over()}",
                         f"CLOCKSHIM_REPORT={report}"]
         return [str(word) for word in command]
 

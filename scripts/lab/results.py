@@ -26,6 +26,12 @@ def calls_in(reports):
     return sum(clocks[name]["calls"] for clocks in told for name in dear if name in clocks)
 
 
+def accuracy_in(reports):
+    """Of the samples that the shim took in these runs: how many, and how many of them were beyond the tolerance."""
+    told = [json.loads(file.read_text(encoding="utf-8"))["accuracy"] for file in reports]
+    return {key: sum(accuracy[key] for accuracy in told) for key in ("samples", "over_tolerance")}
+
+
 def write(options, result):
     if options.json:
         pathlib.Path(options.json).write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
@@ -35,7 +41,7 @@ def program_result(name, unit, clock, tools, options, one):
     """Runs a program in all ways. `one` returns a dictionary: rate (units a second), cpu_us (CPU time a unit), calls (clock calls a
     unit; None without the shim) of a run. `clock` is the one that the program asks most."""
     before = lab.machine()
-    all_ways = lab.ways(options.costs)
+    all_ways = [way for way in lab.ways(options.costs) if not options.ways or way.name in options.ways]
     costs = {way.name: tools.cost_of_calls(way)["ns"][clock]["least"] for way in all_ways}
     runs = take_turns(all_ways, options.runs, one)
     rows = [{"clock": way.clock, "shim": way.shim, "ns": costs[way.name], "runs": runs[way.name]} for way in all_ways]
@@ -62,9 +68,12 @@ def row_of(result, clock, shim):
 
 
 def share_in_clock(result, row):
-    """The part of a row's CPU time that its clock calls take: calls a unit, as counted by the shim, by what a call costs."""
+    """The part of a row's CPU time that its clock calls take, in percent: calls a unit, as counted by the shim, by what a call costs."""
     counted = row_of(result, "own" if row["clock"] == "guard" else row["clock"], "strict")
-    return statistics.median(values(counted, "calls")) * row["ns"] / 1000 / statistics.median(values(row, "cpu_us"))
+    if counted is None:
+        return ""
+    share = statistics.median(values(counted, "calls")) * row["ns"] / 1000 / statistics.median(values(row, "cpu_us"))
+    return f"{100 * share:.0f} %"
 
 
 def title(result, clock):
@@ -77,7 +86,8 @@ def number(value):
 
 
 def shim_title(shim):
-    return shim.replace(":disagree", ", counters disagree").replace(":agree", ", counters agree")
+    names = {":disagree": ", counters disagree", ":agree": ", counters agree", ":auto": ", by LD_PRELOAD alone"}
+    return next((shim.removesuffix(end) + name for end, name in names.items() if shim.endswith(end)), shim)
 
 
 def machine_title(m):
@@ -105,12 +115,12 @@ def table(result):
         lines.append("| " + " | ".join([
             title(result, row["clock"]), shim_title(row["shim"]),
             spread(values(row, "rate"), ",.0f"),
-            "" if row is bare else spread(ratios(row, bare), ".2f"),
-            "" if row is native else spread(ratios(row, native), ".2f"),
+            "" if row is bare or bare is None else spread(ratios(row, bare), ".2f"),
+            "" if row is native or native is None else spread(ratios(row, native), ".2f"),
             number(statistics.median(values(row, "cpu_us"))),
             f"{statistics.median(calls):.2f}" if calls else "",
             f"{row['ns']:.0f}",
-            f"{100 * share_in_clock(result, row):.0f} %"]) + " |")
+            share_in_clock(result, row)]) + " |")
     return "\n".join(lines) + "\n"
 
 

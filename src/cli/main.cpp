@@ -39,7 +39,8 @@ struct OptionText {
 
 constexpr OptionText kRunOptions[] = {
     {"--tolerance", "CLOCKSHIM_TOLERANCE", "D", "the most that a served time may be off: 500ns, 10us, 1ms; 0: only count (default 10us)"},
-    {"--counters", "CLOCKSHIM_COUNTERS", "C", "auto (default), agree, disagree: whether the CPUs' counters are taken to agree"},
+    {"--counters", "CLOCKSHIM_COUNTERS", "C",
+     "auto (default): measured at start where the clocksource is not tsc; agree, disagree: what the CPUs' counters are taken to do"},
     {"--order", "CLOCKSHIM_ORDER", "O", "strict (default), or relaxed: about twice as fast, less exact across threads"},
     {"--profile", "CLOCKSHIM_PROFILE", "P", "sites (default): count the callers; or off"},
     {"--report", "CLOCKSHIM_REPORT", "R",

@@ -1,8 +1,15 @@
 #include "cli/timing.h"
 
 #include <cstddef>
+#include <ctime>
 
 namespace clockshim::cli {
+
+void rest(Nanos length) {
+  timespec left{length.raw() / kNanosPerSecond, length.raw() % kNanosPerSecond};
+  while (nanosleep(&left, &left) != 0) {
+  }
+}
 
 Cost summarise(std::vector<double> samples, std::uint64_t calls_a_batch) {
   Cost cost;

@@ -11,6 +11,9 @@
 
 namespace clockshim::cli {
 
+// Sleeps for so long, whatever signals come.
+void rest(Nanos length);
+
 // What batches are timed with.
 struct Timebase {
   double ns_per_unit = 1;

@@ -4,19 +4,21 @@
 
 #include <algorithm>
 #include <atomic>
-#include <ctime>
 #include <limits>
+#include <system_error>
 #include <thread>
 
 #include "arch/counter.h"
 #include "cli/cpu_set.h"
+#include "cli/timing.h"
 
 namespace clockshim::cli {
 namespace {
 
 constexpr Nanos kLongestPair = milliseconds(20);  // as long as Linux takes
 constexpr Nanos kShortestPair = milliseconds(2);
-constexpr unsigned kSpinsToYield = 1024;  // the other may have been preempted
+constexpr unsigned kSpinsToPause = 64;
+constexpr unsigned kSpinsToYield = 4096;  // the other may have been preempted
 
 // What one side of a pair has seen. Read by the third thread meanwhile.
 struct Side {
@@ -40,7 +42,8 @@ class alignas(64) Handover {
   bool turn(int side, int cpu, ReadCounter read, const std::atomic<bool>& stop, Side& seen) {
     for (unsigned spins = 1; whose_.load(std::memory_order_acquire) != side; ++spins) {
       if (stop.load(std::memory_order_relaxed)) return false;
-      __builtin_ia32_pause();  // leaves the core to the other where they share one; an emulator goes on to the next CPU
+      // Leaves the core to the other where they share one. In an emulator it costs a lock: not while the other is about to answer.
+      if (spins % kSpinsToPause == 0) __builtin_ia32_pause();
       if (spins % kSpinsToYield == 0) sched_yield();
     }
     const Ticks handed = newest_;
@@ -59,15 +62,9 @@ class alignas(64) Handover {
   bool started_ = false;
 };
 
-void rest(Nanos length) {
-  timespec left{length.raw() / kNanosPerSecond, length.raw() % kNanosPerSecond};
-  while (nanosleep(&left, &left) != 0) {
-  }
-}
+}  // namespace
 
-// For `length`, up to `patience` where the CPUs are busy with others. False: not allowed on one of them, or nothing is proved: they
-// don't disagree as seen, but might by more than `enough`.
-bool test_pair(WarpPair& pair, Nanos length, Nanos patience, TickDelta enough, ReadCounter read) {
+bool test_pair(WarpPair& pair, const PairTest& how, ReadCounter read) {
   Handover handover;
   std::atomic<bool> stop{false};
   Side sides[2];
@@ -80,18 +77,27 @@ bool test_pair(WarpPair& pair, Nanos length, Nanos patience, TickDelta enough, R
     while (!stop.load(std::memory_order_relaxed) && handover.turn(number, cpu, read, stop, side)) {
     }
   };
-  std::thread first(run, 0, pair.first);
-  std::thread second(run, 1, pair.second);
+  std::thread first;
+  std::thread second;
+  try {
+    first = std::thread(run, 0, pair.first);
+    second = std::thread(run, 1, pair.second);
+  } catch (const std::system_error&) {  // as many threads as this user may have
+    stop.store(true);
+    if (first.joinable()) first.join();
+    return false;
+  }
   const auto refused = [&] { return sides[0].refused.load() || sides[1].refused.load(); };
   // A handoff takes no less than no time. So neither CPU is ahead of the other by more than its least difference.
   const auto at_most = [&] { return std::max(sides[0].least.load(), sides[1].least.load()); };
   const auto warped = [&] { return sides[0].backward.load() + sides[1].backward.load() > 0; };
-  const auto agree = [&] { return at_most() <= static_cast<std::int64_t>(enough.raw()); };
+  const auto handoffs = [&] { return sides[0].handoffs.load() + sides[1].handoffs.load(); };
+  const auto agree = [&] { return at_most() <= static_cast<std::int64_t>(how.enough.raw()) && handoffs() >= how.handoffs; };
   // Together the least differences are two handoffs: short ones tell how far the counters are apart, and not only that they are.
   const auto shortest = [&] { return static_cast<double>(sides[0].least.load()) + static_cast<double>(sides[1].least.load()); };
-  const auto settled = [&] { return agree() || (warped() && shortest() <= 2 * static_cast<double>(enough.raw())); };
-  Nanos spent = length;
-  for (rest(length); !refused() && !settled() && spent < patience; spent = spent + length) rest(length);
+  const auto settled = [&] { return agree() || (warped() && shortest() <= 2 * static_cast<double>(how.enough.raw())); };
+  Nanos spent = how.length;
+  for (rest(how.length); !refused() && !settled() && spent < how.patience; spent = spent + how.length) rest(how.length);
   stop.store(true);
   first.join();
   second.join();
@@ -100,11 +106,11 @@ bool test_pair(WarpPair& pair, Nanos length, Nanos patience, TickDelta enough, R
     pair.backward += side.backward.load();
     if (side.least.load() < 0) pair.greatest = std::max(pair.greatest, static_cast<std::uint64_t>(-side.least.load()));
   }
+  pair.to_first = sides[0].least.load();
+  pair.to_second = sides[1].least.load();
   pair.within = static_cast<std::uint64_t>(std::max<std::int64_t>(at_most(), 0));
   return !refused() && (agree() || warped());
 }
-
-}  // namespace
 
 Ticks counter_of(int /*cpu*/) { return Arch::ordered(); }
 
@@ -141,7 +147,7 @@ WarpResult test_warp(const std::vector<int>& cpus, Nanos budget, TickDelta enoug
   const Nanos patience{budget.raw() / static_cast<std::int64_t>(plan.size())};
   const Nanos length = std::clamp(patience, kShortestPair, kLongestPair);
   for (WarpPair pair : plan) {
-    if (test_pair(pair, length, patience, enough, read)) result.pairs.push_back(pair);
+    if (test_pair(pair, {length, patience, enough}, read)) result.pairs.push_back(pair);
     progress(result.pairs.size(), plan.size());
   }
   result.untested = all - result.pairs.size();

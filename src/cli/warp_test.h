@@ -22,6 +22,10 @@ struct WarpPair {
   std::uint64_t backward = 0;  // readings behind the one handed over
   std::uint64_t greatest = 0;  // ticks, of those
   std::uint64_t within = 0;    // ticks that neither is ahead of the other by more than
+  // Ticks that a handoff took at least, to each of the two, less what the one that took over is behind: how far that one can be
+  // ahead of the other at most. Negative: it is behind.
+  std::int64_t to_first = 0;
+  std::int64_t to_second = 0;
 };
 
 struct WarpResult {
@@ -36,6 +40,17 @@ struct WarpResult {
 // gives the counter of the CPU that the thread was moved to.
 WarpResult test_warp(const std::vector<int>& cpus, Nanos budget, TickDelta enough,
                      const std::function<void(std::size_t, std::size_t)>& progress, ReadCounter read);
+
+struct PairTest {
+  Nanos length;                // for so long
+  Nanos patience;              // or up to this, where the CPUs are busy with others
+  TickDelta enough;            // ticks that agreeing counters may be apart by
+  std::uint64_t handoffs = 1;  // so many at least
+};
+
+// Compares one pair. False: not allowed on one of them, or nothing is proved: they don't disagree as seen, but might by more than
+// what is enough.
+bool test_pair(WarpPair& pair, const PairTest& how, ReadCounter read);
 
 // The machine's own counter.
 Ticks counter_of(int cpu);

@@ -86,6 +86,27 @@ void read_folder(std::string_view value, Settings& s) {
   }
 }
 
+// "measured:TICKS" is for `clockshim run` to say, and the report to repeat.
+void read_counters(const char* (*variable)(const char*), Settings& s) {
+  constexpr const char* kName = "CLOCKSHIM_COUNTERS";
+  constexpr std::string_view kMeasured = "measured:";
+  const char* value = variable(kName);
+  if (value != nullptr && std::string_view(value).starts_with(kMeasured)) {
+    const std::string_view ticks = std::string_view(value).substr(kMeasured.size());
+    if (!ticks.empty() && ticks.size() <= 20 && ticks.find_first_not_of("0123456789") == std::string_view::npos) {
+      s.counters = Counters::measured;
+      s.measured_ticks = ticks;
+    } else {
+      s.errors.push_back(complaint(kName, value, "must have a number of ticks behind the colon"));
+    }
+    return;
+  }
+  read_choice(
+      variable, kName,
+      {{"auto", Counters::automatic}, {"agree", Counters::agree}, {"disagree", Counters::disagree}, {"measured", Counters::measured}},
+      s.counters, s.errors);
+}
+
 void read_clocks(const char* value, Settings& s) {
   s.clocks = 0;
   bool good = true;
@@ -112,8 +133,7 @@ Settings read_settings(const char* (*variable)(const char* name)) {
   if (const char* value = variable("CLOCKSHIM_CLOCKS")) read_clocks(value, s);
   read_choice(variable, "CLOCKSHIM_ORDER", {{"strict", Order::strict}, {"relaxed", Order::relaxed}}, s.order, s.errors);
   if (const char* value = variable("CLOCKSHIM_PROFILE")) read_profile(value, s);
-  read_choice(variable, "CLOCKSHIM_COUNTERS", {{"auto", Counters::automatic}, {"agree", Counters::agree}, {"disagree", Counters::disagree}},
-              s.counters, s.errors);
+  read_counters(variable, s);
   read_choice(variable, "CLOCKSHIM_FOLLOW", {{"0", false}, {"1", true}}, s.follow, s.errors);
   read_choice(
       variable, "CLOCKSHIM_LOG",

@@ -14,8 +14,8 @@ namespace clockshim {
 
 enum class Order { strict, relaxed };
 enum class Profile { off, sites, stacks };
-// Whether the CPUs' counters agree: found out and followed, or taken for granted at start.
-enum class Counters { automatic, agree, disagree };
+// Whether the CPUs' counters agree: found out and followed, taken for granted at start, or measured by whoever started us.
+enum class Counters { automatic, agree, disagree, measured };
 enum class LogLevel { off, error, warn, info, debug };
 
 struct Settings {
@@ -24,6 +24,7 @@ struct Settings {
   Profile profile = Profile::sites;
   std::uint32_t stacks_every = 0;  // profile stacks: the stack of one call in so many is kept
   Counters counters = Counters::automatic;
+  std::string measured_ticks;  // that the counters were found to be apart by at most; "" not told
   LogLevel log = LogLevel::warn;
   ClockMask clocks = all_servable();
   std::string report = "stderr";  // "stderr", "none", or a path with %p %e %h %t

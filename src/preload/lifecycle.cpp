@@ -84,9 +84,10 @@ std::string plan_timeline(ProcessState& state, TimelineSettings& timeline) {
   const Settings& settings = state.settings;
   timeline.cpus = static_cast<unsigned>(std::max(1L, sysconf(_SC_NPROCESSORS_CONF)));
   timeline.can_tell_cpus = g_clock.counter.find();
-  const bool vouched = state.clocksource == "tsc" || settings.counters == Counters::agree;
+  const bool measured = settings.counters == Counters::measured;
+  const bool vouched = state.clocksource == "tsc" || settings.counters == Counters::agree || measured;
   timeline.per_cpu = settings.counters == Counters::disagree || (!vouched && timeline.cpus > 1);
-  timeline.may_promote = settings.counters == Counters::automatic;
+  timeline.may_promote = settings.counters == Counters::automatic || measured;
   if (timeline.per_cpu && !timeline.can_tell_cpus)
     return "clocksource " + state.clocksource + ": nothing vouches that the CPUs' counters agree, and CPUs can't be told apart";
   timeline.tolerance = settings.tolerance;
@@ -95,7 +96,10 @@ std::string plan_timeline(ProcessState& state, TimelineSettings& timeline) {
   timeline.granularity = clocksource_granularity(state.clocksource);
   timeline.coarse_tick = coarse_tick();
   state.mode = timeline.per_cpu ? "percpu" : "coherent";
-  if (settings.counters != Counters::automatic) {
+  if (measured) {
+    state.mode_reason = "the CPUs' counters were compared before the start: they agree";
+    if (!settings.measured_ticks.empty()) state.mode_reason += " within " + settings.measured_ticks + " ticks";
+  } else if (settings.counters != Counters::automatic) {
     state.mode_reason = timeline.per_cpu ? "CLOCKSHIM_COUNTERS=disagree" : "CLOCKSHIM_COUNTERS=agree";
   } else if (timeline.per_cpu) {
     state.mode_reason = "clocksource " + state.clocksource + ": nothing vouches that the CPUs' counters agree";

@@ -65,6 +65,20 @@ TEST(Settings, ABadValueIsNamedWithItsSetting) {
   }
 }
 
+TEST(Settings, MeasuredCountersMaySayHowFar) {
+  EXPECT_EQ(with({{"CLOCKSHIM_COUNTERS", "measured"}}).counters, Counters::measured);
+  const Settings s = with({{"CLOCKSHIM_COUNTERS", "measured:4300"}});
+  EXPECT_TRUE(s.errors.empty());
+  EXPECT_EQ(s.counters, Counters::measured);
+  EXPECT_EQ(s.measured_ticks, "4300");
+  for (const char* bad : {"measured:", "measured:-1", "measured:4 us", "measured:999999999999999999999", "measured4"}) {
+    const Settings refused = with({{"CLOCKSHIM_COUNTERS", bad}});
+    ASSERT_EQ(refused.errors.size(), 1U) << bad;
+    EXPECT_NE(refused.errors[0].find("must "), std::string::npos) << refused.errors[0];
+    EXPECT_EQ(refused.counters, Counters::automatic) << bad;
+  }
+}
+
 TEST(Settings, ToleranceEndsAtASecond) {
   EXPECT_TRUE(with({{"CLOCKSHIM_TOLERANCE", "1s"}}).errors.empty());
   EXPECT_EQ(with({{"CLOCKSHIM_TOLERANCE", "1001ms"}}).errors.size(), 1U);
