@@ -11,6 +11,7 @@
 #include "cli/cmd_bench.h"
 #include "cli/cmd_doctor.h"
 #include "cli/cmd_run.h"
+#include "cli/live_commands.h"
 #include "cli/shimmed.h"
 #include "os/log.h"
 
@@ -123,7 +124,8 @@ int main_or_throw(int argc, char** argv) {
   }
   Doctor doctor(app);
   Bench bench(app);
-  app.footer("usage: " + std::string(kRunUsage) + "\n       " + kDoctorUsage + "\n       " + kBenchUsage +
+  clockshim::cli::LiveCommands live(app, [](const char* usage) { return std::make_shared<UsageFormatter>(usage); });
+  app.footer("usage: " + std::string(kRunUsage) + "\n       " + kDoctorUsage + "\n       " + kBenchUsage + live.usages() +
              "\nclockshim run --help tells the options of run.");
 
   try {
@@ -131,13 +133,18 @@ int main_or_throw(int argc, char** argv) {
   } catch (const CLI::Success& asked_for_help) {
     return app.exit(asked_for_help);
   } catch (const CLI::ExtrasError& error) {
-    const char* usage = doctor.command->parsed() ? kDoctorUsage : bench.command->parsed() ? kBenchUsage : kRunUsage;
+    const char* usage = doctor.command->parsed()  ? kDoctorUsage
+                        : bench.command->parsed() ? kBenchUsage
+                        : *live.usage() != '\0'   ? live.usage()
+                                                  : kRunUsage;
     return refuse(std::string(error.what()) + "; usage: " + usage);
   } catch (const CLI::ParseError& error) {
     return refuse(error.what());
   }
   if (doctor.command->parsed()) return doctor.run(command);
   if (bench.command->parsed()) return bench.run(command);
+  if (*live.usage() != '\0' && !command.empty()) return refuse("\"" + command.front() + "\": takes no command; usage: " + live.usage());
+  if (*live.usage() != '\0') return live.run();
   if (!run->parsed()) return refuse("say what to do: " + std::string(kRunUsage) + ", or clockshim --help");
   if (command.empty()) return refuse("no command: " + std::string(kRunUsage));
   std::vector<RunOption> options;

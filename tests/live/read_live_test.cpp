@@ -127,6 +127,7 @@ TEST(ReadLive, GivesFramesTheirModules) {
   const unsigned program = region.add_module("", 0x400000, 0x500000);
   const unsigned library = region.add_module("/lib/a.so", kModule, kModule + 0x10000, true);
   region->modules[5].state = live::kWriting;
+  region->modules[library].build_id_size = 200;  // has 31
   region.add_site(kRealtime, {{kCaller, library}, {0x400010, program}, {0x99, live::kModules}, {0x98, 5}, {0x97, 6}}, 2);
   region.add_site(kMonotonic, {{kCaller, library}}).state = live::kWriting;
   region.count(0, kRealtime, 2);
@@ -138,9 +139,10 @@ TEST(ReadLive, GivesFramesTheirModules) {
   EXPECT_EQ(r.sites[0].exact_frames, 2U);
   EXPECT_EQ(frames[0].module, "/lib/a.so");
   EXPECT_EQ(frames[0].offset, 0x1234U);
-  EXPECT_EQ(frames[0].build_id, "ab0c");
+  EXPECT_EQ(frames[0].build_id, "ab0c" + std::string(58, '0'));
   EXPECT_EQ(frames[1].module, "/usr/bin/daemon");
   EXPECT_EQ(frames[1].offset, 0x10U);
+  EXPECT_EQ(frames[1].build_id, "ab0c");
   for (unsigned i = 2; i < 5; ++i) {
     EXPECT_EQ(frames[i].module, "");
     EXPECT_EQ(frames[i].offset, 0x99U - (i - 2)) << "without a module, the address itself";

@@ -1,0 +1,28 @@
+// Calls by caller: the function that asked, in which module, for which clock. What two looks or two runs can be compared by, since
+// addresses differ between builds and sites come and go.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <tuple>
+
+#include "report/report.h"
+#include "report/symbols.h"
+
+namespace clockshim::cli {
+
+struct Caller {
+  std::string module;    // file name, without its folder; "" for generated code
+  std::string name;      // the function; without a symbol, "module+0x1234"
+  std::string clock;     // as asked for
+  std::string function;  // as called: clock_gettime ...
+  auto operator<=>(const Caller&) const = default;
+};
+
+using Calls = std::map<Caller, std::uint64_t>;
+
+// Names that the report does not have yet are looked up in `symbols`.
+Calls calls_by_caller(const Report& report, Symbols& symbols);
+
+}  // namespace clockshim::cli

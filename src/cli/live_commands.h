@@ -1,0 +1,64 @@
+// The command lines of list, gc, top and diff. For main.cpp alone: includes CLI11.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <string>
+
+#include "cli/cmd_gc.h"
+#include "cli/cmd_list.h"
+#include "cli/cmd_top.h"
+
+namespace clockshim::cli {
+
+inline constexpr const char* kListUsage = "clockshim list [--json] [--dir D]";
+inline constexpr const char* kGcUsage = "clockshim gc [--dry-run] [--dir D]";
+inline constexpr const char* kTopUsage = "clockshim top [--once] [--json] [--interval D] [--dir D] [PID]";
+
+// One of them at the most is parsed. `formatter`: makes a CLI::FormatterBase of a usage line.
+class LiveCommands {
+ public:
+  template <class F>
+  LiveCommands(CLI::App& app, F formatter)
+      : list_(app.add_subcommand("list", "Who has a live file here")),
+        gc_(app.add_subcommand("gc", "Removes the live files of processes that are gone")),
+        top_(app.add_subcommand("top", "Who asks for the time now, and how often")) {
+    const auto dir = [](CLI::App* command, std::string& value) {
+      command->add_option("--dir", value, "the folder of live files (default: CLOCKSHIM_DIR, or /dev/shm/clockshim-UID)")->type_name("D");
+    };
+    list_->formatter(formatter(kListUsage));
+    list_->add_flag("--json", list_options_.json, "for programs");
+    dir(list_, list_options_.dir);
+    gc_->formatter(formatter(kGcUsage));
+    gc_->add_flag("--dry-run", gc_options_.dry_run, "only tell which");
+    dir(gc_, gc_options_.dir);
+    gc_->footer("Exit status: 0; 1: a file could not be removed.");
+    top_->formatter(formatter(kTopUsage));
+    top_->add_flag("--once", top_options_.once, "print one table, of one interval; so it is where standard output is no terminal");
+    top_->add_flag("--json", top_options_.json, "for programs: an object a line, one an interval");
+    top_->add_option("--interval", top_options_.interval, "between two looks: 500ms, 2s (default 1s)")->type_name("D");
+    dir(top_, top_options_.dir);
+    top_->add_option("pid", top_options_.target, "the callers of this process; without, all processes")->type_name("PID");
+    top_->footer("Keys: q quit, arrows, Enter callers, Esc back, s sort, / filter, p pause, h help.");
+  }
+
+  // "": none of them is.
+  [[nodiscard]] const char* usage() const {
+    return list_->parsed() ? kListUsage : gc_->parsed() ? kGcUsage : top_->parsed() ? kTopUsage : "";
+  }
+  static std::string usages() {
+    std::string out;
+    for (const char* usage : {kListUsage, kGcUsage, kTopUsage}) out += "\n       " + std::string(usage);
+    return out;
+  }
+  int run() const { return list_->parsed() ? list(list_options_) : gc_->parsed() ? gc(gc_options_) : top(top_options_); }
+
+ private:
+  CLI::App* list_;
+  CLI::App* gc_;
+  CLI::App* top_;
+  ListOptions list_options_;
+  GcOptions gc_options_;
+  TopOptions top_options_;
+};
+
+}  // namespace clockshim::cli

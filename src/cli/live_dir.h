@@ -1,0 +1,70 @@
+// The folder of live files, and the files in it, as a viewer finds them. The folder may be anybody's: what is opened is checked to
+// be a plain file of a sane size, is read without mapping it (a file may be cut while we read), and is believed by nobody here.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <new>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "live/layout.h"
+#include "report/report.h"
+
+namespace clockshim::cli {
+
+// CLOCKSHIM_DIR, else /dev/shm/clockshim-UID of our own effective user.
+std::string live_folder();
+// The same for a process's files: where CLOCKSHIM_DIR is not set, of the user whom the process belongs to.
+std::string live_folder_of(long pid);
+
+// PID-HEX.live or PID-HEX.N.live; and what such a file is called while it is being made, .PID-HEX
+bool is_live_name(const std::string& name);
+bool is_temporary_name(const std::string& name);
+
+// Paths of what is called like a live file, by name. None where there is no such folder.
+std::vector<std::string> live_files(const std::string& dir);
+// Those of a process, as we number it, the newest first: more than one where it called exec, or a number was used again.
+std::vector<std::string> live_files_of(long pid, const std::string& dir);
+
+enum class Life { running, gone, unknown };  // unknown: another pid namespace's that we can't see, or another user's
+
+// A copy of a file, at one moment.
+class LiveFile {
+ public:
+  // "" in `problem`, or why not, in words that go behind the path.
+  static std::optional<LiveFile> open(const std::string& path, std::string& problem);
+
+  [[nodiscard]] const std::string& path() const { return path_; }
+  [[nodiscard]] const live::Header& header() const { return *reinterpret_cast<const live::Header*>(content_.get()); }
+  [[nodiscard]] std::span<const std::byte> bytes() const { return {content_.get(), size_}; }
+  [[nodiscard]] dev_t device() const { return device_; }
+  [[nodiscard]] ino_t inode() const { return inode_; }
+  [[nodiscard]] std::uint64_t room() const { return room_; }  // bytes that its removal gives back
+
+  [[nodiscard]] Life life() const { return life_; }  // as it was when the file had been read
+  [[nodiscard]] long pid() const { return pid_; }    // as we number processes, where it runs; else as it did itself
+
+  // With `state` and `seconds` right: "lost" where the process is gone and the file does not say that it ended.
+  [[nodiscard]] Report report() const;
+
+ private:
+  struct Free {
+    void operator()(std::byte* p) const { ::operator delete[](p, std::align_val_t{alignof(live::Header)}); }
+  };
+  std::string path_;
+  std::unique_ptr<std::byte[], Free> content_;
+  std::size_t size_ = 0;
+  std::uint64_t room_ = 0;
+  dev_t device_ = 0;
+  ino_t inode_ = 0;
+  Life life_ = Life::unknown;
+  long pid_ = 0;
+};
+
+}  // namespace clockshim::cli

@@ -1,0 +1,126 @@
+#include "cli/live_process.h"
+
+#include <dirent.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <charconv>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+#include <string_view>
+
+namespace clockshim::cli {
+namespace {
+
+constexpr std::uint64_t kInitialNamespace = 0xEFFFFFFC;  // PROC_PID_INIT_INO: from there, all processes are seen
+
+std::string proc(long pid, const char* file) { return "/proc/" + std::to_string(pid) + "/" + file; }
+
+// 0 and `out`, or the errno. Files of /proc have no size.
+int read_proc(const std::string& path, std::string& out) {
+  std::FILE* file = std::fopen(path.c_str(), "re");
+  if (file == nullptr) return errno;
+  char buffer[16384];
+  errno = 0;
+  for (std::size_t n; (n = std::fread(buffer, 1, sizeof buffer, file)) > 0;) out.append(buffer, n);
+  const int error = std::ferror(file) != 0 ? errno : 0;
+  std::fclose(file);
+  return error;
+}
+
+// A line of /proc/PID/maps: addresses, rights, offset, device, inode, path.
+bool names_file(const std::string& line, const Maker& maker) {
+  unsigned major = 0;
+  unsigned minor = 0;
+  unsigned long long inode = 0;
+  int path = 0;
+  if (std::sscanf(line.c_str(), "%*s %*s %*s %x:%x %llu %n", &major, &minor, &inode, &path) < 3 || inode == 0) return false;
+  if (inode == maker.inode && makedev(major, minor) == maker.device) return true;
+  // Some file systems (overlayfs, btrfs) tell another device here than to stat(2). The name is in nobody else's use.
+  const std::string_view mapped = std::string_view(line).substr(static_cast<std::size_t>(path));
+  return mapped.size() > maker.name.size() && mapped.ends_with(maker.name) && mapped[mapped.size() - maker.name.size() - 1] == '/';
+}
+
+// Its number in the innermost pid namespace that it is in; 0: unknown.
+std::uint32_t inner_pid(long pid) {
+  std::string status;
+  if (read_proc(proc(pid, "status"), status) != 0) return 0;
+  const std::size_t start = status.find("\nNSpid:");
+  if (start == std::string::npos) return 0;
+  std::istringstream numbers(status.substr(start + 7, status.find('\n', start + 1) - start - 7));
+  std::uint32_t inner = 0;
+  for (std::uint32_t number; numbers >> number;) inner = number;
+  return inner;
+}
+
+// A forked child has its parent's file mapped until it first asks for the time: so the number decides among those that have.
+long search_namespaces(const Maker& maker) {
+  long found = 0;
+  DIR* all = opendir("/proc");
+  if (all == nullptr) return 0;
+  while (const dirent* entry = readdir(all)) {
+    const long pid = std::strtol(entry->d_name, nullptr, 10);
+    if (pid > 0 && maps_file(pid, maker) == Life::running && inner_pid(pid) == maker.pid) {
+      found = pid;
+      break;
+    }
+  }
+  closedir(all);
+  return found;
+}
+
+}  // namespace
+
+std::uint64_t own_pid_namespace() {
+  struct stat info;
+  return stat("/proc/self/ns/pid", &info) == 0 ? info.st_ino : 0;
+}
+
+std::uint64_t start_ticks_in(const std::string& stat) {
+  // The program's name stands in parentheses, and may hold any of them and blanks; numbers follow the last one.
+  const std::size_t name_end = stat.rfind(')');
+  if (name_end == std::string::npos) return 0;
+  std::istringstream fields(stat.substr(name_end + 1));
+  std::string field;
+  for (int number = 3; fields >> field; ++number) {
+    std::uint64_t ticks = 0;
+    if (number == 22) return std::from_chars(field.data(), field.data() + field.size(), ticks).ec == std::errc{} ? ticks : 0;
+  }
+  return 0;
+}
+
+Life maps_file(long pid, const Maker& maker) {
+  std::string maps;
+  const int error = read_proc(proc(pid, "maps"), maps);
+  std::istringstream lines(maps);
+  for (std::string line; std::getline(lines, line);) {
+    if (names_file(line, maker)) return Life::running;
+  }
+  return error == 0 || error == ENOENT || error == ESRCH ? Life::gone : Life::unknown;
+}
+
+Life life_of(const Maker& maker, long& pid) {
+  pid = maker.pid;
+  if (maker.pid_namespace != own_pid_namespace()) {
+    if (const long found = search_namespaces(maker); found != 0) {
+      pid = found;
+      return Life::running;
+    }
+    return own_pid_namespace() == kInitialNamespace && geteuid() == 0 ? Life::gone : Life::unknown;
+  }
+  if (pid <= 0 || (kill(static_cast<pid_t>(pid), 0) != 0 && errno == ESRCH)) return Life::gone;
+  const Life life = maps_file(pid, maker);
+  if (life != Life::unknown) return life;
+  // A process in another time namespace sees another start than we do: a start that differs proves nothing.
+  std::string stat;
+  const int error = read_proc(proc(pid, "stat"), stat);
+  if (error == ENOENT || error == ESRCH) return kill(static_cast<pid_t>(pid), 0) != 0 && errno == ESRCH ? Life::gone : Life::unknown;
+  return error == 0 && start_ticks_in(stat) == maker.start_ticks ? Life::running : Life::unknown;
+}
+
+}  // namespace clockshim::cli

@@ -1,0 +1,36 @@
+// Whether the process that a live file is of still runs, by /proc.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <string>
+
+#include "cli/live_dir.h"
+
+namespace clockshim::cli {
+
+// What is known of a file and the process that made it.
+struct Maker {
+  std::string name;  // of the file, without its folder
+  dev_t device = 0;
+  ino_t inode = 0;
+  std::uint32_t pid = 0;
+  std::uint64_t pid_namespace = 0;
+  std::uint64_t start_ticks = 0;
+};
+
+// exec keeps a process's id and its start, so what decides is whether it has the file mapped; where that may not be read, its start.
+// `pid`: where it runs, its number as we see it; else maker.pid.
+Life life_of(const Maker& maker, long& pid);
+
+// Whether this process has the file mapped. Unknown: that may not be read.
+Life maps_file(long pid, const Maker& maker);
+
+// /proc/PID/stat, field 22; 0: there is no such process, or it can't be read.
+std::uint64_t start_ticks_in(const std::string& stat);
+
+// The inode of /proc/self/ns/pid.
+std::uint64_t own_pid_namespace();
+
+}  // namespace clockshim::cli

@@ -1,0 +1,89 @@
+// A process with a live file: live_program DIR NAME. Counts calls of two callers, at an even pace, until it is ended. Writes "ready" when
+// its file is there. SIGUSR1: marks its end, as the library does. SIGUSR2: becomes sleep(1), by exec.
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <ctime>
+#include <fstream>
+#include <iterator>
+
+#include "cli/live_process.h"
+#include "live_region.h"
+
+extern "C" {
+__attribute__((noinline, visibility("default"))) void busy_caller() { asm volatile("nop; nop; nop; nop; nop; nop; nop; nop"); }
+__attribute__((noinline, visibility("default"))) void rare_caller() { asm volatile("nop; nop; nop; nop; nop; nop; nop; nop"); }
+}
+
+namespace {
+
+volatile std::sig_atomic_t g_asked = 0;
+extern "C" void note_signal(int number) { g_asked = number; }
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  using namespace clockshim;
+  if (argc != 3) return 2;
+  std::signal(SIGUSR1, note_signal);
+  std::signal(SIGUSR2, note_signal);
+  LiveRegion region;
+  live::Header& header = region->header;
+  std::ifstream stat_file("/proc/self/stat");
+  const std::string stat_text{std::istreambuf_iterator<char>(stat_file), {}};
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  header.started = from_timespec(now).raw();
+  clock_gettime(CLOCK_REALTIME, &now);
+  header.started_at = from_timespec(now).raw();
+  header.pid = static_cast<std::uint32_t>(getpid());
+  header.pid_namespace = cli::own_pid_namespace();
+  header.start_ticks = cli::start_ticks_in(stat_text);
+  LiveRegion::set(header.program, argv[2]);
+  char executable[512] = {};
+  if (readlink("/proc/self/exe", executable, sizeof executable - 1) <= 0) return 1;
+  LiveRegion::set(header.executable, executable);
+  Dl_info info{};
+  if (dladdr(reinterpret_cast<void*>(&busy_caller), &info) == 0) return 1;
+  const auto base = reinterpret_cast<std::uintptr_t>(info.dli_fbase);
+  const unsigned module = region.add_module("", base, base + (1U << 20));
+  const SiteKey busy(reinterpret_cast<std::uintptr_t>(&busy_caller) + 4, CLOCK_MONOTONIC, Function::clock_gettime);
+  const SiteKey rare(reinterpret_cast<std::uintptr_t>(&rare_caller) + 4, CLOCK_REALTIME, Function::gettimeofday);
+  for (const SiteKey key : {busy, rare}) region.add_site(key, {{key.raw() & 0xFFFFFFFFFFFFFF, module}});
+  region.count(0, busy, 0);
+  region.count(0, rare, 0);
+  region->clock.accuracy.record(Nanos{1234}, Nanos{10'000});
+
+  char path[512];
+  std::snprintf(path, sizeof path, "%s/%d-%llx.live", argv[1], getpid(), static_cast<unsigned long long>(header.start_ticks));
+  const int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  const auto bytes = region.bytes();
+  if (fd < 0 || write(fd, bytes.data(), bytes.size()) != static_cast<ssize_t>(bytes.size())) return 1;
+  void* mapped = mmap(nullptr, bytes.size(), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  close(fd);
+  if (mapped == MAP_FAILED) return 1;
+  auto& shared = *static_cast<live::Region*>(mapped);
+  std::puts("ready");
+  std::fflush(stdout);
+  for (;;) {
+    shared.threads[0].entries[0].count += 100;
+    shared.threads[0].entries[1].count += 10;
+    shared.clock.clocks[CLOCK_MONOTONIC].resyncs.fetch_add(1);
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    shared.clock.last_resync = from_timespec(now).raw();
+    if (g_asked == SIGUSR1) {
+      shared.header.ended = from_timespec(now).raw();
+      shared.header.state = live::State::ended;
+      return 0;
+    }
+    if (g_asked == SIGUSR2) execlp("sleep", "sleep", "1000", static_cast<char*>(nullptr));
+    const timespec millisecond{0, 1'000'000};
+    nanosleep(&millisecond, nullptr);
+  }
+}

@@ -1,0 +1,115 @@
+// `clockshim top` for scripts: one table, or an object a line.
+#include <gtest/gtest.h>
+
+#include <csignal>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "live_host.h"
+
+namespace clockshim::test {
+namespace {
+
+using Json = nlohmann::json;
+
+TEST(TopOnce, HasALineAProcess) {
+  const TempDir dir;
+  dead_file(dir);
+  LiveHost host(dir.path(), "first");
+  LiveHost other(dir.path(), "second");
+  const Ending ending = run_clockshim({"top", "--once", "--interval", "100ms", "--dir", dir.path()});
+  EXPECT_EQ(ending.exit_code, 0);
+  EXPECT_EQ(count_of(ending.out, "\n"), 3U) << "a heading, two processes, and none that is gone: " << ending.out;
+  const std::string line = line_with(ending.out, "first");
+  EXPECT_NE(line.find(host.number()), std::string::npos);
+  EXPECT_NE(line.find("coherent"), std::string::npos) << line;
+  EXPECT_NE(line.find("monotonic 91% realtime 9%"), std::string::npos) << line;
+  EXPECT_NE(line.find("1.2"), std::string::npos) << "its worst error, in us: " << line;
+}
+
+TEST(TopOnce, IsWhatAPipeGets) {
+  const TempDir dir;
+  LiveHost host(dir.path(), "first");
+  EXPECT_NE(run_clockshim({"top", "--interval", "10ms", "--dir", dir.path()}).out.find("first"), std::string::npos);
+}
+
+TEST(TopOnce, RatesAreBetweenTwoLooks) {
+  const TempDir dir;
+  LiveHost host(dir.path(), "first");
+  const Json look = Json::parse(run_clockshim({"top", "--once", "--json", "--interval", "200ms", "--dir", dir.path()}).out);
+  const Json& process = look["processes"].at(0);
+  EXPECT_EQ(process["pid"], host.pid());
+  EXPECT_GE(look["seconds"], 0.19);
+  EXPECT_GT(process["calls_per_s"], 0);
+  EXPECT_GT(process["resyncs_per_s"], 0);
+  EXPECT_NEAR(process["clocks"]["monotonic"]["calls_per_s"].get<double>() / process["calls_per_s"].get<double>(), 100.0 / 110, 0.01);
+  // No faster than it counts: 110 a millisecond.
+  EXPECT_LE(process["calls_per_s"].get<double>() * look["seconds"].get<double>(), process["calls"].get<double>());
+  EXPECT_EQ(process["max_error_ns"], 1234);
+}
+
+TEST(TopOnce, NamesTheCallersOfAProcess) {
+  const TempDir dir;
+  LiveHost host(dir.path(), "first");
+  const Ending text = run_clockshim({"top", "--once", "--interval", "50ms", "--dir", dir.path(), host.number()});
+  EXPECT_NE(line_with(text.out, "busy_caller").find("monotonic"), std::string::npos) << text.out;
+  EXPECT_NE(line_with(text.out, "busy_caller").find("90.9%"), std::string::npos) << text.out;
+  EXPECT_NE(line_with(text.out, "busy_caller").find("live_program"), std::string::npos) << text.out;
+  EXPECT_EQ(text.out.find("first[" + host.number() + "] running"), 0U) << text.out;
+
+  const Json look = Json::parse(run_clockshim({"top", "--once", "--json", "--interval", "50ms", "--dir", dir.path(), host.number()}).out);
+  const Json& callers = look["processes"].at(0)["callers"];
+  ASSERT_EQ(callers.size(), 2U);
+  EXPECT_EQ(callers[0]["caller"], "busy_caller");
+  EXPECT_EQ(callers[0]["clock"], "monotonic");
+  EXPECT_EQ(callers[1]["caller"], "rare_caller");
+  EXPECT_EQ(callers[1]["function"], "gettimeofday");
+  EXPECT_NEAR(callers[0]["share"].get<double>() + callers[1]["share"].get<double>(), 1, 1e-9);
+  EXPECT_GT(callers[1]["calls_per_s"], 0);
+}
+
+TEST(TopJson, HasAnObjectALineUntilTheProcessIsGone) {
+  const TempDir dir;
+  LiveHost host(dir.path(), "first");
+  Running top({command_path(), "top", "--json", "--interval", "20ms", "--dir", dir.path(), host.number()});
+  ASSERT_TRUE(top.wait_for("}\n{"));
+  kill(host.pid(), SIGUSR1);
+  host.finish();
+  const Ending ending = top.finish();
+  EXPECT_EQ(ending.exit_code, 0);
+  std::istringstream lines(ending.out);
+  Json last;
+  int looks = 0;
+  for (std::string line; std::getline(lines, line); ++looks) last = Json::parse(line);
+  EXPECT_GE(looks, 2);
+  EXPECT_EQ(last["processes"].at(0)["state"], "ended");
+}
+
+TEST(Top, RefusesWhatCantBe) {
+  const TempDir dir;
+  const auto refused = [&](const std::vector<std::string>& arguments) {
+    std::vector<std::string> all{"top", "--once", "--dir", dir.path()};
+    all.insert(all.end(), arguments.begin(), arguments.end());
+    const Ending ending = run_clockshim(all);
+    EXPECT_EQ(ending.exit_code, 2);
+    EXPECT_EQ(ending.out, "");
+    EXPECT_EQ(count_of(ending.err, "\n"), 1U) << ending.err;
+    return ending.err;
+  };
+  EXPECT_NE(refused({"--interval", "soon"}).find("--interval \"soon\": must be a duration"), std::string::npos);
+  EXPECT_NE(refused({"--interval", "1us"}).find("at least 10ms"), std::string::npos);
+  EXPECT_NE(refused({"sshd"}).find("top \"sshd\": must be a process id"), std::string::npos);
+  EXPECT_NE(refused({"-7"}).find("-7"), std::string::npos);
+  EXPECT_NE(refused({std::to_string(dead_pid())}).find("no live file of this process in " + dir.path()), std::string::npos);
+  EXPECT_NE(refused({"1", "2"}).find("usage: clockshim top"), std::string::npos);
+}
+
+TEST(Top, IsEmptyWhereNobodyRuns) {
+  const TempDir dir;
+  const Ending ending = run_clockshim({"top", "--once", "--interval", "10ms", "--dir", dir.path()});
+  EXPECT_EQ(ending.exit_code, 0);
+  EXPECT_EQ(count_of(ending.out, "\n"), 1U);
+}
+
+}  // namespace
+}  // namespace clockshim::test
