@@ -1,0 +1,118 @@
+// Text that came from outside (names, paths) made fit for a format: UTF-8, JSON, XML. Pure functions.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace clockshim {
+
+inline constexpr std::string_view kReplacement = "\xEF\xBF\xBD";  // U+FFFD
+
+// The length of the UTF-8 character that `s` starts with (RFC 3629: nothing overlong, no surrogates); 0: it starts with none.
+inline std::size_t utf8_length(std::string_view s) {
+  const auto at = [&](std::size_t i) { return i < s.size() ? static_cast<unsigned char>(s[i]) : 0U; };
+  const auto tail = [&](std::size_t from, std::size_t to) {
+    for (std::size_t i = from; i < to; ++i) {
+      if ((at(i) & 0xC0U) != 0x80U) return false;
+    }
+    return true;
+  };
+  const unsigned lead = at(0);
+  if (s.empty()) return 0;
+  if (lead < 0x80) return 1;
+  if (lead >= 0xC2 && lead < 0xE0) return tail(1, 2) ? 2 : 0;
+  if (lead >= 0xE0 && lead < 0xF0) {
+    const bool sane = (lead != 0xE0 || at(1) >= 0xA0) && (lead != 0xED || at(1) < 0xA0);
+    return sane && tail(1, 3) ? 3 : 0;
+  }
+  if (lead >= 0xF0 && lead < 0xF5) {
+    const bool sane = (lead != 0xF0 || at(1) >= 0x90) && (lead != 0xF4 || at(1) < 0x90);
+    return sane && tail(1, 4) ? 4 : 0;
+  }
+  return 0;
+}
+
+// Calls f with each character of `s`; with U+FFFD for each byte that is none.
+template <class F>
+void for_each_character(std::string_view s, F f) {
+  while (!s.empty()) {
+    const std::size_t length = utf8_length(s);
+    f(length == 0 ? kReplacement : s.substr(0, length));
+    s.remove_prefix(length == 0 ? 1 : length);
+  }
+}
+
+// C0, DEL and C1: what a terminal would obey.
+inline bool is_control(std::string_view character) {
+  if (character.size() == 2) return character[0] == '\xC2' && static_cast<unsigned char>(character[1]) < 0xA0;
+  return character.size() == 1 && (static_cast<unsigned char>(character[0]) < 0x20 || character[0] == 0x7F);
+}
+
+// One line of valid UTF-8: control characters become blanks.
+inline std::string one_line(std::string_view s) {
+  std::string out;
+  for_each_character(s, [&](std::string_view c) { out += is_control(c) ? std::string_view(" ") : c; });
+  return out;
+}
+
+// As long as it may be, in characters; the middle of a long C++ name matters least.
+inline std::string shortened(const std::string& s, std::size_t most) {
+  std::size_t characters = 0;
+  for_each_character(s, [&](std::string_view) { ++characters; });
+  if (characters <= most) return s;
+  if (most < 3) return std::string(most, '.');
+  const std::size_t tail = most / 3;
+  std::string out;
+  std::size_t i = 0;
+  for_each_character(s, [&](std::string_view c) {
+    if (i < most - tail - 2 || i >= characters - tail) out += c;
+    if (++i == most - tail - 2) out += "..";
+  });
+  return out;
+}
+
+// A JSON string with its quotes (RFC 8259). '<' is escaped, so that it can stand in a page's script.
+inline std::string json_quoted(std::string_view s) {
+  constexpr char kHex[] = "0123456789abcdef";
+  std::string out = "\"";
+  for_each_character(s, [&](std::string_view c) {
+    const auto first = static_cast<unsigned char>(c[0]);
+    if (first < 0x20 || first == '<') {
+      out += std::string("\\u00") + kHex[first >> 4] + kHex[first & 15U];
+    } else {
+      if (first == '"' || first == '\\') out += '\\';
+      out += c;
+    }
+  });
+  return out + "\"";
+}
+
+// For XML and HTML, in text and in attributes. What XML 1.0 has no way to write (control characters) becomes U+FFFD.
+inline std::string markup(std::string_view s) {
+  std::string out;
+  for_each_character(s, [&](std::string_view c) {
+    switch (c[0]) {
+      case '&': out += "&amp;"; break;
+      case '<': out += "&lt;"; break;
+      case '>': out += "&gt;"; break;
+      case '"': out += "&quot;"; break;
+      case '\'': out += "&#39;"; break;
+      default: out += is_control(c) || c == "\xEF\xBF\xBE" || c == "\xEF\xBF\xBF" ? kReplacement : c;
+    }
+  });
+  return out;
+}
+
+// 1,234,567
+inline std::string grouped(std::uint64_t n) {
+  std::string digits = std::to_string(n);
+  for (std::size_t i = digits.size(); i > 3; i -= 3) digits.insert(i - 3, ",");
+  return digits;
+}
+
+inline double percent(std::uint64_t part, std::uint64_t whole) {
+  return whole == 0 ? 0.0 : 100.0 * static_cast<double>(part) / static_cast<double>(whole);
+}
+
+}  // namespace clockshim
