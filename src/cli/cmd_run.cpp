@@ -11,6 +11,8 @@
 
 #include "cli/arrival.h"
 #include "cli/child.h"
+#include "cli/live_dir.h"
+#include "cli/lost_reports.h"
 #include "cli/counter_evidence.h"
 #include "cli/cpu_set.h"
 #include "cli/preflight.h"
@@ -95,6 +97,7 @@ int run(std::vector<RunOption> options, const std::vector<std::string>& argv) {
   Arrival arrival(shimmed ? library : "", name, settings.log);
   const int status = child.supervise(arrival);
   if (reports) reports->tell(child.pid(), name, settings.log);
+  if (shimmed) tell_lost(child.pid(), settings.dir.empty() ? live_folder() : settings.dir, settings);
   reports.reset();  // a death by signal runs no destructor
   return end_like(status);
 }

@@ -47,7 +47,7 @@ constexpr OptionText kRunOptions[] = {
     {"--counters", "CLOCKSHIM_COUNTERS", "C",
      "auto (default): measured at start where the clocksource is not tsc; agree, disagree: what the CPUs' counters are taken to do"},
     {"--order", "CLOCKSHIM_ORDER", "O", "strict (default), or relaxed: about twice as fast, less exact across threads"},
-    {"--profile", "CLOCKSHIM_PROFILE", "P", "sites (default): count the callers; or off"},
+    {"--profile", "CLOCKSHIM_PROFILE", "P", "sites (default): count the callers; stacks[:N]: also full stacks of one call in N; or off"},
     {"--report", "CLOCKSHIM_REPORT", "R",
      "stderr (default), none, or a path with %p pid, %e program, %h host, %t start; JSON where it ends in .json"},
     {"--clocks", "CLOCKSHIM_CLOCKS", "L", "the clocks to serve: realtime,monotonic,monotonic_raw,boottime,tai (default: all)"},

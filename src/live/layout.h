@@ -48,7 +48,7 @@ struct alignas(4096) Header {
   std::uint32_t uid;
   std::uint32_t pid;            // in its own pid namespace
   std::uint32_t forked_from;    // the pid of the parent, if it is a forked child that has not called exec; else 0
-  std::uint32_t run_pid;        // of the `clockshim run` that started it or an ancestor; else 0
+  std::uint32_t run_pid;        // of the command that `clockshim run` started, it or an ancestor; else 0
   std::uint32_t stacks_every;   // profile stacks: one call in so many
   std::uint64_t pid_namespace;  // the inode of /proc/self/ns/pid
   std::uint64_t start_ticks;    // /proc/PID/stat, field 22: with the pid names a process for good
