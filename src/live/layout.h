@@ -85,7 +85,7 @@ struct ClockRecord {
   Accuracy accuracy;
 };
 
-inline constexpr unsigned kModules = 256;
+inline constexpr unsigned kModules = 128;
 inline constexpr unsigned kModulePath = 256;
 inline constexpr unsigned kBuildId = 32;
 
@@ -99,7 +99,7 @@ struct ModuleRecord {
   char path[kModulePath];  // "" for the executable; cut where it is longer
 };
 
-inline constexpr unsigned kSiteBits = 11;
+inline constexpr unsigned kSiteBits = 10;
 inline constexpr unsigned kSites = 1U << kSiteBits;
 inline constexpr unsigned kSiteDepth = 8;  // frames kept of the stack at the first sight of a site
 
@@ -129,7 +129,7 @@ struct SharedCounts {
 };
 
 // The counts of one thread at a time, and of those that had the table before it. Written by that thread alone.
-inline constexpr unsigned kThreads = 320;
+inline constexpr unsigned kThreads = 192;
 inline constexpr unsigned kThreadSiteBits = 7;
 inline constexpr unsigned kThreadSites = 1U << kThreadSiteBits;
 inline constexpr unsigned kThreadSitesUsable = kThreadSites * 7 / 8;
@@ -168,7 +168,7 @@ struct Region {
 };
 
 inline constexpr std::size_t kSizeWithoutStacks = offsetof(Region, stacks);
-static_assert(kSizeWithoutStacks <= 1U << 20, "1 MiB of memory for each process that is served");
+static_assert(kSizeWithoutStacks <= 640U << 10, "memory for each process that is served, and 0.3 us for each KiB of it at start and end");
 static_assert(sizeof(Region) % 4096 == 0);
 
 }  // namespace clockshim::live

@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "os/clocksource.h"
+#include "live/region.h"
 #include "os/log.h"
 #include "preload/collect.h"
 #include "preload/lifecycle.h"
@@ -53,10 +54,18 @@ bool write_report(const std::string& path, const std::string& text, std::string&
   return error == 0;
 }
 
+// Threads are given tables in order: where the first has no entry, no call was counted. Where calls aren't counted, resyncs tell.
+bool asked_for_the_time() {
+  if (!g_uncounted) return live::g_region.threads[0].used != 0;
+  for (const auto& clock : live::g_region.clock.clocks) {
+    if (clock.resyncs.load(std::memory_order_relaxed) != 0) return true;
+  }
+  return false;
+}
+
 // Whether all that is to be told was told.
 bool tell_report(const ProcessState& state, const Report& report) {
   const Settings& settings = state.settings;
-  if (report.clocks.empty()) return true;  // never asked for the time: nothing to tell
   if (report_is_path(settings) && !settings.report.empty() && !state.report_unwritable) {
     const std::string path = report_path(state);
     const bool json = path.size() >= 5 && path.compare(path.size() - 5, 5, ".json") == 0;
@@ -85,7 +94,7 @@ void tell(const ProcessState& state) {
   if (state.settings.report == "none") return;  // and not one system call more: who wants nothing told may sit behind a filter that kills
   // One that the program has put on itself may forbid to open and remove files. One that was there before let us do so at start.
   const bool filtered = seccomp_filtered() && !(state.contained && privileges_may_grow());
-  const bool told = tell_report(state, collect_report(filtered));
+  const bool told = !asked_for_the_time() || tell_report(state, collect_report(filtered));
   if (!filtered) close_live_file(told);
 }
 

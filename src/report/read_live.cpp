@@ -154,7 +154,9 @@ class Reader {
     for (std::uint32_t i = 0; i < modules_.count(); ++i) {
       const live::ModuleRecord& record = modules_[i];
       Module& module = all_modules_.emplace_back();
-      if (record.state.load(std::memory_order_acquire) != live::kValid) continue;
+      const std::uint32_t state = record.state.load(std::memory_order_acquire);
+      if (state == live::kFree) break;  // they are taken in order
+      if (state != live::kValid) continue;
       module.known = true;
       module.loaded = record.unloaded.load(std::memory_order_relaxed) == 0;
       module.start = record.start;
