@@ -15,6 +15,7 @@
 
 #include "cli/clocks_measured.h"
 #include "cli/cpu_set.h"
+#include "cli/private_folder.h"
 #include "cli/rows_json.h"
 #include "cli/run_settings.h"
 #include "os/log.h"
@@ -24,29 +25,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-// Where the library leaves its report. Without such a folder its mode stays unknown.
-class ReportFolder {
- public:
-  ReportFolder() {
-    std::error_code error;
-    std::string name = (std::filesystem::temp_directory_path(error) / "clockshim-doctor-XXXXXX").string();
-    if (!error && mkdtemp(name.data()) != nullptr) path_ = name;
-  }
-  ~ReportFolder() {
-    std::error_code error;
-    if (!path_.empty()) std::filesystem::remove_all(path_, error);
-  }
-  ReportFolder(const ReportFolder&) = delete;
-  ReportFolder& operator=(const ReportFolder&) = delete;
-  [[nodiscard]] std::string setting() const { return path_.empty() ? "none" : escape_percent(path_) + "/report.json"; }
-  [[nodiscard]] Json report() const {
-    std::ifstream file(path_ + "/report.json");
-    return Json::parse(file, nullptr, false);
-  }
-
- private:
-  std::string path_;
-};
+constexpr const char* kReport = "/report.json";
 
 std::string own_path() {
   std::error_code error;
@@ -87,7 +66,10 @@ std::string output_of(const std::vector<std::string>& argv, Environment& environ
   return problem.empty() ? text : "";
 }
 
-void take_report(const Json& report, Shimmed& result) {
+// From the library's own report. Without one its mode stays unknown.
+void take_report(const std::string& path, Shimmed& result) {
+  std::ifstream file(path);
+  const Json report = Json::parse(file, nullptr, false);
   if (!report.is_object()) return;
   result.mode = report.value("mode", "");
   result.mode_reason = report.value("mode_reason", "");
@@ -112,12 +94,12 @@ Shimmed try_shim(const std::string& order, const Budget& budget, bool counter_al
   if (library.find_first_of(" :") != std::string::npos)
     result.problem = library + ": LD_PRELOAD takes no path with a blank or a colon in it";
   if (!result.problem.empty()) return result;
-  const ReportFolder folder;
+  const PrivateFolder folder("doctor");
   const char* present = getenv("LD_PRELOAD");
   Environment environment(environ);
   environment.set("LD_PRELOAD", preload_with(library, present != nullptr ? present : ""));
   environment.set("CLOCKSHIM_ORDER", order);
-  environment.set("CLOCKSHIM_REPORT", folder.setting());
+  environment.set("CLOCKSHIM_REPORT", folder.made() ? escape_percent(folder.path()) + kReport : "none");
   environment.set("CLOCKSHIM_PROFILE", "sites");
   environment.set("CLOCKSHIM_CLOCKS", "all");
   environment.set("CLOCKSHIM_FOLLOW", "1");
@@ -134,7 +116,7 @@ Shimmed try_shim(const std::string& order, const Budget& budget, bool counter_al
   }
   for (Row& row : result.rows) row.way = order;
   for (Throughput& throughput : result.throughput) throughput.way = order;
-  take_report(folder.report(), result);
+  if (folder.made()) take_report(folder.path() + kReport, result);
   return result;
 }
 
