@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -45,27 +44,17 @@ std::string content_of(const std::string& path) {
 
 }  // namespace
 
-PrivateReports::PrivateReports() {
-  const char* named = getenv("TMPDIR");
-  std::error_code error;
-  const auto base = std::filesystem::absolute(named != nullptr && *named != '\0' ? named : "/tmp", error);
-  std::string folder = (base / "clockshim-run-XXXXXX").string();
-  if (error || mkdtemp(folder.data()) == nullptr) return;  // mode 0700
-  folder_ = folder;
-  pattern_ = escape_percent(folder_) + "/%p.txt";
+PrivateReports::PrivateReports() : folder_("run") {
+  if (folder_.made()) pattern_ = escape_percent(folder_.path()) + "/%p.txt";
 }
 
-PrivateReports::~PrivateReports() {
-  std::error_code error;
-  if (!folder_.empty() && !keep_) std::filesystem::remove_all(folder_, error);
-}
-
-std::vector<pid_t> PrivateReports::present() const { return numbers_in(folder_, kEnding); }
+std::vector<pid_t> PrivateReports::present() const { return numbers_in(folder_.path(), kEnding); }
 
 void PrivateReports::tell(pid_t command, const std::string& name, LogLevel limit) {
-  if (folder_.empty()) return;
+  if (!folder_.made()) return;
   const std::vector<pid_t> living = processes_with("CLOCKSHIM_REPORT=" + pattern_);
-  keep_ = !living.empty();
+  const bool keep = !living.empty();
+  folder_.keep(keep);
   for (int turn = 0; turn < kPatience; ++turn) {
     std::vector<pid_t> pids = present();
     std::stable_partition(pids.begin(), pids.end(), [command](pid_t pid) { return pid == command; });
@@ -75,12 +64,12 @@ void PrivateReports::tell(pid_t command, const std::string& name, LogLevel limit
       write_all(STDERR_FILENO, content_of(file_of(pid)));
       unlink(file_of(pid).c_str());
     }
-    if (keep_ || rmdir(folder_.c_str()) == 0) break;
+    if (keep || rmdir(folder_.path().c_str()) == 0) break;
   }
-  if (!keep_) return;
+  if (!keep) return;
   say(LogLevel::warn, limit,
       "process " + std::to_string(living.front()) + (living.size() == 1 ? "" : " and " + std::to_string(living.size() - 1) + " more") +
-          " of " + name + " live on; their reports will be in " + folder_);
+          " of " + name + " live on; their reports will be in " + folder_.path());
 }
 
 std::vector<pid_t> processes_with(const std::string& entry) {

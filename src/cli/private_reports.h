@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/private_folder.h"
 #include "os/settings.h"
 
 namespace clockshim::cli {
@@ -15,9 +16,6 @@ class PrivateReports {
  public:
   // Makes the folder, in TMPDIR or /tmp. Without one pattern() is "".
   PrivateReports();
-  ~PrivateReports();
-  PrivateReports(const PrivateReports&) = delete;
-  PrivateReports& operator=(const PrivateReports&) = delete;
 
   // For CLOCKSHIM_REPORT.
   [[nodiscard]] const std::string& pattern() const { return pattern_; }
@@ -28,11 +26,10 @@ class PrivateReports {
 
  private:
   [[nodiscard]] std::vector<pid_t> present() const;
-  [[nodiscard]] std::string file_of(pid_t pid) const { return folder_ + "/" + std::to_string(pid) + ".txt"; }
+  [[nodiscard]] std::string file_of(pid_t pid) const { return folder_.path() + "/" + std::to_string(pid) + ".txt"; }
 
-  std::string folder_;
+  PrivateFolder folder_;
   std::string pattern_;
-  bool keep_ = false;
 };
 
 // Living processes whose environment at exec had this entry, "NAME=value".

@@ -1,5 +1,7 @@
 #include "cli/remedies.h"
 
+#include <algorithm>
+
 namespace clockshim::cli {
 namespace {
 
@@ -30,7 +32,9 @@ void at_run_time(const Machine& machine, bool counters_sound, std::vector<Remedy
 }
 
 void tsc_reliable(const Machine& machine, bool counters_sound, std::vector<Remedy>& all) {
-  if (is_on_tsc(machine) || !parameter(machine, "tsc").empty() || !counters_sound) return;
+  // notsc wins over it.
+  const bool taken_away = std::find(machine.parameters.begin(), machine.parameters.end(), "notsc") != machine.parameters.end();
+  if (is_on_tsc(machine) || taken_away || !parameter(machine, "tsc").empty() || !counters_sound) return;
   const bool honoured = kernel_at_least(machine, 3, 3, true);
   all.push_back(
       {honoured ? "have the kernel trust the TSC: tsc=reliable"

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/figures.h"
+#include "cli/rows_json.h"
 
 namespace clockshim::cli {
 namespace {
@@ -67,36 +68,13 @@ std::string render_bench_text(const BenchReport& report) {
 }
 
 std::string render_bench_json(const BenchReport& report) {
-  Json rows = Json::array();
-  for (const Row& r : report.rows) {
-    rows.push_back({{"clock", r.clock},
-                    {"way", r.way},
-                    {"calls", r.cost.calls},
-                    {"total_ns", r.cost.total},
-                    {"average_ns", r.cost.average()},
-                    {"median_ns", r.cost.median},
-                    {"p99_ns", r.cost.p99},
-                    {"p10_ns", r.cost.p10},
-                    {"p90_ns", r.cost.p90},
-                    {"readings", r.steps.readings},
-                    {"resolution_ns", r.steps.resolution},
-                    {"backward", r.steps.backward},
-                    {"worst_backward_ns", r.steps.worst}});
-  }
-  Json throughput = Json::array();
-  for (const Throughput& t : report.throughput) {
-    throughput.push_back({{"way", t.way}, {"threads", t.threads}, {"calls_per_second", t.calls_a_second}});
-  }
   Json shims = Json::object();
   for (const Shimmed& s : report.shims) shims[s.order] = {{"problem", s.problem}, {"mode", s.mode}, {"mode_reason", s.mode_reason}};
-  const Json json{{"schema_version", kSchemaVersion},
-                  {"version", CLOCKSHIM_VERSION},
-                  {"cpu", report.cpu},
-                  {"kernel", report.kernel},
-                  {"clocksource", report.clocksource},
-                  {"shim", shims},
-                  {"rows", rows},
-                  {"throughput", throughput}};
+  Json json{
+      {"schema_version", kSchemaVersion}, {"version", CLOCKSHIM_VERSION},      {"cpu", report.cpu},
+      {"kernel", report.kernel},          {"clocksource", report.clocksource}, {"shim", shims},
+  };
+  write_rows(json, report.rows, report.throughput);
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 

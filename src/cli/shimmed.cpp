@@ -15,37 +15,17 @@
 
 #include "cli/clocks_measured.h"
 #include "cli/cpu_set.h"
+#include "cli/private_folder.h"
+#include "cli/rows_json.h"
 #include "cli/run_settings.h"
 #include "os/log.h"
 
 namespace clockshim::cli {
 namespace {
 
-using Json = nlohmann::json;
+using Json = nlohmann::ordered_json;
 
-// Where the library leaves its report. Without such a folder its mode stays unknown.
-class ReportFolder {
- public:
-  ReportFolder() {
-    std::error_code error;
-    std::string name = (std::filesystem::temp_directory_path(error) / "clockshim-doctor-XXXXXX").string();
-    if (!error && mkdtemp(name.data()) != nullptr) path_ = name;
-  }
-  ~ReportFolder() {
-    std::error_code error;
-    if (!path_.empty()) std::filesystem::remove_all(path_, error);
-  }
-  ReportFolder(const ReportFolder&) = delete;
-  ReportFolder& operator=(const ReportFolder&) = delete;
-  [[nodiscard]] std::string setting() const { return path_.empty() ? "none" : escape_percent(path_) + "/report.json"; }
-  [[nodiscard]] Json report() const {
-    std::ifstream file(path_ + "/report.json");
-    return Json::parse(file, nullptr, false);
-  }
-
- private:
-  std::string path_;
-};
+constexpr const char* kReport = "/report.json";
 
 std::string own_path() {
   std::error_code error;
@@ -86,38 +66,10 @@ std::string output_of(const std::vector<std::string>& argv, Environment& environ
   return problem.empty() ? text : "";
 }
 
-Json to_json(const Row& row) {
-  return {{"clock", row.clock},
-          {"calls", row.cost.calls},
-          {"total", row.cost.total},
-          {"median", row.cost.median},
-          {"p99", row.cost.p99},
-          {"p10", row.cost.p10},
-          {"p90", row.cost.p90},
-          {"readings", row.steps.readings},
-          {"resolution", row.steps.resolution},
-          {"backward", row.steps.backward},
-          {"worst", row.steps.worst}};
-}
-
-Row row_from(const Json& json, const std::string& way) {
-  Row row;
-  row.way = way;
-  json.at("clock").get_to(row.clock);
-  json.at("calls").get_to(row.cost.calls);
-  json.at("total").get_to(row.cost.total);
-  json.at("median").get_to(row.cost.median);
-  json.at("p99").get_to(row.cost.p99);
-  json.at("p10").get_to(row.cost.p10);
-  json.at("p90").get_to(row.cost.p90);
-  json.at("readings").get_to(row.steps.readings);
-  json.at("resolution").get_to(row.steps.resolution);
-  json.at("backward").get_to(row.steps.backward);
-  json.at("worst").get_to(row.steps.worst);
-  return row;
-}
-
-void take_report(const Json& report, Shimmed& result) {
+// From the library's own report. Without one its mode stays unknown.
+void take_report(const std::string& path, Shimmed& result) {
+  std::ifstream file(path);
+  const Json report = Json::parse(file, nullptr, false);
   if (!report.is_object()) return;
   result.mode = report.value("mode", "");
   result.mode_reason = report.value("mode_reason", "");
@@ -142,12 +94,12 @@ Shimmed try_shim(const std::string& order, const Budget& budget, bool counter_al
   if (library.find_first_of(" :") != std::string::npos)
     result.problem = library + ": LD_PRELOAD takes no path with a blank or a colon in it";
   if (!result.problem.empty()) return result;
-  const ReportFolder folder;
+  const PrivateFolder folder("doctor");
   const char* present = getenv("LD_PRELOAD");
   Environment environment(environ);
   environment.set("LD_PRELOAD", preload_with(library, present != nullptr ? present : ""));
   environment.set("CLOCKSHIM_ORDER", order);
-  environment.set("CLOCKSHIM_REPORT", folder.setting());
+  environment.set("CLOCKSHIM_REPORT", folder.made() ? escape_percent(folder.path()) + kReport : "none");
   environment.set("CLOCKSHIM_PROFILE", "sites");
   environment.set("CLOCKSHIM_CLOCKS", "all");
   environment.set("CLOCKSHIM_FOLLOW", "1");
@@ -158,13 +110,13 @@ Shimmed try_shim(const std::string& order, const Budget& budget, bool counter_al
   const std::string text = output_of({self, "bench", "--measure-for-parent", arguments}, environment, result.problem);
   if (!result.problem.empty()) return result;
   try {
-    const Json json = Json::parse(text);
-    for (const Json& row : json.at("rows")) result.rows.push_back(row_from(row, order));
-    for (const Json& t : json.at("throughput")) result.throughput.push_back({order, t.at("threads"), t.at("calls_a_second")});
+    read_rows(Json::parse(text), result.rows, result.throughput);
   } catch (const Json::exception& error) {
     result.problem = error.what();
   }
-  take_report(folder.report(), result);
+  for (Row& row : result.rows) row.way = order;
+  for (Throughput& throughput : result.throughput) throughput.way = order;
+  if (folder.made()) take_report(folder.path() + kReport, result);
   return result;
 }
 
@@ -176,16 +128,14 @@ int measure_for_parent(const std::string& arguments) {
   if (std::sscanf(arguments.c_str(), "%lld,%lld,%lld,%d", &cost, &steps, &threads, &counter) != 4) return 2;
   const Budget budget{Nanos{cost}, Nanos{steps}, Nanos{threads}};
   const Way way = through_library("");
-  Json json{{"rows", Json::array()}, {"throughput", Json::array()}};
   Timebase base;
   {
     const StayHere stay;
     base = calibrate(milliseconds(10), counter != 0);
   }
-  for (const Row& row : measure_rows(way, budget, base)) json["rows"].push_back(to_json(row));
-  for (const Throughput& t : measure_throughput(way, budget)) {
-    json["throughput"].push_back({{"threads", t.threads}, {"calls_a_second", t.calls_a_second}});
-  }
+  Json json;
+  const std::vector<Row> rows = measure_rows(way, budget, base);
+  write_rows(json, rows, measure_throughput(way, budget));
   return write_all(STDOUT_FILENO, json.dump() + "\n") == 0 ? 0 : 1;
 }
 

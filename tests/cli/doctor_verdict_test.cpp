@@ -185,5 +185,13 @@ TEST(DoctorAdvises, NothingThatRestsOnWhatWasNotSeen) {
   EXPECT_FALSE(advises(seen, "tsc=reliable"));
 }
 
+TEST(DoctorAdvises, NotscWinsOverReliable) {
+  Evidence seen = slow();
+  EXPECT_TRUE(advises(seen, "tsc=reliable"));
+  seen.machine.parameters = {"notsc"};
+  EXPECT_TRUE(advises(seen, "take notsc off"));
+  EXPECT_FALSE(advises(seen, "tsc=reliable"));
+}
+
 }  // namespace
 }  // namespace clockshim::cli

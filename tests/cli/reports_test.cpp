@@ -16,7 +16,7 @@ std::string content_of(const std::string& path) {
 
 TEST(Reports, OfAProgramThatClosesStandardErrorIsShown) {
   const TempDir folder;
-  const Ending ending = run_clockshim({"run", "--", "date"}, {"TMPDIR=" + folder.path()});
+  const Ending ending = run_clockshim({"run", "--", "date"}, {"TMPDIR=" + folder.path().string()});
   EXPECT_EQ(ending.exit_code, 0);
   EXPECT_EQ(count_of(ending.err, ": date["), 1U) << ending.err;
   EXPECT_EQ(folder.files(), 0U) << "the private folder must go";
@@ -33,11 +33,11 @@ TEST(Reports, CommandComesFirst) {
 
 TEST(Reports, AreShownWhenTheCommandDiesOrFails) {
   const TempDir folder;
-  const Ending ending = run_clockshim({"run", "--", "sh", "-c", "date; kill -9 $$"}, {"TMPDIR=" + folder.path()});
+  const Ending ending = run_clockshim({"run", "--", "sh", "-c", "date; kill -9 $$"}, {"TMPDIR=" + folder.path().string()});
   EXPECT_EQ(ending.signal, 9);
   EXPECT_EQ(count_of(ending.err, ": date["), 1U);
   EXPECT_EQ(folder.files(), 0U);
-  EXPECT_EQ(run_clockshim({"run", "--", "/nowhere/program"}, {"TMPDIR=" + folder.path()}).exit_code, 127);
+  EXPECT_EQ(run_clockshim({"run", "--", "/nowhere/program"}, {"TMPDIR=" + folder.path().string()}).exit_code, 127);
   EXPECT_EQ(folder.files(), 0U);
 }
 
@@ -86,7 +86,7 @@ TEST(Reports, FolderStaysForProcessesThatLiveOn) {
   Running running({"/bin/bash", "-c",
                    "exec 3<&0; " + command_path() + " run -- " + program_path("clock_program") + " leave <&3 2>" + folder.path("told") +
                        "; echo ended; cat >/dev/null"},
-                  {"TMPDIR=" + folder.path()});
+                  {"TMPDIR=" + folder.path().string()});
   ASSERT_TRUE(running.wait_for("ended"));
   const std::string told = content_of(folder.path("told"));
   EXPECT_EQ(count_of(told, ": clock_program["), 1U) << told;

@@ -158,25 +158,4 @@ std::size_t count_of(const std::string& text, const std::string& part) {
   return count;
 }
 
-TempDir::TempDir() {
-  std::string name = (std::filesystem::temp_directory_path() / "clockshim-cli-test-XXXXXX").string();
-  if (mkdtemp(name.data()) == nullptr) std::abort();
-  path_ = name;
-}
-
-TempDir::~TempDir() {
-  std::error_code error;
-  std::filesystem::remove_all(path_, error);
-}
-
-std::string TempDir::file(const std::string& name, const std::string& content, std::filesystem::perms mode) const {
-  std::ofstream(path_ / name, std::ios::binary) << content;
-  std::filesystem::permissions(path_ / name, mode);
-  return path(name);
-}
-
-std::size_t TempDir::files() const {
-  return static_cast<std::size_t>(std::distance(std::filesystem::directory_iterator(path_), std::filesystem::directory_iterator()));
-}
-
 }  // namespace clockshim::test

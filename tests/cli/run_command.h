@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "../support/temp_dir.h"
+
 namespace clockshim::test {
 
 struct Ending {
@@ -52,22 +54,6 @@ std::string shim_path();
 std::string program_path(const std::string& name);
 
 std::size_t count_of(const std::string& text, const std::string& part);
-
-// A folder that goes away with this object.
-class TempDir {
- public:
-  TempDir();
-  ~TempDir();
-  TempDir(const TempDir&) = delete;
-  TempDir& operator=(const TempDir&) = delete;
-  [[nodiscard]] std::string path(const std::string& name = "") const { return (path_ / name).string(); }
-  // Makes a file of this content and mode, and returns its path.
-  std::string file(const std::string& name, const std::string& content, std::filesystem::perms mode) const;
-  [[nodiscard]] std::size_t files() const;
-
- private:
-  std::filesystem::path path_;
-};
 
 inline constexpr auto kExecutable = static_cast<std::filesystem::perms>(0755);
 inline constexpr auto kPlain = static_cast<std::filesystem::perms>(0644);

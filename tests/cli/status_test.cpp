@@ -37,7 +37,7 @@ TEST(Status, PathWithAFolderThatMayNotBeEntered) {
   const std::string plain = folder.file("not-a-folder", "", kPlain);
   EXPECT_EQ(run_clockshim({"run", "--", "clockshim-no-such-command"}, {"PATH=" + plain + ":/usr/bin"}).exit_code, 127);
   const std::string file = folder.file("present", "", kPlain);
-  EXPECT_EQ(run_clockshim({"run", "--", "present"}, {"PATH=" + folder.path()}).exit_code, 126);
+  EXPECT_EQ(run_clockshim({"run", "--", "present"}, {"PATH=" + folder.path().string()}).exit_code, 126);
 }
 
 TEST(Status, NotExecutableIs126) {
@@ -73,10 +73,10 @@ TEST(Status, DeathBySignalIsPassedOn) {
 // The command's own core is enough.
 TEST(Status, DeathLeavesNoCoreOfOurs) {
   const TempDir folder;
-  const Ending ending =
-      Running({"/bin/sh", "-c",
-               "cd " + folder.path() + " && ulimit -c unlimited && " + command_path() + " run -- sh -c 'ulimit -c 0; kill -SEGV $$'"})
-          .finish();
+  const Ending ending = Running({"/bin/sh", "-c",
+                                 "cd " + folder.path().string() + " && ulimit -c unlimited && " + command_path() +
+                                     " run -- sh -c 'ulimit -c 0; kill -SEGV $$'"})
+                            .finish();
   EXPECT_EQ(ending.exit_code, 128 + SIGSEGV) << ending.err;
   EXPECT_EQ(ending.err.find("core dumped"), std::string::npos);
   EXPECT_EQ(folder.files(), 0U);

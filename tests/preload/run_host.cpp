@@ -113,17 +113,6 @@ std::string HostRun::ending() const {
   return exit_code >= 0 ? "exit " + std::to_string(exit_code) : "signal " + std::to_string(signal);
 }
 
-TempDir::TempDir() {
-  std::string pattern = (fs::temp_directory_path() / "clockshim-test-XXXXXX").string();
-  if (mkdtemp(pattern.data()) == nullptr) throw std::system_error(errno, std::generic_category(), pattern);
-  path_ = pattern;
-}
-
-TempDir::~TempDir() {
-  std::error_code ignored;
-  fs::remove_all(path_, ignored);
-}
-
 std::string shim_path() { return from_environment("CLOCKSHIM_LIB"); }
 std::string host_path(const std::string& name) { return from_environment("CLOCKSHIM_HOSTS") + "/" + name; }
 

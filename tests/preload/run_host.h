@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "../support/temp_dir.h"
+
 namespace clockshim::test {
 
 using Json = nlohmann::json;
@@ -37,19 +39,6 @@ struct HostRun {
 
   // "exit 3", "signal 11" or "hung": what two runs of one host are compared by.
   [[nodiscard]] std::string ending() const;
-};
-
-// A directory that goes away with this object.
-class TempDir {
- public:
-  TempDir();
-  ~TempDir();
-  TempDir(const TempDir&) = delete;
-  TempDir& operator=(const TempDir&) = delete;
-  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
 };
 
 // Path of the shim, and of a file among the hosts. Fail the test where meson did not pass them.

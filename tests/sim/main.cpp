@@ -1,13 +1,14 @@
 // simulator: thousands of seeded schedules of threads over disturbed clocks and counters; each read is checked. The same
 // seed is the same schedule. Exit status 1 where a promise was broken, 2 for a mistake in the command line.
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <charconv>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <map>
+#include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "plan.h"
@@ -26,7 +27,6 @@ struct Options {
 };
 
 constexpr std::uint64_t kFailuresTold = 10;
-constexpr const char* kUsage = "usage: simulator [--seeds N] [--first S] [--seed S] [--table] [--case NAME]";
 
 int refuse(const std::string& line) {
   std::fprintf(stderr, "simulator: %s\n", line.c_str());
@@ -54,31 +54,41 @@ std::string case_names() {
   return all;
 }
 
-// "" where all is well, else the line to tell.
-std::string parse(int argc, char** argv, Options& options) {
-  for (int i = 1; i < argc; ++i) {
-    const std::string name = argv[i];
-    if (name == "--table") {
-      options.table = true;
-      continue;
-    }
-    if (name != "--seeds" && name != "--first" && name != "--seed" && name != "--case") return "unknown option \"" + name + "\"; " + kUsage;
-    if (++i == argc) return name + " needs a value; " + kUsage;
-    const std::string_view value = argv[i];
-    if (name == "--case") {
-      options.only = value;
-      if (find_case(options.only) == nullptr) return "--case \"" + options.only + "\": must be one of " + case_names();
-      continue;
-    }
-    std::uint64_t number = 0;
-    const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
-    if (error != std::errc() || end != value.data() + value.size() || (name == "--seeds" && number == 0))
-      return name + " \"" + std::string(value) + "\": must be a whole number" + (name == "--seeds" ? " above 0" : "");
-    (name == "--seeds" ? options.seeds : options.first) = number;
-    options.replay |= name == "--seed";
+// What stands where a number should.
+CLI::Validator whole_number(std::uint64_t least) {
+  return {[least](std::string& text) {
+            std::uint64_t number = 0;
+            const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+            const bool good = error == std::errc() && end == text.data() + text.size() && number >= least;
+            return good ? "" : "\"" + text + "\": must be a whole number from " + std::to_string(least) + " on";
+          },
+          ""};
+}
+
+CLI::Validator name_of_case() {
+  return {[](std::string& text) { return find_case(text) != nullptr ? "" : "\"" + text + "\": must be one of " + case_names(); }, "NAME"};
+}
+
+// An exit status, where that is all there is to do.
+std::optional<int> parse(int argc, char** argv, Options& options) {
+  CLI::App app("Thousands of seeded schedules of threads over disturbed clocks and counters; each read is checked.", "simulator");
+  app.footer("Exit status: 1 where a promise was broken, 2 for a mistake in the command line.");
+  app.add_option("--seeds", options.seeds, "how many schedules")->type_name("N")->capture_default_str()->check(whole_number(1));
+  auto* first =
+      app.add_option("--first", options.first, "the first one's seed")->type_name("S")->capture_default_str()->check(whole_number(0));
+  auto* only = app.add_option("--case", options.only, "schedules of this case only")->type_name("NAME")->check(name_of_case());
+  auto* seed = app.add_option("--seed", options.first, "replay the schedule of this seed, of one case, and tell all");
+  seed->type_name("S")->check(whole_number(0))->needs(only)->excludes(first);
+  app.add_flag("--table", options.table, "what was seen of each case");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& asked_for_help) {
+    return app.exit(asked_for_help);
+  } catch (const CLI::ParseError& mistake) {
+    return refuse(mistake.what());
   }
-  if (options.replay && options.only.empty()) return "--seed needs --case NAME: a seed is a schedule of one case";
-  return "";
+  options.replay = seed->count() > 0;
+  return std::nullopt;
 }
 
 struct CaseTotal {
@@ -131,7 +141,7 @@ void print_table(std::map<std::string, CaseTotal>& totals) {
 
 int main(int argc, char** argv) {
   Options options;
-  if (const std::string mistake = parse(argc, argv, options); !mistake.empty()) return refuse(mistake);
+  if (const std::optional<int> status = parse(argc, argv, options)) return *status;
   std::vector<const Case*> round;
   if (options.only.empty()) {
     for (const Case& c : cases()) round.insert(round.end(), c.weight, &c);

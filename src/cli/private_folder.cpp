@@ -1,0 +1,21 @@
+#include "cli/private_folder.h"
+
+#include <cstdlib>
+#include <filesystem>
+
+namespace clockshim::cli {
+
+PrivateFolder::PrivateFolder(const std::string& purpose) {
+  const char* named = getenv("TMPDIR");
+  std::error_code error;
+  const auto base = std::filesystem::absolute(named != nullptr && *named != '\0' ? named : "/tmp", error);
+  std::string path = (base / ("clockshim-" + purpose + "-XXXXXX")).string();
+  if (!error && mkdtemp(path.data()) != nullptr) path_ = path;  // mode 0700
+}
+
+PrivateFolder::~PrivateFolder() {
+  std::error_code error;
+  if (made() && !keep_) std::filesystem::remove_all(path_, error);
+}
+
+}  // namespace clockshim::cli
