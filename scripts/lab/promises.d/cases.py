@@ -71,7 +71,7 @@ PROBES = [
     _probe("migration", "2", MONOTONIC, "2000", quick=True),
     _probe("migration", "5", REALTIME, "2000"),
     _probe("storms", "signals", "2", MONOTONIC, "2000", quick=True),
-    _probe("storms", "forks", "2", REALTIME, "2000", "5"),
+    _probe("storms", "forks", "2", REALTIME, "20000", "5"),  # tight handoffs are over before the third fork, if they are few
     _probe("accuracy", "bracket", REALTIME, "TOLERANCE", "5000", quick=True),
     _probe("accuracy", "bracket", MONOTONIC, "TOLERANCE", "5000"),
     _probe("waits", "cond_timedwait", REALTIME, "200", quick=True),
