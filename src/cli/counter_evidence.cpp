@@ -114,7 +114,7 @@ CounterEvidence look_at_counters(const Settings& settings) {
   if (counter_forbidden()) return {};
   const std::string clocksource = current_clocksource();
   const auto online = static_cast<std::size_t>(std::max(1L, sysconf(_SC_NPROCESSORS_ONLN)));
-  const CounterEvidence evidence = find_evidence(settings, clocksource, allowed_cpus(), online, counter_of);
+  CounterEvidence evidence = find_evidence(settings, clocksource, allowed_cpus(), online, counter_of);
   if (!evidence.text.empty()) say(LogLevel::info, settings.log, "clocksource " + clocksource + ", so looked myself: " + evidence.text);
   return evidence;
 }
