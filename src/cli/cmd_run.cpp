@@ -3,7 +3,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -14,10 +13,8 @@
 #include "cli/live_dir.h"
 #include "cli/lost_reports.h"
 #include "cli/counter_evidence.h"
-#include "cli/cpu_set.h"
 #include "cli/preflight.h"
 #include "cli/private_reports.h"
-#include "os/clocksource.h"
 #include "os/log.h"
 
 namespace clockshim::cli {
@@ -45,16 +42,6 @@ int failed_to_start(const std::string& name, const Preflight& preflight, int err
   return nowhere ? kNotFound : kMayNotRun;
 }
 
-// What can be told of the CPUs' counters where the kernel doesn't: the value of CLOCKSHIM_COUNTERS, or "".
-std::string look_at_counters(const Settings& settings) {
-  if (counter_forbidden()) return "";
-  const std::string clocksource = current_clocksource();
-  const auto online = static_cast<std::size_t>(std::max(1L, sysconf(_SC_NPROCESSORS_ONLN)));
-  const CounterEvidence evidence = find_evidence(settings, clocksource, allowed_cpus(), online, counter_of);
-  if (!evidence.text.empty()) say(LogLevel::info, settings.log, "clocksource " + clocksource + ", so looked myself: " + evidence.text);
-  return handed_over(evidence);
-}
-
 }  // namespace
 
 int run(std::vector<RunOption> options, const std::vector<std::string>& argv) {
@@ -78,7 +65,7 @@ int run(std::vector<RunOption> options, const std::vector<std::string>& argv) {
   const bool shimmed = preflight.problem.empty();
   if (!shimmed) say(LogLevel::warn, settings.log, name + preflight.problem + ": the shim can't get in; it runs without");
 
-  const std::string counters = shimmed ? look_at_counters(settings) : "";
+  const std::string counters = shimmed ? handed_over(look_at_counters(settings)) : "";
 
   Child child;  // from here on a signal waits until there is somebody to pass it on to
   Environment environment(environ);

@@ -1,10 +1,14 @@
 #include "cli/counter_evidence.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 
 #include "cli/clocks_measured.h"
 #include "cli/cpu_set.h"
 #include "cli/timing.h"
+#include "os/clocksource.h"
+#include "os/log.h"
 
 namespace clockshim::cli {
 namespace {
@@ -104,6 +108,15 @@ CounterEvidence find_evidence(const Settings& settings, std::string_view clockso
   if (cpus.size() < online)
     return unknown("only " + std::to_string(cpus.size()) + " of " + std::to_string(online) + " CPUs are ours to use");
   return compare_counters(cpus, settings.tolerance, read);
+}
+
+CounterEvidence look_at_counters(const Settings& settings) {
+  if (counter_forbidden()) return {};
+  const std::string clocksource = current_clocksource();
+  const auto online = static_cast<std::size_t>(std::max(1L, sysconf(_SC_NPROCESSORS_ONLN)));
+  CounterEvidence evidence = find_evidence(settings, clocksource, allowed_cpus(), online, counter_of);
+  if (!evidence.text.empty()) say(LogLevel::info, settings.log, "clocksource " + clocksource + ", so looked myself: " + evidence.text);
+  return evidence;
 }
 
 std::string handed_over(const CounterEvidence& evidence) {

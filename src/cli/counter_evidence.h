@@ -1,5 +1,5 @@
-// What `clockshim run` can tell the library of the CPUs' counters. Where the kernel does not vouch for them (another clocksource than
-// tsc), they are compared before the command is started: twice, with a pause between, so that a drift shows too.
+// What the command can tell the library of the CPUs' counters. Where the kernel does not vouch for them (another clocksource than
+// tsc), they are compared before a program is started: twice, with a pause between, so that a drift shows too.
 #pragma once
 
 #include <cstddef>
@@ -30,6 +30,9 @@ CounterEvidence compare_counters(const std::vector<int>& cpus, Nanos tolerance, 
 // run; where we may use only some of them, a command might use others.
 CounterEvidence find_evidence(const Settings& settings, std::string_view clocksource, const std::vector<int>& cpus, std::size_t online,
                               ReadCounter read);
+
+// The same of this machine. What is found is told where the settings say `info`.
+CounterEvidence look_at_counters(const Settings& settings);
 
 // The value of CLOCKSHIM_COUNTERS that says so to the library; "" for what it had better find out itself.
 std::string handed_over(const CounterEvidence& evidence);

@@ -14,6 +14,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/clocks_measured.h"
+#include "cli/counter_evidence.h"
 #include "cli/cpu_set.h"
 #include "cli/private_folder.h"
 #include "cli/rows_json.h"
@@ -98,6 +99,9 @@ Shimmed try_shim(const std::string& order, const Budget& budget, bool counter_al
   const char* present = getenv("LD_PRELOAD");
   Environment environment(environ);
   environment.set("LD_PRELOAD", preload_with(library, present != nullptr ? present : ""));
+  // As `clockshim run` would start it.
+  const std::string counters = handed_over(look_at_counters(effective_settings({})));
+  if (!counters.empty()) environment.set("CLOCKSHIM_COUNTERS", counters);
   environment.set("CLOCKSHIM_ORDER", order);
   environment.set("CLOCKSHIM_REPORT", folder.made() ? escape_percent(folder.path()) + kReport : "none");
   environment.set("CLOCKSHIM_PROFILE", "sites");

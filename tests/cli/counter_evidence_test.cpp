@@ -135,33 +135,39 @@ bool pretend_acpi_pm(const std::string& file) {
          mount(file.c_str(), kWhere, nullptr, MS_BIND, nullptr) == 0;
 }
 
+// `clockshim` as it ends on such a machine; none where that can't be made.
+std::optional<test::Ending> on_acpi_pm(const std::vector<std::string>& arguments, const std::vector<std::string>& environment = {}) {
+  const test::TempDir folder;
+  const std::string clocksource = folder.file("clocksource", "acpi_pm\n", test::kPlain);
+  std::optional<test::Ending> ending;
+  std::thread elsewhere([&] {
+    if (pretend_acpi_pm(clocksource)) ending = test::run_clockshim(arguments, environment);
+  });
+  elsewhere.join();
+  return ending;
+}
+
 struct Told {
   nlohmann::json report;
   std::string err;
 };
 
-// The report of a program that ran below `clockshim run OPTIONS` on such a machine.
-std::optional<Told> on_acpi_pm(const std::vector<std::string>& options, const std::vector<std::string>& environment = {}) {
+// The report of a program that ran below `clockshim run OPTIONS` there.
+std::optional<Told> program_on_acpi_pm(const std::vector<std::string>& options, const std::vector<std::string>& environment = {}) {
   const test::TempDir folder;
-  const std::string clocksource = folder.file("clocksource", "acpi_pm\n", test::kPlain);
   std::vector<std::string> arguments{"run", "--log", "info", "--report", folder.path("report.json")};
   arguments.insert(arguments.end(), options.begin(), options.end());
   arguments.insert(arguments.end(), {"--", test::program_path("clock_program")});
-  Told told;
-  bool pretended = false;
-  std::thread elsewhere([&] {
-    pretended = pretend_acpi_pm(clocksource);
-    if (pretended) told.err = test::run_clockshim(arguments, environment).err;
-  });
-  elsewhere.join();
-  if (!pretended) return std::nullopt;
+  const auto ending = on_acpi_pm(arguments, environment);
+  if (!ending) return std::nullopt;
   std::ifstream file(folder.path("report.json"));
-  told.report = nlohmann::json::parse(file, nullptr, false);
-  return told;
+  return Told{nlohmann::json::parse(file, nullptr, false), ending->err};
 }
 
+constexpr const char* kCompared = "the CPUs' counters were compared before the start: they agree within ";
+
 TEST(RunFindsEvidence, AndHandsItOver) {
-  const auto told = on_acpi_pm({});
+  const auto told = program_on_acpi_pm({});
   if (!told) GTEST_SKIP() << "no mount namespace of our own here";
   if (!two_cpus()) GTEST_SKIP() << "no two CPUs to run on";
   ASSERT_TRUE(told->report.is_object()) << told->err;
@@ -169,19 +175,34 @@ TEST(RunFindsEvidence, AndHandsItOver) {
   const std::string reason = told->report["mode_reason"];
   if (told->err.find("counters agree within") != std::string::npos) {
     EXPECT_EQ(told->report["mode"], "coherent") << reason;
-    EXPECT_TRUE(reason.starts_with("the CPUs' counters were compared before the start: they agree within ")) << reason;
+    EXPECT_TRUE(reason.starts_with(kCompared)) << reason;
   } else {  // busy, or counters that do disagree
     EXPECT_EQ(told->report["mode"], "percpu") << reason;
     EXPECT_NE(told->err.find("so looked myself: "), std::string::npos) << told->err;
   }
 }
 
+// What it measures is what `run` would give.
+TEST(BenchFindsEvidence, AsRunDoes) {
+  std::string last;
+  for (int agreed = 0, tries = 0; agreed < 3; ++tries) {
+    const auto told = program_on_acpi_pm({});
+    const auto bench = on_acpi_pm({"bench", "--quick", "--json"});
+    if (!told || !bench) GTEST_SKIP() << "no mount namespace of our own here";
+    if (tries == 10) GTEST_SKIP() << "too busy, or counters that disagree: " << told->err;
+    last = nlohmann::json::parse(bench->out, nullptr, false)["shim"]["strict"].value("mode_reason", "");
+    if (last.starts_with(kCompared)) return;
+    if (told->err.find("counters agree within") != std::string::npos) ++agreed;
+  }
+  FAIL() << "run found three times that the counters agree, bench never: " << last;
+}
+
 TEST(RunFindsEvidence, NotWhereItWasTold) {
-  const auto told = on_acpi_pm({"--counters", "disagree"});
+  const auto told = program_on_acpi_pm({"--counters", "disagree"});
   if (!told) GTEST_SKIP() << "no mount namespace of our own here";
   EXPECT_EQ(told->report["mode_reason"], "CLOCKSHIM_COUNTERS=disagree");
   EXPECT_EQ(told->err.find("looked myself"), std::string::npos) << told->err;
-  const auto inherited = on_acpi_pm({}, {"CLOCKSHIM_COUNTERS=measured:42"});
+  const auto inherited = program_on_acpi_pm({}, {"CLOCKSHIM_COUNTERS=measured:42"});
   EXPECT_EQ(inherited->report["mode_reason"], "the CPUs' counters were compared before the start: they agree within 42 ticks");
   EXPECT_EQ(inherited->err.find("looked myself"), std::string::npos) << inherited->err;
 }

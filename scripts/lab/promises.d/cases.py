@@ -61,7 +61,8 @@ def _probe(host, *arguments, quick=False):
 
 
 # Counts that an emulated CPU gets through in a second or two each. Exchanges end after a hundred times as many readings where the
-# guest's scheduler keeps the threads together; those that hop between CPUs meet for certain.
+# guest's scheduler keeps the threads together; those that hop between CPUs meet for certain. A storm needs more of them: two CPUs
+# that have hold of each other hand over 2000 readings before the third fork.
 PROBES = [
     _probe("ordering", "atomic", "2", REALTIME, "10000"),
     _probe("ordering", "atomic", "2", MONOTONIC, "10000", quick=True),
@@ -70,8 +71,8 @@ PROBES = [
     _probe("ordering", "pipe", "2", REALTIME, "500"),
     _probe("migration", "2", MONOTONIC, "2000", quick=True),
     _probe("migration", "5", REALTIME, "2000"),
-    _probe("storms", "signals", "2", MONOTONIC, "2000", quick=True),
-    _probe("storms", "forks", "2", REALTIME, "2000", "5"),
+    _probe("storms", "signals", "2", MONOTONIC, "20000", quick=True),
+    _probe("storms", "forks", "2", REALTIME, "20000", "5"),
     _probe("accuracy", "bracket", REALTIME, "TOLERANCE", "5000", quick=True),
     _probe("accuracy", "bracket", MONOTONIC, "TOLERANCE", "5000"),
     _probe("waits", "cond_timedwait", REALTIME, "200", quick=True),
