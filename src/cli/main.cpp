@@ -2,6 +2,7 @@
 // CLI11. A mistake in the command line is one line on standard error and exit status 2.
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cstring>
 #include <exception>
 #include <memory>
 #include <string>
@@ -10,10 +11,12 @@
 
 #include "cli/cmd_bench.h"
 #include "cli/cmd_doctor.h"
+#include "cli/cmd_report.h"
 #include "cli/cmd_run.h"
 #include "cli/live_commands.h"
 #include "cli/shimmed.h"
 #include "os/log.h"
+#include "report/formats.h"
 
 namespace {
 
@@ -24,6 +27,7 @@ using clockshim::cli::RunOption;
 constexpr const char* kRunUsage = "clockshim run [OPTION...] -- COMMAND [ARG...]";
 constexpr const char* kDoctorUsage = "clockshim doctor [--quick] [--json] [COMMAND or PID]";
 constexpr const char* kBenchUsage = "clockshim bench [--quick] [--json] [--plot FILE]";
+constexpr const char* kReportUsage = "clockshim report [--format F] [--output FILE] [--merge or --apart] PID or FILE...";
 
 int refuse(std::string line) {
   std::replace(line.begin(), line.end(), '\n', ' ');
@@ -105,6 +109,33 @@ struct Bench {
   }
 };
 
+struct Report {
+  CLI::App* command;
+  clockshim::cli::ReportOptions options;
+
+  explicit Report(CLI::App& app) : command(app.add_subcommand("report", "Who asks for the time: of a process, or out of files")) {
+    command->formatter(std::make_shared<UsageFormatter>(kReportUsage));
+    std::string help = "FILE is a live file or a JSON report; - is standard input. Formats:\n";
+    for (const clockshim::Format& format : clockshim::formats()) {
+      help += "  " + std::string(format.name) + std::string(12 - std::strlen(format.name), ' ') + format.help + "\n";
+    }
+    command->footer(help + "Exit status: 0; 2: an error.");
+    command->add_option("--format", options.format, "table (default), or another of those below")->type_name("F");
+    command->add_option("--output", options.output, "a file to write, whole or not at all (default: standard output)")->type_name("FILE");
+    CLI::Option* merge = command->add_flag("--merge", options.merge, "several reports as one, callers summed");
+    command->add_flag("--apart", options.apart, "several reports one after the other (default where the format has room)")->excludes(merge);
+    command->add_flag("--children", options.children, "also the processes that PID forked, or that the same clockshim run started");
+    command->add_flag("--exact", options.exact, "without sampled stacks, and without callers that are only as first seen");
+    command->add_option("targets", options.targets, "processes and files")->type_name("PID|FILE");
+  }
+  int run(const std::vector<std::string>& behind_dashes) {
+    options.targets.insert(options.targets.end(), behind_dashes.begin(), behind_dashes.end());
+    if (options.targets.empty()) return refuse("report: must have a process id or a file; usage: " + std::string(kReportUsage));
+    if (command->count("--output") > 0 && options.output.empty()) return refuse("--output \"\": must be a file that can be written");
+    return clockshim::cli::report(options);
+  }
+};
+
 int main_or_throw(int argc, char** argv) {
   // Everything behind the first "--" is the command's own, whatever it looks like.
   char** const end = argv + argc;
@@ -123,25 +154,28 @@ int main_or_throw(int argc, char** argv) {
   }
   Doctor doctor(app);
   Bench bench(app);
+  Report report(app);
   clockshim::cli::LiveCommands live(app, [](const char* usage) { return std::make_shared<UsageFormatter>(usage); });
-  app.footer("usage: " + std::string(kRunUsage) + "\n       " + kDoctorUsage + "\n       " + kBenchUsage + live.usages() +
-             "\nclockshim run --help tells the options of run.");
+  app.footer("usage: " + std::string(kRunUsage) + "\n       " + kDoctorUsage + "\n       " + kBenchUsage + "\n       " + kReportUsage +
+             live.usages() + "\nclockshim run --help tells the options of run.");
 
   try {
     app.parse(static_cast<int>(dashes - argv), argv);
   } catch (const CLI::Success& asked_for_help) {
     return app.exit(asked_for_help);
   } catch (const CLI::ExtrasError& error) {
-    const char* usage = doctor.command->parsed()  ? kDoctorUsage
-                        : bench.command->parsed() ? kBenchUsage
-                        : *live.usage() != '\0'   ? live.usage()
-                                                  : kRunUsage;
+    const char* usage = doctor.command->parsed()   ? kDoctorUsage
+                        : bench.command->parsed()  ? kBenchUsage
+                        : report.command->parsed() ? kReportUsage
+                        : *live.usage() != '\0'    ? live.usage()
+                                                   : kRunUsage;
     return refuse(std::string(error.what()) + "; usage: " + usage);
   } catch (const CLI::ParseError& error) {
     return refuse(error.what());
   }
   if (doctor.command->parsed()) return doctor.run(command);
   if (bench.command->parsed()) return bench.run(command);
+  if (report.command->parsed()) return report.run(command);
   if (*live.usage() != '\0' && !command.empty()) return refuse("\"" + command.front() + "\": takes no command; usage: " + live.usage());
   if (*live.usage() != '\0') return live.run();
   if (!run->parsed()) return refuse("say what to do: " + std::string(kRunUsage) + ", or clockshim --help");

@@ -4,6 +4,7 @@
 #include <ctime>
 
 #include "base/nanos.h"
+#include "report/frames.h"
 
 namespace clockshim::cli {
 namespace {
@@ -24,7 +25,7 @@ double rate(std::uint64_t now, std::uint64_t before, double seconds) {
 }  // namespace
 
 void Watch::add(const LiveFile& file, bool with_callers, std::int64_t now, Look& out) {
-  const Report r = file.report();
+  Report r = file.report();
   const auto found = before_.find(file.path());
   const bool known = found != before_.end();
   const Seen before = known ? std::move(found->second) : Seen{};
@@ -56,7 +57,11 @@ void Watch::add(const LiveFile& file, bool with_callers, std::int64_t now, Look&
   std::stable_sort(row.clocks.begin(), row.clocks.end(), [](const ClockRow& a, const ClockRow& b) { return a.calls > b.calls; });
   if (!with_callers) return;
 
-  seen.callers = calls_by_caller(r, symbols_);
+  // Names for what is shown only.
+  r.stacks.clear();
+  for (ReportSite& site : r.sites) site.frames.resize(exact_frames(site));
+  symbolizer_.name(r, file.owner());
+  seen.callers = calls_by_caller(r);
   seen.has_callers = true;
   double rates = 0;
   for (const auto& [caller, calls] : seen.callers) {

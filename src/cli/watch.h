@@ -8,6 +8,7 @@
 
 #include "cli/callers.h"
 #include "cli/live_dir.h"
+#include "report/symbolize.h"
 
 namespace clockshim::cli {
 
@@ -62,7 +63,7 @@ class Watch {
   };
   void add(const LiveFile& file, bool with_callers, std::int64_t now, Look& out);
 
-  Symbols symbols_;
+  Symbolizer symbolizer_;
   std::map<std::string, Seen> before_;  // by the file's path, each as it was looked at last
   std::int64_t looked_ = 0;
 };

@@ -1,63 +1,54 @@
 // The report for people: at a glance, in 100 columns, the 20 busiest callers, the rest summed.
 #include <fmt/format.h>
 
-#include <algorithm>
-
 #include "base/duration.h"
+#include "report/frames.h"
 #include "report/report.h"
 
 namespace clockshim {
 namespace {
 
 constexpr std::size_t kWidth = 100;
+constexpr std::size_t kIndent = 57;  // of the lines below a caller
 constexpr std::size_t kTopSites = 20;
-
-std::string grouped(std::uint64_t n) {
-  std::string digits = std::to_string(n);
-  for (auto i = static_cast<std::ptrdiff_t>(digits.size()) - 3; i > 0; i -= 3) digits.insert(static_cast<std::size_t>(i), ",");
-  return digits;
-}
-
-double percent(std::uint64_t part, std::uint64_t whole) {
-  return whole == 0 ? 0.0 : 100.0 * static_cast<double>(part) / static_cast<double>(whole);
-}
 
 std::string rate(std::uint64_t calls, double seconds) {
   return seconds <= 0 ? "-" : grouped(static_cast<std::uint64_t>(static_cast<double>(calls) / seconds + 0.5));
 }
 
-std::string base_name(const std::string& path) { return path.substr(path.rfind('/') + 1); }
-
 std::string frame_name(const ReportFrame& frame) {
-  if (!frame.symbol.empty()) return fmt::format("{}+{:#x}", frame.symbol, frame.symbol_offset);
-  return fmt::format("{}+{:#x}", frame.module.empty() ? "unknown" : base_name(frame.module), frame.offset);
+  if (frame.symbol.empty()) return function_name(frame);
+  if (frame.inlined) return function_name(frame) + " (inlined)";
+  return fmt::format("{}+{:#x}", function_name(frame), frame.symbol_offset);
 }
 
-// The middle of a long C++ name matters least.
-std::string fitted(const std::string& text, std::size_t width) {
-  if (text.size() <= width) return text;
-  const std::size_t tail = width / 3;
-  return text.substr(0, width - tail - 2) + ".." + text.substr(text.size() - tail);
+void add_below(std::string& out, const std::string& what, const std::string& text) {
+  out += fmt::format("{:>{}}{}\n", what, kIndent, shortened(text, kWidth - kIndent));
+}
+
+void add_site(const Report& r, const ReportSite& site, std::string& out) {
+  const ReportFrame caller = caller_of(site);
+  const std::string name = frame_name(caller);
+  const std::string short_name = shortened(name, 32);
+  out += fmt::format("{:>13} {:>6.1f}% {:>12}  {:<16} {:<32} {}\n", (site.sampled ? "~" : "") + grouped(site.calls),
+                     percent(site.calls, r.calls()), rate(site.calls, r.seconds), one_line(site.clock), short_name,
+                     shortened(module_name(caller), 14));
+  if (short_name != name) add_below(out, "= ", name);
+  if (!caller.file.empty()) add_below(out, "at ", place(caller));
+  for (std::size_t i = 0; i + 1 < exact_frames(site); ++i) {
+    const ReportFrame& via = site.frames[i];
+    add_below(out, "via ", frame_name(via) + (via.inlined && !via.file.empty() ? ", " + place(via) : ""));
+  }
 }
 
 void add_sites(const Report& r, std::string& out) {
   out += fmt::format("\n{:>13} {:>7} {:>12}  {:<16} {:<32} {}\n", "calls", "share", "calls/s", "clock", "caller", "module");
   std::uint64_t rest = 0;
   for (std::size_t i = 0; i < r.sites.size(); ++i) {
-    const ReportSite& site = r.sites[i];
-    if (i >= kTopSites) {
-      rest += site.calls;
-      continue;
-    }
-    // The frame that the calls are counted under is the last of the exact ones; those before it are wrappers.
-    const std::size_t counted = site.exact_frames == 0 ? 0 : site.exact_frames - 1;
-    const ReportFrame frame = site.frames.empty() ? ReportFrame{} : site.frames[counted];
-    const std::string name = frame_name(frame);
-    out += fmt::format("{:>13} {:>6.1f}% {:>12}  {:<16} {:<32} {}\n", grouped(site.calls), percent(site.calls, r.calls()),
-                       rate(site.calls, r.seconds), site.clock, fitted(name, 32), fitted(base_name(frame.module), 14));
-    if (name.size() > 32) out += fmt::format("{:>57}{}\n", "= ", fitted(name, kWidth - 57));
-    for (std::size_t i_via = 0; i_via < counted; ++i_via) {
-      out += fmt::format("{:>57}{}\n", "via ", fitted(frame_name(site.frames[i_via]), kWidth - 57));
+    if (i < kTopSites) {
+      add_site(r, r.sites[i], out);
+    } else {
+      rest += r.sites[i].calls;
     }
   }
   if (rest != 0) {
@@ -77,21 +68,26 @@ std::string render_text(const Report& r) {
     real += clock.real;
     resyncs += clock.resyncs;
   }
-  std::string out = fmt::format("clockshim {}: {}[{}], {:.1f} s\n", r.version, r.program, r.pid, r.seconds);
+  std::string out = fmt::format("clockshim {}: {}, {:.1f} s{}{}\n", one_line(r.version), process_name(r), r.seconds,
+                                r.state.empty() || r.state == "ended" ? "" : ", " + one_line(r.state),
+                                r.forked_from == 0 ? "" : fmt::format(", forked from {}", r.forked_from));
   if (r.profile == "off") {
     out += fmt::format("calls not counted (CLOCKSHIM_PROFILE=off)  resyncs {}\n", grouped(resyncs));
   } else {
     out += fmt::format("calls {}  served {} ({:.2f} %)  real {}  resyncs {}  {} calls/s\n", grouped(r.calls()), grouped(served),
                        percent(served, r.calls()), grouped(real), grouped(resyncs), rate(r.calls(), r.seconds));
   }
-  out += fmt::format("mode {} ({}), {}, tolerance {}\n", r.mode, r.mode_reason, r.order, format_duration(Nanos{r.tolerance_ns}));
+  out += fmt::format("mode {} ({}), {}, tolerance {}\n", one_line(r.mode), one_line(r.mode_reason), one_line(r.order),
+                     format_duration(Nanos{r.tolerance_ns}));
   if (r.samples != 0) {
     out += fmt::format("error at resync p50 {}  p99 {}  max {}  over tolerance {} of {}\n", format_duration(Nanos{r.p50_ns}),
                        format_duration(Nanos{r.p99_ns}), format_duration(Nanos{r.max_ns}), grouped(r.over_tolerance), grouped(r.samples));
   }
   out += fmt::format("disturbances {}  dropped {}\n", grouped(r.disturbances), grouped(r.dropped));
-  for (const auto& note : r.notes) out += fmt::format("note: {}\n", note);
+  for (const auto& note : r.notes) out += fmt::format("note: {}\n", one_line(note));
   if (!r.sites.empty()) add_sites(r, out);
+  if (!r.advice.empty()) out += "\n";
+  for (const auto& advice : r.advice) out += fmt::format("advice: {}\n", one_line(advice.text));
   return out;
 }
 

@@ -35,14 +35,20 @@ struct ReportClock {
   std::uint64_t resyncs = 0;
 };
 
+struct ReportAdvice {
+  std::string kind;  // "pairs" or "reuse": docs/report-format.md
+  std::string text;
+};
+
 struct Report {
   std::string version;
   std::string program;
   long pid = 0;
-  long forked_from = 0;  // the parent's pid, where it is a forked child; else 0
-  std::string state;     // running, ended (in good order), lost (killed, or its program was replaced)
-  double started_at = 0;  // seconds since 1970
-  double seconds = 0;     // from start to this report or its end
+  std::vector<long> pids;  // of all processes, where several reports were merged; else empty
+  long forked_from = 0;    // the parent's pid, where it is a forked child; else 0
+  std::string state;       // running, ended (in good order), lost (killed, or its program was replaced)
+  double started_at = 0;   // seconds since 1970
+  double seconds = 0;      // from start to this report or its end
   std::string clocksource;
   std::string mode;  // coherent, percpu, passthrough
   std::string mode_reason;
@@ -62,9 +68,10 @@ struct Report {
   std::vector<Bucket> errors;  // the same as a histogram, empty buckets left out
   std::uint64_t disturbances = 0;
   std::uint64_t dropped = 0;
-  std::vector<ReportSite> sites;   // by calls, most first; each call once
-  std::vector<ReportSite> stacks;  // profile stacks: the same calls once more, by full stack; sampled
-  std::vector<std::string> notes;  // what the operator should know: one sentence each
+  std::vector<ReportSite> sites;     // by calls, most first; each call once
+  std::vector<ReportSite> stacks;    // profile stacks: the same calls once more, by full stack; sampled
+  std::vector<std::string> notes;    // what the operator should know: one sentence each
+  std::vector<ReportAdvice> advice;  // what the program's author could do. The command fills it in
 
   [[nodiscard]] std::uint64_t calls() const {
     std::uint64_t sum = 0;

@@ -1,0 +1,22 @@
+// `clockshim report`: who asks for the time, of a process or out of files, in the formats of report/formats.h.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace clockshim::cli {
+
+struct ReportOptions {
+  std::string format = "table";
+  std::string output;  // a file; "": standard output
+  bool merge = false;
+  bool apart = false;
+  bool exact = false;                // nothing sampled, and no frames as first seen
+  bool children = false;             // of the processes, too
+  std::vector<std::string> targets;  // process ids and files
+};
+
+// 0; 2: an error, said in one line.
+int report(const ReportOptions& options);
+
+}  // namespace clockshim::cli

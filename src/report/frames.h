@@ -1,0 +1,71 @@
+// How callers are called: the same names in every format. Pure functions.
+#pragma once
+
+#include <algorithm>
+#include <charconv>
+#include <string>
+#include <tuple>
+
+#include "report/report.h"
+#include "report/text.h"
+
+namespace clockshim {
+
+inline std::string base_name(const std::string& path) { return path.substr(path.rfind('/') + 1); }
+
+inline std::string hexadecimal(std::uint64_t n) {
+  char digits[16];
+  return std::string(digits, std::to_chars(digits, digits + sizeof digits, n, 16).ptr);
+}
+
+// The first so many frames are what every call of the site had; never more than there are.
+inline std::size_t exact_frames(const ReportSite& site) {
+  return std::min(site.frames.size(), std::max<std::size_t>(site.exact_frames, 1));
+}
+
+// The frame that the calls are counted under: the last of the exact ones; those before it are wrappers.
+inline ReportFrame caller_of(const ReportSite& site) { return site.frames.empty() ? ReportFrame{} : site.frames[exact_frames(site) - 1]; }
+
+// The function's name; without one, where in which module. One line, UTF-8.
+inline std::string function_name(const ReportFrame& frame) {
+  if (!frame.symbol.empty()) return one_line(frame.symbol);
+  if (frame.module.empty() && frame.offset == 0) return "unknown";
+  return one_line(frame.module.empty() ? "generated code" : base_name(frame.module)) + "+0x" + hexadecimal(frame.offset);
+}
+
+inline std::string module_name(const ReportFrame& frame) { return one_line(base_name(frame.module)); }
+
+// "server.c:190", or "".
+inline std::string place(const ReportFrame& frame) {
+  if (frame.file.empty()) return "";
+  return one_line(base_name(frame.file)) + (frame.line == 0 ? "" : ":" + std::to_string(frame.line));
+}
+
+// What is asked: the innermost box of each stack.
+inline std::string question(const ReportSite& site) { return one_line(site.function + "(" + site.clock + ")"); }
+
+inline std::string process_name(const Report& report) {
+  const std::string name = report.program.empty() ? "unknown" : one_line(report.program);
+  if (report.pids.size() > 1) return name + " (" + std::to_string(report.pids.size()) + " processes)";
+  return name + "[" + std::to_string(report.pid) + "]";
+}
+
+// Stands behind a name that is not exact, in formats that can't mark it otherwise.
+inline constexpr const char* kFirstSeen = " [first seen]";
+
+struct StackOptions {
+  bool exact = false;  // leave out what is sampled, and frames that are only as first seen
+};
+
+// What to draw stacks from: the sampled ones if there are any.
+inline const std::vector<ReportSite>& drawn_stacks(const Report& report, const StackOptions& options) {
+  return options.exact || report.stacks.empty() ? report.sites : report.stacks;
+}
+
+// How many of a stack's frames to draw, and whether frame `i` is one that was seen once only. A sampled stack is whole.
+inline std::size_t drawn_frames(const ReportSite& site, const StackOptions& options) {
+  return options.exact ? exact_frames(site) : site.frames.size();
+}
+inline bool only_first_seen(const ReportSite& site, std::size_t i) { return !site.sampled && i >= exact_frames(site); }
+
+}  // namespace clockshim
