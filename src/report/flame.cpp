@@ -36,9 +36,8 @@ unsigned hue_of(const std::string& module) {
 
 std::string title_of(const CallNode& node, const CallNode& root) {
   std::string out = node.name;
-  if (!node.place.empty() || !node.module.empty()) {
-    out += "\n" + node.module + (node.place.empty() || node.module.empty() ? "" : ", ") + node.place;
-  }
+  const bool both = !node.place.empty() && !node.module.empty();
+  if (!node.place.empty() || !node.module.empty()) out += fmt::format("\n{}{}{}", node.module, both ? ", " : "", node.place);
   out += fmt::format("\n{}{} calls, {:.2f} %", node.sampled ? "about " : "", grouped(node.calls), percent(node.calls, root.calls));
   if (node.sampled) out += " (sampled)";
   if (node.first_seen) out += "\nas first seen: the calls may also come another way";

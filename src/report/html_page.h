@@ -15,7 +15,7 @@ body { margin: 0 auto; padding: 24px 20px 60px; max-width: 1280px; background: v
 h1 { margin: 0; font-size: 22px; overflow-wrap: anywhere; }
 h2 { margin: 32px 0 10px; font-size: 16px; }
 .soft { color: var(--soft); }
-.cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); gap: 10px; margin: 18px 0; }
+.cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(200px, 1fr)); gap: 10px; margin: 18px 0; }
 .card { background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: 10px 12px; }
 .card b { display: block; font-size: 19px; font-weight: 600; font-variant-numeric: tabular-nums; }
 .card span { color: var(--soft); font-size: 12px; }
@@ -24,7 +24,7 @@ h2 { margin: 32px 0 10px; font-size: 16px; }
 .scroll { overflow-x: auto; border: 1px solid var(--line); border-radius: 8px; }
 table { border-collapse: collapse; width: 100%; }
 th { text-align: left; background: var(--card); padding: 0; white-space: nowrap; }
-th button { all: unset; cursor: pointer; display: block; padding: 7px 12px; font-weight: 600; }
+th button { all: unset; box-sizing: border-box; width: 100%; cursor: pointer; padding: 7px 12px; font-weight: 600; text-align: inherit; }
 th button:focus-visible { outline: 2px solid var(--mark); outline-offset: -2px; }
 th[aria-sort=ascending] button::after { content: " \2191"; }
 th[aria-sort=descending] button::after { content: " \2193"; }

@@ -1,0 +1,116 @@
+// Several reports as one: sums, who is the same caller, and what has no sum.
+#include "report/merge.h"
+
+#include <gtest/gtest.h>
+
+#include "reports.h"
+
+namespace clockshim {
+namespace {
+
+using test::frame;
+using test::site;
+using test::small_report;
+
+TEST(Merge, OfOneIsItself) { EXPECT_EQ(render_json(merge({small_report()})), render_json(small_report())); }
+
+TEST(Merge, OfNoneIsNothing) { EXPECT_EQ(merge({}).calls(), 0U); }
+
+TEST(Merge, SumsAndProcesses) {
+  Report second = small_report(43);
+  second.dropped = 4;
+  second.disturbances = 2;
+  second.clocks.push_back({"tai", 5, 4, 1, 3});
+  const Report sum = merge({small_report(), second, small_report(44)});
+  EXPECT_EQ(sum.calls(), 3 * 1130U + 5);
+  EXPECT_EQ(sum.clocks[0].served, 3 * 1099U);
+  EXPECT_EQ(sum.clocks[0].resyncs, 21U);
+  EXPECT_EQ(sum.dropped, 4U);
+  EXPECT_EQ(sum.disturbances, 2U);
+  EXPECT_EQ(sum.pids, (std::vector<long>{42, 43, 44}));
+  ASSERT_EQ(sum.sites.size(), 3U);
+  EXPECT_EQ(sum.sites[0].calls, 3000U);
+  EXPECT_EQ(sum.sites[2].calls, 90U);
+  EXPECT_EQ(sum.mode, "coherent");
+  EXPECT_EQ(merge({sum, small_report(45)}).pids, (std::vector<long>{42, 43, 44, 45})) << "merging goes on";
+}
+
+TEST(Merge, ACallerIsTheSameByExactFrames) {
+  Report a = small_report();
+  Report b = small_report(43);
+  a.sites = {site(10, "realtime", {frame("work", "/bin/daemon", 32), frame("one", "/bin/daemon", 48)})};
+  b.sites = {site(20, "realtime", {frame("work", "/bin/daemon", 32), frame("other", "/bin/daemon", 64)})};
+  const Report same = merge({a, b});
+  ASSERT_EQ(same.sites.size(), 1U) << "what is behind the exact frames tells nobody apart";
+  EXPECT_EQ(same.sites[0].frames[1].symbol, "other") << "the busier one's";
+  b.sites[0].exact_frames = 2;
+  EXPECT_EQ(merge({a, b}).sites.size(), 2U);
+  b.sites = {site(20, "monotonic", a.sites[0].frames)};
+  EXPECT_EQ(merge({a, b}).sites.size(), 2U) << "another clock";
+  b.sites = {site(20, "realtime", {frame("work", "/bin/daemon", 33)})};
+  EXPECT_EQ(merge({a, b}).sites.size(), 2U) << "another place";
+}
+
+TEST(Merge, AModuleIsTheSameByBuildIdElseByPath) {
+  Report a = small_report();
+  Report b = small_report(43);
+  a.sites = {site(10, "realtime", {frame("", "/a/lib.so", 32)})};
+  b.sites = {site(20, "realtime", {frame("", "/b/lib.so", 32)})};
+  EXPECT_EQ(merge({a, b}).sites.size(), 2U);
+  a.sites[0].frames[0].build_id = b.sites[0].frames[0].build_id = "abcdef";
+  EXPECT_EQ(merge({a, b}).sites.size(), 1U);
+  b.sites[0].frames[0].module = "/a/lib.so";
+  b.sites[0].frames[0].build_id = "abcdee";
+  EXPECT_EQ(merge({a, b}).sites.size(), 2U) << "another build at the same path";
+}
+
+TEST(Merge, GeneratedCodeIsTheSameByNameElseApartByProcess) {
+  Report a = small_report();
+  Report b = small_report(43);
+  a.sites = b.sites = {site(10, "realtime", {frame("", "", 0x7f00)})};
+  EXPECT_EQ(merge({a, b}).sites.size(), 2U);
+  a.sites[0].frames[0].symbol = b.sites[0].frames[0].symbol = "Clock.tick";
+  b.sites[0].frames[0].offset = 0x8f00;
+  EXPECT_EQ(merge({a, b}).sites.size(), 1U);
+}
+
+TEST(Merge, PercentilesComeFromTheHistograms) {
+  Report a = small_report();
+  Report b = small_report(43);
+  a.samples = 10;
+  a.errors = {{15, 10}};
+  b.samples = 1000;
+  b.errors = {{31, 990}, {63, 10}};
+  a.max_ns = 14;
+  b.max_ns = 60;
+  const Report sum = merge({a, b});
+  EXPECT_EQ(sum.samples, 1010U);
+  EXPECT_EQ(sum.p50_ns, 31);
+  EXPECT_EQ(sum.p99_ns, 31);
+  EXPECT_EQ(sum.max_ns, 60);
+  EXPECT_TRUE(sum.notes.empty());
+  a.errors.clear();
+  const Report largest = merge({a, b});
+  EXPECT_EQ(largest.p99_ns, 80);
+  ASSERT_EQ(largest.notes.size(), 1U);
+  EXPECT_TRUE(largest.errors.empty());
+}
+
+TEST(Merge, WordsThatDifferAndTimes) {
+  Report a = small_report();
+  Report b = small_report(43);
+  b.mode = "percpu";
+  b.program = "other";
+  Report sum = merge({a, b});
+  EXPECT_EQ(sum.mode, "mixed");
+  EXPECT_EQ(sum.program, "daemon, other");
+  EXPECT_EQ(sum.seconds, 2) << "starts not known: the longest";
+  a.started_at = 1000;
+  b.started_at = 1005;
+  sum = merge({a, b});
+  EXPECT_EQ(sum.started_at, 1000);
+  EXPECT_EQ(sum.seconds, 7) << "from the first start to the last end";
+}
+
+}  // namespace
+}  // namespace clockshim

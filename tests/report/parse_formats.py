@@ -1,0 +1,255 @@
+#!/usr/bin/env python3
+"""Each machine format is read by a parser that shares no code with what wrote it, and its sums are compared with the JSON report's.
+
+usage: parse_formats.py RENDER_REPORT REPORT...     REPORT: a file, or one of render_report's own
+"""
+import gzip
+import html.parser
+import json
+import re
+import subprocess
+import sys
+import xml.etree.ElementTree
+
+EMPTY_TAGS = {'meta', 'input', 'br', 'link', 'img'}
+OUTSIDE = re.compile(r'(?:src|href|url)\s*[=(]|@import', re.I)
+
+
+def expect(condition, what):
+    if not condition:
+        raise AssertionError(what)
+
+
+def weights(report):
+    """What the stacks add up to: by what was asked, as far as any format tells it."""
+    drawn = report['stacks'] or report['sites']
+    return sum(site['calls'] for site in drawn)
+
+
+def folded(text, report):
+    total = 0
+    for line in text.decode('utf-8').splitlines():
+        match = re.fullmatch(r'(.*\S.*) (\d+)', line)
+        expect(match, f'folded: no count: {line[:80]!r}')
+        expect(len(match[1].split(';')) >= 3, f'folded: at least program, caller and question: {line[:80]!r}')
+        total += int(match[2])
+    expect(total == weights(report), f'folded: {total} calls')
+
+
+def speedscope(text, report):
+    parsed = json.loads(text.decode('utf-8'))
+    expect(parsed['$schema'] == 'https://www.speedscope.app/file-format-schema.json', 'speedscope: schema')
+    frames = parsed['shared']['frames']
+    expect(all(isinstance(f['name'], str) and set(f) <= {'name', 'file', 'line', 'col'} for f in frames), 'speedscope: frames')
+    for profile in parsed['profiles']:
+        expect(set(profile) == {'type', 'name', 'unit', 'startValue', 'endValue', 'samples', 'weights'}, 'speedscope: keys')
+        expect(profile['type'] == 'sampled' and profile['unit'] == 'none', 'speedscope: type')
+        expect(len(profile['samples']) == len(profile['weights']), 'speedscope: a weight a sample')
+        expect(all(0 <= i < len(frames) for stack in profile['samples'] for i in stack), 'speedscope: frame numbers')
+        expect(sum(profile['weights']) == profile['endValue'] - profile['startValue'] == weights(report), 'speedscope: sum')
+        expect(('(sampled)' in profile['name']) == bool(report['stacks']), 'speedscope: says that it is sampled')
+
+
+def protobuf(data):
+    """(field, value) pairs of a message: numbers, or bytes."""
+    at = 0
+
+    def varint():
+        nonlocal at
+        value = shift = 0
+        while True:
+            byte = data[at]
+            at += 1
+            value |= (byte & 127) << shift
+            shift += 7
+            if byte < 128:
+                return value
+
+    while at < len(data):
+        tag = varint()
+        if tag & 7 == 0:
+            yield tag >> 3, varint()
+        else:
+            expect(tag & 7 == 2, f'protobuf: wire type {tag & 7}')
+            size = varint()
+            expect(at + size <= len(data), 'protobuf: cut short')
+            yield tag >> 3, data[at:at + size]
+            at += size
+
+
+def packed(data):
+    # As fields of nothing but numbers: each number is put behind a tag of its own.
+    out, value, shift = [], 0, 0
+    for byte in data:
+        value |= (byte & 127) << shift
+        shift += 7
+        if byte < 128:
+            out.append(value)
+            value = shift = 0
+    return out
+
+
+def pprof(data, report):
+    fields = list(protobuf(gzip.decompress(data)))
+    strings = [value.decode('utf-8') for field, value in fields if field == 6]
+    expect(strings[0] == '', 'pprof: the first string is the empty one')
+    functions = {}
+    for message in (dict(protobuf(v)) for f, v in fields if f == 5):
+        functions[message[1]] = strings[message.get(2, 0)]
+    mappings = {dict(protobuf(v))[1] for f, v in fields if f == 3}
+    locations = {}
+    for message in (list(protobuf(v)) for f, v in fields if f == 4):
+        one = dict(message)
+        expect(one.get(2, 0) == 0 or one[2] in mappings, 'pprof: mapping')
+        lines = [dict(protobuf(v)) for f, v in message if f == 4]
+        expect(lines and all(line[1] in functions for line in lines), 'pprof: functions of a location')
+        locations[one[1]] = [functions[line[1]] for line in lines]
+    total = 0
+    for message in (list(protobuf(v)) for f, v in fields if f == 2):
+        one = dict(message)
+        expect(all(i in locations for i in packed(one[1])), 'pprof: locations of a sample')
+        total += packed(one[2])[0]
+        labels = {strings[dict(protobuf(v))[1]]: strings[dict(protobuf(v)).get(2, 0)] for f, v in message if f == 3}
+        expect(labels['count'] == ('sampled' if report['stacks'] else 'exact'), 'pprof: says whether it is sampled')
+    expect(total == weights(report), f'pprof: {total} calls')
+    kinds = [dict(protobuf(v)) for f, v in fields if f == 1]
+    expect([strings[k[1]] for k in kinds] == ['calls'], 'pprof: sample type')
+
+
+def callgrind(text, report):
+    lines = text.decode('utf-8').splitlines()
+    expect(lines[0] == '# callgrind format', 'callgrind: first line')
+    names, self_cost, inclusive, function, calls = {}, {}, {}, None, None
+    summary = None
+    for line in lines[1:]:
+        match = re.fullmatch(r'(c?)(fn|fl|fi|fe|ob)=\((\d+)\)(?: (.*))?', line.replace('cfi=', 'cfl='))
+        if match:
+            kind = 'fn' if match[2] == 'fn' else 'ob' if match[2] == 'ob' else 'fl'
+            if match[4] is not None:
+                expect((kind, match[3]) not in names, 'callgrind: named twice')
+                names[kind, match[3]] = match[4]
+            expect((kind, match[3]) in names, f'callgrind: no name: {line}')
+            if line.startswith('fn='):
+                function = match[3]
+        elif line.startswith('calls='):
+            calls = int(line[6:].split()[0])
+        elif re.fullmatch(r'\d+ \d+', line):
+            cost = int(line.split()[1])
+            if calls is None:
+                self_cost[function] = self_cost.get(function, 0) + cost
+            else:
+                expect(calls == cost, 'callgrind: inclusive cost of a call')
+            inclusive[function] = inclusive.get(function, 0) + cost
+            calls = None
+        elif line.startswith('summary: '):
+            summary = int(line[9:])
+        else:
+            expect(line == '' or re.match(r'(version|creator|pid|cmd|desc|positions|events|totals): ?', line), f'callgrind: {line[:80]!r}')
+    expect(summary == sum(self_cost.values()) == weights(report), f'callgrind: {summary} calls')
+    expect(all(cost <= summary for cost in inclusive.values()), 'callgrind: nothing costs more than all')
+
+
+def flamegraph(text, report):
+    root = xml.etree.ElementTree.fromstring(text)
+    expect(root.tag.endswith('}svg'), 'svg: root')
+    expect(not OUTSIDE.search(text.decode('utf-8')), 'svg: nothing from outside')
+    scripts = [e for e in root.iter() if e.tag.endswith('}script')]
+    expect(len(scripts) == 1, 'svg: one script, ours')
+    boxes = [e for e in root.iter() if e.tag.endswith('}g') and e.get('class', '').startswith('f')]
+    expect(boxes and all(b.find('{*}title').text for b in boxes), 'svg: each box has a title')
+    if weights(report):
+        asked = sum(float(b.get('data-w')) for b in boxes if b.find('{*}rect').get('y') == '19')
+        expect(0.98 < asked < 1.0001, f'svg: what is asked is all of it: {asked}')
+
+
+class Page(html.parser.HTMLParser):
+    def __init__(self):
+        super().__init__(convert_charrefs=True)
+        self.open, self.scripts, self.rows, self.cells, self.table = [], 0, {}, None, None
+
+    def handle_starttag(self, tag, attrs):
+        attrs = dict(attrs)
+        expect(not any(name.startswith('on') for name in attrs), f'html: a handler in <{tag}>')
+        if tag not in EMPTY_TAGS:
+            self.open.append(tag)
+        self.scripts += tag == 'script'
+        if tag == 'table':
+            self.table = attrs['id']
+        if tag == 'tr':
+            self.cells = []
+        if tag == 'td':
+            self.cells.append(attrs.get('data-v'))
+
+    def handle_startendtag(self, tag, attrs):
+        pass
+
+    def handle_endtag(self, tag):
+        expect(self.open and self.open[-1] == tag, f'html: </{tag}> in {self.open}')
+        self.open.pop()
+        if tag == 'tr' and self.cells:
+            self.rows.setdefault(self.table, []).append(self.cells)
+
+
+def page(text, report):
+    parsed = Page()
+    parsed.feed(text.decode('utf-8'))
+    parsed.close()
+    expect(parsed.open == [], f'html: not closed: {parsed.open}')
+    expect(parsed.scripts == 1, 'html: one script, ours')
+    expect(not OUTSIDE.search(text.decode('utf-8')), 'html: nothing from outside')
+    sites = sum(int(row[0]) for row in parsed.rows.get('callers', []))
+    expect(sites == sum(site['calls'] for site in report['sites']), f'html: {sites} calls')
+    clocks = sum(int(row[1]) for row in parsed.rows.get('clocks', []))
+    expect(clocks == sum(clock['calls'] for clock in report['clocks'].values()), f'html: {clocks} calls by clock')
+
+
+def openmetrics(text, report):
+    text = text.decode('utf-8')
+    expect(text.endswith('# EOF\n') and text.count('\n# EOF\n') == 1, 'openmetrics: EOF')
+    types, family, series, calls = {}, None, set(), 0
+    for line in text.split('\n')[:-2]:
+        if line.startswith('# '):
+            _, what, name, value = line.split(' ', 3)
+            if what == 'TYPE':
+                expect(name not in types and value in ('counter', 'gauge', 'summary'), f'openmetrics: {line}')
+                types[name], family = value, name
+            expect(what in ('TYPE', 'HELP', 'UNIT') and name == family, f'openmetrics: {line}')
+            expect(what != 'UNIT' or name.endswith('_' + value), f'openmetrics: unit of {name}')
+            continue
+        match = re.fullmatch(r'([a-z_]+)\{((?:[a-z_]+="(?:[^"\\]|\\[n"\\])*",?)*)\} ([-+.e0-9]+)', line)
+        expect(match, f'openmetrics: {line[:80]!r}')
+        name, labels, value = match.groups()
+        suffix = name[len(family):]
+        expect(name.startswith(family) and suffix in {'counter': ['_total'], 'gauge': [''], 'summary': ['', '_count']}[types[family]],
+               f'openmetrics: {name} in {family}')
+        expect((name, labels) not in series, f'openmetrics: twice: {line[:80]!r}')
+        series.add((name, labels))
+        if name == 'clockshim_calls_total':
+            calls += int(value)
+    expect(calls == sum(site['calls'] for site in report['sites']), f'openmetrics: {calls} calls')
+    expect(len(series) < 300, 'openmetrics: bounded')
+
+
+PARSERS = {'folded': folded, 'speedscope': speedscope, 'pprof': pprof, 'callgrind': callgrind, 'flamegraph': flamegraph, 'html': page,
+           'openmetrics': openmetrics}
+
+
+def main():
+    program, reports = sys.argv[1], sys.argv[2:]
+    failed = 0
+    for name in reports:
+        def render(format_name):
+            return subprocess.run([program, format_name, name], stdout=subprocess.PIPE, check=True).stdout
+        report = json.loads(render('json').decode('utf-8'))
+        for format_name, parse in PARSERS.items():
+            try:
+                parse(render(format_name), report)
+                print(f'{name.rsplit("/", 1)[-1]}: {format_name}: fine')
+            except Exception as error:  # one bad format does not hide the others
+                failed += 1
+                print(f'{name.rsplit("/", 1)[-1]}: {format_name}: FAILED: {type(error).__name__}: {error}')
+    return 1 if failed or not reports else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,122 @@
+// What was written is read back; what older versions wrote is read too; what is no report is refused with the reason.
+#include "report/read_json.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+
+#include "reports.h"
+
+namespace clockshim {
+namespace {
+
+using test::hostile_report;
+using test::small_report;
+
+std::string recorded() {
+  std::ifstream file(std::string(std::getenv("CLOCKSHIM_TEST_DATA")) + "/redis.json");
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+std::string problem_of(const std::string& json) {
+  Report report;
+  std::string problem;
+  EXPECT_FALSE(read_json(json, report, problem)) << json;
+  EXPECT_EQ(problem.find('\n'), std::string::npos) << problem;
+  return problem;
+}
+
+// In a report that is otherwise right.
+std::string with(const std::string& key, const std::string& value) {
+  std::string json = render_json(small_report());
+  const std::size_t at = json.find("\"" + key + "\": ") + key.size() + 4;
+  EXPECT_GT(at, key.size() + 4) << key;
+  return json.replace(at, json.find(",\n", at) - at, value);
+}
+
+TEST(ReadJson, WhatWasWrittenIsReadBack) {
+  Report wrote = small_report();
+  wrote.pids = {42, 43};
+  wrote.forked_from = 41;
+  wrote.state = "running";
+  wrote.started_at = 1.7e9;
+  wrote.errors = {{15, 7}, {31, 6}};
+  wrote.notes = {"a note"};
+  wrote.advice = {{"pairs", "do"}};
+  wrote.sites[0].frames[0].file = "/src/clock.cpp";
+  wrote.sites[0].frames[0].line = 12;
+  wrote.sites[0].frames[0].inlined = true;
+  wrote.sites[0].frames[0].build_id = "00ff";
+  wrote.sites[0].frames[0].symbol_offset = 5;
+  wrote.stacks = {wrote.sites[0]};
+  wrote.stacks[0].sampled = true;
+  Report read;
+  std::string problem;
+  ASSERT_TRUE(read_json(render_json(wrote), read, problem)) << problem;
+  // Clocks are an object, and objects have no order.
+  std::swap(read.clocks[0], read.clocks[1]);
+  EXPECT_EQ(render_json(read), render_json(wrote));
+  EXPECT_TRUE(read.sites[0].frames[0].inlined);
+  EXPECT_TRUE(read.stacks[0].sampled);
+  EXPECT_EQ(read.errors[1].samples, 6U);
+}
+
+TEST(ReadJson, HostileNamesComeBackAsTheyWereTold) {
+  Report once;
+  Report twice;
+  std::string problem;
+  ASSERT_TRUE(read_json(render_json(hostile_report(true)), once, problem)) << problem;
+  ASSERT_TRUE(read_json(render_json(once), twice, problem)) << problem;
+  EXPECT_EQ(render_json(once), render_json(twice));
+  EXPECT_EQ(once.sites.size(), hostile_report(true).sites.size());
+}
+
+TEST(ReadJson, AReportOfTheFirstVersion) {
+  Report report;
+  std::string problem;
+  ASSERT_TRUE(read_json(recorded(), report, problem)) << problem;
+  EXPECT_EQ(report.program, "redis-server");
+  EXPECT_EQ(report.calls(), 299'190U);
+  EXPECT_EQ(report.sites.size(), 17U);
+  EXPECT_EQ(report.sites[1].frames[0].symbol, "call");
+  EXPECT_EQ(report.state, "");
+  EXPECT_EQ(report.started_at, 0);
+  EXPECT_TRUE(report.errors.empty());
+}
+
+TEST(ReadJson, CutShortAnywhereItIsRefused) {
+  const std::string whole = recorded();
+  for (std::size_t size = 0; size + 3 < whole.size(); size += 97) {
+    EXPECT_EQ(problem_of(whole.substr(0, size)), "is neither a live file nor a report: not JSON, or cut short");
+  }
+}
+
+TEST(ReadJson, WhatIsNoReportIsRefusedWithTheReason) {
+  EXPECT_EQ(problem_of("[]"), "is JSON, but no report: it has no \"schema_version\"");
+  EXPECT_EQ(problem_of("{\"schema_version\": 2}"), "is of schema version 2; this command reads 1");
+  EXPECT_EQ(problem_of("{\"schema_version\": \"1\"}"), "is of schema version \"1\"; this command reads 1");
+  EXPECT_EQ(problem_of("{\"schema_version\": 1}"), "is no report: \"sites\" must be an array");
+  EXPECT_EQ(problem_of("{\"schema_version\": 1, \"sites\": []}"), "is no report: \"clocks\" must be an object");
+  EXPECT_EQ(problem_of(with("program", "7")), "is no report: \"program\" must be a string");
+  EXPECT_EQ(problem_of(with("pid", "-7")), "is no report: \"pid\" must be a whole number, not negative");
+  EXPECT_EQ(problem_of(with("dropped", "1.5")), "is no report: \"dropped\" must be a whole number, not negative");
+  EXPECT_EQ(problem_of(with("tolerance_ns", "18446744073709551615")),
+            "is no report: \"tolerance_ns\" must be a whole number, not negative");
+  EXPECT_EQ(problem_of(with("seconds", "\"2\"")), "is no report: \"seconds\" must be a number");
+  EXPECT_EQ(problem_of(with("clocks", "{\"realtime\": 7}")), "is no report: \"clocks\" must be an object of objects");
+  EXPECT_EQ(problem_of(with("notes", "[7]")), "is no report: \"notes\" must be an array of strings");
+  EXPECT_EQ(problem_of(with("notes", "7")), "is no report: \"notes\" must be an array of strings");
+  EXPECT_EQ(problem_of(with("stacks", "[[]]")), "is no report: \"stacks\" must be an array of objects");
+  EXPECT_EQ(problem_of(with("stacks", "[{\"frames\": 7}]")), "is no report: \"frames\" must be an array");
+  EXPECT_EQ(problem_of(with("stacks", "[{\"sampled\": 1}]")), "is no report: \"sampled\" must be true or false");
+}
+
+TEST(ReadJson, DeepNestingIsNoTrap) {
+  EXPECT_EQ(problem_of(with("stacks", std::string(200'000, '[') + std::string(200'000, ']'))),
+            "is no report: \"stacks\" must be an array of objects");
+}
+
+}  // namespace
+}  // namespace clockshim

@@ -1,0 +1,37 @@
+// render_report FORMAT REPORT: renders a recorded report (a path), or a built one ("hostile", "stacks", "empty", "small"), for the
+// parsers in parse_formats.py.
+#include <cstdio>
+#include <fstream>
+#include <iostream>
+#include <iterator>
+#include <string>
+
+#include "report/advice.h"
+#include "report/formats.h"
+#include "report/read_json.h"
+#include "reports.h"
+
+int main(int argc, char** argv) {
+  using namespace clockshim;
+  if (argc != 3) return 2;
+  const Format* const format = find_format(argv[1]);
+  const std::string what = argv[2];
+  Report report;
+  if (what == "hostile" || what == "stacks") {
+    report = test::hostile_report(what == "stacks");
+  } else if (what == "small") {
+    report = test::small_report();
+  } else if (what != "empty") {
+    std::ifstream file(what);
+    std::string problem;
+    const std::string text(std::istreambuf_iterator<char>(file), {});
+    if (!read_json(text, report, problem)) {
+      std::cerr << what << " " << problem << "\n";
+      return 2;
+    }
+    report.advice = advise(report);
+  }
+  if (format == nullptr) return 2;
+  const std::string out = format->render({report}, {});
+  return std::fwrite(out.data(), 1, out.size(), stdout) == out.size() ? 0 : 1;
+}

@@ -1,0 +1,108 @@
+// Reports to render: one with everything in it that a name must not break, and small ones to count by hand.
+#pragma once
+
+#include <string>
+
+#include "report/report.h"
+
+namespace clockshim::test {
+
+inline ReportFrame frame(const std::string& symbol, const std::string& module, std::uint64_t offset) {
+  ReportFrame out;
+  out.symbol = symbol;
+  out.module = module;
+  out.offset = offset;
+  return out;
+}
+
+inline ReportSite site(std::uint64_t calls, const std::string& clock, std::vector<ReportFrame> frames, std::size_t exact = 1) {
+  ReportSite out;
+  out.calls = calls;
+  out.clock = clock;
+  out.function = "clock_gettime";
+  out.frames = std::move(frames);
+  out.exact_frames = exact;
+  return out;
+}
+
+inline Report small_report(long pid = 42) {
+  Report r;
+  r.version = "1";
+  r.program = "daemon";
+  r.pid = pid;
+  r.seconds = 2;
+  r.clocksource = "tsc";
+  r.mode = "coherent";
+  r.mode_reason = "because";
+  r.order = "strict";
+  r.profile = "sites";
+  r.tolerance_ns = 10'000;
+  r.clocks = {{"realtime", 1100, 1099, 1, 7}, {"monotonic", 30, 30, 0, 6}};
+  r.samples = 13;
+  r.p50_ns = 40;
+  r.p99_ns = 80;
+  r.max_ns = 88;
+  r.sites = {site(1000, "realtime",
+                  {frame("now()", "/lib/libstdc++.so.6", 16), frame("work", "/bin/daemon", 32), frame("main", "/bin/daemon", 48)}, 2),
+             site(100, "realtime", {frame("log", "/bin/daemon", 64), frame("main", "/bin/daemon", 80)}),
+             site(30, "monotonic", {frame("work", "/bin/daemon", 96), frame("main", "/bin/daemon", 112)})};
+  return r;
+}
+
+// Names as an enemy would choose them; with sampled stacks where `stacks`.
+inline Report hostile_report(bool stacks) {
+  const std::string names[] = {"",
+                               "quote\"d 'name'",
+                               "two\nlines\r\n",
+                               "semi;colon; 12",
+                               "</script><script>alert(1)</script>",
+                               "<b>&amp;</b> ]]> --> <!--",
+                               std::string("bad\xff\xc3(\xed\xa0\x80\xf8 utf-8 \xc2\x9b"),
+                               std::string("zero\0byte", 9),
+                               "\x1b[31mred\x07\x7f",
+                               "back\\slash\\",
+                               "fn=(1) cfn=(2)",
+                               "{label=\"x\"} 7\n# EOF",
+                               "\xEF\xBF\xBF\xF0\x9F\x95\x90 " + std::string(5000, 'n') + "tail",
+                               "   "};
+  Report r = small_report();
+  r.program = names[4] + names[6];
+  r.version = names[1];
+  r.mode = names[2];
+  r.mode_reason = names[5];
+  r.clocksource = names[11];
+  r.state = names[8];
+  r.started_at = 1.7e9;
+  r.sites.clear();
+  r.clocks = {{names[4], 1, 1, 0, 0}, {names[6], 2, 1, 1, 0}, {"realtime", 5, 5, 0, 0}};
+  r.errors = {{0, 3}, {15, 7}, {INT64_MAX, 1}};
+  r.notes = {names[2], names[4], names[6]};
+  r.advice = {{names[1], names[5]}};
+  std::uint64_t calls = 100;
+  for (const std::string& name : names) {
+    for (const std::string& module : {std::string("/lib/") + name, std::string()}) {
+      ReportFrame inlined = frame(name, module, 7);
+      inlined.inlined = true;
+      inlined.file = name;
+      inlined.line = 3;
+      ReportFrame outer = frame(name, module, 7);
+      outer.file = "/src/" + name;
+      outer.line = UINT32_MAX;
+      outer.build_id = name;
+      ReportSite one = site(calls++, name, {inlined, outer, frame("", "", 0), outer}, 2);
+      one.function = name;
+      r.sites.push_back(one);
+    }
+  }
+  r.sites.push_back(site(9, "realtime", {}, 0));
+  r.sites.push_back(site(0, "realtime", {frame("never", "", 0)}));
+  if (!stacks) return r;
+  r.stacks = r.sites;
+  for (ReportSite& stack : r.stacks) {
+    stack.sampled = true;
+    stack.exact_frames = 0;
+  }
+  return r;
+}
+
+}  // namespace clockshim::test

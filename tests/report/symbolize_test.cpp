@@ -1,0 +1,161 @@
+// Names by elfutils, on this very program: its functions, its lines, what was inlined, and whose file is believed.
+#include "report/symbolize.h"
+
+#include <gtest/gtest.h>
+#include <link.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <climits>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+#include "reports.h"
+
+namespace clockshim {
+namespace {
+
+using test::frame;
+using test::site;
+
+// The compiler must not know where it returns to, nor drop the call.
+[[gnu::noinline]] std::uintptr_t return_address() {
+  const auto address = reinterpret_cast<std::uintptr_t>(__builtin_return_address(0));
+  asm volatile("" ::: "memory");
+  return address;
+}
+constexpr std::uint32_t kInlinedLine = __LINE__ + 2;
+[[gnu::always_inline]] inline std::uintptr_t inlined_asker() {
+  const std::uintptr_t address = return_address();
+  asm volatile("" ::: "memory");
+  return address;
+}
+constexpr std::uint32_t kAroundLine = __LINE__ + 2;
+[[gnu::noinline]] std::uintptr_t asks_by_an_inlined_function() {
+  const std::uintptr_t address = inlined_asker();
+  asm volatile("" ::: "memory");
+  return address;
+}
+
+std::string own_path() {
+  char path[PATH_MAX] = {};
+  return readlink("/proc/self/exe", path, sizeof path - 1) > 0 ? path : "";
+}
+
+std::uint64_t own_bias() {
+  std::uint64_t bias = 0;
+  dl_iterate_phdr(
+      [](dl_phdr_info* info, std::size_t /*size*/, void* out) {
+        *static_cast<std::uint64_t*>(out) = info->dlpi_addr;  // the program comes first
+        return 1;
+      },
+      &bias);
+  return bias;
+}
+
+std::string own_build_id() { return DebugInfo::open(own_path())->build_id(); }
+
+Report report_of(const std::string& path, const std::string& build_id) {
+  Report r = test::small_report(getpid());
+  ReportFrame asked = frame("", path, asks_by_an_inlined_function() - own_bias());
+  asked.build_id = build_id;
+  r.sites = {site(10, "realtime", {asked, frame("known", "", 1)})};
+  return r;
+}
+
+TEST(Symbolize, FunctionsLinesAndInlinedFunctions) {
+  Report r = report_of(own_path(), own_build_id());
+  Symbolizer().name(r, geteuid());
+  ASSERT_EQ(r.sites[0].frames.size(), 3U);
+  EXPECT_EQ(r.sites[0].exact_frames, 2U) << "what was inlined is exact as well";
+  const ReportFrame& inlined = r.sites[0].frames[0];
+  const ReportFrame& around = r.sites[0].frames[1];
+  EXPECT_TRUE(inlined.inlined);
+  EXPECT_NE(inlined.symbol.find("inlined_asker"), std::string::npos) << inlined.symbol;
+  EXPECT_EQ(inlined.line, kInlinedLine);
+  EXPECT_NE(inlined.file.find("symbolize_test.cpp"), std::string::npos);
+  EXPECT_FALSE(around.inlined);
+  EXPECT_NE(around.symbol.find("asks_by_an_inlined_function()"), std::string::npos) << around.symbol;
+  EXPECT_EQ(around.line, kAroundLine);
+  EXPECT_EQ(around.offset, inlined.offset);
+  EXPECT_GT(around.symbol_offset, 0U);
+  EXPECT_EQ(r.sites[0].frames[2].symbol, "known");
+  EXPECT_TRUE(r.notes.empty());
+}
+
+TEST(Symbolize, TwiceIsOnce) {
+  Report r = report_of(own_path(), own_build_id());
+  Symbolizer symbolizer;
+  symbolizer.name(r, geteuid());
+  const std::string once = render_json(r);
+  symbolizer.name(r, geteuid());
+  EXPECT_EQ(render_json(r), once) << "a report that the command wrote is read again";
+}
+
+TEST(Symbolize, AnotherBuildAtThePathIsNotUsed) {
+  Report r = report_of(own_path(), "00112233445566778899aabbccddeeff00112233");
+  r.sites[0].frames[0].symbol = "as told";
+  Symbolizer().name(r, geteuid());
+  ASSERT_EQ(r.sites[0].frames.size(), 2U);
+  EXPECT_EQ(r.sites[0].frames[0].symbol, "as told");
+  EXPECT_EQ(r.sites[0].frames[0].file, "");
+  ASSERT_EQ(r.notes.size(), 1U);
+  EXPECT_EQ(r.notes[0].find(own_path() + " is not the file that ran (build-id 001122334455"), 0U) << r.notes[0];
+}
+
+TEST(Symbolize, AFileThatIsNotThereIsSaidOnce) {
+  Report r = report_of("/nonexistent/lib.so", "abcdef0123");
+  r.stacks = r.sites;
+  Symbolizer().name(r, geteuid());
+  ASSERT_EQ(r.notes.size(), 1U);
+  EXPECT_EQ(r.notes[0].find("/nonexistent/lib.so: no file is there (build-id abcdef0123)"), 0U) << r.notes[0];
+}
+
+TEST(Symbolize, WithoutABuildIdOnlyAFileOlderThanTheProcess) {
+  Report r = report_of(own_path(), "");
+  Symbolizer().name(r, geteuid());
+  EXPECT_EQ(r.sites[0].frames.size(), 2U);
+  EXPECT_EQ(r.notes.size(), 1U);
+  struct stat info {};
+  ASSERT_EQ(stat(own_path().c_str(), &info), 0);
+  r = report_of(own_path(), "");
+  r.started_at = static_cast<double>(info.st_ctim.tv_sec) + 10;
+  Symbolizer().name(r, geteuid());
+  EXPECT_EQ(r.sites[0].frames.size(), 3U);
+  r = report_of(own_path(), "");
+  r.started_at = static_cast<double>(info.st_ctim.tv_sec) - 10;
+  Symbolizer().name(r, geteuid());
+  EXPECT_EQ(r.sites[0].frames.size(), 2U);
+}
+
+TEST(Symbolize, HostileModulesDoNoHarm) {
+  for (const char* path : {"/etc/passwd", "/dev/zero", "/proc/self/mem", "/", "", "../../x", "/proc/self/exe"}) {
+    Report r = report_of(path, "../../../../etc/passwd");
+    Symbolizer().name(r, geteuid());
+    EXPECT_EQ(r.sites[0].frames.size(), 2U) << path;
+  }
+  Report r = report_of(own_path(), own_build_id());
+  for (const std::uint64_t offset : {std::uint64_t{0}, std::uint64_t{1}, UINT64_MAX, UINT64_MAX / 2}) {
+    r.sites[0].frames[0].offset = offset;
+    Symbolizer().name(r, geteuid());
+  }
+}
+
+TEST(Symbolize, GeneratedCodeIsNamedByThePerfMap) {
+  char name[] = "/tmp/clockshim-test-XXXXXX";
+  const std::string root = mkdtemp(name);
+  std::filesystem::create_directories(root + "/tmp");
+  std::ofstream(root + "/tmp/perf-" + std::to_string(getpid()) + ".map") << "7000 100 Clock.tick\n";
+  Report r = test::small_report(getpid());
+  r.sites = {site(1, "realtime", {frame("", "", 0x7011), frame("", "", 0x7101), frame("", "", 0x9000)})};
+  Symbolizer(root).name(r, geteuid());
+  EXPECT_EQ(r.sites[0].frames[0].symbol, "Clock.tick");
+  EXPECT_EQ(r.sites[0].frames[0].symbol_offset, 0x11U);
+  EXPECT_EQ(r.sites[0].frames[1].symbol, "") << "it returns to the byte behind the function: the call is before, at its last";
+  EXPECT_EQ(r.sites[0].frames[2].symbol, "");
+  std::filesystem::remove_all(root);
+}
+
+}  // namespace
+}  // namespace clockshim
