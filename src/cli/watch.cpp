@@ -83,18 +83,31 @@ void Watch::add(const LiveFile& file, bool with_callers, std::int64_t now, Look&
   }
 }
 
+std::optional<LiveFile> Watch::file_of(long pid, const std::string& dir) {
+  std::string problem;
+  if (!path_.empty()) {
+    auto file = LiveFile::open(path_, problem);
+    if (file && file->pid() == pid && file->life() == Life::running) return file;
+  }
+  const auto paths = live_files_of(pid, dir);
+  path_ = paths.empty() ? "" : paths.front();
+  return path_.empty() ? std::nullopt : LiveFile::open(path_, problem);
+}
+
 Look Watch::look(const std::string& dir, long pid) {
   Look out;
   const std::int64_t now = clock_now(CLOCK_MONOTONIC);
   out.seconds = looked_ == 0 ? 0 : static_cast<double>(now - looked_) / 1e9;
   out.at = static_cast<double>(clock_now(CLOCK_REALTIME)) / 1e9;
   looked_ = now;
-  std::vector<std::string> paths = pid == 0 ? live_files(dir) : live_files_of(pid, dir);
-  if (pid != 0) paths.resize(std::min<std::size_t>(paths.size(), 1));
-  for (const std::string& path : paths) {
-    std::string problem;
-    const auto file = LiveFile::open(path, problem);
-    if (file && (pid != 0 || file->life() != Life::gone)) add(*file, pid != 0, now, out);
+  if (pid != 0) {
+    if (const auto file = file_of(pid, dir)) add(*file, true, now, out);
+  } else {
+    for (const std::string& path : live_files(dir)) {
+      std::string problem;
+      const auto file = LiveFile::open(path, problem);
+      if (file && file->life() != Life::gone) add(*file, false, now, out);
+    }
   }
   std::erase_if(before_, [now](const auto& entry) { return now - entry.second.at > kForgotten; });
   return out;
