@@ -27,6 +27,7 @@ FORBIDDEN = {'preload': re.compile(r'report/reader\b')}
 ONLY_IN = {
     'libunwind': (re.compile(r'(libunwind|unwind)\b'), 'callsite/stack_libunwind.cpp'),
     'spdlog': (re.compile(r'spdlog/'), 'os/log.cpp'),
+    'ncurses': (re.compile(r'n?cursesw?\b'), 'cli/top_screen.cpp'),
 }
 INCLUDE = re.compile(r'^\s*#\s*(?:include|include_next|import)\s*([<"])([^>"]+)[>"]')
 
@@ -80,7 +81,7 @@ def self_test():
         ('clock/x.h', '#include "callsite/y.h"'), ('callsite/x.h', '#include "clock/d.h"'),
         ('report/x.h', '#include "clock/d.h"'), ('preload/x.cpp', '#include "report/reader.h"'),
         ('cli/x.cpp', '#include "clock/d.h"'), ('cli/x.cpp', '#include "preload/y.h"'), ('cli/x.cpp', '#include "callsite/y.h"'),
-        ('cli/x.cpp', '#include <clock/d.h>'), ('os/x.cpp', '#include "../clock/d.h"'), ('os/x.cpp', '#include "c.h"'),
+        ('cli/x.cpp', '#include <clock/d.h>'), ('cli/x.cpp', '#include <ncurses.h>'), ('os/x.cpp', '#include "../clock/d.h"'), ('os/x.cpp', '#include "c.h"'),
         ('callsite/x.cpp', '#include <libunwind.h>'), ('preload/x.cpp', '#include <spdlog/spdlog.h>'), ('other/x.h', ''),
     ]
     errors = 0

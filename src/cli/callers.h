@@ -8,7 +8,6 @@
 #include <tuple>
 
 #include "report/report.h"
-#include "report/symbols.h"
 
 namespace clockshim::cli {
 
@@ -22,7 +21,7 @@ struct Caller {
 
 using Calls = std::map<Caller, std::uint64_t>;
 
-// Names that the report does not have yet are looked up in `symbols`.
-Calls calls_by_caller(const Report& report, Symbols& symbols);
+// Of a report that has names.
+Calls calls_by_caller(const Report& report);
 
 }  // namespace clockshim::cli

@@ -128,6 +128,7 @@ std::optional<LiveFile> LiveFile::open(const std::string& path, std::string& pro
   out.path_ = path;
   out.device_ = info.st_dev;
   out.inode_ = info.st_ino;
+  out.owner_ = info.st_uid;
   out.room_ = static_cast<std::uint64_t>(info.st_blocks) * 512;
   // One byte at least, so that there is something to look at.
   const auto size = std::max<std::size_t>(1, static_cast<std::size_t>(info.st_size));

@@ -45,6 +45,7 @@ class LiveFile {
   [[nodiscard]] std::span<const std::byte> bytes() const { return {content_.get(), size_}; }
   [[nodiscard]] dev_t device() const { return device_; }
   [[nodiscard]] ino_t inode() const { return inode_; }
+  [[nodiscard]] uid_t owner() const { return owner_; }
   [[nodiscard]] std::uint64_t room() const { return room_; }  // bytes that its removal gives back
 
   [[nodiscard]] Life life() const { return life_; }  // as it was when the file had been read
@@ -63,6 +64,7 @@ class LiveFile {
   std::uint64_t room_ = 0;
   dev_t device_ = 0;
   ino_t inode_ = 0;
+  uid_t owner_ = 0;
   Life life_ = Life::unknown;
   long pid_ = 0;
 };

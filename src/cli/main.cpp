@@ -157,8 +157,8 @@ int main_or_throw(int argc, char** argv) {
   Bench bench(app);
   Report report(app);
   clockshim::cli::LiveCommands live(app, [](const char* usage) { return std::make_shared<UsageFormatter>(usage); });
-  app.footer("usage: " + std::string(kRunUsage) + "\n       " + kDoctorUsage + "\n       " + kBenchUsage + "\n       " + kReportUsage + live.usages() +
-             "\nclockshim run --help tells the options of run.");
+  app.footer("usage: " + std::string(kRunUsage) + "\n       " + kDoctorUsage + "\n       " + kBenchUsage + "\n       " + kReportUsage +
+             live.usages() + "\nclockshim run --help tells the options of run.");
 
   try {
     app.parse(static_cast<int>(dashes - argv), argv);

@@ -35,7 +35,7 @@ std::string cut(const std::string& text, std::size_t width) {
   return out;
 }
 std::string whole(double rate) { return grouped(static_cast<std::uint64_t>(std::llround(rate))); }
-std::string percent(double share) {
+std::string percent_of(double share) {
   const std::string tenths = std::to_string(static_cast<long>(std::llround(share * 1000)));
   return (tenths.size() < 2 ? "0" : tenths.substr(0, tenths.size() - 1)) + "." + tenths.back() + "%";
 }
@@ -63,9 +63,13 @@ std::string process_columns(const std::string& pid, const std::string& program, 
          left(mode, 12) + clocks;
 }
 
-std::string caller_columns(const std::string& rate, const std::string& calls, const std::string& share, const std::string& clock,
-                           const std::string& caller, const std::string& module) {
-  return right(rate, 13) + right(calls, 18) + right(share, 8) + "  " + left(clock, 16) + " " + left(caller, 40) + " " + module;
+// The name has what is left of the width.
+std::string caller_columns(std::size_t width, const std::string& rate, const std::string& calls, const std::string& share,
+                           const std::string& clock, const std::string& caller, const std::string& module) {
+  constexpr std::size_t kOthers = 13 + 18 + 8 + 2 + 16 + 1 + 1 + 20;
+  const std::size_t name = std::clamp<std::size_t>(width, kOthers + 24, kOthers + 100) - kOthers;
+  return cut(right(rate, 13) + right(calls, 18) + right(share, 8) + "  " + left(clock, 16) + " " + left(caller, name) + " " + module,
+             width);
 }
 
 Json process_json(const ProcessRow& p) {
@@ -143,9 +147,8 @@ void filter_rows(std::vector<CallerRow>& rows, const std::string& text) {
 }
 
 std::string header_line(bool callers, std::size_t width) {
-  return cut(callers ? caller_columns("calls/s", "calls", "share", "clock", "caller", "module")
-                     : process_columns("pid", "program", "calls/s", "calls", "resyncs/s", "worst error", "mode", "clocks"),
-             width);
+  if (callers) return caller_columns(width, "calls/s", "calls", "share", "clock", "caller", "module");
+  return cut(process_columns("pid", "program", "calls/s", "calls", "resyncs/s", "worst error", "mode", "clocks"), width);
 }
 
 std::string row_line(const ProcessRow& row, std::size_t width) {
@@ -155,8 +158,8 @@ std::string row_line(const ProcessRow& row, std::size_t width) {
 }
 
 std::string row_line(const CallerRow& row, std::size_t width) {
-  return cut(caller_columns(whole(row.rate), grouped(row.calls), percent(row.share), row.caller.clock, row.caller.name, row.caller.module),
-             width);
+  return caller_columns(width, whole(row.rate), grouped(row.calls), percent_of(row.share), row.caller.clock, row.caller.name,
+                        row.caller.module);
 }
 
 std::string process_line(const ProcessRow& row, std::size_t width) {

@@ -4,6 +4,7 @@
 #include <ctime>
 
 #include "base/nanos.h"
+#include "report/frames.h"
 
 namespace clockshim::cli {
 namespace {
@@ -24,7 +25,7 @@ double rate(std::uint64_t now, std::uint64_t before, double seconds) {
 }  // namespace
 
 void Watch::add(const LiveFile& file, bool with_callers, std::int64_t now, Look& out) {
-  const Report r = file.report();
+  Report r = file.report();
   const auto found = before_.find(file.path());
   const bool known = found != before_.end();
   const Seen before = known ? std::move(found->second) : Seen{};
@@ -56,7 +57,11 @@ void Watch::add(const LiveFile& file, bool with_callers, std::int64_t now, Look&
   std::stable_sort(row.clocks.begin(), row.clocks.end(), [](const ClockRow& a, const ClockRow& b) { return a.calls > b.calls; });
   if (!with_callers) return;
 
-  seen.callers = calls_by_caller(r, symbols_);
+  // Names for what is shown only.
+  r.stacks.clear();
+  for (ReportSite& site : r.sites) site.frames.resize(exact_frames(site));
+  symbolizer_.name(r, file.owner());
+  seen.callers = calls_by_caller(r);
   seen.has_callers = true;
   double rates = 0;
   for (const auto& [caller, calls] : seen.callers) {
@@ -78,18 +83,31 @@ void Watch::add(const LiveFile& file, bool with_callers, std::int64_t now, Look&
   }
 }
 
+std::optional<LiveFile> Watch::file_of(long pid, const std::string& dir) {
+  std::string problem;
+  if (!path_.empty()) {
+    auto file = LiveFile::open(path_, problem);
+    if (file && file->pid() == pid && file->life() == Life::running) return file;
+  }
+  const auto paths = live_files_of(pid, dir);
+  path_ = paths.empty() ? "" : paths.front();
+  return path_.empty() ? std::nullopt : LiveFile::open(path_, problem);
+}
+
 Look Watch::look(const std::string& dir, long pid) {
   Look out;
   const std::int64_t now = clock_now(CLOCK_MONOTONIC);
   out.seconds = looked_ == 0 ? 0 : static_cast<double>(now - looked_) / 1e9;
   out.at = static_cast<double>(clock_now(CLOCK_REALTIME)) / 1e9;
   looked_ = now;
-  std::vector<std::string> paths = pid == 0 ? live_files(dir) : live_files_of(pid, dir);
-  if (pid != 0) paths.resize(std::min<std::size_t>(paths.size(), 1));
-  for (const std::string& path : paths) {
-    std::string problem;
-    const auto file = LiveFile::open(path, problem);
-    if (file && (pid != 0 || file->life() != Life::gone)) add(*file, pid != 0, now, out);
+  if (pid != 0) {
+    if (const auto file = file_of(pid, dir)) add(*file, true, now, out);
+  } else {
+    for (const std::string& path : live_files(dir)) {
+      std::string problem;
+      const auto file = LiveFile::open(path, problem);
+      if (file && file->life() != Life::gone) add(*file, false, now, out);
+    }
   }
   std::erase_if(before_, [now](const auto& entry) { return now - entry.second.at > kForgotten; });
   return out;

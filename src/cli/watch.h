@@ -8,6 +8,7 @@
 
 #include "cli/callers.h"
 #include "cli/live_dir.h"
+#include "report/symbolize.h"
 
 namespace clockshim::cli {
 
@@ -60,9 +61,11 @@ class Watch {
     Calls callers;
     bool has_callers = false;
   };
+  [[nodiscard]] std::optional<LiveFile> file_of(long pid, const std::string& dir);
   void add(const LiveFile& file, bool with_callers, std::int64_t now, Look& out);
 
-  Symbols symbols_;
+  Symbolizer symbolizer_;
+  std::string path_;                    // of the process that was watched last, so that it is not looked for among all others again
   std::map<std::string, Seen> before_;  // by the file's path, each as it was looked at last
   std::int64_t looked_ = 0;
 };

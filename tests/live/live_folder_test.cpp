@@ -132,6 +132,16 @@ TEST(LiveFile, IsLostWhenItsProgramWasReplaced) {
   EXPECT_EQ(report_of(path).state, "lost");
 }
 
+TEST(LiveFile, IsKnownByItsInodeWhateverItIsCalled) {
+  const TempDir dir;
+  LiveHost host(dir.path(), "host");
+  const std::string path = live_files(dir.path()).at(0);
+  // The process's memory map goes on naming the old one.
+  std::filesystem::create_hard_link(path, dir.path("1-1.live"));
+  std::filesystem::remove(path);
+  EXPECT_EQ(report_of(dir.path("1-1.live")).state, "running");
+}
+
 TEST(LiveFile, OfAProcessWithAnotherNumberIsNotTakenForIts) {
   const TempDir dir;
   dead_file(dir);

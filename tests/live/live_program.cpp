@@ -2,6 +2,7 @@
 // its file is there. SIGUSR1: marks its end, as the library does. SIGUSR2: becomes sleep(1), by exec.
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <link.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -25,6 +26,27 @@ namespace {
 
 volatile std::sig_atomic_t g_asked = 0;
 extern "C" void note_signal(int number) { g_asked = number; }
+
+// The build-id of this program, out of its own note.
+int read_build_id(dl_phdr_info* program, std::size_t /*size*/, void* module) {
+  for (unsigned i = 0; i < program->dlpi_phnum; ++i) {
+    const ElfW(Phdr)& segment = program->dlpi_phdr[i];
+    if (segment.p_type != PT_NOTE) continue;
+    const char* at = reinterpret_cast<const char*>(program->dlpi_addr + segment.p_vaddr);
+    for (const char* const end = at + segment.p_memsz; at + sizeof(ElfW(Nhdr)) <= end;) {
+      ElfW(Nhdr) note;
+      std::memcpy(&note, at, sizeof note);
+      const char* const text = at + sizeof note + ((note.n_namesz + 3U) & ~3U);
+      auto& record = *static_cast<clockshim::live::ModuleRecord*>(module);
+      if (note.n_type == NT_GNU_BUILD_ID && note.n_descsz <= sizeof record.build_id) {
+        std::memcpy(record.build_id, text, note.n_descsz);
+        record.build_id_size = static_cast<std::uint8_t>(note.n_descsz);
+      }
+      at = text + ((note.n_descsz + 3U) & ~3U);
+    }
+  }
+  return 1;  // the first is the program, and is enough
+}
 
 }  // namespace
 
@@ -53,6 +75,7 @@ int main(int argc, char** argv) {
   if (dladdr(reinterpret_cast<void*>(&busy_caller), &info) == 0) return 1;
   const auto base = reinterpret_cast<std::uintptr_t>(info.dli_fbase);
   const unsigned module = region.add_module("", base, base + (1U << 20));
+  dl_iterate_phdr(read_build_id, &region->modules[module]);
   const SiteKey busy(reinterpret_cast<std::uintptr_t>(&busy_caller) + 4, CLOCK_MONOTONIC, Function::clock_gettime);
   const SiteKey rare(reinterpret_cast<std::uintptr_t>(&rare_caller) + 4, CLOCK_REALTIME, Function::gettimeofday);
   for (const SiteKey key : {busy, rare}) region.add_site(key, {{key.raw() & 0xFFFFFFFFFFFFFF, module}});

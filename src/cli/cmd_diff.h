@@ -1,0 +1,17 @@
+// `clockshim diff`: what changed between two runs, by caller and clock.
+#pragma once
+
+#include <string>
+
+namespace clockshim::cli {
+
+struct DiffOptions {
+  bool json = false;
+  std::string before;  // paths: live files or JSON reports
+  std::string after;
+};
+
+// The exit status: 0; 2: a file that can't be read.
+int diff(const DiffOptions& options);
+
+}  // namespace clockshim::cli
