@@ -26,9 +26,11 @@ inline std::size_t exact_frames(const ReportSite& site) {
 // The frame that the calls are counted under: the last of the exact ones; those before it are wrappers.
 inline ReportFrame caller_of(const ReportSite& site) { return site.frames.empty() ? ReportFrame{} : site.frames[exact_frames(site) - 1]; }
 
+inline bool is_blank(const std::string& s) { return one_line(s).find_first_not_of(' ') == std::string::npos; }
+
 // The function's name; without one, where in which module. One line, UTF-8.
 inline std::string function_name(const ReportFrame& frame) {
-  if (!frame.symbol.empty()) return one_line(frame.symbol);
+  if (!is_blank(frame.symbol)) return one_line(frame.symbol);
   if (frame.module.empty() && frame.offset == 0) return "unknown";
   return one_line(frame.module.empty() ? "generated code" : base_name(frame.module)) + "+0x" + hexadecimal(frame.offset);
 }

@@ -40,7 +40,7 @@ class Names {
   std::map<std::string, std::size_t> numbers_;
 };
 
-std::string or_unknown(const std::string& s) { return s.empty() ? "???" : one_line(s); }
+std::string or_unknown(const std::string& s) { return is_blank(s) ? "???" : one_line(s); }
 
 void add(const Report& report, const StackOptions& options, std::map<Function, Cost>& costs) {
   for (const ReportSite& site : drawn_stacks(report, options)) {

@@ -127,6 +127,7 @@ def callgrind(text, report):
             kind = 'fn' if match[2] == 'fn' else 'ob' if match[2] == 'ob' else 'fl'
             if match[4] is not None:
                 expect((kind, match[3]) not in names, 'callgrind: named twice')
+                expect(match[4].strip(), 'callgrind: a blank name')
                 names[kind, match[3]] = match[4]
             expect((kind, match[3]) in names, f'callgrind: no name: {line}')
             if line.startswith('fn='):
