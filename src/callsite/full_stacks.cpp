@@ -15,9 +15,11 @@ constexpr std::uintptr_t kStackReach = 1U << 20;
 constexpr std::uintptr_t kLargestStack = 64U << 20;  // further from its top, an address is taken not to be on that stack
 constexpr std::uint64_t kNone = ~0ULL;               // no FrameRule packs to this
 
-// Up to where the stack is certainly mapped, seen from an address on it: the C library puts the thread control block above
-// the stack of each thread that it makes, and knows where the main thread's stack ends. Elsewhere (coroutines, alternate
-// signal stacks): nothing is certain, and the stack is not followed.
+// Knuth's multiplicative hash, by 2^64 / phi.
+unsigned home_of(std::uint64_t key, unsigned bits) { return static_cast<unsigned>(key * 0x9E3779B97F4A7C15ULL >> (64 - bits)); }
+
+}  // namespace
+
 std::uintptr_t stack_limit(std::uintptr_t stack) noexcept {
   const std::uintptr_t tops[] = {reinterpret_cast<std::uintptr_t>(__libc_stack_end), Arch::thread_pointer()};
   for (const std::uintptr_t top : tops) {
@@ -25,11 +27,6 @@ std::uintptr_t stack_limit(std::uintptr_t stack) noexcept {
   }
   return stack;
 }
-
-// Knuth's multiplicative hash, by 2^64 / phi.
-unsigned home_of(std::uint64_t key, unsigned bits) { return static_cast<unsigned>(key * 0x9E3779B97F4A7C15ULL >> (64 - bits)); }
-
-}  // namespace
 
 constinit FullStacks g_stacks;
 CLOCKSHIM_TLS std::uint32_t FullStacks::t_until_due_ = 0;

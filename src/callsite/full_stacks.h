@@ -15,6 +15,11 @@
 
 namespace clockshim {
 
+// Up to where the stack is certainly mapped, seen from an address on it: the C library puts the thread control block above
+// the stack of each thread that it makes, and knows where the main thread's stack ends. Elsewhere (coroutines, alternate
+// signal stacks): nothing is certain, and `stack` itself is the answer.
+std::uintptr_t stack_limit(std::uintptr_t stack) noexcept;
+
 class FullStacks {
  public:
   constexpr FullStacks() = default;

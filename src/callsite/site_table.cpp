@@ -30,7 +30,13 @@ using live::SharedEntry;
 using live::SiteRecord;
 using live::ThreadTable;
 
-constexpr unsigned kMaxWrappers = 6;  // a wrapper around a wrapper, and so on
+// Whether a rule leads to a place on the frame's stack. A frame of the application may be large: then the stack must be one of which it
+// is certain how far it reaches.
+bool leads_up(const FrameRule& rule, const Frame& frame) noexcept {
+  if (CLOCKSHIM_LIKELY(rule.leads_near(frame))) return true;
+  const std::uintptr_t cfa = rule.cfa(frame);
+  return cfa > frame.stack && cfa <= stack_limit(frame.stack);
+}
 
 // Held while libunwind is asked. Not waited for: who finds it taken (a signal handler over the learner, another thread)
 // counts this one call without learning.
@@ -82,6 +88,8 @@ void SiteTable::detach() noexcept {
 }
 
 void SiteTable::attach_again() noexcept {
+  g_sites.shared_used_.store(0, std::memory_order_relaxed);
+  g_sites.sites_used_.store(0, std::memory_order_relaxed);
   if (t_mine_ != nullptr) t_mine_->owner.store(Arch::thread_pointer(), std::memory_order_relaxed);
 }
 
@@ -91,7 +99,7 @@ void SiteTable::count_elsewhere(SiteKey key, const Frame& caller) noexcept {
     const LearningGuard guard(learning_);
     g_stacks.sample(region_, key, caller, guard.held());
   }
-  Frame chain[kMaxWrappers + 1];
+  Frame chain[kMaxWalked + 1];
   Frame frame = caller;
   for (unsigned depth = 1;; ++depth) {
     chain[depth - 1] = frame;
@@ -102,9 +110,8 @@ void SiteTable::count_elsewhere(SiteKey key, const Frame& caller) noexcept {
       case Found::nothing:
         if (!first_sight(key, chain, depth, table, rule)) return;
     }
-    if (depth > kMaxWrappers || !rule.leads_near(frame)) {  // a stale rule: the call is counted under the wrapper
-      add_site(key, chain, depth, false);
-      insert(nullptr, key.raw(), 1);
+    if (depth > kMaxWalked || !leads_up(rule, frame)) {  // a stale rule: the call is counted under the wrapper
+      count_new(key, chain, depth, nullptr, false);
       return;
     }
     frame = rule.caller_of(frame);
@@ -148,21 +155,38 @@ auto SiteTable::look_up(ThreadTable* table, SiteKey key, FrameRule& rule) noexce
   return Found::nothing;
 }
 
-// A key that this thread has not counted yet. True: it is a wrapper's, and `rule` leads on. False: counted.
+// A key that this thread has not counted yet. True: its frame is to be walked, and `rule` leads on. False: counted.
 bool SiteTable::first_sight(SiteKey key, const Frame* chain, unsigned depth, ThreadTable* table, FrameRule& rule) noexcept {
   const LearningGuard guard(learning_);
   const Frame& frame = chain[depth - 1];
   Module module;
-  if (depth <= kMaxWrappers && find_module(frame.pc, module) && in_wrapper(module, frame.pc)) {
-    if (guard.held() && learn_rule(frame.pc, rule) && rule.leads_near(frame)) {
+  if (depth <= kMaxWalked && !crowded() && find_module(frame.pc, module) &&
+      (depth <= always_walked_ || in_wrapper(module, frame.pc, depth))) {
+    if (guard.held() && learn_rule(frame.pc, rule) && leads_up(rule, frame)) {
       insert(table, key.raw() | SiteKey::kRule, rule.packed());
       return true;
     }
     if (!guard.held()) table = nullptr;  // not in this thread's table: there the rule is still to come
   }
-  add_site(key, chain, depth, guard.held());
-  insert(table, key.raw(), 1);
+  count_new(key, chain, depth, table, guard.held());
   return false;
+}
+
+// Chains can be many: a program's callers, times their callers, and so on. Some room is kept for those that are none, under which
+// further chains are counted too: less is told of those calls, but none is dropped.
+bool SiteTable::crowded() const noexcept {
+  return shared_used_.load(std::memory_order_relaxed) >= kSharedSites * 7 / 8 ||
+         sites_used_.load(std::memory_order_relaxed) >= kSites * 7 / 8;
+}
+
+void SiteTable::count_new(SiteKey key, const Frame* chain, unsigned depth, ThreadTable* table, bool may_learn) noexcept {
+  if (depth > 1 && crowded()) {
+    key = SiteKey{chain[0].pc, key.clock(), key.function()};
+    depth = 1;
+    table = nullptr;  // there the rule stands that leads on
+  }
+  add_site(key, chain, depth, may_learn);
+  insert(table, key.raw(), 1);
 }
 
 // Adds `amount` (or, for a rule, stores the word) under a new or known key. The key is claimed first and by a locked
@@ -188,7 +212,9 @@ void SiteTable::insert(ThreadTable* table, std::uint64_t key, std::uint64_t amou
   for (unsigned probe = 0; probe < kSharedSites; ++probe) {
     SharedEntry& entry = region_.shared.entries[(home + probe) % kSharedSites];
     std::uint64_t expected = 0;
-    if (!entry.key.compare_exchange_strong(expected, key, std::memory_order_acq_rel) && expected != key) continue;
+    const bool fresh = entry.key.compare_exchange_strong(expected, key, std::memory_order_acq_rel);
+    if (!fresh && expected != key) continue;
+    if (fresh) shared_used_.fetch_add(1, std::memory_order_relaxed);
     if ((key & SiteKey::kRule) != 0) {
       entry.count.store(amount, std::memory_order_release);
     } else {
@@ -216,6 +242,7 @@ void SiteTable::add_site(SiteKey key, const Frame* chain, unsigned depth, bool m
     if (!site.key.compare_exchange_strong(expected, key.raw(), std::memory_order_acq_rel) && expected != key.raw()) continue;
     std::uint32_t state = kFree;
     if (!site.state.compare_exchange_strong(state, kWriting, std::memory_order_acq_rel)) return;  // known, or at it
+    sites_used_.fetch_add(1, std::memory_order_relaxed);
     site.exact_frames = static_cast<std::uint8_t>(std::min(depth, kSiteDepth));
     site.frames = 0;
     for (; site.frames < site.exact_frames; ++site.frames) {

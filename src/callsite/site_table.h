@@ -5,6 +5,7 @@
 // child gets a region of its own (preload/follow_fork.cpp): it counts from nothing.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 
@@ -41,11 +42,35 @@ class SiteTable {
     return count_again(key.behind(rule.return_address_of(caller)));
   }
 
+  // The same behind several wrappers, or with CLOCKSHIM_DEPTH, as long as each frame's key is in its first place.
+  CLOCKSHIM_INLINE static bool count_chain(SiteKey key, Frame frame) noexcept {
+    live::ThreadTable* const mine = t_table_;
+    if (CLOCKSHIM_UNLIKELY(mine == nullptr)) return false;
+    for (unsigned walked = 0; walked <= kMaxWalked; ++walked) {
+      live::ThreadTable::Entry& entry = mine->entries[key.home(live::kThreadSiteBits)];
+      if (entry.key == key.raw()) {
+        Arch::increment(entry.count);
+        return true;
+      }
+      if (CLOCKSHIM_UNLIKELY(entry.key != (key.raw() | SiteKey::kRule) || entry.count == 0)) return false;
+      const FrameRule rule = FrameRule::unpacked(entry.count);
+      if (CLOCKSHIM_UNLIKELY(!rule.leads_near(frame))) return false;
+      frame = rule.caller_of(frame);
+      key = key.behind(frame.pc);
+    }
+    return false;
+  }
+
   // Counts any call: walks through wrappers, learns a site at its first sight. `caller` is the frame that called.
   void count_elsewhere(SiteKey key, const Frame& caller) noexcept;
 
   // A call that the real function answered.
   void count_real(unsigned clock) noexcept;
+
+  // From now on the first `frames` of each caller are walked, wrappers or not. At start only: keys would change their meaning.
+  void walk_always(unsigned frames) noexcept { always_walked_ = std::min(frames, kMaxWalked); }
+  static constexpr unsigned kMaxWalked = 6;  // a wrapper around a wrapper, and so on; or CLOCKSHIM_DEPTH
+  static_assert(kMaxWalked < live::kSiteDepth);
 
   // The calling thread ends: its table, with what it counted, goes to the next thread that needs one.
   static void detach() noexcept;
@@ -65,6 +90,8 @@ class SiteTable {
   Found look_up(live::ThreadTable* table, SiteKey key, FrameRule& rule) noexcept;
   CLOCKSHIM_SLOW bool first_sight(SiteKey key, const Frame* chain, unsigned depth, live::ThreadTable* table, FrameRule& rule) noexcept;
   live::ThreadTable* attach() noexcept;
+  void count_new(SiteKey key, const Frame* chain, unsigned depth, live::ThreadTable* table, bool may_learn) noexcept;
+  [[nodiscard]] bool crowded() const noexcept;
   void insert(live::ThreadTable* table, std::uint64_t key, std::uint64_t amount) noexcept;
   void add_site(SiteKey key, const Frame* chain, unsigned depth, bool may_learn) noexcept;
   void retire(SiteKey key, std::uint64_t generation) noexcept;
@@ -75,6 +102,9 @@ class SiteTable {
 
   live::Region& region_;
   std::atomic<bool> learning_{};
+  unsigned always_walked_ = 0;
+  std::atomic<unsigned> shared_used_{};  // of region_.shared.entries
+  std::atomic<unsigned> sites_used_{};   // of region_.sites
 };
 
 // The process's own.

@@ -6,7 +6,8 @@
 // runs, and dl_iterate_phdr with its lock is never called.
 //
 // A rule is learned on a stack that does not exist: rsp and rbp are given two made-up values, and every word "read" from
-// there is its own address. After one step the caller's registers tell which addresses the unwind table made of them.
+// there is its own address, marked. (Unmarked, a word that rbp points to, where frame pointers are saved, would be taken for an rbp
+// that was not saved at all.) After one step the caller's registers tell which addresses the unwind table made of them.
 #include "callsite/stack.h"
 
 #include <dlfcn.h>
@@ -40,7 +41,8 @@ constinit Libunwind g_libunwind;
 // Two made-up stacks, in the hole between the canonical halves, where no real address can be.
 constexpr unw_word_t kMadeUpStack = 0x4000'0000'0000'0000;
 constexpr unw_word_t kMadeUpFrame = 0x5000'0000'0000'0000;
-constexpr unw_word_t kReach = 1U << 20;  // no frame is taken to be larger
+constexpr unw_word_t kRead = 0x0200'0000'0000'0000;  // marks a word that was read
+constexpr unw_word_t kReach = 1U << 20;              // no frame is taken to be larger
 
 bool near(unw_word_t address, unw_word_t base) { return address - (base - kReach) < 2 * kReach; }
 
@@ -74,7 +76,7 @@ int find_proc_info(unw_addr_space_t space, unw_word_t ip, unw_proc_info_t* info,
 int access_mem(unw_addr_space_t, unw_word_t address, unw_word_t* value, int write, void* argument) {
   if (write != 0) return -UNW_EINVAL;
   if (near(address, kMadeUpStack) || near(address, kMadeUpFrame)) {
-    *value = address;
+    *value = address + kRead;
     return 0;
   }
   const Module& module = static_cast<const Query*>(argument)->module;
@@ -191,12 +193,12 @@ bool learn_rule(std::uintptr_t pc, FrameRule& out) noexcept {
   FrameRule rule;
   rule.from_frame = near(cfa, kMadeUpFrame);
   if (!rule.from_frame && !near(cfa, kMadeUpStack)) return false;
-  if (caller_pc != cfa - sizeof(unw_word_t)) return false;  // the return address is somewhere else: not a plain call
+  if (caller_pc != cfa - sizeof(unw_word_t) + kRead) return false;  // the return address is somewhere else: not a plain call
   const auto offset = static_cast<std::int64_t>(cfa - (rule.from_frame ? kMadeUpFrame : kMadeUpStack));
   if (offset < static_cast<std::int64_t>(sizeof(unw_word_t))) return false;
   rule.cfa_offset = static_cast<std::int32_t>(offset);
   if (caller_frame != kMadeUpFrame) {
-    const auto saved = static_cast<std::int64_t>(caller_frame - cfa);
+    const auto saved = static_cast<std::int64_t>(caller_frame - kRead - cfa);
     if (saved >= 0 || saved < INT16_MIN) return false;
     rule.saved_frame = static_cast<std::int16_t>(saved);
   }

@@ -8,8 +8,17 @@
 
 namespace clockshim {
 
-// Whether the return address stands in one of the known wrappers, by the dynamic symbols of its module: no lock, no
-// system call. A wrapper without a dynamic symbol (statically linked, inlined) is not found.
-bool in_wrapper(const Module& module, std::uintptr_t return_address) noexcept;
+// Whether the return address stands in one of the known wrappers, by the dynamic symbols of its module, or by what
+// find_static_wrappers() has found. In the Java virtual machine, any function that calls the clock itself (`depth` 1: the
+// innermost frame) is one. No lock, no system call.
+bool in_wrapper(const Module& module, std::uintptr_t return_address, unsigned depth) noexcept;
+
+// Looks for wrappers that are linked into the executable statically: their names stand in its file only. At start, once, before there
+// is a second thread; opens a file. Those of a stripped program, or of one with a very large symbol table, are not found.
+void find_static_wrappers() noexcept;
+
+// Whether a function of this name in a .symtab is a wrapper: the known names, static functions among them, and those of Rust's
+// standard library, whose names have a hash in them.
+bool is_wrapper_name(const char* name) noexcept;
 
 }  // namespace clockshim

@@ -48,6 +48,7 @@ constexpr OptionText kRunOptions[] = {
      "auto (default): measured at start where the clocksource is not tsc; agree, disagree: what the CPUs' counters are taken to do"},
     {"--order", "CLOCKSHIM_ORDER", "O", "strict (default), or relaxed: about twice as fast, less exact across threads"},
     {"--profile", "CLOCKSHIM_PROFILE", "P", "sites (default): count the callers; stacks[:N]: also full stacks of one call in N; or off"},
+    {"--depth", "CLOCKSHIM_DEPTH", "N", "0 (default) to 6: count callers apart by the N frames behind them, too"},
     {"--report", "CLOCKSHIM_REPORT", "R",
      "stderr (default), none, or a path with %p pid, %e program, %h host, %t start; JSON where it ends in .json"},
     {"--clocks", "CLOCKSHIM_CLOCKS", "L", "the clocks to serve: realtime,monotonic,monotonic_raw,boottime,tai (default: all)"},

@@ -58,6 +58,8 @@ void read_tolerance(const char* value, Settings& s) {
   }
 }
 
+constexpr int kDeepest = 6;  // a site's record has room for so many, and the caller's own
+
 constexpr std::uint32_t kStacksEvery = 1000;  // some 2 us of work each: a thousandth of a busy thread's time, and less
 
 void read_profile(std::string_view value, Settings& s) {
@@ -74,7 +76,17 @@ void read_profile(std::string_view value, Settings& s) {
              value.starts_with(kSampled) && std::from_chars(digits.data(), end, s.stacks_every).ptr == end && s.stacks_every > 0) {
     s.profile = Profile::stacks;
   } else {
-    s.errors.push_back(complaint("CLOCKSHIM_PROFILE", value, "must be off, sites, stacks or stacks:N (one call in N, N from 1 to 4294967295)"));
+    s.errors.push_back(
+        complaint("CLOCKSHIM_PROFILE", value, "must be off, sites, stacks or stacks:N (one call in N, N from 1 to 4294967295)"));
+  }
+}
+
+void read_depth(std::string_view value, Settings& s) {
+  if (value.size() == 1 && value[0] >= '0' && value[0] <= '0' + kDeepest) {
+    s.depth = static_cast<std::uint32_t>(value[0] - '0');
+  } else {
+    s.errors.push_back(
+        complaint("CLOCKSHIM_DEPTH", value, "must be a number from 0 to 6 (frames behind each caller that are counted apart)"));
   }
 }
 
@@ -133,6 +145,7 @@ Settings read_settings(const char* (*variable)(const char* name)) {
   if (const char* value = variable("CLOCKSHIM_CLOCKS")) read_clocks(value, s);
   read_choice(variable, "CLOCKSHIM_ORDER", {{"strict", Order::strict}, {"relaxed", Order::relaxed}}, s.order, s.errors);
   if (const char* value = variable("CLOCKSHIM_PROFILE")) read_profile(value, s);
+  if (const char* value = variable("CLOCKSHIM_DEPTH")) read_depth(value, s);
   read_counters(variable, s);
   read_choice(variable, "CLOCKSHIM_FOLLOW", {{"0", false}, {"1", true}}, s.follow, s.errors);
   read_choice(

@@ -23,6 +23,7 @@ struct Settings {
   Order order = Order::strict;
   Profile profile = Profile::sites;
   std::uint32_t stacks_every = 0;  // profile stacks: the stack of one call in so many is kept
+  std::uint32_t depth = 0;         // frames of each caller that are walked at each call, wrappers or not
   Counters counters = Counters::automatic;
   std::string measured_ticks;  // that the counters were found to be apart by at most; "" not told
   LogLevel log = LogLevel::warn;

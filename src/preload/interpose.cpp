@@ -39,7 +39,9 @@ SiteKey key_of(void* return_address, unsigned clock, Function function) {
 // A call whose site this thread has not counted yet, or that came through a wrapper.
 CLOCKSHIM_INLINE void count_elsewhere(unsigned clock, Function function, void* pc, void* stack, void* frame) noexcept {
   if (g_uncounted) return;
-  g_sites.count_elsewhere(key_of(pc, clock, function), frame_of(pc, stack, frame));
+  const SiteKey site = key_of(pc, clock, function);
+  const Frame caller = frame_of(pc, stack, frame);
+  if (!SiteTable::count_chain(site, caller)) g_sites.count_elsewhere(site, caller);
 }
 
 // The gate of the timeline was shut, or the clock or an argument is not ours. False: the real function's turn.

@@ -20,6 +20,7 @@
 #include "callsite/full_stacks.h"
 #include "callsite/site_table.h"
 #include "callsite/stack.h"
+#include "callsite/wrappers.h"
 #include "clock/served_clock.h"
 #include "live/region.h"
 #include "os/clocksource.h"
@@ -153,6 +154,8 @@ void start(ProcessState& state) {
       state.notes.push_back(reason + ": callers behind wrappers such as std::chrono are not told apart");
       say(LogLevel::warn, settings.log, state.notes.back());
     }
+    find_static_wrappers();
+    g_sites.walk_always(settings.depth);
   }
   state.clocksource = current_clocksource();
   TimelineSettings timeline;
