@@ -59,7 +59,7 @@ constexpr std::size_t kFilterBits = 1024;
 constexpr std::uint32_t filter_bit(const char* four) {
   std::uint32_t word = 0;
   for (int i = 3; i >= 0; --i) word = word << 8 | static_cast<unsigned char>(four[i]);
-  return word * 0x9E3779B1U / (0x1'0000'0000U / kFilterBits);
+  return static_cast<std::uint32_t>(word * 0x9E3779B1U / (0x1'0000'0000U / kFilterBits));
 }
 constexpr auto filter_of_names() {
   std::array<std::uint64_t, kFilterBits / 64> bits{};

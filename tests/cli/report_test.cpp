@@ -104,7 +104,7 @@ TEST_F(ReportCommand, OutputIsAWholeFileOrNone) {
 
 TEST_F(ReportCommand, WhatIsNoReportIsRefusedInOneLine) {
   expect_refused(run_clockshim({"report", folder_.path("none")}), "report \"" + folder_.path("none") + "\": No such file or directory");
-  expect_refused(run_clockshim({"report", folder_.path()}), "report \"" + folder_.path() + "\": Is a directory");
+  expect_refused(run_clockshim({"report", folder_.path().string()}), "report \"" + folder_.path().string() + "\": Is a directory");
   const std::string text = folder_.file("text", "hello\n", kPlain);
   expect_refused(run_clockshim({"report", report_, text}),
                  "report \"" + text + "\": is neither a live file nor a report: not JSON, or cut short");
@@ -121,8 +121,8 @@ TEST_F(ReportCommand, MistakesInTheCommandLine) {
 }
 
 TEST_F(ReportCommand, OfAProcessThatIsNotServed) {
-  expect_refused(run_clockshim({"report", "1"}, {"CLOCKSHIM_DIR=" + folder_.path()}),
-                 "report 1: must be a process that is served, or was: there is no live file of it in " + folder_.path());
+  expect_refused(run_clockshim({"report", "1"}, {"CLOCKSHIM_DIR=" + folder_.path().string()}),
+                 "report 1: must be a process that is served, or was: there is no live file of it in " + folder_.path().string());
 }
 
 TEST_F(ReportCommand, ATerminalGetsNoBinary) {

@@ -120,7 +120,7 @@ TEST(Diff, ReadsLiveFilesAndJsonReports) {
 TEST(Diff, RefusesWhatItCantRead) {
   const test::TempDir dir;
   const std::string live = test::dead_file(dir);
-  for (const std::string& other : {dir.path("missing"), dir.file("x.json", "{", test::kPlain), dir.path()}) {
+  for (const std::string& other : {dir.path("missing"), dir.file("x.json", "{", test::kPlain), dir.path().string()}) {
     const Ending ending = run_clockshim({"diff", live, other});
     EXPECT_EQ(ending.exit_code, 2);
     EXPECT_EQ(test::count_of(ending.err, "\n"), 1U) << ending.err;

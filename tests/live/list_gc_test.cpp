@@ -15,8 +15,8 @@ namespace {
 TEST(List, HasALineAFile) {
   const TempDir dir;
   dead_file(dir);
-  LiveHost host(dir.path(), "some\x1b[31m-host");
-  const Ending ending = run_clockshim({"list", "--dir", dir.path()});
+  LiveHost host(dir.path().string(), "some\x1b[31m-host");
+  const Ending ending = run_clockshim({"list", "--dir", dir.path().string()});
   EXPECT_EQ(ending.exit_code, 0);
   EXPECT_EQ(ending.err, "");
   const std::string running = line_with(ending.out, host.number() + "-");
@@ -31,23 +31,23 @@ TEST(List, HasALineAFile) {
 
 TEST(List, IsJsonForPrograms) {
   const TempDir dir;
-  LiveHost host(dir.path(), "host");
-  const Ending ending = run_clockshim({"list", "--json"}, {"CLOCKSHIM_DIR=" + dir.path()});
+  LiveHost host(dir.path().string(), "host");
+  const Ending ending = run_clockshim({"list", "--json"}, {"CLOCKSHIM_DIR=" + dir.path().string()});
   const auto json = nlohmann::json::parse(ending.out);
   ASSERT_EQ(json["files"].size(), 1U);
   const auto& file = json["files"][0];
   EXPECT_EQ(file["pid"], host.pid());
   EXPECT_EQ(file["state"], "running");
   EXPECT_GT(file["calls"], 0);
-  EXPECT_EQ(file["file"].get<std::string>().find(dir.path() + host.number() + "-"), 0U) << file["file"];
+  EXPECT_EQ(file["file"].get<std::string>().find(dir.path().string() + host.number() + "-"), 0U) << file["file"];
 }
 
 TEST(List, SaysWhatItCantRead) {
   const TempDir dir;
   dir.file("1-1.live", "garbage", kPlain);
-  const Ending ending = run_clockshim({"list", "--dir", dir.path()});
+  const Ending ending = run_clockshim({"list", "--dir", dir.path().string()});
   EXPECT_EQ(ending.exit_code, 0);
-  EXPECT_EQ(ending.err, "clockshim: " + dir.path("1-1.live") + ": is no live file\n" + "clockshim: no live files in " + dir.path() + "\n");
+  EXPECT_EQ(ending.err, "clockshim: " + dir.path("1-1.live") + ": is no live file\n" + "clockshim: no live files in " + dir.path().string() + "\n");
   EXPECT_EQ(run_clockshim({"list", "--dir", dir.path("missing")}).exit_code, 0);
   EXPECT_EQ(run_clockshim({"list", "nonsense"}).exit_code, 2);
 }
@@ -55,17 +55,17 @@ TEST(List, SaysWhatItCantRead) {
 TEST(Gc, RemovesTheDeadAndOnlyThem) {
   const TempDir dir;
   const std::string dead = dead_file(dir);
-  LiveHost host(dir.path(), "host");
-  const Ending rehearsal = run_clockshim({"gc", "--dry-run", "--dir", dir.path()});
+  LiveHost host(dir.path().string(), "host");
+  const Ending rehearsal = run_clockshim({"gc", "--dry-run", "--dir", dir.path().string()});
   EXPECT_NE(rehearsal.out.find(dead + "\nwould remove 1 file, "), std::string::npos) << rehearsal.out;
   EXPECT_TRUE(std::filesystem::exists(dead));
-  const Ending ending = run_clockshim({"gc", "--dir", dir.path()});
+  const Ending ending = run_clockshim({"gc", "--dir", dir.path().string()});
   EXPECT_EQ(ending.exit_code, 0);
   EXPECT_EQ(ending.out.find("removed 1 file, 1,"), 0U) << ending.out;  // more than a million bytes
   EXPECT_NE(ending.out.find("1 kept"), std::string::npos);
   EXPECT_FALSE(std::filesystem::exists(dead));
   EXPECT_EQ(dir.files(), 1U);
-  EXPECT_EQ(run_clockshim({"gc", "--dir", dir.path()}).out.find("removed 0 files, 0 bytes; 1 kept"), 0U);
+  EXPECT_EQ(run_clockshim({"gc", "--dir", dir.path().string()}).out.find("removed 0 files, 0 bytes; 1 kept"), 0U);
 }
 
 TEST(Gc, LeavesWhatIsNoLiveFile) {
@@ -80,7 +80,7 @@ TEST(Gc, LeavesWhatIsNoLiveFile) {
   std::filesystem::copy_file(target, dir.path("copy-of-a-live-file"));
   std::filesystem::copy_file(target, dir.path("1-5.live"));
   std::filesystem::resize_file(dir.path("1-5.live"), 9000);
-  const Ending ending = run_clockshim({"gc", "--dir", dir.path()});
+  const Ending ending = run_clockshim({"gc", "--dir", dir.path().string()});
   EXPECT_EQ(ending.exit_code, 0);
   EXPECT_NE(ending.out.find("removed 0 files"), std::string::npos) << ending.out;
   for (const char* name : {"1-1.live", "1-2.live", "1-3.live", "1-4.live", "1-5.live", "thesis.txt", "copy-of-a-live-file"})
@@ -95,8 +95,8 @@ void temporary(const TempDir& dir, const std::string& name, const std::string& c
 TEST(Gc, LeavesTemporaryFilesThatMayBeInTheMaking) {
   const TempDir dir;
   temporary(dir, "." + std::to_string(dead_pid()) + "-1a", std::string(8192, '\0'));
-  EXPECT_NE(run_clockshim({"gc", "--dir", dir.path()}).out.find("removed 0 files"), std::string::npos);
-  EXPECT_TRUE(std::filesystem::exists(dir.path()));
+  EXPECT_NE(run_clockshim({"gc", "--dir", dir.path().string()}).out.find("removed 0 files"), std::string::npos);
+  EXPECT_TRUE(std::filesystem::exists(dir.path().string()));
 }
 
 TEST(Gc, RemovesTemporaryFilesThatWereLeftBehind) {
@@ -107,11 +107,11 @@ TEST(Gc, RemovesTemporaryFilesThatWereLeftBehind) {
   temporary(dir, "." + std::to_string(getpid()) + "-1c", std::string(8192, '\0'));
   temporary(dir, ".bashrc", std::string(8192, '\0'));
   const std::time_t long_ago = std::time(nullptr) - 61;
-  for (const auto& entry : std::filesystem::directory_iterator(dir.path())) {
+  for (const auto& entry : std::filesystem::directory_iterator(dir.path().string())) {
     const utimbuf times{long_ago, long_ago};
     ASSERT_EQ(utime(entry.path().c_str(), &times), 0);
   }
-  const Ending ending = run_clockshim({"gc", "--dir", dir.path()});
+  const Ending ending = run_clockshim({"gc", "--dir", dir.path().string()});
   EXPECT_EQ(ending.out.find("removed 2 files, "), 0U) << ending.out;
   EXPECT_FALSE(std::filesystem::exists(dir.path("." + number + "-1a")));
   EXPECT_TRUE(std::filesystem::exists(dir.path("." + number + "-1b"))) << "holds something else";

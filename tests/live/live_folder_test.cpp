@@ -54,7 +54,7 @@ TEST(LiveFiles, AreThoseThatAreCalledLikeOne) {
   dead_file(dir);
   dir.file("notes.txt", "", test::kPlain);
   dir.file(".7-7", "", test::kPlain);
-  EXPECT_EQ(live_files(dir.path()).size(), 1U);
+  EXPECT_EQ(live_files(dir.path().string()).size(), 1U);
   EXPECT_TRUE(live_files(dir.path("missing")).empty());
 }
 
@@ -83,7 +83,7 @@ TEST(LiveFile, OfAStrangerInAnothersFolderIsRefused) {
   if (geteuid() != 0) GTEST_SKIP() << "only root can make a foreign file";
   const TempDir dir;
   const std::string path = dead_file(dir);
-  ASSERT_EQ(chmod(dir.path().c_str(), 0755), 0);
+  ASSERT_EQ(chmod(dir.path().string().c_str(), 0755), 0);
   ASSERT_EQ(chmod(path.c_str(), 0644), 0);
   ASSERT_EQ(chown(path.c_str(), 12345, 12345), 0);
   EXPECT_EQ(report_of(path).calls(), 77U) << "root may read all";
@@ -97,8 +97,8 @@ TEST(LiveFile, TellsRunningLostAndEnded) {
   const TempDir dir;
   std::string path;
   {
-    LiveHost host(dir.path(), "host (x) y");
-    const auto files = live_files_of(host.pid(), dir.path());
+    LiveHost host(dir.path().string(), "host (x) y");
+    const auto files = live_files_of(host.pid(), dir.path().string());
     ASSERT_EQ(files.size(), 1U);
     path = files[0];
     EXPECT_EQ(report_of(path).state, "running");
@@ -107,19 +107,19 @@ TEST(LiveFile, TellsRunningLostAndEnded) {
     EXPECT_LT(report_of(path).seconds, 60);
   }
   EXPECT_EQ(report_of(path).state, "lost") << "it was killed";
-  LiveHost orderly(dir.path(), "orderly");
+  LiveHost orderly(dir.path().string(), "orderly");
   const pid_t number = orderly.pid();
   kill(number, SIGUSR1);
   orderly.finish();
-  const auto files = live_files_of(number, dir.path());
+  const auto files = live_files_of(number, dir.path().string());
   ASSERT_EQ(files.size(), 1U) << "the file of a process that is gone is found by its number";
   EXPECT_EQ(report_of(files[0]).state, "ended");
 }
 
 TEST(LiveFile, IsLostWhenItsProgramWasReplaced) {
   const TempDir dir;
-  LiveHost host(dir.path(), "host");
-  const std::string path = live_files(dir.path()).at(0);
+  LiveHost host(dir.path().string(), "host");
+  const std::string path = live_files(dir.path().string()).at(0);
   kill(host.pid(), SIGUSR2);
   // exec keeps the process's number and start; that it is over is seen by its program's name.
   const std::string name = "/proc/" + host.number() + "/comm";
@@ -134,8 +134,8 @@ TEST(LiveFile, IsLostWhenItsProgramWasReplaced) {
 
 TEST(LiveFile, IsKnownByItsInodeWhateverItIsCalled) {
   const TempDir dir;
-  LiveHost host(dir.path(), "host");
-  const std::string path = live_files(dir.path()).at(0);
+  LiveHost host(dir.path().string(), "host");
+  const std::string path = live_files(dir.path().string()).at(0);
   // The process's memory map goes on naming the old one.
   std::filesystem::create_hard_link(path, dir.path("1-1.live"));
   std::filesystem::remove(path);
@@ -145,9 +145,9 @@ TEST(LiveFile, IsKnownByItsInodeWhateverItIsCalled) {
 TEST(LiveFile, OfAProcessWithAnotherNumberIsNotTakenForIts) {
   const TempDir dir;
   dead_file(dir);
-  LiveHost host(dir.path(), "host");
-  EXPECT_EQ(live_files(dir.path()).size(), 2U);
-  EXPECT_EQ(live_files_of(host.pid(), dir.path()).size(), 1U);
+  LiveHost host(dir.path().string(), "host");
+  EXPECT_EQ(live_files(dir.path().string()).size(), 2U);
+  EXPECT_EQ(live_files_of(host.pid(), dir.path().string()).size(), 1U);
 }
 
 TEST(LiveFile, OfAnUsedNumberIsLost) {
@@ -162,15 +162,15 @@ TEST(LiveFile, OfAnUsedNumberIsLost) {
 TEST(LiveFile, OfAnotherPidNamespaceIsFoundByWhoHasItMapped) {
   const TempDir dir;
   if (geteuid() != 0) GTEST_SKIP() << "only root may make a pid namespace";
-  test::Running container({"/usr/bin/unshare", "--pid", "--fork", "--kill-child", test::program_path("live_program"), dir.path(), "inner"});
+  test::Running container({"/usr/bin/unshare", "--pid", "--fork", "--kill-child", test::program_path("live_program"), dir.path().string(), "inner"});
   if (!container.wait_for("ready")) return;
-  const std::string path = live_files(dir.path()).at(0);
+  const std::string path = live_files(dir.path().string()).at(0);
   EXPECT_NE(path.find("/1-"), std::string::npos) << "there, it is number 1";
   const Report r = report_of(path);
   EXPECT_EQ(r.state, "running");
   EXPECT_GT(r.pid, 1);
-  EXPECT_EQ(live_files_of(r.pid, dir.path()).size(), 1U) << "by the number that it has here";
-  EXPECT_TRUE(live_files_of(1, dir.path()).empty());
+  EXPECT_EQ(live_files_of(r.pid, dir.path().string()).size(), 1U) << "by the number that it has here";
+  EXPECT_TRUE(live_files_of(1, dir.path().string()).empty());
 }
 
 }  // namespace

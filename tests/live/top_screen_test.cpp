@@ -76,15 +76,15 @@ class TopScreen : public ::testing::Test {
     if (output_of("tmux -V 2>/dev/null").empty()) GTEST_SKIP() << "tmux is not installed: scripts/setup test";
   }
   [[nodiscard]] std::string command(const std::string& rest = "") const {
-    return command_path() + " top --interval 50ms --dir " + files_.path() + " " + rest;
+    return command_path() + " top --interval 50ms --dir " + files_.path().string() + " " + rest;
   }
   TempDir files_;
   TempDir own_;
 };
 
 TEST_F(TopScreen, ShowsProcessesThenCallersAndGivesTheTerminalBack) {
-  LiveHost host(files_.path(), "first");
-  LiveHost other(files_.path(), "second");
+  LiveHost host(files_.path().string(), "first");
+  LiveHost other(files_.path().string(), "second");
   const Tmux tmux(own_, command());
   ASSERT_TRUE(tmux.until("first"));
   EXPECT_TRUE(tmux.until("second"));
@@ -104,7 +104,7 @@ TEST_F(TopScreen, ShowsProcessesThenCallersAndGivesTheTerminalBack) {
 }
 
 TEST_F(TopScreen, RatesMoveAndStandStillWhilePaused) {
-  LiveHost host(files_.path(), "first");
+  LiveHost host(files_.path().string(), "first");
   const Tmux tmux(own_, command(host.number()));
   ASSERT_TRUE(tmux.until("busy_caller"));
   const std::string before = line_with(tmux.screen(), "busy_caller");
@@ -122,7 +122,7 @@ TEST_F(TopScreen, RatesMoveAndStandStillWhilePaused) {
 }
 
 TEST_F(TopScreen, FiltersCallers) {
-  LiveHost host(files_.path(), "first");
+  LiveHost host(files_.path().string(), "first");
   const Tmux tmux(own_, command(host.number()));
   ASSERT_TRUE(tmux.until("busy_caller"));
   tmux.press("/ RARE");
@@ -136,7 +136,7 @@ TEST_F(TopScreen, FiltersCallers) {
 }
 
 TEST_F(TopScreen, FitsIntoASmallTerminalAndALargeOne) {
-  LiveHost host(files_.path(), "first");
+  LiveHost host(files_.path().string(), "first");
   const Tmux tmux(own_, command(host.number()));
   ASSERT_TRUE(tmux.until("busy_caller"));
   tmux.resize(20, 4);
@@ -148,7 +148,7 @@ TEST_F(TopScreen, FitsIntoASmallTerminalAndALargeOne) {
 }
 
 TEST_F(TopScreen, GivesTheTerminalBackWhenASignalEndsIt) {
-  LiveHost host(files_.path(), "first");
+  LiveHost host(files_.path().string(), "first");
   const Tmux tmux(own_, command());
   ASSERT_TRUE(tmux.until("first"));
   const pid_t top = tmux.foreground();
@@ -159,19 +159,19 @@ TEST_F(TopScreen, GivesTheTerminalBackWhenASignalEndsIt) {
 }
 
 TEST_F(TopScreen, KeepsWhatItSawOfAProcessThatEnds) {
-  auto host = std::make_unique<LiveHost>(files_.path(), "first");
+  auto host = std::make_unique<LiveHost>(files_.path().string(), "first");
   const Tmux tmux(own_, command(host->number()));
   ASSERT_TRUE(tmux.until("busy_caller"));
   host.reset();
   ASSERT_TRUE(tmux.until("] lost"));
-  std::filesystem::remove(files_.path(std::filesystem::directory_iterator(files_.path())->path().filename()));
+  std::filesystem::remove(files_.path(std::filesystem::directory_iterator(files_.path().string())->path().filename()));
   ASSERT_TRUE(tmux.until("] gone"));
   EXPECT_TRUE(tmux.until("busy_caller"));
 }
 
 TEST(TopTerminal, ThatNobodyKnowsIsRefusedInALine) {
   const TempDir dir;
-  Running top({command_path(), "top", "--dir", dir.path()}, {"TERM=no-such-terminal"}, On::terminal);
+  Running top({command_path(), "top", "--dir", dir.path().string()}, {"TERM=no-such-terminal"}, On::terminal);
   const Ending ending = top.finish();
   EXPECT_EQ(ending.exit_code, 2);
   EXPECT_NE(ending.out.find("TERM \"no-such-terminal\": must be a terminal that is known here; --once needs none"), std::string::npos);

@@ -15,9 +15,9 @@ using Json = nlohmann::json;
 TEST(TopOnce, HasALineAProcess) {
   const TempDir dir;
   dead_file(dir);
-  LiveHost host(dir.path(), "first");
-  LiveHost other(dir.path(), "second");
-  const Ending ending = run_clockshim({"top", "--once", "--interval", "100ms", "--dir", dir.path()});
+  LiveHost host(dir.path().string(), "first");
+  LiveHost other(dir.path().string(), "second");
+  const Ending ending = run_clockshim({"top", "--once", "--interval", "100ms", "--dir", dir.path().string()});
   EXPECT_EQ(ending.exit_code, 0);
   EXPECT_EQ(count_of(ending.out, "\n"), 3U) << "a heading, two processes, and none that is gone: " << ending.out;
   const std::string line = line_with(ending.out, "first");
@@ -29,17 +29,17 @@ TEST(TopOnce, HasALineAProcess) {
 
 TEST(TopOnce, IsWhatAPipeGets) {
   const TempDir dir;
-  LiveHost host(dir.path(), "first");
-  EXPECT_NE(run_clockshim({"top", "--interval", "10ms", "--dir", dir.path()}).out.find("first"), std::string::npos);
+  LiveHost host(dir.path().string(), "first");
+  EXPECT_NE(run_clockshim({"top", "--interval", "10ms", "--dir", dir.path().string()}).out.find("first"), std::string::npos);
 }
 
 TEST(TopOnce, RatesAreBetweenTwoLooks) {
   const TempDir dir;
-  LiveHost host(dir.path(), "first");
+  LiveHost host(dir.path().string(), "first");
   // So that there are calls before the first look.
-  while (Json::parse(run_clockshim({"list", "--json", "--dir", dir.path()}).out)["files"].at(0)["calls"] == 0) {
+  while (Json::parse(run_clockshim({"list", "--json", "--dir", dir.path().string()}).out)["files"].at(0)["calls"] == 0) {
   }
-  const Json look = Json::parse(run_clockshim({"top", "--once", "--json", "--interval", "200ms", "--dir", dir.path()}).out);
+  const Json look = Json::parse(run_clockshim({"top", "--once", "--json", "--interval", "200ms", "--dir", dir.path().string()}).out);
   const Json& process = look["processes"].at(0);
   EXPECT_EQ(process["pid"], host.pid());
   EXPECT_GE(look["seconds"], 0.19);
@@ -52,14 +52,14 @@ TEST(TopOnce, RatesAreBetweenTwoLooks) {
 
 TEST(TopOnce, NamesTheCallersOfAProcess) {
   const TempDir dir;
-  LiveHost host(dir.path(), "first");
-  const Ending text = run_clockshim({"top", "--once", "--interval", "50ms", "--dir", dir.path(), host.number()});
+  LiveHost host(dir.path().string(), "first");
+  const Ending text = run_clockshim({"top", "--once", "--interval", "50ms", "--dir", dir.path().string(), host.number()});
   EXPECT_NE(line_with(text.out, "busy_caller").find("monotonic"), std::string::npos) << text.out;
   EXPECT_NE(line_with(text.out, "busy_caller").find("90.9%"), std::string::npos) << text.out;
   EXPECT_NE(line_with(text.out, "busy_caller").find("live_program"), std::string::npos) << text.out;
   EXPECT_EQ(text.out.find("first[" + host.number() + "] running"), 0U) << text.out;
 
-  const Json look = Json::parse(run_clockshim({"top", "--once", "--json", "--interval", "50ms", "--dir", dir.path(), host.number()}).out);
+  const Json look = Json::parse(run_clockshim({"top", "--once", "--json", "--interval", "50ms", "--dir", dir.path().string(), host.number()}).out);
   const Json& callers = look["processes"].at(0)["callers"];
   ASSERT_EQ(callers.size(), 2U);
   EXPECT_EQ(callers[0]["caller"], "busy_caller");
@@ -72,8 +72,8 @@ TEST(TopOnce, NamesTheCallersOfAProcess) {
 
 TEST(TopJson, HasAnObjectALineUntilTheProcessIsGone) {
   const TempDir dir;
-  LiveHost host(dir.path(), "first");
-  Running top({command_path(), "top", "--json", "--interval", "20ms", "--dir", dir.path(), host.number()});
+  LiveHost host(dir.path().string(), "first");
+  Running top({command_path(), "top", "--json", "--interval", "20ms", "--dir", dir.path().string(), host.number()});
   ASSERT_TRUE(top.wait_for("}\n{"));
   kill(host.pid(), SIGUSR1);
   host.finish();
@@ -90,7 +90,7 @@ TEST(TopJson, HasAnObjectALineUntilTheProcessIsGone) {
 TEST(Top, RefusesWhatCantBe) {
   const TempDir dir;
   const auto refused = [&](const std::vector<std::string>& arguments) {
-    std::vector<std::string> all{"top", "--once", "--dir", dir.path()};
+    std::vector<std::string> all{"top", "--once", "--dir", dir.path().string()};
     all.insert(all.end(), arguments.begin(), arguments.end());
     const Ending ending = run_clockshim(all);
     EXPECT_EQ(ending.exit_code, 2);
@@ -102,13 +102,13 @@ TEST(Top, RefusesWhatCantBe) {
   EXPECT_NE(refused({"--interval", "1us"}).find("at least 10ms"), std::string::npos);
   EXPECT_NE(refused({"sshd"}).find("top \"sshd\": must be a process id"), std::string::npos);
   EXPECT_NE(refused({"-7"}).find("-7"), std::string::npos);
-  EXPECT_NE(refused({std::to_string(dead_pid())}).find("no live file of this process in " + dir.path()), std::string::npos);
+  EXPECT_NE(refused({std::to_string(dead_pid())}).find("no live file of this process in " + dir.path().string()), std::string::npos);
   EXPECT_NE(refused({"1", "2"}).find("usage: clockshim top"), std::string::npos);
 }
 
 TEST(Top, IsEmptyWhereNobodyRuns) {
   const TempDir dir;
-  const Ending ending = run_clockshim({"top", "--once", "--interval", "10ms", "--dir", dir.path()});
+  const Ending ending = run_clockshim({"top", "--once", "--interval", "10ms", "--dir", dir.path().string()});
   EXPECT_EQ(ending.exit_code, 0);
   EXPECT_EQ(count_of(ending.out, "\n"), 1U);
 }
