@@ -115,7 +115,9 @@ std::vector<DebugInfo::Function> DebugInfo::at(std::uint64_t file_address) {
   GElf_Off offset = 0;
   GElf_Sym symbol;
   const char* const name = dwfl_module_addrinfo(module, address, &offset, &symbol, nullptr, nullptr, nullptr);
-  outermost.name = demangled(name);
+  // A symbol table may have the version in the name: __libc_start_main@@GLIBC_2.34.
+  const std::string symbol_name = text_or_empty(name);
+  outermost.name = demangled(symbol_name.substr(0, symbol_name.find('@', 1)).c_str());
   outermost.offset = name == nullptr ? 0 : offset;
 
   std::string file;

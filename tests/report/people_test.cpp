@@ -18,6 +18,12 @@ void expect_contains(const std::string& text, const std::string& part) {
   EXPECT_NE(text.find(part), std::string::npos) << part << "\n" << text;
 }
 
+std::size_t count_of(const std::string& text, const std::string& part) {
+  std::size_t count = 0;
+  for (std::size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++count;
+  return count;
+}
+
 std::size_t widest(const std::string& text) {
   std::size_t most = 0;
   std::istringstream lines(text);
@@ -161,6 +167,20 @@ TEST(OpenMetrics, CallersAreBounded) {
   expect_contains(metrics, "caller=\"f0\",module=\"daemon\",sampled=\"false\"} 10005\n");
   EXPECT_EQ(metrics.find("caller=\"f100\""), std::string::npos);
   expect_contains(metrics, "caller=\"other\"");
+}
+
+TEST(Formats, FoldedHasASemicolonBetweenFramesOnly) {
+  Report r = small_report();
+  r.program = "a;b";
+  r.sites = {site(7, "real;time", {frame("f;g", "/bin/daemon", 1)})};
+  EXPECT_EQ(render_folded({r}, {}), "a:b[42];f:g;clock_gettime(real:time) 7\n");
+}
+
+TEST(Formats, RecursionCostsOnceInCallgrind) {
+  Report r = small_report();
+  const ReportFrame a = frame("a", "/bin/daemon", 1);
+  r.sites = {site(7, "realtime", {a, frame("b", "/bin/daemon", 2), a, a}, 4)};
+  EXPECT_EQ(count_of(render_callgrind({r}, {}), "calls=7"), 2U) << "a asks, b calls a; a calls b only on the way to a";
 }
 
 TEST(Formats, AreFoundByName) {
