@@ -58,6 +58,7 @@ class LearningGuard {
 }  // namespace
 
 CLOCKSHIM_TLS ThreadTable* SiteTable::t_table_ = nullptr;
+CLOCKSHIM_TLS ChainMemos* SiteTable::t_memos_ = nullptr;
 CLOCKSHIM_TLS ThreadTable* SiteTable::t_mine_ = nullptr;
 CLOCKSHIM_TLS bool SiteTable::t_no_table_ = false;
 
@@ -71,7 +72,10 @@ ThreadTable* SiteTable::attach() noexcept {
   for (ThreadTable& table : region_.threads) {
     std::uint64_t owner = table.owner.load(std::memory_order_acquire);
     if (owner == me || (owner == 0 && table.owner.compare_exchange_strong(owner, me, std::memory_order_acq_rel))) {
-      if (g_stacks.every() == 0) t_table_ = &table;  // else each call comes here, to be sampled or not
+      if (g_stacks.every() == 0) {  // else each call comes here, to be sampled or not
+        t_memos_ = &g_memos[&table - region_.threads];
+        t_table_ = &table;
+      }
       return t_mine_ = &table;
     }
   }
@@ -81,6 +85,7 @@ ThreadTable* SiteTable::attach() noexcept {
 
 void SiteTable::detach() noexcept {
   ThreadTable* const table = t_mine_;
+  t_memos_ = nullptr;
   t_table_ = nullptr;  // first: a signal handler from here on takes a table of its own
   t_mine_ = nullptr;
   t_no_table_ = false;
@@ -94,18 +99,23 @@ void SiteTable::attach_again() noexcept {
 }
 
 void SiteTable::count_elsewhere(SiteKey key, const Frame& caller) noexcept {
+  const SiteKey innermost = key;
   ThreadTable* const table = attach();
   if (g_stacks.due()) {
     const LearningGuard guard(learning_);
     g_stacks.sample(region_, key, caller, guard.held());
   }
   Frame chain[kMaxWalked + 1];
+  FrameRule rules[kMaxWalked + 1];
   Frame frame = caller;
   for (unsigned depth = 1;; ++depth) {
     chain[depth - 1] = frame;
-    FrameRule rule;
-    switch (look_up(table, key, rule)) {
-      case Found::counted: return;
+    FrameRule& rule = rules[depth - 1];
+    ThreadTable::Entry* mine = nullptr;
+    switch (look_up(table, key, rule, mine)) {
+      case Found::counted:
+        if (mine != nullptr && t_memos_ != nullptr) t_memos_->of(innermost, caller).remember(innermost, chain, rules, depth, *mine);
+        return;
       case Found::rule: break;
       case Found::nothing:
         if (!first_sight(key, chain, depth, table, rule)) return;
@@ -121,7 +131,7 @@ void SiteTable::count_elsewhere(SiteKey key, const Frame& caller) noexcept {
 
 // In this thread's table, else in the shared one. A rule entry whose word is still 0 is being written by the code that we,
 // a signal handler, have interrupted: this call is counted under the wrapper itself.
-auto SiteTable::look_up(ThreadTable* table, SiteKey key, FrameRule& rule) noexcept -> Found {
+auto SiteTable::look_up(ThreadTable* table, SiteKey key, FrameRule& rule, ThreadTable::Entry*& mine) noexcept -> Found {
   if (table != nullptr) {
     const unsigned home = key.home(kThreadSiteBits);
     for (unsigned probe = 0; probe < kThreadSites; ++probe) {
@@ -129,6 +139,7 @@ auto SiteTable::look_up(ThreadTable* table, SiteKey key, FrameRule& rule) noexce
       if (entry.key == 0) break;
       if (entry.key == key.raw()) {
         Arch::increment(entry.count);
+        mine = &entry;
         return Found::counted;
       }
       if (entry.key == (key.raw() | SiteKey::kRule) && entry.count != 0) {

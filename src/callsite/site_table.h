@@ -12,6 +12,7 @@
 #include "arch/counter.h"
 #include "base/attributes.h"
 #include "base/clock_id.h"
+#include "callsite/chain_memo.h"
 #include "callsite/stack.h"
 #include "live/layout.h"
 #include "live/site_key.h"
@@ -42,23 +43,10 @@ class SiteTable {
     return count_again(key.behind(rule.return_address_of(caller)));
   }
 
-  // The same behind several wrappers, or with CLOCKSHIM_DEPTH, as long as each frame's key is in its first place.
-  CLOCKSHIM_INLINE static bool count_chain(SiteKey key, Frame frame) noexcept {
-    live::ThreadTable* const mine = t_table_;
-    if (CLOCKSHIM_UNLIKELY(mine == nullptr)) return false;
-    for (unsigned walked = 0; walked <= kMaxWalked; ++walked) {
-      live::ThreadTable::Entry& entry = mine->entries[key.home(live::kThreadSiteBits)];
-      if (entry.key == key.raw()) {
-        Arch::increment(entry.count);
-        return true;
-      }
-      if (CLOCKSHIM_UNLIKELY(entry.key != (key.raw() | SiteKey::kRule) || entry.count == 0)) return false;
-      const FrameRule rule = FrameRule::unpacked(entry.count);
-      if (CLOCKSHIM_UNLIKELY(!rule.leads_near(frame))) return false;
-      frame = rule.caller_of(frame);
-      key = key.behind(frame.pc);
-    }
-    return false;
+  // HOT behind several wrappers, and with CLOCKSHIM_DEPTH. The same for a caller whose chain this thread has walked before.
+  CLOCKSHIM_INLINE static bool count_chain(SiteKey key, const Frame& caller) noexcept {
+    ChainMemos* const mine = t_memos_;
+    return CLOCKSHIM_LIKELY(mine != nullptr) && mine->of(key, caller).count_again(key, caller);
   }
 
   // Counts any call: walks through wrappers, learns a site at its first sight. `caller` is the frame that called.
@@ -70,7 +58,7 @@ class SiteTable {
   // From now on the first `frames` of each caller are walked, wrappers or not. At start only: keys would change their meaning.
   void walk_always(unsigned frames) noexcept { always_walked_ = std::min(frames, kMaxWalked); }
   static constexpr unsigned kMaxWalked = 6;  // a wrapper around a wrapper, and so on; or CLOCKSHIM_DEPTH
-  static_assert(kMaxWalked < live::kSiteDepth);
+  static_assert(kMaxWalked <= ChainMemo::kMostFrames && kMaxWalked < live::kSiteDepth);
 
   // The calling thread ends: its table, with what it counted, goes to the next thread that needs one.
   static void detach() noexcept;
@@ -87,7 +75,7 @@ class SiteTable {
  private:
   enum class Found { nothing, counted, rule };
 
-  Found look_up(live::ThreadTable* table, SiteKey key, FrameRule& rule) noexcept;
+  Found look_up(live::ThreadTable* table, SiteKey key, FrameRule& rule, live::ThreadTable::Entry*& mine) noexcept;
   CLOCKSHIM_SLOW bool first_sight(SiteKey key, const Frame* chain, unsigned depth, live::ThreadTable* table, FrameRule& rule) noexcept;
   live::ThreadTable* attach() noexcept;
   void count_new(SiteKey key, const Frame* chain, unsigned depth, live::ThreadTable* table, bool may_learn) noexcept;
@@ -97,6 +85,7 @@ class SiteTable {
   void retire(SiteKey key, std::uint64_t generation) noexcept;
 
   static CLOCKSHIM_TLS live::ThreadTable* t_table_;  // for the hot path; null where each call takes the slow one
+  static CLOCKSHIM_TLS ChainMemos* t_memos_;         // likewise
   static CLOCKSHIM_TLS live::ThreadTable* t_mine_;
   static CLOCKSHIM_TLS bool t_no_table_;
 

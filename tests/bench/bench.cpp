@@ -56,6 +56,25 @@ void chrono_caller(benchmark::State& state) {
 }
 BENCHMARK(chrono_caller)->ThreadRange(1, 4)->UseRealTime();
 
+// A call from six functions deep: what CLOCKSHIM_DEPTH=N costs more than 0 is the price of N learned frames.
+template <int Depth>
+__attribute__((noinline)) int nested(timespec* t) {
+  int result;
+  if constexpr (Depth == 0) {
+    result = clock_gettime(CLOCK_MONOTONIC, t);
+  } else {
+    result = nested<Depth - 1>(t);
+  }
+  asm volatile("" : "+r"(result));  // no tail call
+  return result;
+}
+
+void deep_caller(benchmark::State& state) {
+  timespec t;
+  for (auto _ : state) benchmark::DoNotOptimize(nested<6>(&t));
+}
+BENCHMARK(deep_caller)->UseRealTime();
+
 }  // namespace
 
 BENCHMARK_MAIN();
