@@ -93,9 +93,10 @@ void SiteTable::detach() noexcept {
 }
 
 void SiteTable::attach_again() noexcept {
-  g_sites.shared_used_.store(0, std::memory_order_relaxed);
-  g_sites.sites_used_.store(0, std::memory_order_relaxed);
-  if (t_mine_ != nullptr) t_mine_->owner.store(Arch::thread_pointer(), std::memory_order_relaxed);
+  if (t_mine_ == nullptr) return;
+  t_mine_ = &region_.threads[0];
+  t_mine_->owner.store(Arch::thread_pointer(), std::memory_order_relaxed);
+  if (t_table_ != nullptr) t_table_ = t_mine_;
 }
 
 void SiteTable::count_elsewhere(SiteKey key, const Frame& caller) noexcept {

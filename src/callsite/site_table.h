@@ -63,8 +63,8 @@ class SiteTable {
   // The calling thread ends: its table, with what it counted, goes to the next thread that needs one.
   static void detach() noexcept;
 
-  // In a forked child, after its region was replaced: the only thread takes the table in the same place as its own.
-  static void attach_again() noexcept;
+  // In a forked child, after its region was replaced: the only thread has the first table, as in any process.
+  void attach_again() noexcept;
 
   // After dlclose(): sites in modules that are gone keep their counts under keys that no call has any more, so that what is
   // loaded in the same place is counted under its own name.

@@ -140,7 +140,7 @@ bool follow_fork(std::uint8_t& how) noexcept {
   clock.last_change.store(change, std::memory_order_relaxed);
   clock.change_ticks.store(ticks, std::memory_order_relaxed);
   g_threads.release_all_but(Arch::thread_pointer());
-  SiteTable::attach_again();
+  g_sites.attach_again();
   g_clock.wake();
   how = g_clock.first_look.how.load(std::memory_order_relaxed);
   g_following.store(false, std::memory_order_release);

@@ -142,7 +142,7 @@ class SmallFileSystem : public LiveFile {
  protected:
   void SetUp() override {
     fs::create_directory(folder_);
-    mounted_ = geteuid() == 0 && mount("tmpfs", folder_.c_str(), "tmpfs", 0, "size=768k,mode=0700") == 0;
+    mounted_ = geteuid() == 0 && mount("tmpfs", folder_.c_str(), "tmpfs", 0, "size=256k,mode=0700") == 0;
     if (!mounted_) GTEST_SKIP() << "needs root, and the right to mount";
   }
   void TearDown() override {
