@@ -10,9 +10,9 @@
 
 #include "cli/arrival.h"
 #include "cli/child.h"
+#include "cli/counter_evidence.h"
 #include "cli/live_dir.h"
 #include "cli/lost_reports.h"
-#include "cli/counter_evidence.h"
 #include "cli/preflight.h"
 #include "cli/private_reports.h"
 #include "os/log.h"

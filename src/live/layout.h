@@ -17,7 +17,8 @@ namespace clockshim::live {
 
 inline constexpr char kMagic[8] = {'c', 'l', 'o', 'c', 'k', 's', 'h', 'm'};
 inline constexpr std::uint32_t kVersion = 1;
-inline constexpr char kEnding[] = ".live";  // of a file's name, behind PID-TICKS (Header::start_ticks, hexadecimal), or PID-TICKS.N behind exec
+inline constexpr char kEnding[] =
+    ".live";  // of a file's name, behind PID-TICKS (Header::start_ticks, hexadecimal), or PID-TICKS.N behind exec
 
 // States of an appended record.
 inline constexpr std::uint32_t kFree = 0;
@@ -46,14 +47,14 @@ struct alignas(4096) Header {
 
   std::atomic<State> state;
   std::uint32_t uid;
-  std::uint32_t pid;            // in its own pid namespace
-  std::uint32_t forked_from;    // the pid of the parent, if it is a forked child that has not called exec; else 0
-  std::uint32_t run_pid;        // of the command that `clockshim run` started, it or an ancestor; else 0
-  std::uint32_t stacks_every;   // profile stacks: one call in so many
-  std::uint64_t pid_namespace;  // the inode of /proc/self/ns/pid
-  std::uint64_t start_ticks;    // /proc/PID/stat, field 22: with the pid names a process for good
-  std::int64_t started_at;      // CLOCK_REALTIME at start, ns
-  std::int64_t started;         // CLOCK_MONOTONIC at start, ns
+  std::uint32_t pid;                // in its own pid namespace
+  std::uint32_t forked_from;        // the pid of the parent, if it is a forked child that has not called exec; else 0
+  std::uint32_t run_pid;            // of the command that `clockshim run` started, it or an ancestor; else 0
+  std::uint32_t stacks_every;       // profile stacks: one call in so many
+  std::uint64_t pid_namespace;      // the inode of /proc/self/ns/pid
+  std::uint64_t start_ticks;        // /proc/PID/stat, field 22: with the pid names a process for good
+  std::int64_t started_at;          // CLOCK_REALTIME at start, ns
+  std::int64_t started;             // CLOCK_MONOTONIC at start, ns
   std::atomic<std::int64_t> ended;  // CLOCK_MONOTONIC at an orderly end, ns; else 0
   std::int64_t tolerance;           // ns
 
@@ -153,7 +154,7 @@ struct StackRecord {
   std::atomic<std::uint64_t> samples;
   std::atomic<std::uint32_t> state;
   std::uint16_t depth;
-  std::uint16_t cut;  // 1: there were more frames
+  std::uint16_t cut;              // 1: there were more frames
   std::uint64_t pc[kStackDepth];  // return addresses, innermost first; modules by address
 };
 

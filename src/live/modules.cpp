@@ -9,8 +9,8 @@ namespace clockshim::live {
 namespace {
 
 bool same(const ModuleRecord& record, const Module& module) noexcept {
-  return record.start == module.map_start && record.end == module.map_end &&
-         std::strncmp(record.path, module.path, kModulePath - 1) == 0 && record.build_id_size == std::min<std::size_t>(module.build_id.size(), sizeof record.build_id) &&
+  return record.start == module.map_start && record.end == module.map_end && std::strncmp(record.path, module.path, kModulePath - 1) == 0 &&
+         record.build_id_size == std::min<std::size_t>(module.build_id.size(), sizeof record.build_id) &&
          std::memcmp(record.build_id, module.build_id.data(), record.build_id_size) == 0;
 }
 

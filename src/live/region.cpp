@@ -85,7 +85,8 @@ const char* check_folder(int folder) {
 
 const char* check_room(int file) {
   struct statfs info;
-  if (fstatfs(file, &info) == 0 && info.f_blocks != 0 && info.f_bavail < info.f_blocks / kLeftFree) return "is more than three quarters full";
+  if (fstatfs(file, &info) == 0 && info.f_blocks != 0 && info.f_bavail < info.f_blocks / kLeftFree)
+    return "is more than three quarters full";
   return nullptr;
 }
 

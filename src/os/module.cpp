@@ -70,7 +70,8 @@ std::span<const std::uint8_t> find_build_id(const Module& module) noexcept {
       const auto* note = reinterpret_cast<const Elf64_Nhdr*>(at);
       const auto padded = [](std::size_t size) { return (size + 3) & ~std::size_t{3}; };
       const std::uintptr_t content = at + sizeof *note + padded(note->n_namesz);
-      const bool whole = padded(note->n_namesz) <= header.p_memsz && note->n_descsz <= header.p_memsz && content + note->n_descsz <= start + header.p_memsz;
+      const bool whole = padded(note->n_namesz) <= header.p_memsz && note->n_descsz <= header.p_memsz &&
+                         content + note->n_descsz <= start + header.p_memsz;
       if (!whole) break;
       const bool gnu = note->n_namesz == sizeof ELF_NOTE_GNU && std::memcmp(note + 1, ELF_NOTE_GNU, sizeof ELF_NOTE_GNU) == 0;
       if (gnu && note->n_type == NT_GNU_BUILD_ID) return {reinterpret_cast<const std::uint8_t*>(content), note->n_descsz};

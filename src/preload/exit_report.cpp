@@ -7,8 +7,8 @@
 #include <cerrno>
 #include <cstring>
 
-#include "os/clocksource.h"
 #include "live/region.h"
+#include "os/clocksource.h"
 #include "os/log.h"
 #include "preload/collect.h"
 #include "preload/lifecycle.h"

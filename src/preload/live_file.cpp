@@ -28,7 +28,7 @@ namespace {
 struct Own {
   live::Header header;
   std::size_t size = 0;
-  char folder[256] = "";  // "": the default one, which depends on the user
+  char folder[256] = "";               // "": the default one, which depends on the user
   char path[live::kLongestPath] = "";  // of the file; "": there is none
   bool contained = false;
 };
@@ -64,8 +64,7 @@ void put_start(live::Header& header) {
 void describe(const ProcessState& state, live::Header& header) {
   const Settings& settings = state.settings;
   put_start(header);
-  if (const char* run = getenv("CLOCKSHIM_RUN_PID"))
-    std::from_chars(run, run + std::strlen(run), header.run_pid);
+  if (const char* run = getenv("CLOCKSHIM_RUN_PID")) std::from_chars(run, run + std::strlen(run), header.run_pid);
   header.stacks_every = settings.stacks_every;
   header.tolerance = settings.tolerance.raw();
   put(header.clockshim_version, CLOCKSHIM_VERSION);

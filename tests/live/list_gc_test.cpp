@@ -47,7 +47,8 @@ TEST(List, SaysWhatItCantRead) {
   dir.file("1-1.live", "garbage", kPlain);
   const Ending ending = run_clockshim({"list", "--dir", dir.path().string()});
   EXPECT_EQ(ending.exit_code, 0);
-  EXPECT_EQ(ending.err, "clockshim: " + dir.path("1-1.live") + ": is no live file\n" + "clockshim: no live files in " + dir.path().string() + "\n");
+  EXPECT_EQ(ending.err,
+            "clockshim: " + dir.path("1-1.live") + ": is no live file\n" + "clockshim: no live files in " + dir.path().string() + "\n");
   EXPECT_EQ(run_clockshim({"list", "--dir", dir.path("missing")}).exit_code, 0);
   EXPECT_EQ(run_clockshim({"list", "nonsense"}).exit_code, 2);
 }

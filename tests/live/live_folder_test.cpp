@@ -162,7 +162,8 @@ TEST(LiveFile, OfAnUsedNumberIsLost) {
 TEST(LiveFile, OfAnotherPidNamespaceIsFoundByWhoHasItMapped) {
   const TempDir dir;
   if (geteuid() != 0) GTEST_SKIP() << "only root may make a pid namespace";
-  test::Running container({"/usr/bin/unshare", "--pid", "--fork", "--kill-child", test::program_path("live_program"), dir.path().string(), "inner"});
+  test::Running container(
+      {"/usr/bin/unshare", "--pid", "--fork", "--kill-child", test::program_path("live_program"), dir.path().string(), "inner"});
   if (!container.wait_for("ready")) return;
   const std::string path = live_files(dir.path().string()).at(0);
   EXPECT_NE(path.find("/1-"), std::string::npos) << "there, it is number 1";

@@ -59,7 +59,8 @@ TEST(TopOnce, NamesTheCallersOfAProcess) {
   EXPECT_NE(line_with(text.out, "busy_caller").find("live_program"), std::string::npos) << text.out;
   EXPECT_EQ(text.out.find("first[" + host.number() + "] running"), 0U) << text.out;
 
-  const Json look = Json::parse(run_clockshim({"top", "--once", "--json", "--interval", "50ms", "--dir", dir.path().string(), host.number()}).out);
+  const Json look =
+      Json::parse(run_clockshim({"top", "--once", "--json", "--interval", "50ms", "--dir", dir.path().string(), host.number()}).out);
   const Json& callers = look["processes"].at(0)["callers"];
   ASSERT_EQ(callers.size(), 2U);
   EXPECT_EQ(callers[0]["caller"], "busy_caller");

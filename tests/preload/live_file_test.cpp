@@ -28,7 +28,8 @@ LeftBehind left_in(const fs::path& folder) {
     ++left.files;
     std::ifstream file(entry.path(), std::ios::binary);
     const auto size = fs::file_size(entry.path());
-    const std::unique_ptr<char, void (*)(void*)> bytes(static_cast<char*>(std::aligned_alloc(4096, (size + 4095) / 4096 * 4096)), std::free);
+    const std::unique_ptr<char, void (*)(void*)> bytes(static_cast<char*>(std::aligned_alloc(4096, (size + 4095) / 4096 * 4096)),
+                                                       std::free);
     file.read(bytes.get(), static_cast<std::streamsize>(size));
     Report report;
     std::string problem;
@@ -120,8 +121,7 @@ TEST_F(LiveFile, IsNotMadeInAFolderThatOthersMayWriteTo) {
 TEST_F(LiveFile, IsNotMadeThroughALink) {
   fs::create_directory(home_.path() / "elsewhere");
   fs::create_directory_symlink(home_.path() / "elsewhere", folder_);
-  expect_no_file(run_host("asks", {.environment = {{"CLOCKSHIM_DIR", folder_}}, .report = true}),
-                 folder_.string() + ": is not a folder");
+  expect_no_file(run_host("asks", {.environment = {{"CLOCKSHIM_DIR", folder_}}, .report = true}), folder_.string() + ": is not a folder");
   EXPECT_TRUE(fs::is_empty(home_.path() / "elsewhere"));
 }
 
