@@ -33,16 +33,17 @@
 namespace clockshim {
 
 struct CounterX86_64 {
+  // rdtsc clears the upper halves of rax and rdx (Intel SDM, volume 2, RDTSC): taken as words of 64 bits, nothing has to be extended.
   static CLOCKSHIM_INLINE Ticks ordered() noexcept {
-    std::uint32_t low;
-    std::uint32_t high;
+    std::uint64_t low;
+    std::uint64_t high;
     asm volatile("lfence\n\trdtsc" : "=a"(low), "=d"(high) : : "memory");
     return whole(high, low);
   }
 
   static CLOCKSHIM_INLINE Ticks unordered() noexcept {
-    std::uint32_t low;
-    std::uint32_t high;
+    std::uint64_t low;
+    std::uint64_t high;
     asm volatile("rdtsc" : "=a"(low), "=d"(high));
     return whole(high, low);
   }
@@ -51,15 +52,15 @@ struct CounterX86_64 {
   // thread `area` bytes from the thread pointer (rseq(2); glibc 2.35). Both are read in a restartable sequence: where the
   // thread is preempted between the two, the kernel sends it back to the beginning, so they always belong together.
   static CLOCKSHIM_INLINE Reading ordered_here(std::ptrdiff_t area) noexcept {
-    std::uint32_t low;
-    std::uint32_t high;
+    std::uint64_t low;
+    std::uint64_t high;
     std::uint32_t cpu;
     CLOCKSHIM_RSEQ("lfence\n\trdtsc", low, high, cpu, area);
     return {whole(high, low), cpu};
   }
   static CLOCKSHIM_INLINE Reading unordered_here(std::ptrdiff_t area) noexcept {
-    std::uint32_t low;
-    std::uint32_t high;
+    std::uint64_t low;
+    std::uint64_t high;
     std::uint32_t cpu;
     CLOCKSHIM_RSEQ("rdtsc", low, high, cpu, area);
     return {whole(high, low), cpu};
@@ -67,8 +68,8 @@ struct CounterX86_64 {
 
   // The same by TSC_AUX, where Linux keeps the CPU's number in the low 12 bits. Ordered.
   static CLOCKSHIM_INLINE Reading by_aux() noexcept {
-    std::uint32_t low;
-    std::uint32_t high;
+    std::uint64_t low;
+    std::uint64_t high;
     std::uint32_t aux;
     asm volatile("rdtscp" : "=a"(low), "=d"(high), "=c"(aux) : : "memory");
     return {whole(high, low), aux & 0xfffU};
@@ -101,9 +102,7 @@ struct CounterX86_64 {
   }
 
  private:
-  static CLOCKSHIM_INLINE Ticks whole(std::uint32_t high, std::uint32_t low) noexcept {
-    return Ticks{static_cast<std::uint64_t>(high) << 32 | low};
-  }
+  static CLOCKSHIM_INLINE Ticks whole(std::uint64_t high, std::uint64_t low) noexcept { return Ticks{high << 32 | low}; }
 };
 
 }  // namespace clockshim

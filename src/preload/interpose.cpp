@@ -19,8 +19,7 @@ namespace {
 // What a miss needs of the exported function's caller: its return address, where its stack stood, and its rbp, which is
 // untouched because this file is compiled with rbp reserved (-ffixed-rbp). Scalars, so that a miss is a jump.
 #define CLOCKSHIM_CALLER() __builtin_return_address(0), __builtin_dwarf_cfa(), frame_register()
-#define CLOCKSHIM_COUNTED(site) \
-  (CLOCKSHIM_LIKELY(SiteTable::count_again(site)) || CLOCKSHIM_LIKELY(SiteTable::count_behind(site, frame_of(CLOCKSHIM_CALLER()))))
+#define CLOCKSHIM_COUNTED(site) CLOCKSHIM_LIKELY(SiteTable::count_again(site))
 
 CLOCKSHIM_INLINE void* frame_register() {
   void* frame;
@@ -41,7 +40,8 @@ CLOCKSHIM_INLINE void count_elsewhere(unsigned clock, Function function, void* p
   if (g_uncounted) return;
   const SiteKey site = key_of(pc, clock, function);
   const Frame caller = frame_of(pc, stack, frame);
-  if (!SiteTable::count_chain(site, caller)) g_sites.count_elsewhere(site, caller);
+  if (SiteTable::count_behind(site, caller) || SiteTable::count_chain(site, caller)) return;
+  g_sites.count_elsewhere(site, caller);
 }
 
 // The gate of the timeline was shut, or the clock or an argument is not ours. False: the real function's turn.
@@ -127,7 +127,7 @@ CLOCKSHIM_INLINE bool awake(std::uint8_t& how) noexcept { return CLOCKSHIM_LIKEL
 // The same functions where the CPUs' counters disagree, and for a process's first call.
 CLOCKSHIM_INLINE void count_here(unsigned clock, Function function, void* pc, void* stack, void* frame) noexcept {
   const SiteKey site = key_of(pc, clock, function);
-  if (CLOCKSHIM_LIKELY(SiteTable::count_again(site)) || CLOCKSHIM_LIKELY(SiteTable::count_behind(site, frame_of(pc, stack, frame)))) return;
+  if (CLOCKSHIM_COUNTED(site)) return;
   count_elsewhere(clock, function, pc, stack, frame);
 }
 
@@ -178,7 +178,9 @@ using namespace clockshim;
 
 CLOCKSHIM_EXPORT int clock_gettime(clockid_t id, timespec* tp) noexcept {
   CLOCKSHIM_READ_COUNTER_OR(clock_gettime_here(id, tp, how, CLOCKSHIM_CALLER()));
-  const SiteKey site = key_of(__builtin_return_address(0), clock_index(id), Function::clock_gettime);
+  const auto clock = static_cast<unsigned>(id);
+  if (CLOCKSHIM_UNLIKELY(clock >= kClockIds)) return clock_gettime_elsewhere(id, tp, ticks, CLOCKSHIM_CALLER());
+  const SiteKey site = key_of(__builtin_return_address(0), clock, Function::clock_gettime);
   if (!CLOCKSHIM_COUNTED(site)) return clock_gettime_elsewhere(id, tp, ticks, CLOCKSHIM_CALLER());
   return finish_clock_gettime(id, tp, ticks);
 }
