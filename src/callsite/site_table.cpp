@@ -21,7 +21,6 @@ using live::kSharedSites;
 using live::kSiteBits;
 using live::kSiteDepth;
 using live::kSites;
-using live::kThreadSiteBits;
 using live::kThreadSites;
 using live::kValid;
 using live::kWriting;
@@ -134,9 +133,8 @@ void SiteTable::count_elsewhere(SiteKey key, const Frame& caller) noexcept {
 // a signal handler, have interrupted: this call is counted under the wrapper itself.
 auto SiteTable::look_up(ThreadTable* table, SiteKey key, FrameRule& rule, ThreadTable::Entry*& mine) noexcept -> Found {
   if (table != nullptr) {
-    const unsigned home = key.home(kThreadSiteBits);
     for (unsigned probe = 0; probe < kThreadSites; ++probe) {
-      ThreadTable::Entry& entry = table->entries[(home + probe) % kThreadSites];
+      ThreadTable::Entry& entry = table->entries[place(key, probe)];
       if (entry.key == 0) break;
       if (entry.key == key.raw()) {
         Arch::increment(entry.count);
@@ -205,9 +203,9 @@ void SiteTable::count_new(SiteKey key, const Frame* chain, unsigned depth, Threa
 // exchange: a signal handler may be doing the same.
 void SiteTable::insert(ThreadTable* table, std::uint64_t key, std::uint64_t amount) noexcept {
   if (table != nullptr && table->used < live::kThreadSitesUsable) {
-    const unsigned home = SiteKey{key & ~SiteKey::kRule}.home(kThreadSiteBits);
+    const SiteKey plain{key & ~SiteKey::kRule};
     for (unsigned probe = 0; probe < kThreadSites; ++probe) {
-      ThreadTable::Entry& entry = table->entries[(home + probe) % kThreadSites];
+      ThreadTable::Entry& entry = table->entries[place(plain, probe)];
       std::uint64_t expected = 0;
       const bool fresh = std::atomic_ref(entry.key).compare_exchange_strong(expected, key, std::memory_order_acq_rel);
       if (!fresh && expected != key) continue;

@@ -2,6 +2,7 @@
 
 namespace clockshim {
 
+constinit FirstLook g_first_look;
 constinit ServedClock g_clock;
 CLOCKSHIM_TLS OwnFloor ServedClock::t_floors_[kClockIds];
 

@@ -27,21 +27,22 @@ inline constexpr std::uint8_t kAwake = 8;
 
 // What each call looks at first. Alone in its page, which the kernel clears in a forked child (also of a raw clone): so a child notices
 // at its first call, for nothing.
+// An object of its own, not a member of ServedClock: so no register holds that one's address while the call is counted.
 struct alignas(4096) FirstLook {
   std::atomic<std::uint8_t> how{};
 };
+extern constinit FirstLook g_first_look;
 
 // This process's timeline and how to read the counter for it. All-zero: nothing is served, the order is strict.
 struct ServedClock {
-  FirstLook first_look;
   Timeline<KernelSource> timeline;
   CpuCounter counter;
 
   // What the slow side has decided, for the hot path to see. A thread that still goes by the word of before is no worse off than one
   // that was preempted after it had read it: the segments that it might use are closed.
-  void wake() noexcept { first_look.how.store(static_cast<std::uint8_t>(timeline.how() | kAwake), std::memory_order_release); }
+  void wake() noexcept { g_first_look.how.store(static_cast<std::uint8_t>(timeline.how() | kAwake), std::memory_order_release); }
   void stay_awake() noexcept {
-    const std::uint8_t now = first_look.how.load(std::memory_order_relaxed);
+    const std::uint8_t now = g_first_look.how.load(std::memory_order_relaxed);
     if ((now & kAwake) != 0 && now != (timeline.how() | kAwake)) wake();
   }
 

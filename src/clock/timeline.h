@@ -228,8 +228,8 @@ class Timeline {
     std::atomic<std::int64_t> wall{};  // CLOCK_REALTIME_COARSE - CLOCK_MONOTONIC_COARSE when a segment last began
   };
 
-  alignas(64) std::atomic<std::uint8_t> how_{};
-  std::atomic<PublishedWord> current_[kDomains][kClockIds]{};
+  alignas(64) std::atomic<PublishedWord> current_[kDomains][kClockIds]{};  // first: it saves the hot path an addition
+  std::atomic<std::uint8_t> how_{};
   live::ClockRecord* record_ = nullptr;  // not before start()
   std::atomic<ClockMask> serving_{};
   TimelineSettings settings_{};

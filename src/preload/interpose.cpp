@@ -40,7 +40,7 @@ CLOCKSHIM_INLINE void count_elsewhere(unsigned clock, Function function, void* p
   if (g_uncounted) return;
   const SiteKey site = key_of(pc, clock, function);
   const Frame caller = frame_of(pc, stack, frame);
-  if (SiteTable::count_behind(site, caller) || SiteTable::count_chain(site, caller)) return;
+  if (SiteTable::count_beside(site) || SiteTable::count_behind(site, caller) || SiteTable::count_chain(site, caller)) return;
   g_sites.count_elsewhere(site, caller);
 }
 
@@ -162,7 +162,7 @@ CLOCKSHIM_NOINLINE int timespec_get_here(timespec* ts, int base, std::uint8_t ho
 
 // The counter first: what follows runs while it is being read.
 #define CLOCKSHIM_READ_COUNTER_OR(HERE)                                            \
-  const std::uint8_t how = g_clock.first_look.how.load(std::memory_order_acquire); \
+  const std::uint8_t how = g_first_look.how.load(std::memory_order_acquire); \
   Ticks ticks;                                                                     \
   if (CLOCKSHIM_LIKELY(how == kAwake)) {                                           \
     ticks = Arch::ordered();                                                       \

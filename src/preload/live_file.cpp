@@ -85,7 +85,7 @@ std::string open_live_file(const ProcessState& state) {
   put(g_own.folder, state.settings.dir);
   g_own.contained = state.contained;
   g_own.size = state.settings.profile == Profile::stacks ? sizeof(live::Region) : live::kSizeWithoutStacks;
-  const bool forks = madvise(&g_clock.first_look, sizeof g_clock.first_look, MADV_WIPEONFORK) == 0;
+  const bool forks = madvise(&g_first_look, sizeof g_first_look, MADV_WIPEONFORK) == 0;
   char buffer[sizeof g_own.folder] = "";
   const std::string folder = folder_now(buffer);
   std::string problem;
@@ -108,7 +108,7 @@ std::string open_live_file(const ProcessState& state) {
 
 void expect_forks() noexcept { g_expecting.store(true, std::memory_order_release); }
 
-bool region_is_ours() noexcept { return (g_clock.first_look.how.load(std::memory_order_acquire) & kAwake) != 0; }
+bool region_is_ours() noexcept { return (g_first_look.how.load(std::memory_order_acquire) & kAwake) != 0; }
 
 bool follow_fork(std::uint8_t& how) noexcept {
   if (!g_expecting.load(std::memory_order_acquire)) return true;
@@ -141,7 +141,7 @@ bool follow_fork(std::uint8_t& how) noexcept {
   g_threads.release_all_but(Arch::thread_pointer());
   g_sites.attach_again();
   g_clock.wake();
-  how = g_clock.first_look.how.load(std::memory_order_relaxed);
+  how = g_first_look.how.load(std::memory_order_relaxed);
   g_following.store(false, std::memory_order_release);
   errno = saved_errno;
   return true;
