@@ -46,10 +46,9 @@ class SiteTable {
   CLOCKSHIM_INLINE static bool count_behind(SiteKey key, const Frame& caller) noexcept {
     live::ThreadTable* const mine = t_table_;
     if (CLOCKSHIM_UNLIKELY(mine == nullptr)) return false;
-    const live::ThreadTable::Entry* entry = &mine->entries[place(key, 0)];
-    if (CLOCKSHIM_UNLIKELY(entry->key != (key.raw() | SiteKey::kRule))) entry = &mine->entries[place(key, 1)];
-    if (CLOCKSHIM_UNLIKELY(entry->key != (key.raw() | SiteKey::kRule) || entry->count == 0)) return false;
-    const FrameRule rule = FrameRule::unpacked(entry->count);
+    const live::ThreadTable::Entry& entry = mine->entries[place(key, 0)];
+    if (CLOCKSHIM_UNLIKELY(entry.key != (key.raw() | SiteKey::kRule) || entry.count == 0)) return false;
+    const FrameRule rule = FrameRule::unpacked(entry.count);
     if (CLOCKSHIM_UNLIKELY(!rule.leads_near(caller))) return false;
     const SiteKey behind = key.behind(rule.return_address_of(caller));
     return count_again(behind) || count_beside(behind);

@@ -40,7 +40,7 @@ CLOCKSHIM_INLINE void count_elsewhere(unsigned clock, Function function, void* p
   if (g_uncounted) return;
   const SiteKey site = key_of(pc, clock, function);
   const Frame caller = frame_of(pc, stack, frame);
-  if (SiteTable::count_beside(site) || SiteTable::count_behind(site, caller) || SiteTable::count_chain(site, caller)) return;
+  if (SiteTable::count_behind(site, caller) || SiteTable::count_beside(site) || SiteTable::count_chain(site, caller)) return;
   g_sites.count_elsewhere(site, caller);
 }
 
