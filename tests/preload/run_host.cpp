@@ -125,7 +125,7 @@ TempDir::~TempDir() {
 }
 
 std::string shim_path() { return from_environment("CLOCKSHIM_LIB"); }
-std::string host_path(const std::string& name) { return from_environment("CLOCKSHIM_HOSTS") + "/" + name; }
+std::string host_path(const std::string& name) { return name.starts_with('/') ? name : from_environment("CLOCKSHIM_HOSTS") + "/" + name; }
 
 HostRun run_host(const std::string& name, const HostOptions& options) {
   const TempDir directory;

@@ -52,7 +52,7 @@ class TempDir {
   std::filesystem::path path_;
 };
 
-// Path of the shim, and of a file among the hosts. Fail the test where meson did not pass them.
+// Path of the shim, and of a file among the hosts, or anywhere (a path from the root). Fail the test where meson did not pass them.
 std::string shim_path();
 std::string host_path(const std::string& name);
 
