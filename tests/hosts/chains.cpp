@@ -66,6 +66,32 @@ extern "C" HOST_NOINLINE void raises(long times) {
   for (long i = 0; i < times; ++i) raise(SIGUSR1);
 }
 
+// A stack of which the library can't know how far it reaches; then a thread that asks from the same places on its own.
+extern "C" void large_in_handler(int) {
+  large_caller(100);
+  asm volatile("");
+}
+
+extern "C" void* large_in_thread(void*) {
+  large_caller(400);
+  asm volatile("");
+  return nullptr;
+}
+
+static void other_stack() {
+  static char room[256 * 1024];
+  const stack_t stack{room, 0, sizeof room};
+  HOST_EXPECT(sigaltstack(&stack, nullptr) == 0);
+  struct sigaction action {};
+  action.sa_handler = large_in_handler;
+  action.sa_flags = SA_ONSTACK;
+  HOST_EXPECT(sigaction(SIGUSR1, &action, nullptr) == 0);
+  HOST_EXPECT(raise(SIGUSR1) == 0);
+  pthread_t thread;
+  HOST_EXPECT(pthread_create(&thread, nullptr, large_in_thread, nullptr) == 0);
+  HOST_EXPECT(pthread_join(thread, nullptr) == 0);
+}
+
 // Generated code without unwind tables: a frame of 8 bytes around a call of its first argument.
 static int (*generated())(int (*)(clockid_t, timespec*), clockid_t, timespec*) {
   //                              sub rsp,8          mov rax,rdi       mov edi,esi  mov rsi,rdx       call rax    add rsp,8          ret
@@ -124,6 +150,8 @@ int main(int argc, char** argv) {
     signal(SIGUSR1, asks_in_handler);
     raises(2'000);
     first_caller(500);
+  } else if (strcmp(how, "other-stack") == 0) {
+    other_stack();
   } else if (strcmp(how, "generated") == 0) {
     asks_through_generated_code(4'000);
   } else if (strcmp(how, "many") == 0) {

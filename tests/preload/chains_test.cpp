@@ -81,6 +81,13 @@ TEST_P(Depth, SignalFrameEndsAChain) {
   EXPECT_EQ(calls_from(report_of(run), "first_caller", 3), 500);
 }
 
+// A large frame is left only where it is certain that the stack reaches as far. That it was not once doesn't hold for other threads.
+TEST_P(Depth, StackOfUnknownSizeEndsAChainForOnce) {
+  const HostRun run = chains(GetParam(), "other-stack", "2");
+  EXPECT_EQ(chains_of(report_of(run)),
+            (Chains{{"asks_for_somebody<large_caller", 100}, {"asks_for_somebody<large_caller<large_in_thread", 400}}));
+}
+
 TEST_P(Depth, GeneratedCodeKeepsItsAddress) {
   const HostRun run = chains(GetParam(), "generated", "2");
   const Json& sites = report_of(run).at("sites");
