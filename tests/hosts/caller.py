@@ -3,10 +3,19 @@ import sys
 import threading
 import time
 
-for _ in range(int(sys.argv[1])):
-    time.time()
-for _ in range(int(sys.argv[2])):
-    time.monotonic()
+
+def asks_the_day(times):
+    for _ in range(times):
+        time.time()
+
+
+def asks_monotonic(times):
+    for _ in range(times):
+        time.monotonic()
+
+
+asks_the_day(int(sys.argv[1]))
+asks_monotonic(int(sys.argv[2]))
 lock = threading.Lock()
 lock.acquire()
 for _ in range(20):

@@ -86,6 +86,13 @@ struct PerfMap {
   }
 };
 
+PerfMap perf_map_of(long pid) {
+  const std::string path = "/tmp/perf-" + std::to_string(pid) + ".map";
+  PerfMap map(path);
+  unlink(path.c_str());
+  return map;
+}
+
 // The compiler knows the two methods of System and has its code call the virtual machine's clock directly.
 TEST(Languages, JavaCompiledCode) {
   const std::string java = program("TEST_JAVA");
@@ -98,9 +105,7 @@ TEST(Languages, JavaCompiledCode) {
   ASSERT_EQ(run.ending(), "exit 0") << run.out << run.err;
   ASSERT_EQ(run.reports.size(), 1U);
   const auto& [pid, report] = *run.reports.begin();
-  const std::string map_path = "/tmp/perf-" + std::to_string(pid) + ".map";
-  const PerfMap map(map_path);
-  unlink(map_path.c_str());
+  const PerfMap map = perf_map_of(pid);
   if (map.all.empty()) GTEST_SKIP() << "this java writes no perf map at its exit (17 and later do)";
   std::map<std::string, long> calls;
   for (const auto& site : report.at("sites")) {
@@ -144,6 +149,32 @@ TEST(Languages, Python) {
   long in_waits = 0;
   for (const auto& [what, calls] : after) in_waits += calls < 4000 && what.starts_with("monotonic") ? calls : 0;
   EXPECT_GT(in_waits, 0) << "the lock's time-outs are not told apart from time.monotonic()";
+}
+
+// From CPython 3.12 on there can be a piece of generated code for each function, with a name in the map, on the way to time.time().
+TEST(Languages, PythonFunctionsByTheirTrampolines) {
+  const std::string python = program("TEST_PYTHON");
+  if (python.empty()) GTEST_SKIP() << "there was no python3 when the tests were built";
+  const HostRun run = run_host(python, {.arguments = {"-I", "-S", "-X", "perf", host_path("caller.py"), "4000", "9000"},
+                                        .environment = {{"CLOCKSHIM_DEPTH", "6"}},
+                                        .report = true});
+  ASSERT_EQ(run.ending(), "exit 0") << run.out << run.err;
+  ASSERT_EQ(run.reports.size(), 1U);
+  const auto& [pid, report] = *run.reports.begin();
+  const PerfMap map = perf_map_of(pid);
+  if (map.all.empty()) GTEST_SKIP() << "this python writes no perf map (3.12 and later do)";
+  std::map<std::string, long> calls;
+  for (const auto& site : report.at("sites")) {
+    const Json& counted = site.at("frames")[exact_frames(site) - 1];
+    if (!counted.at("module").is_null()) continue;
+    const std::string name = map.name_of(counted.at("offset").get<unsigned long>() - 1);  // py::NAME:FILE
+    calls[name.substr(0, name.rfind(':'))] += site.at("calls").get<long>();
+  }
+  // The first call of each, before the interpreter has specialised it, may come a longer way.
+  EXPECT_GE(calls["py::asks_the_day"], 3999) << report.dump(1);
+  EXPECT_LE(calls["py::asks_the_day"], 4000);
+  EXPECT_GE(calls["py::asks_monotonic"], 8999);
+  EXPECT_LE(calls["py::asks_monotonic"], 9000);
 }
 
 }  // namespace
