@@ -51,7 +51,7 @@ TEST(Options, BadValuesAreNamedWithWhatWouldBeRight) {
   expect_refused_option("--tolerance", "2s", "must be a duration");
   expect_refused_option("--counters", "synced", "must be one of auto agree disagree");
   expect_refused_option("--order", "lax", "must be one of strict relaxed");
-  expect_refused_option("--profile", "some", "must be one of");
+  expect_refused_option("--profile", "some", "must be off, sites, stacks or stacks:N");
   expect_refused_option("--depth", "7", "must be a number from 0 to 6");
   expect_refused_option("--depth", "two", "must be a number from 0 to 6");
   expect_refused_option("--clocks", "realtime,sundial", "must be a comma list");
