@@ -121,7 +121,7 @@ void SiteTable::count_elsewhere(SiteKey key, const Frame& caller) noexcept {
         if (!first_sight(key, chain, depth, table, rule)) return;
     }
     if (depth > kMaxWalked || !leads_up(rule, frame)) {  // a stale rule: the call is counted under the wrapper
-      count_new(key, chain, depth, nullptr, false);
+      count_unwalked(key, chain, depth);
       return;
     }
     frame = rule.caller_of(frame);
@@ -172,11 +172,14 @@ bool SiteTable::first_sight(SiteKey key, const Frame* chain, unsigned depth, Thr
   Module module;
   if (depth <= kMaxWalked && !crowded() && find_module(frame.pc, module) &&
       (depth <= always_walked_ || in_wrapper(module, frame.pc, depth))) {
-    if (guard.held() && learn_rule(frame.pc, rule) && leads_up(rule, frame)) {
+    if (!guard.held()) {
+      count_unwalked(key, chain, depth);
+      return false;
+    }
+    if (learn_rule(frame.pc, rule)) {
       insert(table, key.raw() | SiteKey::kRule, rule.packed());
       return true;
     }
-    if (!guard.held()) table = nullptr;  // not in this thread's table: there the rule is still to come
   }
   count_new(key, chain, depth, table, guard.held());
   return false;
@@ -187,6 +190,12 @@ bool SiteTable::first_sight(SiteKey key, const Frame* chain, unsigned depth, Thr
 bool SiteTable::crowded() const noexcept {
   return shared_used_.load(std::memory_order_relaxed) >= kSharedSites * 7 / 8 ||
          sites_used_.load(std::memory_order_relaxed) >= kSites * 7 / 8;
+}
+
+// This once, because libunwind is taken or because the rule leads off the stack. Under a key of its own: the frame's own key would be
+// found by other threads, which would not walk from there on any more.
+void SiteTable::count_unwalked(SiteKey key, const Frame* chain, unsigned depth) noexcept {
+  count_new(key.behind(0), chain, depth, nullptr, false);
 }
 
 void SiteTable::count_new(SiteKey key, const Frame* chain, unsigned depth, ThreadTable* table, bool may_learn) noexcept {

@@ -92,6 +92,7 @@ class SiteTable {
   Found look_up(live::ThreadTable* table, SiteKey key, FrameRule& rule, live::ThreadTable::Entry*& mine) noexcept;
   CLOCKSHIM_SLOW bool first_sight(SiteKey key, const Frame* chain, unsigned depth, live::ThreadTable* table, FrameRule& rule) noexcept;
   live::ThreadTable* attach() noexcept;
+  void count_unwalked(SiteKey key, const Frame* chain, unsigned depth) noexcept;
   void count_new(SiteKey key, const Frame* chain, unsigned depth, live::ThreadTable* table, bool may_learn) noexcept;
   [[nodiscard]] bool crowded() const noexcept;
   void insert(live::ThreadTable* table, std::uint64_t key, std::uint64_t amount) noexcept;

@@ -30,8 +30,8 @@ TEST(Options, Help) {
   EXPECT_NE(run_clockshim({"--help"}).out.find("clockshim run [OPTION...] -- COMMAND [ARG...]"), std::string::npos);
   const Ending ending = run_clockshim({"run", "--help"});
   EXPECT_EQ(ending.exit_code, 0);
-  for (const char* option :
-       {"--tolerance", "--counters", "--order", "--profile", "--report", "--clocks", "--follow", "--only", "--skip", "--dir", "--log"}) {
+  for (const char* option : {"--tolerance", "--counters", "--order", "--profile", "--depth", "--report", "--clocks", "--follow", "--only",
+                             "--skip", "--dir", "--log"}) {
     EXPECT_NE(ending.out.find(option), std::string::npos) << option;
   }
 }
@@ -54,6 +54,8 @@ TEST(Options, BadValuesAreNamedWithWhatWouldBeRight) {
   expect_refused_option("--profile", "some", "must be off, sites, stacks or stacks:N");
   expect_refused_option("--profile", "stacks:0", "must be off, sites, stacks or stacks:N");
   expect_refused_option("--profile", "stacks:10x", "must be off, sites, stacks or stacks:N");
+  expect_refused_option("--depth", "7", "must be a number from 0 to 6");
+  expect_refused_option("--depth", "two", "must be a number from 0 to 6");
   expect_refused_option("--clocks", "realtime,sundial", "must be a comma list");
   expect_refused_option("--follow", "yes", "must be one of 0 1");
   expect_refused_option("--log", "loud", "must be one of");

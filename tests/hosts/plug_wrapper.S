@@ -1,6 +1,7 @@
-/* Two plug-ins of one layout, by hand. In plug_w1 the function is named like a wrapper (GLib's) and keeps rbp as a frame
+/* Three plug-ins of one layout, by hand. In plug_w1 the function is named like a wrapper (GLib's) and keeps rbp as a frame
  * pointer. In plug_w2, loaded at the same address afterwards, the same call returns to a function that uses rbp for a
- * number: a frame rule that is remembered for that address reads memory at that number. */
+ * number: a frame rule that is remembered for that address reads memory at that number. In plug_w3 it points to the stack, and
+ * the rule would find something there. */
 	.text
 #ifdef PLUG_W1
 	.globl g_get_monotonic_time
@@ -20,8 +21,13 @@ not_a_wrapper_:
 	.cfi_def_cfa_register %rbp
 	.nops 7
 #else
+#ifdef PLUG_W3
+	lea 8(%rsp), %rbp
+	.nops 5
+#else
 	mov $0x1234, %rbp
 	.nops 3
+#endif
 #endif
 	sub $32, %rsp
 #ifndef PLUG_W1

@@ -54,7 +54,7 @@ int main(int argc, char** argv) {
     *(void**)&f = there;
     for (int i = 0; i < 300; ++i) f();
     HOST_EXPECT(dlclose(first) == 0);
-    void* second = load("plug_w2.so", RTLD_NOW);
+    void* second = load(argc > 2 ? argv[2] : "plug_w2.so", RTLD_NOW);
     *(void**)&f = address(second, "not_a_wrapper_");
     dprintf(1, "%s\n", address(second, "not_a_wrapper_") == there ? "same place" : "another place");
     for (int i = 0; i < 700; ++i) f();

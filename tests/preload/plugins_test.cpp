@@ -28,16 +28,34 @@ TEST(Plugins, Deepbind) {
 }
 
 TEST(Plugins, OneLoadedWhereAnotherWasUnloaded) {
-  const HostRun run = plugins("replaced");
-  ASSERT_EQ(run.ending(), "exit 0") << run.out << run.err;
-  expect_exact_counts(run, 1);
+  for (const char* depth : {"0", "1", "6"}) {
+    const HostRun run = run_host("plugins", {.arguments = {"replaced"}, .environment = {{"CLOCKSHIM_DEPTH", depth}}, .report = true});
+    ASSERT_EQ(run.ending(), "exit 0") << run.out << run.err;
+    expect_exact_counts(run, 1);
+    ASSERT_NE(run.out.find("same place"), std::string::npos) << "the loader put it elsewhere: this says nothing";
+    const Json& report = run.reports.begin()->second;
+    EXPECT_EQ(calls_from(report, "plug_a_reads"), 300) << report.dump(1);
+    EXPECT_EQ(calls_from(report, "plug_b_reads"), 700) << report.dump(1);
+  }
 }
 
-// The frame rule of a wrapper that was unloaded must not be applied to what stands there now: it would read wild memory.
+// The frame rule of a wrapper that was unloaded must not be applied to what stands there now: it would read wild memory, or find a caller
+// that is none.
 TEST(Plugins, FunctionLoadedWhereAWrapperWasUnloaded) {
-  const HostRun run = plugins("wrapper-replaced");
-  ASSERT_EQ(run.ending(), "exit 0") << run.out << run.err;
-  expect_exact_counts(run, 1);
+  for (const char* second : {"plug_w2.so", "plug_w3.so"}) {
+    const HostRun run = run_host("plugins", {.arguments = {"wrapper-replaced", second}, .report = true});
+    ASSERT_EQ(run.ending(), "exit 0") << run.out << run.err;
+    expect_exact_counts(run, 1);
+    ASSERT_NE(run.out.find("same place"), std::string::npos) << "the loader put it elsewhere: this says nothing";
+    const Json& report = run.reports.begin()->second;
+    EXPECT_EQ(calls_from(report, "g_get_monotonic_time"), 300) << report.dump(1);
+    EXPECT_EQ(calls_from(report, "not_a_wrapper_"), 700) << report.dump(1);
+    for (const auto& site : report.at("sites")) {
+      if (site.at("calls") == 700) {
+        EXPECT_EQ(site.at("exact_frames"), 1) << "a stale rule: it was walked out of";
+      }
+    }
+  }
 }
 
 TEST(Plugins, CxxPluginInACProgramUnwindsAsItShould) {

@@ -114,7 +114,7 @@ std::string HostRun::ending() const {
 }
 
 std::string shim_path() { return from_environment("CLOCKSHIM_LIB"); }
-std::string host_path(const std::string& name) { return from_environment("CLOCKSHIM_HOSTS") + "/" + name; }
+std::string host_path(const std::string& name) { return name.starts_with('/') ? name : from_environment("CLOCKSHIM_HOSTS") + "/" + name; }
 
 HostRun run_host(const std::string& name, const HostOptions& options) {
   const TempDir directory;

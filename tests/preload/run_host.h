@@ -41,7 +41,7 @@ struct HostRun {
   [[nodiscard]] std::string ending() const;
 };
 
-// Path of the shim, and of a file among the hosts. Fail the test where meson did not pass them.
+// Path of the shim, and of a file among the hosts, or anywhere (a path from the root). Fail the test where meson did not pass them.
 std::string shim_path();
 std::string host_path(const std::string& name);
 

@@ -55,8 +55,8 @@ TEST(Settings, DefaultsStandWhereNothingIsSet) {
 }
 
 TEST(Settings, ABadValueIsNamedWithItsSetting) {
-  for (const char* name : {"CLOCKSHIM_TOLERANCE", "CLOCKSHIM_COUNTERS", "CLOCKSHIM_ORDER", "CLOCKSHIM_PROFILE", "CLOCKSHIM_CLOCKS",
-                           "CLOCKSHIM_FOLLOW", "CLOCKSHIM_LOG"}) {
+  for (const char* name : {"CLOCKSHIM_TOLERANCE", "CLOCKSHIM_COUNTERS", "CLOCKSHIM_ORDER", "CLOCKSHIM_PROFILE", "CLOCKSHIM_DEPTH",
+                           "CLOCKSHIM_CLOCKS", "CLOCKSHIM_FOLLOW", "CLOCKSHIM_LOG"}) {
     const Settings s = with({{name, "banana"}});
     ASSERT_EQ(s.errors.size(), 1U) << name;
     EXPECT_NE(s.errors[0].find(std::string(name) + "=\"banana\""), std::string::npos) << s.errors[0];
@@ -77,6 +77,12 @@ TEST(Settings, MeasuredCountersMaySayHowFar) {
     EXPECT_NE(refused.errors[0].find("must "), std::string::npos) << refused.errors[0];
     EXPECT_EQ(refused.counters, Counters::automatic) << bad;
   }
+}
+
+TEST(Settings, DepthEndsAtSix) {
+  EXPECT_EQ(with({}).depth, 0U);
+  EXPECT_EQ(with({{"CLOCKSHIM_DEPTH", "6"}}).depth, 6U);
+  for (const char* bad : {"", "7", "-1", "06", "1 ", "10"}) EXPECT_EQ(with({{"CLOCKSHIM_DEPTH", bad}}).errors.size(), 1U) << bad;
 }
 
 TEST(Settings, ToleranceEndsAtASecond) {
