@@ -15,7 +15,6 @@ namespace clockshim {
 namespace {
 
 using live::kFree;
-using live::kModules;
 using live::kSharedBits;
 using live::kSharedSites;
 using live::kSiteBits;

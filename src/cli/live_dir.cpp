@@ -60,13 +60,13 @@ std::string live_folder_of(long pid) {
 }
 
 bool is_live_name(const std::string& name) {
-  static const std::regex pattern("[1-9][0-9]{0,9}-[0-9a-f]{1,16}(\\.[0-9]{1,9})?\\.live");
-  return std::regex_match(name, pattern);
+  static const std::regex kPattern("[1-9][0-9]{0,9}-[0-9a-f]{1,16}(\\.[0-9]{1,9})?\\.live");
+  return std::regex_match(name, kPattern);
 }
 
 bool is_temporary_name(const std::string& name) {
-  static const std::regex pattern("\\.[1-9][0-9]{0,9}-[0-9a-f]{1,16}");
-  return std::regex_match(name, pattern);
+  static const std::regex kPattern("\\.[1-9][0-9]{0,9}-[0-9a-f]{1,16}");
+  return std::regex_match(name, kPattern);
 }
 
 std::vector<std::string> live_files(const std::string& dir) {
@@ -102,6 +102,7 @@ std::vector<std::string> live_files_of(long pid, const std::string& dir) {
   std::sort(all.begin(), all.end(),
             [](const Found& a, const Found& b) { return a.rank != b.rank ? a.rank < b.rank : a.started_at > b.started_at; });
   std::vector<std::string> paths;
+  paths.reserve(all.size());
   for (Found& found : all) paths.push_back(std::move(found.path));
   return paths;
 }

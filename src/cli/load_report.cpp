@@ -105,7 +105,7 @@ bool load_process(long pid, bool children, Symbolizer& symbolizer, std::vector<R
     if (load_live(path, symbolizer, report, problem)) {
       out.push_back(std::move(report));
     } else if (path == own.front()) {
-      problem = "report " + std::to_string(pid) + ": " + path + " " + problem;
+      problem.insert(0, "report " + std::to_string(pid) + ": " + path + " ");
       return false;
     }
   }

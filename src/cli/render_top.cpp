@@ -92,9 +92,9 @@ Json process_json(const ProcessRow& p) {
 }  // namespace
 
 const std::vector<SortBy>& sort_columns(bool callers) {
-  static const std::vector<SortBy> of_processes{SortBy::rate, SortBy::total, SortBy::name, SortBy::pid, SortBy::resyncs, SortBy::error};
-  static const std::vector<SortBy> of_callers{SortBy::rate, SortBy::total, SortBy::name, SortBy::clock};
-  return callers ? of_callers : of_processes;
+  static const std::vector<SortBy> kOfProcesses{SortBy::rate, SortBy::total, SortBy::name, SortBy::pid, SortBy::resyncs, SortBy::error};
+  static const std::vector<SortBy> kOfCallers{SortBy::rate, SortBy::total, SortBy::name, SortBy::clock};
+  return callers ? kOfCallers : kOfProcesses;
 }
 
 std::string_view sort_name(SortBy by) {

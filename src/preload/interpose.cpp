@@ -161,14 +161,14 @@ CLOCKSHIM_NOINLINE int timespec_get_here(timespec* ts, int base, std::uint8_t ho
 }
 
 // The counter first: what follows runs while it is being read.
-#define CLOCKSHIM_READ_COUNTER_OR(HERE)                                            \
+#define CLOCKSHIM_READ_COUNTER_OR(HERE)                                      \
   const std::uint8_t how = g_first_look.how.load(std::memory_order_acquire); \
-  Ticks ticks;                                                                     \
-  if (CLOCKSHIM_LIKELY(how == kAwake)) {                                           \
-    ticks = Arch::ordered();                                                       \
-  } else {                                                                         \
-    if (CLOCKSHIM_UNLIKELY(how != (kAwake | kRelaxed))) return HERE;               \
-    ticks = Arch::unordered();                                                     \
+  Ticks ticks;                                                               \
+  if (CLOCKSHIM_LIKELY(how == kAwake)) {                                     \
+    ticks = Arch::ordered();                                                 \
+  } else {                                                                   \
+    if (CLOCKSHIM_UNLIKELY(how != (kAwake | kRelaxed))) return HERE;         \
+    ticks = Arch::unordered();                                               \
   }
 
 }  // namespace

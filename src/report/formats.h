@@ -19,7 +19,7 @@ std::string render_pprof(const Reports& reports, const StackOptions& options);
 std::string render_callgrind(const Reports& reports, const StackOptions& options);
 std::string render_flamegraph(const Reports& reports, const StackOptions& options);
 std::string render_html(const Reports& reports, const StackOptions& options);
-std::string render_openmetrics(const Reports& reports, const StackOptions& options);
+std::string render_openmetrics(const Reports& all, const StackOptions& options);
 
 struct Format {
   const char* name;

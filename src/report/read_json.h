@@ -10,6 +10,6 @@ namespace clockshim {
 
 // False, with the reason ("is neither a live file nor a report: not JSON, or cut short", "is of schema version 2; this command
 // reads 1", "is no report: \"sites\" must be an array"). Keys that older versions did not write are left as Report has them.
-bool read_json(std::string_view text, Report& out, std::string& problem);
+bool read_json(std::string_view json, Report& out, std::string& problem);
 
 }  // namespace clockshim
