@@ -176,6 +176,8 @@ class Reader {
     };
     const live::SharedCounts& shared = shared_[0];
     out_.dropped = shared.dropped.load(std::memory_order_relaxed);
+    if (const std::uint64_t lost = shared.dropped_samples.load(std::memory_order_relaxed); lost != 0)
+      out_.notes.push_back(std::to_string(lost) + " sampled stacks found no room; the callers' counts are whole");
     for (unsigned id = 0; id < kClockIds; ++id) real_[id] = shared.real[id].load(std::memory_order_relaxed);
     for (const auto& entry : shared.entries) add(entry.key.load(std::memory_order_acquire), entry.count.load(std::memory_order_relaxed));
     for (std::uint32_t i = 0; i < threads_.count(); ++i) {

@@ -103,7 +103,7 @@ int main(int argc, char** argv) {
   if (strcmp(how, "exec") == 0) {
     const long left = argc > 2 ? atol(argv[2]) : 4;
     if (left == 0) leave();
-    char next[16];
+    char next[24];
     snprintf(next, sizeof next, "%ld", left - 1);
     host_say("calls", g_calls);
     execl("/proc/self/exe", argv[0], "exec", next, NULL);

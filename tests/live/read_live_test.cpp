@@ -114,6 +114,14 @@ TEST(ReadLive, SumsThreadsAndTheSharedTableAndLeavesRulesOut) {
   EXPECT_EQ(r.disturbances, 8U);
 }
 
+TEST(ReadLive, SaysHowManyStacksFoundNoRoom) {
+  LiveRegion region;
+  EXPECT_TRUE(read(region).notes.empty());
+  region->shared.dropped_samples = 6;
+  ASSERT_EQ(read(region).notes.size(), 1U);
+  EXPECT_EQ(read(region).notes[0], "6 sampled stacks found no room; the callers' counts are whole");
+}
+
 TEST(ReadLive, WithoutCountingTellsTheClocksThatWereResynced) {
   LiveRegion region;
   region->clock.clocks[CLOCK_TAI].resyncs = 3;
