@@ -8,17 +8,17 @@
 
 namespace clockshim {
 
-Report collect_report(bool filtered) {
+Report collect_report() {
   Report report;
   std::string problem;
   const std::size_t size = live::g_region.header.sections[static_cast<unsigned>(live::Part::stacks)].count == 0 ? live::kSizeWithoutStacks
                                                                                                                 : sizeof live::g_region;
   if (!read_live(std::as_bytes(std::span(&live::g_region, 1)).first(size), report, problem))
     report.notes.push_back("the counts " + problem);
-  if (filtered) {
-    report.notes.emplace_back("a seccomp filter is on: callers are not named");
-    return report;
-  }
+  return report;
+}
+
+void name_callers(Report& report) {
   Symbols symbols;
   const auto name = [&](ReportFrame& frame) {
     if (frame.module.empty()) return;
@@ -32,7 +32,6 @@ Report collect_report(bool filtered) {
       for (ReportFrame& frame : site.frames) name(frame);
     }
   }
-  return report;
 }
 
 }  // namespace clockshim

@@ -5,7 +5,10 @@
 
 namespace clockshim {
 
-// `filtered`: no file may be opened any more, and callers stay without names.
-Report collect_report(bool filtered);
+// Callers have no names yet.
+Report collect_report();
+
+// Gives them their names, from files: some milliseconds.
+void name_callers(Report& report);
 
 }  // namespace clockshim

@@ -64,8 +64,14 @@ bool asked_for_the_time() {
 }
 
 // Whether all that is to be told was told.
-bool tell_report(const ProcessState& state, const Report& report) {
+bool tell_report(const ProcessState& state, Report& report, bool filtered) {
   const Settings& settings = state.settings;
+  const bool few = settings.report == "stderr" && !g_uncounted && report.calls() < kTooFewToTell;
+  if (filtered) {
+    report.notes.emplace_back("a seccomp filter is on: callers are not named");
+  } else if (!few) {
+    name_callers(report);
+  }
   if (report_is_path(settings) && !settings.report.empty() && !state.report_unwritable) {
     const std::string path = report_path(state);
     const bool json = path.size() >= 5 && path.compare(path.size() - 5, 5, ".json") == 0;
@@ -73,7 +79,7 @@ bool tell_report(const ProcessState& state, const Report& report) {
     if (write_report(path, json ? render_json(report) : render_text(report), problem)) return true;
     say(LogLevel::error, settings.log,
         "CLOCKSHIM_REPORT=\"" + settings.report + "\": " + path + " could not be written: " + problem + "; here is the report");
-  } else if (settings.report == "stderr" && !g_uncounted && report.calls() < kTooFewToTell) {
+  } else if (few) {
     say(LogLevel::warn, settings.log,
         state.program + "[" + std::to_string(report.pid) + "] asked for the time " + std::to_string(report.calls()) +
             " times; CLOCKSHIM_REPORT=PATH tells who");
@@ -94,7 +100,11 @@ void tell(const ProcessState& state) {
   if (state.settings.report == "none") return;  // and not one system call more: who wants nothing told may sit behind a filter that kills
   // One that the program has put on itself may forbid to open and remove files. One that was there before let us do so at start.
   const bool filtered = seccomp_filtered() && !(state.contained && privileges_may_grow());
-  const bool told = !asked_for_the_time() || tell_report(state, collect_report(filtered));
+  bool told = true;
+  if (asked_for_the_time()) {
+    Report report = collect_report();
+    told = tell_report(state, report, filtered);
+  }
   if (!filtered) close_live_file(told);
 }
 
