@@ -20,7 +20,7 @@ TEST_P(Storms, OfSignalsOverTheHandoff) {
 }
 
 TEST_P(Storms, OfForksOverTheHandoff) {
-  const auto served = run_served("storms", {"forks", "2", std::to_string(GetParam()), "50000", std::to_string(kChildren)});
+  const auto served = run_served("storms", {"forks", "2", std::to_string(GetParam()), "200000", std::to_string(kChildren)});
   if (!served) return;
   expect_ordered(*served);
   EXPECT_GE(served->number("during"), kLeastDuring);
