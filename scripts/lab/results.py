@@ -52,9 +52,12 @@ def values(row, key):
     return [run[key] for run in row["runs"] if run.get(key) is not None]
 
 
-def ratios(row, base):
-    """Of the rates, within each round: what slows the machine for minutes is in both."""
-    return [a / b for a, b in zip(values(row, "rate"), values(base, "rate"))]
+def ratio(row, base):
+    """Of the median rates. What disturbs a shared machine comes and goes by the run: each disturbed run would spoil a pair of runs,
+    but it hardly moves a median. 0 where there are no runs to compare."""
+    if row is None or base is None:
+        return 0
+    return statistics.median(values(row, "rate")) / statistics.median(values(base, "rate"))
 
 
 def spread(found, form):
@@ -115,8 +118,8 @@ def table(result):
         lines.append("| " + " | ".join([
             title(result, row["clock"]), shim_title(row["shim"]),
             spread(values(row, "rate"), ",.0f"),
-            "" if row is bare or bare is None else spread(ratios(row, bare), ".2f"),
-            "" if row is native or native is None else spread(ratios(row, native), ".2f"),
+            "" if row is bare or bare is None else f"{ratio(row, bare):.2f}",
+            "" if row is native or native is None else f"{ratio(row, native):.2f}",
             number(statistics.median(values(row, "cpu_us"))),
             f"{statistics.median(calls):.2f}" if calls else "",
             f"{row['ns']:.0f}",
