@@ -12,6 +12,7 @@
 #include <fstream>
 
 #include "reports.h"
+#include "../support/temp_dir.h"
 
 namespace clockshim {
 namespace {
@@ -91,6 +92,28 @@ TEST(Symbolize, TwiceIsOnce) {
   const std::string once = render_json(r);
   symbolizer.name(r, geteuid());
   EXPECT_EQ(render_json(r), once) << "a report that the command wrote is read again";
+}
+
+// A store of debug files as a debuginfod serves it; its client takes file: addresses as well.
+TEST(Symbolize, AStrippedProgramIsNamedFromDebuginfod) {
+  const test::TempDir dir;
+  const std::string stripped = dir.path("stripped");
+  const std::filesystem::path served = dir.path() / "buildid" / own_build_id();
+  std::filesystem::create_directories(served);
+  ASSERT_EQ(std::system(("strip -o " + stripped + " " + own_path()).c_str()), 0);
+  std::filesystem::copy_file(own_path(), served / "debuginfo");
+  Report unnamed = report_of(stripped, own_build_id());
+  Symbolizer().name(unnamed, geteuid());
+  EXPECT_EQ(unnamed.sites[0].frames[0].symbol, "");
+
+  setenv("DEBUGINFOD_CACHE_PATH", dir.path("cache").c_str(), 1);
+  setenv("DEBUGINFOD_URLS", ("file://" + dir.path().string()).c_str(), 1);
+  Report named = report_of(stripped, own_build_id());
+  Symbolizer().name(named, geteuid());
+  unsetenv("DEBUGINFOD_URLS");
+  ASSERT_EQ(named.sites[0].frames.size(), 3U);
+  EXPECT_NE(named.sites[0].frames[0].symbol.find("inlined_asker"), std::string::npos);
+  EXPECT_EQ(named.sites[0].frames[1].line, kAroundLine);
 }
 
 TEST(Symbolize, AnotherBuildAtThePathIsNotUsed) {
