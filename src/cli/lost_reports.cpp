@@ -42,7 +42,9 @@ bool tell(const Report& report, const Settings& settings) {
     return false;
   }
   if (report.calls() < kTooFewToTell) {
-    say(LogLevel::warn, settings.log, name_of(report) + " asked for the time " + std::to_string(report.calls()) + " times and was lost");
+    say(LogLevel::warn, settings.log,
+        name_of(report) + " asked for the time " + std::to_string(report.calls()) +
+            " times, and ended without a report (by exec, _exit or a signal)");
     return true;
   }
   return write_all(STDERR_FILENO, render_text(report)) == 0;
