@@ -25,6 +25,7 @@ void take_the_weightiest(std::vector<Weighed> from, std::vector<ReportAdvice>& t
 }
 
 std::string who(const ReportFrame& caller) {
+  if (is_blank(caller.symbol)) return function_name(caller);  // has the module in it
   const std::string at = place(caller);
   return function_name(caller) + (caller.module.empty() ? "" : " (" + module_name(caller) + (at.empty() ? "" : ", " + at) + ")");
 }
@@ -71,12 +72,47 @@ std::vector<Weighed> reuse(const Report& report) {
   return out;
 }
 
+// How the same wait is had on MONOTONIC: in glibc since 2.30.
+std::string twin_of(std::string wait) {
+  if (wait == "pthread_cond_timedwait") return "pthread_condattr_setclock, or pthread_cond_clockwait";
+  const std::size_t at = wait.find("timed");
+  return at == std::string::npos ? wait : wait.replace(at, 5, "clock");
+}
+
+std::vector<Weighed> timed_waits(const Report& report) {
+  struct Found {
+    std::uint64_t calls = 0;
+    const ReportSite* site = nullptr;
+    bool monotonic = false;  // then nobody can tell which of the two the time-out is made of
+  };
+  std::map<std::pair<std::string, std::uint64_t>, Found> functions;  // by module and start: they need no name
+  for (const ReportSite& site : report.sites) {
+    if (site.sampled || site.asker_start == 0) continue;
+    Found& found = functions[{caller_of(site).module, site.asker_start}];
+    found.monotonic = found.monotonic || site.clock == "monotonic";
+    if (site.clock == "realtime") found.calls += site.calls;
+    if (!site.timed_wait.empty() && found.site == nullptr) found.site = &site;
+  }
+  std::vector<Weighed> out;
+  for (const auto& [function, found] : functions) {
+    if (found.site == nullptr || found.monotonic || found.calls < kWaitCalls) continue;
+    const std::string& wait = found.site->timed_wait;
+    out.push_back(
+        {found.calls,
+         {"timed_wait", fmt::format("{} asks for realtime ({} calls) and waits in {}: a time-out made of it is wrong once the clock "
+                                    "is set. Time-outs belong on MONOTONIC ({})",
+                                    who(caller_of(*found.site)), grouped(found.calls), one_line(wait), twin_of(wait))}});
+  }
+  return out;
+}
+
 }  // namespace
 
 std::vector<ReportAdvice> advise(const Report& report) {
   std::vector<ReportAdvice> out;
   take_the_weightiest(pairs(report), out);
   take_the_weightiest(reuse(report), out);
+  take_the_weightiest(timed_waits(report), out);
   return out;
 }
 

@@ -9,6 +9,9 @@ namespace clockshim {
 
 // "pairs": a function that asks for REALTIME and MONOTONIC equally often: within 1 %, and at least kPairCalls each.
 // "reuse": a caller that asks for a clock at least kReuse times, on average, between two resyncs of it (a few milliseconds).
+// "timed_wait": a function asks for REALTIME at least kWaitCalls times, never for MONOTONIC, and itself calls a wait whose time-out is
+//   a time of REALTIME (ReportSite::timed_wait, from the code of the module).
+inline constexpr std::uint64_t kWaitCalls = 100;
 inline constexpr std::uint64_t kPairCalls = 1000;
 inline constexpr std::uint64_t kReuse = 1000;
 

@@ -79,7 +79,8 @@ std::uint32_t number_of(Dwarf_Die* die, unsigned attribute_name) {
 struct DebugInfo::Handles {
   Dwfl* session = nullptr;
   Dwfl_Module* module = nullptr;
-  Dwarf_Addr bias = 0;  // of the addresses in the session, against those in the file
+  Dwarf_Addr bias = 0;                    // of the addresses in the session, against those in the file
+  std::unique_ptr<ImportedCalls> code{};  // made when first asked for
 
   ~Handles() { dwfl_end(session); }
 };
@@ -106,6 +107,14 @@ std::unique_ptr<DebugInfo> DebugInfo::open(const std::string& path) {
   dwfl_report_end(handles->session, nullptr, nullptr);
   if (handles->module == nullptr || dwfl_module_getelf(handles->module, &handles->bias) == nullptr) return nullptr;
   return std::unique_ptr<DebugInfo>(new DebugInfo(std::move(handles)));
+}
+
+const ImportedCalls& DebugInfo::code() {
+  if (handles_->code == nullptr) {
+    Dwarf_Addr bias = 0;
+    handles_->code = std::make_unique<ImportedCalls>(dwfl_module_getelf(handles_->module, &bias));
+  }
+  return *handles_->code;
 }
 
 std::vector<DebugInfo::Function> DebugInfo::at(std::uint64_t file_address) {

@@ -1,10 +1,13 @@
-// One module's symbols and debug information, through elfutils' libdwfl. debug_info.cpp alone includes elfutils.
+// One module's symbols and debug information, through elfutils' libdwfl. debug_info.cpp and
+// imported_calls.cpp alone include elfutils.
 #pragma once
 
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
+
+#include "report/imported_calls.h"
 
 namespace clockshim {
 
@@ -27,6 +30,8 @@ class DebugInfo {
   };
   // The functions that stand at an address (as addr2line counts), innermost first. The last is the one that is not inlined.
   std::vector<Function> at(std::uint64_t address);
+  // The module's code: which function calls what of other modules.
+  const ImportedCalls& code();
 
  private:
   struct Handles;

@@ -25,6 +25,8 @@ struct ReportSite {
   std::vector<ReportFrame> frames;  // innermost caller first
   std::size_t exact_frames = 0;     // the rest is the stack as first seen
   bool sampled = false;             // calls is an estimate: one call in so many was looked at, and stands for so many
+  std::uint64_t asker_start = 0;    // of the asking function, in its module; 0: not known. The command fills in this and timed_wait
+  std::string timed_wait{};         // a wait with a time-out on REALTIME that the asking function calls, too; "": none is known
 };
 
 struct ReportClock {
@@ -36,7 +38,7 @@ struct ReportClock {
 };
 
 struct ReportAdvice {
-  std::string kind;  // "pairs" or "reuse": docs/report-format.md
+  std::string kind;  // "pairs", "reuse" or "timed_wait": docs/report-format.md
   std::string text;
 };
 

@@ -1,6 +1,6 @@
 // Names for frames, by elfutils: functions, files and lines, and what the compiler inlined. Out of process, at leisure: reads
 // ELF files, separate debug files by build-id, and debuginfod's where DEBUGINFOD_URLS is set. symbolize.cpp has the order of
-// things, debug_info.cpp alone includes elfutils.
+// things, debug_info.cpp and imported_calls.cpp alone include elfutils.
 #pragma once
 
 #include <sys/types.h>
@@ -30,6 +30,8 @@ class Symbolizer {
   // A module's names; null: no file that is certain to be the one that ran.
   DebugInfo* module_of(const ReportFrame& frame, Report& report);
   std::vector<ReportFrame> named(const ReportFrame& frame, Report& report, const PerfMap& generated);
+  // Whether the function that asks for REALTIME calls a wait, too, whose time-out is on REALTIME.
+  void look_at_asker(ReportSite& site, Report& report);
   void name_all(std::vector<ReportSite>& sites, Report& report, const PerfMap& generated);
 
   std::string root_;

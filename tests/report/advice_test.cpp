@@ -49,6 +49,28 @@ TEST(Advice, PairsAreOneFunctions) {
   EXPECT_EQ(advise(r).size(), 1U) << "by way of a wrapper or not";
 }
 
+TEST(Advice, TimedWaitsOnTheClockThatIsSet) {
+  Report r = asking(500, 0);
+  r.sites.pop_back();
+  EXPECT_TRUE(advise(r).empty()) << "no wait is known";
+  r.sites[0].asker_start = 16;
+  r.sites[0].timed_wait = "pthread_cond_timedwait";
+  ASSERT_EQ(advise(r).size(), 1U);
+  EXPECT_EQ(advise(r)[0].kind, "timed_wait");
+  EXPECT_EQ(advise(r)[0].text.find("tick (daemon) asks for realtime (500 calls) and waits in pthread_cond_timedwait: "), 0U);
+  EXPECT_NE(advise(r)[0].text.find("(pthread_condattr_setclock, or pthread_cond_clockwait)"), std::string::npos);
+  r.sites[0].timed_wait = "sem_timedwait";
+  EXPECT_NE(advise(r)[0].text.find("(sem_clockwait)"), std::string::npos);
+  r.sites[0].calls = 99;
+  EXPECT_TRUE(advise(r).empty());
+  r = asking(500, 1);
+  r.sites[0].timed_wait = "sem_timedwait";
+  r.sites[0].asker_start = r.sites[1].asker_start = 16;
+  EXPECT_TRUE(advise(r).empty()) << "the time-out may be made of the monotonic reading";
+  r.sites[1].asker_start = 17;
+  EXPECT_EQ(advise(r).size(), 1U) << "another function";
+}
+
 TEST(Advice, NothingOnEstimates) {
   Report r = asking(10'000, 10'000, 10);
   EXPECT_EQ(advise(r).size(), 3U);

@@ -6,13 +6,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <pthread.h>
+#include <time.h>
+
 #include <climits>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 
-#include "reports.h"
 #include "../support/temp_dir.h"
+#include "reports.h"
 
 namespace clockshim {
 namespace {
@@ -37,6 +40,19 @@ constexpr std::uint32_t kAroundLine = __LINE__ + 2;
   const std::uintptr_t address = inlined_asker();
   asm volatile("" ::: "memory");
   return address;
+}
+
+// Never called: their code is read.
+[[gnu::noinline, gnu::used]] int waits_by_realtime(pthread_cond_t* condition, pthread_mutex_t* mutex) {
+  timespec until{};
+  clock_gettime(CLOCK_REALTIME, &until);
+  ++until.tv_sec;
+  return pthread_cond_timedwait(condition, mutex, &until) + 1;
+}
+[[gnu::noinline, gnu::used]] int waits_for_ever(pthread_cond_t* condition, pthread_mutex_t* mutex) {
+  timespec now{};
+  clock_gettime(CLOCK_REALTIME, &now);
+  return pthread_cond_wait(condition, mutex) + static_cast<int>(now.tv_sec);
 }
 
 std::string own_path() {
@@ -92,6 +108,26 @@ TEST(Symbolize, TwiceIsOnce) {
   const std::string once = render_json(r);
   symbolizer.name(r, geteuid());
   EXPECT_EQ(render_json(r), once) << "a report that the command wrote is read again";
+}
+
+TEST(Symbolize, AFunctionThatAsksAndWaits) {
+  const auto wait_of = [](int (*function)(pthread_cond_t*, pthread_mutex_t*), const char* clock) {
+    Report r = test::small_report(getpid());
+    ReportFrame asked = frame("", own_path(), reinterpret_cast<std::uintptr_t>(function) - own_bias() + 8);
+    asked.build_id = own_build_id();
+    r.sites = {site(10, clock, {asked})};
+    Symbolizer().name(r, geteuid());
+    return r.sites[0].timed_wait;
+  };
+  EXPECT_EQ(wait_of(waits_by_realtime, "realtime"), "pthread_cond_timedwait");
+  EXPECT_EQ(wait_of(waits_by_realtime, "monotonic"), "");
+  EXPECT_EQ(wait_of(waits_for_ever, "realtime"), "");
+  ReportSite unknown = site(10, "realtime", {frame("", own_path(), 1)});  // the file's header
+  unknown.frames[0].build_id = own_build_id();
+  Report r = test::small_report(getpid());
+  r.sites = {unknown};
+  Symbolizer().name(r, geteuid());
+  EXPECT_EQ(r.sites[0].asker_start, 0U);
 }
 
 // A store of debug files as a debuginfod serves it; its client takes file: addresses as well.
