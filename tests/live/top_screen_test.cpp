@@ -6,6 +6,8 @@
 #include <chrono>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
+#include <fstream>
 #include <thread>
 
 #include "live_host.h"
@@ -43,8 +45,10 @@ class Tmux {
   [[nodiscard]] std::string screen() const { return output_of(tmux_ + "capture-pane -p"); }
   // The process that runs below the shell.
   [[nodiscard]] pid_t foreground() const {
-    const std::string shell = output_of(tmux_ + "display-message -p '#{pane_pid}'");
-    return static_cast<pid_t>(std::atol(output_of("pgrep -P " + shell).c_str()));
+    const auto shell = static_cast<pid_t>(std::atol(output_of(tmux_ + "display-message -p '#{pane_pid}'").c_str()));
+    pid_t below = 0;
+    std::ifstream("/proc/" + std::to_string(shell) + "/task/" + std::to_string(shell) + "/children") >> below;
+    return below;
   }
   // Looks until `seen` says so; at the deadline the test fails, with what stood there.
   template <class F>
