@@ -28,7 +28,8 @@ ONLY_IN = {
     'libunwind': (re.compile(r'(libunwind|unwind)\b'), 'callsite/stack_libunwind.cpp'),
     'spdlog': (re.compile(r'spdlog/'), 'os/log.cpp'),
     'ncurses': (re.compile(r'n?cursesw?\b'), 'cli/top_screen.cpp'),
-    'elfutils': (re.compile(r'(elfutils/|dwarf\.h|libelf\.h|gelf\.h)'), 'report/debug_info.cpp'),
+    'libdwfl': (re.compile(r'(elfutils/|dwarf\.h)'), 'report/debug_info.cpp'),
+    'libelf': (re.compile(r'(libelf|gelf)\.h'), 'report/imported_calls.cpp'),
     'zlib': (re.compile(r'zlib\.h'), 'report/gzip.cpp'),
 }
 INCLUDE = re.compile(r'^\s*#\s*(?:include|include_next|import)\s*([<"])([^>"]+)[>"]')
@@ -82,7 +83,7 @@ def self_test():
         ('base/x.h', '#include "arch/b.h"'), ('arch/x.h', '#include "os/c.h"'), ('os/x.h', '  #  include "clock/d.h"'),
         ('clock/x.h', '#include "callsite/y.h"'), ('callsite/x.h', '#include "clock/d.h"'),
         ('report/x.h', '#include "clock/d.h"'), ('preload/x.cpp', '#include "report/reader.h"'),
-        ('preload/x.cpp', '#include "report/formats.h"'), ('report/x.cpp', '#include <elfutils/libdw.h>'), ('cli/x.cpp', '#include <zlib.h>'),
+        ('preload/x.cpp', '#include "report/formats.h"'), ('report/x.cpp', '#include <elfutils/libdw.h>'), ('report/debug_info.cpp', '#include <gelf.h>'), ('cli/x.cpp', '#include <zlib.h>'),
         ('cli/x.cpp', '#include "clock/d.h"'), ('cli/x.cpp', '#include "preload/y.h"'), ('cli/x.cpp', '#include "callsite/y.h"'),
         ('cli/x.cpp', '#include <clock/d.h>'), ('cli/x.cpp', '#include <ncurses.h>'), ('os/x.cpp', '#include "../clock/d.h"'), ('os/x.cpp', '#include "c.h"'),
         ('callsite/x.cpp', '#include <libunwind.h>'), ('preload/x.cpp', '#include <spdlog/spdlog.h>'), ('other/x.h', ''),

@@ -1,5 +1,4 @@
-// One module's symbols and debug information, through elfutils' libdwfl. debug_info.cpp and
-// imported_calls.cpp alone include elfutils.
+// One module's symbols and debug information, through elfutils' libdwfl, which debug_info.cpp alone includes.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,7 @@
 #include "report/imported_calls.h"
 
+#include <gelf.h>
+
 #include <algorithm>
 #include <cstring>
 #include <span>

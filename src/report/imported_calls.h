@@ -3,12 +3,12 @@
 // in the file's relocations. Bytes that look like such a call and are none would have to hit one of a few addresses of 2^32.
 #pragma once
 
-#include <gelf.h>
-
 #include <cstdint>
 #include <map>
 #include <string>
 #include <vector>
+
+struct Elf;  // libelf's
 
 namespace clockshim {
 

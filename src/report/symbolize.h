@@ -1,6 +1,6 @@
 // Names for frames, by elfutils: functions, files and lines, and what the compiler inlined. Out of process, at leisure: reads
 // ELF files, separate debug files by build-id, and debuginfod's where DEBUGINFOD_URLS is set. symbolize.cpp has the order of
-// things, debug_info.cpp and imported_calls.cpp alone include elfutils.
+// things; elfutils stands behind debug_info.h and imported_calls.h.
 #pragma once
 
 #include <sys/types.h>
