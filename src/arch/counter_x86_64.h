@@ -48,6 +48,9 @@ struct CounterX86_64 {
     return whole(high, low);
   }
 
+  // What makes the next unordered() an ordered one.
+  static CLOCKSHIM_INLINE void fence() noexcept { asm volatile("lfence" : : : "memory"); }
+
   // The counter and the number of the CPU that it was read on, by the rseq area that the C library registered for this
   // thread `area` bytes from the thread pointer (rseq(2); glibc 2.35). Both are read in a restartable sequence: where the
   // thread is preempted between the two, the kernel sends it back to the beginning, so they always belong together.

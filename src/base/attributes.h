@@ -4,6 +4,9 @@
 // Visible to the loader. Used only in preload/interpose.cpp; everything else is hidden.
 #define CLOCKSHIM_EXPORT extern "C" __attribute__((visibility("default")))
 
+// Of what is only declared here: -fvisibility=hidden speaks of definitions, and the compiler would look its address up in the GOT.
+#define CLOCKSHIM_HIDDEN __attribute__((visibility("hidden")))
+
 // Parts of the hot path: always in line, so that the golden instruction profile sees one function.
 #define CLOCKSHIM_INLINE inline __attribute__((always_inline))
 

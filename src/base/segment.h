@@ -23,13 +23,13 @@ inline constexpr unsigned kRateShift = 32;
 __extension__ typedef __int128 Wide;
 __extension__ typedef unsigned __int128 UnsignedWide;
 
-// Nanoseconds a tick as 32.32 fixed point: 2^32 is a 1 GHz counter. Valid from 2^22 (1 THz) to 2^42 (1 MHz).
+// Nanoseconds a tick as 32.32 fixed point: 2^32 is a 1 GHz counter. Valid from 2^26 (64 GHz) to 2^42 (1 MHz).
 class Rate {
  public:
   constexpr Rate() = default;
   constexpr explicit Rate(std::uint64_t raw) : raw_(raw) {}
   [[nodiscard]] constexpr std::uint64_t raw() const { return raw_; }
-  [[nodiscard]] constexpr bool plausible() const { return raw_ >= (1ULL << 22) && raw_ <= (1ULL << 42); }
+  [[nodiscard]] constexpr bool plausible() const { return raw_ >= (1ULL << 26) && raw_ <= (1ULL << 42); }
   // This rate, faster or slower by ppb parts in 10^9 (-10^9 to 10^9).
   [[nodiscard]] constexpr Rate bent(std::int64_t ppb) const {
     const auto change = static_cast<Wide>(raw_) * ppb / kNanosPerSecond;
@@ -40,6 +40,8 @@ class Rate {
  private:
   std::uint64_t raw_ = 0;
 };
+
+inline constexpr Rate kFastestCounter{1ULL << 26};
 
 // The rate of a counter that counted `ticks` while `elapsed` (>= 0) passed. Zero, and so implausible, for zero ticks.
 constexpr Rate rate_of(TickDelta ticks, Nanos elapsed) {

@@ -54,7 +54,10 @@ class LearningGuard {
 
 }  // namespace
 
-CLOCKSHIM_TLS ThreadTable* SiteTable::t_table_ = nullptr;
+// Of a thread that has none: no key is ever found in it, so the hot path need not ask whether there is one.
+static constinit ThreadTable g_no_table{};
+
+CLOCKSHIM_TLS ThreadTable* SiteTable::t_table_ = &g_no_table;
 CLOCKSHIM_TLS ChainMemos* SiteTable::t_memos_ = nullptr;
 CLOCKSHIM_TLS ThreadTable* SiteTable::t_mine_ = nullptr;
 CLOCKSHIM_TLS bool SiteTable::t_no_table_ = false;
@@ -83,7 +86,7 @@ ThreadTable* SiteTable::attach() noexcept {
 void SiteTable::detach() noexcept {
   ThreadTable* const table = t_mine_;
   t_memos_ = nullptr;
-  t_table_ = nullptr;  // first: a signal handler from here on takes a table of its own
+  t_table_ = &g_no_table;  // first: a signal handler from here on takes a table of its own
   t_mine_ = nullptr;
   t_no_table_ = false;
   if (table != nullptr) table->owner.store(0, std::memory_order_release);
@@ -93,7 +96,7 @@ void SiteTable::attach_again() noexcept {
   if (t_mine_ == nullptr) return;
   t_mine_ = &region_.threads[0];
   t_mine_->owner.store(Arch::thread_pointer(), std::memory_order_relaxed);
-  if (t_table_ != nullptr) t_table_ = t_mine_;
+  if (t_table_ != &g_no_table) t_table_ = t_mine_;
 }
 
 void SiteTable::count_elsewhere(SiteKey key, const Frame& caller) noexcept {
@@ -125,6 +128,13 @@ void SiteTable::count_elsewhere(SiteKey key, const Frame& caller) noexcept {
     frame = rule.caller_of(frame);
     key = key.behind(frame.pc);
   }
+}
+
+void SiteTable::count_nowhere() noexcept {
+  t_table_ = &g_no_table;
+  t_memos_ = nullptr;
+  t_mine_ = nullptr;
+  t_no_table_ = true;
 }
 
 // In this thread's table, else in the shared one. A rule entry whose word is still 0 is being written by the code that we,

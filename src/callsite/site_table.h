@@ -21,12 +21,14 @@ namespace clockshim {
 
 class SiteTable {
  public:
+  // Whether the loader has laid out this thread's storage, so that the functions below may be called. It has before the constructor.
+  CLOCKSHIM_INLINE static bool ready() noexcept { return t_table_ != nullptr; }
+
   // HOT. Counts a call under a key that this thread has counted before and that is no wrapper's. False: nothing is
   // counted; call count_elsewhere().
   CLOCKSHIM_INLINE static bool count_again(SiteKey key) noexcept {
     live::ThreadTable* const mine = t_table_;
-    if (CLOCKSHIM_UNLIKELY(mine == nullptr)) return false;
-    live::ThreadTable::Entry& entry = mine->entries[key.home(live::kThreadSiteBits)];
+    live::ThreadTable::Entry& entry = mine->at(key.place(live::kThreadSiteBits, sizeof(live::ThreadTable::Entry)));
     if (CLOCKSHIM_UNLIKELY(entry.key != key.raw())) return false;
     Arch::increment(entry.count);
     return true;
@@ -35,7 +37,6 @@ class SiteTable {
   // The same for a key whose first place another one has taken: it stands beside, in most cases in the same cache line.
   CLOCKSHIM_INLINE static bool count_beside(SiteKey key) noexcept {
     live::ThreadTable* const mine = t_table_;
-    if (CLOCKSHIM_UNLIKELY(mine == nullptr)) return false;
     live::ThreadTable::Entry& entry = mine->entries[place(key, 1)];
     if (entry.key != key.raw()) return false;
     Arch::increment(entry.count);
@@ -45,8 +46,7 @@ class SiteTable {
   // HOT behind a wrapper. The same for a caller behind one wrapper whose rule this thread has; `caller` is the wrapper's.
   CLOCKSHIM_INLINE static bool count_behind(SiteKey key, const Frame& caller) noexcept {
     live::ThreadTable* const mine = t_table_;
-    if (CLOCKSHIM_UNLIKELY(mine == nullptr)) return false;
-    const live::ThreadTable::Entry& entry = mine->entries[place(key, 0)];
+    const live::ThreadTable::Entry& entry = mine->at(key.place(live::kThreadSiteBits, sizeof(live::ThreadTable::Entry)));
     if (CLOCKSHIM_UNLIKELY(entry.key != (key.raw() | SiteKey::kRule) || entry.count == 0)) return false;
     const FrameRule rule = FrameRule::unpacked(entry.count);
     if (CLOCKSHIM_UNLIKELY(!rule.leads_near(caller))) return false;
@@ -76,6 +76,8 @@ class SiteTable {
 
   // In a forked child, after its region was replaced: the only thread has the first table, as in any process.
   void attach_again() noexcept;
+  // In one whose region could not be: what the hot path would count in is its parent's.
+  static void count_nowhere() noexcept;
 
   // After dlclose(): sites in modules that are gone keep their counts under keys that no call has any more, so that what is
   // loaded in the same place is counted under its own name.
@@ -99,8 +101,8 @@ class SiteTable {
   void add_site(SiteKey key, const Frame* chain, unsigned depth, bool may_learn) noexcept;
   void retire(SiteKey key, std::uint64_t generation) noexcept;
 
-  static CLOCKSHIM_TLS live::ThreadTable* t_table_;  // for the hot path; null where each call takes the slow one
-  static CLOCKSHIM_TLS ChainMemos* t_memos_;         // likewise
+  static CLOCKSHIM_TLS live::ThreadTable* t_table_;  // for the hot path; g_no_table where each call takes the slow one
+  static CLOCKSHIM_TLS ChainMemos* t_memos_;         // likewise; null there
   static CLOCKSHIM_TLS live::ThreadTable* t_mine_;
   static CLOCKSHIM_TLS bool t_no_table_;
 

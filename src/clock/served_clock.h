@@ -31,7 +31,7 @@ inline constexpr std::uint8_t kAwake = 8;
 struct alignas(4096) FirstLook {
   std::atomic<std::uint8_t> how{};
 };
-extern constinit FirstLook g_first_look;
+CLOCKSHIM_HIDDEN extern constinit FirstLook g_first_look;
 
 // This process's timeline and how to read the counter for it. All-zero: nothing is served, the order is strict.
 struct ServedClock {

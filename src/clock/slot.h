@@ -2,9 +2,10 @@
 //
 // A word names a publication: the slot's offset, and how often that slot has been used. The slot's version is the word
 // under which its fields were published, a value that is nobody's word while they are being written, and the word with a
-// mark once the segment is closed. Stores release and loads acquire, so that they keep their order; the version, written first and last and
-// read last, decides whether what was read belongs together. The gate may be moved while the version stands: both stand in one 16-byte
-// pair, so that a gate is never moved in a slot that was closed or used again meanwhile.
+// mark once the segment is closed. All in which the version of a word's slot can differ from it stands in the high bits. Stores release and
+// loads acquire, so that they keep their order; the version, written first and last and read last, decides whether what was read belongs
+// together. The gate may be moved while the version stands: both stand in one 16-byte pair, so that a gate is never moved in a slot that
+// was closed or used again meanwhile.
 #pragma once
 
 #include <algorithm>
@@ -21,18 +22,28 @@ using PublishedWord = std::uint64_t;
 inline constexpr unsigned kSlotBytes = 128;
 inline constexpr unsigned kOffsetBits = 23;
 inline constexpr PublishedWord kOffsetMask = (PublishedWord{1} << kOffsetBits) - 1;
+// Above any gate: so where version and word differ, their difference is more than the gate, and one comparison sees to both.
+inline constexpr unsigned kUsesShift = 36;
+inline constexpr unsigned kUsesBits = 26;
+static_assert(to_ticks(kMaxSegment, kFastestCounter).raw() < std::uint64_t{1} << kUsesShift);
 
-// Why a segment is served no longer. Marks in a version's low bits, where a slot's offset is 0.
+// Why a segment is served no longer. Marks in a version.
+inline constexpr unsigned kClosedShift = kUsesShift + kUsesBits;
 enum class Closed : std::uint64_t {
   no = 0,
-  over = 1,       // it came to its end, or its chain is not used any more
-  disturbed = 2,  // it was wrong: the counter is not to be trusted across it
-  set = 3,        // the clock was set, the counter is not to blame
+  over = std::uint64_t{1} << kClosedShift,       // it came to its end, or its chain is not used any more
+  disturbed = std::uint64_t{2} << kClosedShift,  // it was wrong: the counter is not to be trusted across it
+  set = std::uint64_t{3} << kClosedShift,        // the clock was set, the counter is not to blame
 };
-inline constexpr std::uint64_t kClosedMask = 3;
-static_assert(kSlotBytes > kClosedMask);
+inline constexpr std::uint64_t kClosedMask = std::uint64_t{3} << kClosedShift;
+static_assert(kClosedShift == 62);
 // Not 0: that is the word of a clock that nothing was published for, and its offset is the first slot's.
 inline constexpr PublishedWord kBeingWritten = kClosedMask;
+
+// The word of a slot's n-th use (n > 0). They repeat after 2^26 - 1 uses: a reader would have to sleep for days, and wake in that very use.
+constexpr PublishedWord word_of(std::uint64_t uses, unsigned offset) {
+  return (uses % ((std::uint64_t{1} << kUsesBits) - 1) + 1) << kUsesShift | offset;
+}
 
 struct Record {
   Segment segment;  // length 0: a calibration alone, and what was served before must not be undercut: base

@@ -100,7 +100,8 @@ class Timeline {
 
   // HOT. The time of clock `id` (< kClockIds) at counter value `now`, or false: ask resync().
   // The one gate catches: nothing published yet, expired, due for a check, counter behind the segment's start (unsigned
-  // age); the version, a segment that was closed, and a slot that was used again while we read it.
+  // age); a segment that was closed, and a slot that was used again while we read it (clock/slot.h: a version that differs
+  // from the word does so by more than any gate).
   CLOCKSHIM_INLINE bool read(unsigned id, Ticks now, timespec& out, unsigned domain = kCommon) const noexcept {
     const PublishedWord word = current_[domain][id].load(std::memory_order_acquire);
     const Slot& slot = slot_at(word);
@@ -110,8 +111,8 @@ class Timeline {
     const std::uint64_t mult = slot.mult.load(std::memory_order_acquire);
     std::uint64_t nsec = slot.base_nsec.load(std::memory_order_acquire);
     std::uint64_t sec = slot.base_sec.load(std::memory_order_acquire);
-    const bool same = slot.version.load(std::memory_order_relaxed) == word;
-    if (CLOCKSHIM_UNLIKELY(age >= gate || !same)) return false;
+    const std::uint64_t reused = slot.version.load(std::memory_order_relaxed) ^ word;
+    if (CLOCKSHIM_UNLIKELY((age | reused) >= gate)) return false;
     nsec += age * mult >> kRateShift;
     if (nsec >= kNanosPerSecond) {
       nsec -= kNanosPerSecond;

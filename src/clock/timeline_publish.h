@@ -43,7 +43,7 @@ auto Timeline<Source>::publish(const Call& call, Source& source, PublishedWord& 
       claimed_[index].store(false, std::memory_order_release);
       continue;
     }
-    const PublishedWord word = ++slot_uses_[index] << kOffsetBits | PublishedWord{index} * kSlotBytes;
+    const PublishedWord word = word_of(++slot_uses_[index], index * kSlotBytes);
     slot.version.store(kBeingWritten, std::memory_order_release);
     slot_chain_[index] = static_cast<std::uint16_t>(call.domain * kClockIds + call.id);
     slot.put(record);

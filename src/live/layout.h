@@ -143,6 +143,9 @@ struct alignas(64) ThreadTable {
   std::atomic<std::uint64_t> owner;  // the thread's pointer (%fs:0); 0: free
   std::uint64_t used;                // entries
   std::uint64_t real[kClockIds];     // calls that the real function answered
+
+  // By bytes from the first.
+  Entry& at(std::size_t place) noexcept { return *reinterpret_cast<Entry*>(reinterpret_cast<char*>(entries) + place); }
 };
 
 // Full stacks, of one call in Header::stacks_every. Append-only; hashed by key. Only there where the profile is stacks.

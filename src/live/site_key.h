@@ -24,6 +24,8 @@ class SiteKey {
   constexpr explicit SiteKey(std::uint64_t raw) : raw_(raw) {}
 
   [[nodiscard]] constexpr std::uint64_t raw() const { return raw_; }
+  // Of a call; a chain has a hash there.
+  [[nodiscard]] constexpr std::uintptr_t return_address() const { return raw_ & ((1ULL << kClockShift) - 1); }
   [[nodiscard]] constexpr unsigned clock() const { return raw_ >> kClockShift & 0xFU; }
   [[nodiscard]] constexpr Function function() const { return static_cast<Function>(raw_ >> kFunctionShift & 0x3U); }
 
@@ -36,6 +38,11 @@ class SiteKey {
 
   // Where to look first in a table of 2^bits entries.
   [[nodiscard]] constexpr unsigned home(unsigned bits) const { return static_cast<unsigned>(raw_ * 0x9E3779B97F4A7C15ULL >> (64 - bits)); }
+  // The same in bytes, for entries of `size` (a power of two): one instruction less than scaling home().
+  [[nodiscard]] constexpr unsigned place(unsigned bits, unsigned size) const {
+    const unsigned scale = static_cast<unsigned>(std::countr_zero(size));
+    return static_cast<unsigned>(raw_ * 0x9E3779B97F4A7C15ULL >> (64 - bits - scale)) & ((1U << bits) - 1) << scale;
+  }
 
  private:
   std::uint64_t raw_;

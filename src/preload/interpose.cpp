@@ -16,10 +16,18 @@
 namespace clockshim {
 namespace {
 
-// What a miss needs of the exported function's caller: its return address, where its stack stood, and its rbp, which is
+// What a miss needs of the exported function's caller besides the site: where its stack stood, and its rbp, which is
 // untouched because this file is compiled with rbp reserved (-ffixed-rbp). Scalars, so that a miss is a jump.
-#define CLOCKSHIM_CALLER() __builtin_return_address(0), __builtin_dwarf_cfa(), frame_register()
+#define CLOCKSHIM_CALLER() __builtin_dwarf_cfa(), frame_register()
 #define CLOCKSHIM_COUNTED(site) CLOCKSHIM_LIKELY(SiteTable::count_again(site))
+
+// The C library's headers declare the pointers non-null, and with that the compiler leaves a check for null out. Programs pass null
+// all the same, and get from the kernel what it says to it.
+template <class T>
+CLOCKSHIM_INLINE T* as_given(T* pointer) {
+  asm("" : "+r"(pointer));
+  return pointer;
+}
 
 CLOCKSHIM_INLINE void* frame_register() {
   void* frame;
@@ -27,20 +35,19 @@ CLOCKSHIM_INLINE void* frame_register() {
   return frame;
 }
 
-CLOCKSHIM_INLINE Frame frame_of(void* pc, void* stack, void* frame) {
-  return Frame{reinterpret_cast<std::uintptr_t>(pc), reinterpret_cast<std::uintptr_t>(stack), reinterpret_cast<std::uintptr_t>(frame)};
+CLOCKSHIM_INLINE Frame frame_of(SiteKey site, void* stack, void* frame) {
+  return Frame{site.return_address(), reinterpret_cast<std::uintptr_t>(stack), reinterpret_cast<std::uintptr_t>(frame)};
 }
 
 SiteKey key_of(void* return_address, unsigned clock, Function function) {
   return SiteKey{reinterpret_cast<std::uintptr_t>(return_address), clock, function};
 }
 
-// A call whose site this thread has not counted yet, or that came through a wrapper.
-CLOCKSHIM_INLINE void count_elsewhere(unsigned clock, Function function, void* pc, void* stack, void* frame) noexcept {
+// A call whose site this thread has not counted yet, or that came through several wrappers.
+CLOCKSHIM_INLINE void count_elsewhere(SiteKey site, void* stack, void* frame) noexcept {
   if (g_uncounted) return;
-  const SiteKey site = key_of(pc, clock, function);
-  const Frame caller = frame_of(pc, stack, frame);
-  if (SiteTable::count_behind(site, caller) || SiteTable::count_beside(site) || SiteTable::count_chain(site, caller)) return;
+  const Frame caller = frame_of(site, stack, frame);
+  if (SiteTable::ready() && (SiteTable::count_beside(site) || SiteTable::count_chain(site, caller))) return;
   g_sites.count_elsewhere(site, caller);
 }
 
@@ -67,9 +74,11 @@ CLOCKSHIM_SLOW int gettimeofday_slow(timeval* tv, void* tz) noexcept {
   return 0;
 }
 
+// The C library's own succeeds whatever became of the reading.
 CLOCKSHIM_SLOW int timespec_get_real(timespec* ts, int base) noexcept {
   if (base != TIME_UTC) return real_timespec_get(ts, base);
-  return real::clock_gettime(CLOCK_REALTIME, ts) == 0 ? base : 0;
+  real::clock_gettime(CLOCK_REALTIME, ts);
+  return base;
 }
 
 CLOCKSHIM_SLOW int timespec_get_slow(timespec* ts, int base) noexcept {
@@ -106,18 +115,34 @@ CLOCKSHIM_INLINE int finish_timespec_get(timespec* ts, int base, Ticks ticks) no
   return base;
 }
 
-CLOCKSHIM_NOINLINE int clock_gettime_elsewhere(clockid_t id, timespec* tp, Ticks ticks, void* pc, void* stack, void* frame) noexcept {
-  count_elsewhere(clock_index(id), Function::clock_gettime, pc, stack, frame);
+// Further tries to count, one behind the other. All take the same arguments, so that each hands on by a jump.
+CLOCKSHIM_NOINLINE int clock_gettime_elsewhere(clockid_t id, timespec* tp, Ticks ticks, SiteKey site, void* stack, void* frame) noexcept {
+  count_elsewhere(site, stack, frame);
   return finish_clock_gettime(id, tp, ticks);
 }
 
-CLOCKSHIM_NOINLINE int gettimeofday_elsewhere(timeval* tv, void* tz, Ticks ticks, void* pc, void* stack, void* frame) noexcept {
-  count_elsewhere(CLOCK_REALTIME, Function::gettimeofday, pc, stack, frame);
+CLOCKSHIM_NOINLINE int clock_gettime_behind(clockid_t id, timespec* tp, Ticks ticks, SiteKey site, void* stack, void* frame) noexcept {
+  if (!SiteTable::count_behind(site, frame_of(site, stack, frame))) return clock_gettime_elsewhere(id, tp, ticks, site, stack, frame);
+  return finish_clock_gettime(id, tp, ticks);
+}
+
+CLOCKSHIM_NOINLINE int gettimeofday_elsewhere(timeval* tv, void* tz, Ticks ticks, SiteKey site, void* stack, void* frame) noexcept {
+  count_elsewhere(site, stack, frame);
   return finish_gettimeofday(tv, tz, ticks);
 }
 
-CLOCKSHIM_NOINLINE int timespec_get_elsewhere(timespec* ts, int base, Ticks ticks, void* pc, void* stack, void* frame) noexcept {
-  count_elsewhere(CLOCK_REALTIME, Function::timespec_get, pc, stack, frame);
+CLOCKSHIM_NOINLINE int gettimeofday_behind(timeval* tv, void* tz, Ticks ticks, SiteKey site, void* stack, void* frame) noexcept {
+  if (!SiteTable::count_behind(site, frame_of(site, stack, frame))) return gettimeofday_elsewhere(tv, tz, ticks, site, stack, frame);
+  return finish_gettimeofday(tv, tz, ticks);
+}
+
+CLOCKSHIM_NOINLINE int timespec_get_elsewhere(timespec* ts, int base, Ticks ticks, SiteKey site, void* stack, void* frame) noexcept {
+  count_elsewhere(site, stack, frame);
+  return finish_timespec_get(ts, base, ticks);
+}
+
+CLOCKSHIM_NOINLINE int timespec_get_behind(timespec* ts, int base, Ticks ticks, SiteKey site, void* stack, void* frame) noexcept {
+  if (!SiteTable::count_behind(site, frame_of(site, stack, frame))) return timespec_get_elsewhere(ts, base, ticks, site, stack, frame);
   return finish_timespec_get(ts, base, ticks);
 }
 
@@ -125,15 +150,14 @@ CLOCKSHIM_NOINLINE int timespec_get_elsewhere(timespec* ts, int base, Ticks tick
 CLOCKSHIM_INLINE bool awake(std::uint8_t& how) noexcept { return CLOCKSHIM_LIKELY((how & kAwake) != 0) || follow_fork(how); }
 
 // The same functions where the CPUs' counters disagree, and for a process's first call.
-CLOCKSHIM_INLINE void count_here(unsigned clock, Function function, void* pc, void* stack, void* frame) noexcept {
-  const SiteKey site = key_of(pc, clock, function);
-  if (CLOCKSHIM_COUNTED(site)) return;
-  count_elsewhere(clock, function, pc, stack, frame);
+CLOCKSHIM_INLINE void count_here(SiteKey site, void* stack, void* frame) noexcept {
+  if (SiteTable::ready() && (CLOCKSHIM_COUNTED(site) || SiteTable::count_behind(site, frame_of(site, stack, frame)))) return;
+  count_elsewhere(site, stack, frame);
 }
 
 CLOCKSHIM_NOINLINE int clock_gettime_here(clockid_t id, timespec* tp, std::uint8_t how, void* pc, void* stack, void* frame) noexcept {
   if (CLOCKSHIM_UNLIKELY(!awake(how))) return real::clock_gettime(id, tp);
-  count_here(clock_index(id), Function::clock_gettime, pc, stack, frame);
+  count_here(key_of(pc, clock_index(id), Function::clock_gettime), stack, frame);
   timespec now;
   if (CLOCKSHIM_UNLIKELY(tp == nullptr || !g_clock.read_here(static_cast<unsigned>(id), how, now))) return clock_gettime_slow(id, tp);
   *tp = now;
@@ -142,7 +166,7 @@ CLOCKSHIM_NOINLINE int clock_gettime_here(clockid_t id, timespec* tp, std::uint8
 
 CLOCKSHIM_NOINLINE int gettimeofday_here(timeval* tv, void* tz, std::uint8_t how, void* pc, void* stack, void* frame) noexcept {
   if (CLOCKSHIM_UNLIKELY(!awake(how))) return real::gettimeofday(tv, tz);
-  count_here(CLOCK_REALTIME, Function::gettimeofday, pc, stack, frame);
+  count_here(key_of(pc, CLOCK_REALTIME, Function::gettimeofday), stack, frame);
   timespec now;
   if (CLOCKSHIM_UNLIKELY(tv == nullptr || tz != nullptr || !g_clock.read_here(CLOCK_REALTIME, how, now))) return gettimeofday_slow(tv, tz);
   tv->tv_sec = now.tv_sec;
@@ -152,7 +176,7 @@ CLOCKSHIM_NOINLINE int gettimeofday_here(timeval* tv, void* tz, std::uint8_t how
 
 CLOCKSHIM_NOINLINE int timespec_get_here(timespec* ts, int base, std::uint8_t how, void* pc, void* stack, void* frame) noexcept {
   if (CLOCKSHIM_UNLIKELY(!awake(how))) return timespec_get_real(ts, base);
-  count_here(CLOCK_REALTIME, Function::timespec_get, pc, stack, frame);
+  count_here(key_of(pc, CLOCK_REALTIME, Function::timespec_get), stack, frame);
   timespec now;
   if (CLOCKSHIM_UNLIKELY(ts == nullptr || base != TIME_UTC || !g_clock.read_here(CLOCK_REALTIME, how, now)))
     return timespec_get_slow(ts, base);
@@ -163,13 +187,12 @@ CLOCKSHIM_NOINLINE int timespec_get_here(timespec* ts, int base, std::uint8_t ho
 // The counter first: what follows runs while it is being read.
 #define CLOCKSHIM_READ_COUNTER_OR(HERE)                                      \
   const std::uint8_t how = g_first_look.how.load(std::memory_order_acquire); \
-  Ticks ticks;                                                               \
   if (CLOCKSHIM_LIKELY(how == kAwake)) {                                     \
-    ticks = Arch::ordered();                                                 \
-  } else {                                                                   \
-    if (CLOCKSHIM_UNLIKELY(how != (kAwake | kRelaxed))) return HERE;         \
-    ticks = Arch::unordered();                                               \
-  }
+    Arch::fence();                                                           \
+  } else if (CLOCKSHIM_UNLIKELY(how != (kAwake | kRelaxed))) {               \
+    return HERE;                                                             \
+  }                                                                          \
+  const Ticks ticks = Arch::unordered()
 
 }  // namespace
 }  // namespace clockshim
@@ -177,24 +200,30 @@ CLOCKSHIM_NOINLINE int timespec_get_here(timespec* ts, int base, std::uint8_t ho
 using namespace clockshim;
 
 CLOCKSHIM_EXPORT int clock_gettime(clockid_t id, timespec* tp) noexcept {
-  CLOCKSHIM_READ_COUNTER_OR(clock_gettime_here(id, tp, how, CLOCKSHIM_CALLER()));
+  tp = as_given(tp);
+  CLOCKSHIM_READ_COUNTER_OR(clock_gettime_here(id, tp, how, __builtin_return_address(0), CLOCKSHIM_CALLER()));
   const auto clock = static_cast<unsigned>(id);
-  if (CLOCKSHIM_UNLIKELY(clock >= kClockIds)) return clock_gettime_elsewhere(id, tp, ticks, CLOCKSHIM_CALLER());
+  if (CLOCKSHIM_UNLIKELY(clock >= kClockIds)) {
+    const SiteKey other = key_of(__builtin_return_address(0), clock_index(id), Function::clock_gettime);
+    return clock_gettime_elsewhere(id, tp, ticks, other, CLOCKSHIM_CALLER());
+  }
   const SiteKey site = key_of(__builtin_return_address(0), clock, Function::clock_gettime);
-  if (!CLOCKSHIM_COUNTED(site)) return clock_gettime_elsewhere(id, tp, ticks, CLOCKSHIM_CALLER());
+  if (!CLOCKSHIM_COUNTED(site)) return clock_gettime_behind(id, tp, ticks, site, CLOCKSHIM_CALLER());
   return finish_clock_gettime(id, tp, ticks);
 }
 
 CLOCKSHIM_EXPORT int gettimeofday(timeval* __restrict tv, void* __restrict tz) noexcept {
-  CLOCKSHIM_READ_COUNTER_OR(gettimeofday_here(tv, tz, how, CLOCKSHIM_CALLER()));
+  tv = as_given(tv);
+  CLOCKSHIM_READ_COUNTER_OR(gettimeofday_here(tv, tz, how, __builtin_return_address(0), CLOCKSHIM_CALLER()));
   const SiteKey site = key_of(__builtin_return_address(0), CLOCK_REALTIME, Function::gettimeofday);
-  if (!CLOCKSHIM_COUNTED(site)) return gettimeofday_elsewhere(tv, tz, ticks, CLOCKSHIM_CALLER());
+  if (!CLOCKSHIM_COUNTED(site)) return gettimeofday_behind(tv, tz, ticks, site, CLOCKSHIM_CALLER());
   return finish_gettimeofday(tv, tz, ticks);
 }
 
 CLOCKSHIM_EXPORT int timespec_get(timespec* ts, int base) noexcept {
-  CLOCKSHIM_READ_COUNTER_OR(timespec_get_here(ts, base, how, CLOCKSHIM_CALLER()));
+  ts = as_given(ts);
+  CLOCKSHIM_READ_COUNTER_OR(timespec_get_here(ts, base, how, __builtin_return_address(0), CLOCKSHIM_CALLER()));
   const SiteKey site = key_of(__builtin_return_address(0), CLOCK_REALTIME, Function::timespec_get);
-  if (!CLOCKSHIM_COUNTED(site)) return timespec_get_elsewhere(ts, base, ticks, CLOCKSHIM_CALLER());
+  if (!CLOCKSHIM_COUNTED(site)) return timespec_get_behind(ts, base, ticks, site, CLOCKSHIM_CALLER());
   return finish_timespec_get(ts, base, ticks);
 }

@@ -139,7 +139,11 @@ bool follow_fork(std::uint8_t& how) noexcept {
   clock.last_change.store(change, std::memory_order_relaxed);
   clock.change_ticks.store(ticks, std::memory_order_relaxed);
   g_threads.release_all_but(Arch::thread_pointer());
-  g_sites.attach_again();
+  if (g_uncounted) {
+    SiteTable::count_nowhere();
+  } else {
+    g_sites.attach_again();
+  }
   g_clock.wake();
   how = g_first_look.how.load(std::memory_order_relaxed);
   g_following.store(false, std::memory_order_release);

@@ -30,13 +30,21 @@ static void* pointer(int kind) {
 
 enum { kClock, kDay, kSpec };
 
-static void call(int function, int id, void* first, void* second) {
-  memset(g_good, 0x5a, sizeof g_good);
-  errno = 12345;
-  int result = 0;
+/* Each function has one call site, which this process has called from before: a call from a known place takes another way through
+ * the library than the first one. Volatile: else the compiler makes a jump of the call, and the site is the caller's. */
+static HOST_NOINLINE int called(int function, int id, void* first, void* second) {
+  volatile int result = 0;
   if (function == kClock) result = clock_gettime(id, (struct timespec*)first);
   if (function == kDay) result = gettimeofday((struct timeval*)first, second);
   if (function == kSpec) result = timespec_get((struct timespec*)first, id);
+  return result;
+}
+
+static void call(int function, int id, void* first, void* second) {
+  for (int i = 0; i < 3; ++i) called(function, function == kSpec ? TIME_UTC : id, g_good, NULL);
+  memset(g_good, 0x5a, sizeof g_good);
+  errno = 12345;
+  const int result = called(function, id, first, second);
   const int error = errno;
   int64_t words[2] = {0, 0};
   char untouched[32]; /* the whole of it: a time may well have such a byte */

@@ -2,9 +2,9 @@
 #include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
-#include <stddef.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stddef.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
@@ -91,6 +91,18 @@ static void shut_in(void) {
   HOST_EXPECT(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0);
 }
 
+/* A child that gets no memory, and so no place of its own to count in. */
+static void starve(void) {
+  const struct sock_filter code[] = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_mmap, 1, 0),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOMEM),
+  };
+  const struct sock_fprog program = {sizeof code / sizeof *code, (struct sock_filter*)code};
+  HOST_EXPECT(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0);
+}
+
 int main(int argc, char** argv) {
   HOST_EXPECT(argc >= 2);
   const char* how = argv[1];
@@ -121,6 +133,16 @@ int main(int argc, char** argv) {
   }
   if (strcmp(how, "chroot") == 0) {
     HOST_EXPECT(chroot("/proc/self/fdinfo") == 0 && chdir("/") == 0);
+    ask(500);
+  }
+  if (strcmp(how, "starved-child") == 0) {
+    const pid_t pid = fork();
+    if (pid == 0) {
+      starve();
+      ask(500);
+      _exit(0);
+    }
+    await(pid);
     ask(500);
   }
   if (strcmp(how, "strict") == 0) {

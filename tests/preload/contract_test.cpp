@@ -32,6 +32,7 @@ INSTANTIATE_TEST_SUITE_P(InEveryMode, Contract,
                                          Settings{{"CLOCKSHIM_TOLERANCE", "0"}, {"CLOCKSHIM_REPORT", "none"}},
                                          Settings{{"CLOCKSHIM_ORDER", "relaxed"}, {"CLOCKSHIM_REPORT", "none"}},
                                          Settings{{"CLOCKSHIM_PROFILE", "off"}, {"CLOCKSHIM_REPORT", "none"}},
+                                         Settings{{"CLOCKSHIM_COUNTERS", "disagree"}, {"CLOCKSHIM_REPORT", "none"}},
                                          Settings{{"CLOCKSHIM_CLOCKS", "monotonic"}, {"CLOCKSHIM_REPORT", "none"}}));
 
 }  // namespace

@@ -77,9 +77,9 @@ TEST_P(LiveFile, HoldsEachCallOfAProcessThatGoesWithoutAWord) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Ways, LiveFile,
-                         testing::Values(std::pair{"_exit", 1}, std::pair{"kill", 1}, std::pair{"exec", 5}, std::pair{"exec-silent", 2},
-                                         std::pair{"tree", 15}, std::pair{"churn", 1}, std::pair{"crowd", 1}, std::pair{"closed", 1},
-                                         std::pair{"chroot", 1}, std::pair{"strict", 1}),
+                         testing::Values(std::pair{"_exit", 1}, std::pair{"starved-child", 1}, std::pair{"kill", 1}, std::pair{"exec", 5},
+                                         std::pair{"exec-silent", 2}, std::pair{"tree", 15}, std::pair{"churn", 1}, std::pair{"crowd", 1},
+                                         std::pair{"closed", 1}, std::pair{"chroot", 1}, std::pair{"strict", 1}),
                          [](const auto& way) {
                            std::string name = way.param.first;
                            for (char& c : name) c = std::isalnum(static_cast<unsigned char>(c)) != 0 ? c : '_';
