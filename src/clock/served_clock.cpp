@@ -23,7 +23,7 @@ Answer read_slow(unsigned id, timespec& out) noexcept {
   Nanos time;
   const bool relaxed = (g_clock.timeline.how() & kRelaxed) != 0;
   const Answer answer = g_clock.timeline.resync(id, source, time, relaxed && id < kClockIds ? &ServedClock::t_floors_[id] : nullptr);
-  g_clock.stay_awake();
+  if (id < kClockIds) g_clock.stay_awake(id);
   out.tv_sec = time.raw() / kNanosPerSecond;
   out.tv_nsec = time.raw() % kNanosPerSecond;
   return answer;

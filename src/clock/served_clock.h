@@ -24,12 +24,14 @@ struct KernelSource {
 
 // In the hot path's word besides Timeline::how(): set by the first wake(). A forked child finds it cleared.
 inline constexpr std::uint8_t kAwake = 8;
+// This clock is not served: its calls are for the real one, and there is no need to read the counter.
+inline constexpr std::uint8_t kPass = 16;
 
-// What each call looks at first. Alone in its page, which the kernel clears in a forked child (also of a raw clone): so a child notices
-// at its first call, for nothing.
+// What each call looks at first, by clock. Alone in its page, which the kernel clears in a forked child (also of a raw clone): so a
+// child notices at its first call, for nothing.
 // An object of its own, not a member of ServedClock: so no register holds that one's address while the call is counted.
 struct alignas(4096) FirstLook {
-  std::atomic<std::uint8_t> how{};
+  std::atomic<std::uint8_t> how[kClockIds]{};
 };
 CLOCKSHIM_HIDDEN extern constinit FirstLook g_first_look;
 
@@ -40,15 +42,21 @@ struct ServedClock {
 
   // What the slow side has decided, for the hot path to see. A thread that still goes by the word of before is no worse off than one
   // that was preempted after it had read it: the segments that it might use are closed.
-  void wake() noexcept { g_first_look.how.store(static_cast<std::uint8_t>(timeline.how() | kAwake), std::memory_order_release); }
-  void stay_awake() noexcept {
-    const std::uint8_t now = g_first_look.how.load(std::memory_order_relaxed);
-    if ((now & kAwake) != 0 && now != (timeline.how() | kAwake)) wake();
+  void wake() noexcept {
+    for (unsigned id = 0; id < kClockIds; ++id) g_first_look.how[id].store(awake(id), std::memory_order_release);
+  }
+  // Called by whoever comes from the slow side of clock `id`.
+  void stay_awake(unsigned id) noexcept {
+    const std::uint8_t now = g_first_look.how[id].load(std::memory_order_relaxed);
+    if ((now & kAwake) != 0 && now != awake(id)) wake();
+  }
+  [[nodiscard]] std::uint8_t awake(unsigned id) const noexcept {
+    return static_cast<std::uint8_t>(timeline.how() | kAwake | (timeline.serves(id) ? 0 : kPass));
   }
 
-  // Where counters disagree: the time from this CPU's chain, never below the floor.
+  // Where counters disagree: the time of clock `id` (< kClockIds) from this CPU's chain, never below the floor.
   CLOCKSHIM_INLINE bool read_here(unsigned id, std::uint8_t how, timespec& out) noexcept {
-    if (id >= kClockIds || (how & (kPerCpu | kSettling)) != kPerCpu) return false;
+    if ((how & (kPerCpu | kSettling)) != kPerCpu) return false;
     if ((how & kRelaxed) != 0) {
       Floor& mine = t_floors_[id].value;
       const std::int64_t seen = mine.load(std::memory_order_relaxed);

@@ -97,6 +97,8 @@ class Timeline {
   }
 
   [[nodiscard]] CLOCKSHIM_INLINE std::uint8_t how() const noexcept { return how_.load(std::memory_order_acquire); }
+  // Whether resync() may answer for clock `id` (< kClockIds).
+  [[nodiscard]] bool serves(unsigned id) const noexcept { return (serving_.load(std::memory_order_acquire) >> id & 1U) != 0; }
 
   // HOT. The time of clock `id` (< kClockIds) at counter value `now`, or false: ask resync().
   // The one gate catches: nothing published yet, expired, due for a check, counter behind the segment's start (unsigned

@@ -141,7 +141,7 @@ auto Timeline<Source>::turn(const Call& call, Source& source, Nanos& out) noexce
 
 template <TimeSource Source>
 Answer Timeline<Source>::resync(unsigned id, Source& source, Nanos& out, OwnFloor* own_floor) noexcept {
-  if (id >= kClockIds || (serving_.load(std::memory_order_acquire) >> id & 1U) == 0) return Answer::none;
+  if (id >= kClockIds || !serves(id)) return Answer::none;
   Floor& floor = own_floor != nullptr ? own_floor->value : floors_[id].value;
   const std::atomic<std::int64_t>& unreachable = unreachable_best_[id];
   for (int attempt = 0; attempt < policy::kAttempts; ++attempt) {

@@ -43,11 +43,16 @@ SiteKey key_of(void* return_address, unsigned clock, Function function) {
   return SiteKey{reinterpret_cast<std::uintptr_t>(return_address), clock, function};
 }
 
+// A call behind one wrapper, or one whose place in the table another has taken.
+CLOCKSHIM_INLINE bool counted_near(SiteKey site, void* stack, void* frame) noexcept {
+  return SiteTable::count_behind(site, frame_of(site, stack, frame)) || SiteTable::count_beside(site);
+}
+
 // A call whose site this thread has not counted yet, or that came through several wrappers.
 CLOCKSHIM_INLINE void count_elsewhere(SiteKey site, void* stack, void* frame) noexcept {
   if (g_uncounted) return;
   const Frame caller = frame_of(site, stack, frame);
-  if (SiteTable::ready() && (SiteTable::count_beside(site) || SiteTable::count_chain(site, caller))) return;
+  if (SiteTable::ready() && SiteTable::count_chain(site, caller)) return;
   g_sites.count_elsewhere(site, caller);
 }
 
@@ -90,10 +95,8 @@ CLOCKSHIM_SLOW int timespec_get_slow(timespec* ts, int base) noexcept {
 
 // The second half of each function: the call is counted, the counter is read.
 CLOCKSHIM_INLINE int finish_clock_gettime(clockid_t id, timespec* tp, Ticks ticks) noexcept {
-  const auto clock = static_cast<unsigned>(id);
   timespec now;
-  if (CLOCKSHIM_UNLIKELY(clock >= kClockIds || tp == nullptr || !g_clock.timeline.read(clock, ticks, now)))
-    return clock_gettime_slow(id, tp);
+  if (CLOCKSHIM_UNLIKELY(tp == nullptr || !g_clock.timeline.read(clock_index(id), ticks, now))) return clock_gettime_slow(id, tp);
   *tp = now;
   return 0;
 }
@@ -122,7 +125,7 @@ CLOCKSHIM_NOINLINE int clock_gettime_elsewhere(clockid_t id, timespec* tp, Ticks
 }
 
 CLOCKSHIM_NOINLINE int clock_gettime_behind(clockid_t id, timespec* tp, Ticks ticks, SiteKey site, void* stack, void* frame) noexcept {
-  if (!SiteTable::count_behind(site, frame_of(site, stack, frame))) return clock_gettime_elsewhere(id, tp, ticks, site, stack, frame);
+  if (!counted_near(site, stack, frame)) return clock_gettime_elsewhere(id, tp, ticks, site, stack, frame);
   return finish_clock_gettime(id, tp, ticks);
 }
 
@@ -132,7 +135,7 @@ CLOCKSHIM_NOINLINE int gettimeofday_elsewhere(timeval* tv, void* tz, Ticks ticks
 }
 
 CLOCKSHIM_NOINLINE int gettimeofday_behind(timeval* tv, void* tz, Ticks ticks, SiteKey site, void* stack, void* frame) noexcept {
-  if (!SiteTable::count_behind(site, frame_of(site, stack, frame))) return gettimeofday_elsewhere(tv, tz, ticks, site, stack, frame);
+  if (!counted_near(site, stack, frame)) return gettimeofday_elsewhere(tv, tz, ticks, site, stack, frame);
   return finish_gettimeofday(tv, tz, ticks);
 }
 
@@ -142,31 +145,45 @@ CLOCKSHIM_NOINLINE int timespec_get_elsewhere(timespec* ts, int base, Ticks tick
 }
 
 CLOCKSHIM_NOINLINE int timespec_get_behind(timespec* ts, int base, Ticks ticks, SiteKey site, void* stack, void* frame) noexcept {
-  if (!SiteTable::count_behind(site, frame_of(site, stack, frame))) return timespec_get_elsewhere(ts, base, ticks, site, stack, frame);
+  if (!counted_near(site, stack, frame)) return timespec_get_elsewhere(ts, base, ticks, site, stack, frame);
   return finish_timespec_get(ts, base, ticks);
 }
 
 // Before start and in a child that was just forked there is something to do first. False: leave this call alone.
-CLOCKSHIM_INLINE bool awake(std::uint8_t& how) noexcept { return CLOCKSHIM_LIKELY((how & kAwake) != 0) || follow_fork(how); }
+CLOCKSHIM_INLINE bool awake(unsigned clock, std::uint8_t& how) noexcept {
+  if (CLOCKSHIM_LIKELY((how & kAwake) != 0)) return true;
+  const bool ours = follow_fork();
+  how = g_first_look.how[clock].load(std::memory_order_acquire);
+  return ours;
+}
 
-// The same functions where the CPUs' counters disagree, and for a process's first call.
+CLOCKSHIM_INLINE bool passes(unsigned clock, std::uint8_t how) noexcept {
+  if ((how & kPass) == 0) return false;
+  if (!g_uncounted) g_sites.count_real(clock);
+  return true;
+}
+
+// The same functions where the CPUs' counters disagree, where this clock is not served, and for a process's first call.
 CLOCKSHIM_INLINE void count_here(SiteKey site, void* stack, void* frame) noexcept {
-  if (SiteTable::ready() && (CLOCKSHIM_COUNTED(site) || SiteTable::count_behind(site, frame_of(site, stack, frame)))) return;
+  if (SiteTable::ready() && (CLOCKSHIM_COUNTED(site) || counted_near(site, stack, frame))) return;
   count_elsewhere(site, stack, frame);
 }
 
 CLOCKSHIM_NOINLINE int clock_gettime_here(clockid_t id, timespec* tp, std::uint8_t how, void* pc, void* stack, void* frame) noexcept {
-  if (CLOCKSHIM_UNLIKELY(!awake(how))) return real::clock_gettime(id, tp);
-  count_here(key_of(pc, clock_index(id), Function::clock_gettime), stack, frame);
+  const unsigned clock = clock_index(id);
+  if (CLOCKSHIM_UNLIKELY(!awake(clock, how))) return real::clock_gettime(id, tp);
+  count_here(key_of(pc, clock, Function::clock_gettime), stack, frame);
+  if (passes(clock, how)) return real::clock_gettime(id, tp);
   timespec now;
-  if (CLOCKSHIM_UNLIKELY(tp == nullptr || !g_clock.read_here(static_cast<unsigned>(id), how, now))) return clock_gettime_slow(id, tp);
+  if (CLOCKSHIM_UNLIKELY(tp == nullptr || !g_clock.read_here(clock, how, now))) return clock_gettime_slow(id, tp);
   *tp = now;
   return 0;
 }
 
 CLOCKSHIM_NOINLINE int gettimeofday_here(timeval* tv, void* tz, std::uint8_t how, void* pc, void* stack, void* frame) noexcept {
-  if (CLOCKSHIM_UNLIKELY(!awake(how))) return real::gettimeofday(tv, tz);
+  if (CLOCKSHIM_UNLIKELY(!awake(CLOCK_REALTIME, how))) return real::gettimeofday(tv, tz);
   count_here(key_of(pc, CLOCK_REALTIME, Function::gettimeofday), stack, frame);
+  if (passes(CLOCK_REALTIME, how)) return real::gettimeofday(tv, tz);
   timespec now;
   if (CLOCKSHIM_UNLIKELY(tv == nullptr || tz != nullptr || !g_clock.read_here(CLOCK_REALTIME, how, now))) return gettimeofday_slow(tv, tz);
   tv->tv_sec = now.tv_sec;
@@ -175,8 +192,9 @@ CLOCKSHIM_NOINLINE int gettimeofday_here(timeval* tv, void* tz, std::uint8_t how
 }
 
 CLOCKSHIM_NOINLINE int timespec_get_here(timespec* ts, int base, std::uint8_t how, void* pc, void* stack, void* frame) noexcept {
-  if (CLOCKSHIM_UNLIKELY(!awake(how))) return timespec_get_real(ts, base);
+  if (CLOCKSHIM_UNLIKELY(!awake(CLOCK_REALTIME, how))) return timespec_get_real(ts, base);
   count_here(key_of(pc, CLOCK_REALTIME, Function::timespec_get), stack, frame);
+  if (passes(CLOCK_REALTIME, how)) return timespec_get_real(ts, base);
   timespec now;
   if (CLOCKSHIM_UNLIKELY(ts == nullptr || base != TIME_UTC || !g_clock.read_here(CLOCK_REALTIME, how, now)))
     return timespec_get_slow(ts, base);
@@ -185,13 +203,13 @@ CLOCKSHIM_NOINLINE int timespec_get_here(timespec* ts, int base, std::uint8_t ho
 }
 
 // The counter first: what follows runs while it is being read.
-#define CLOCKSHIM_READ_COUNTER_OR(HERE)                                      \
-  const std::uint8_t how = g_first_look.how.load(std::memory_order_acquire); \
-  if (CLOCKSHIM_LIKELY(how == kAwake)) {                                     \
-    Arch::fence();                                                           \
-  } else if (CLOCKSHIM_UNLIKELY(how != (kAwake | kRelaxed))) {               \
-    return HERE;                                                             \
-  }                                                                          \
+#define CLOCKSHIM_READ_COUNTER_OR(HERE, CLOCK)                                      \
+  const std::uint8_t how = g_first_look.how[CLOCK].load(std::memory_order_acquire); \
+  if (CLOCKSHIM_LIKELY(how == kAwake)) {                                            \
+    Arch::fence();                                                                  \
+  } else if (CLOCKSHIM_UNLIKELY(how != (kAwake | kRelaxed))) {                      \
+    return HERE;                                                                    \
+  }                                                                                 \
   const Ticks ticks = Arch::unordered()
 
 }  // namespace
@@ -201,12 +219,8 @@ using namespace clockshim;
 
 CLOCKSHIM_EXPORT int clock_gettime(clockid_t id, timespec* tp) noexcept {
   tp = as_given(tp);
-  CLOCKSHIM_READ_COUNTER_OR(clock_gettime_here(id, tp, how, __builtin_return_address(0), CLOCKSHIM_CALLER()));
-  const auto clock = static_cast<unsigned>(id);
-  if (CLOCKSHIM_UNLIKELY(clock >= kClockIds)) {
-    const SiteKey other = key_of(__builtin_return_address(0), clock_index(id), Function::clock_gettime);
-    return clock_gettime_elsewhere(id, tp, ticks, other, CLOCKSHIM_CALLER());
-  }
+  const unsigned clock = clock_index(id);
+  CLOCKSHIM_READ_COUNTER_OR(clock_gettime_here(id, tp, how, __builtin_return_address(0), CLOCKSHIM_CALLER()), clock);
   const SiteKey site = key_of(__builtin_return_address(0), clock, Function::clock_gettime);
   if (!CLOCKSHIM_COUNTED(site)) return clock_gettime_behind(id, tp, ticks, site, CLOCKSHIM_CALLER());
   return finish_clock_gettime(id, tp, ticks);
@@ -214,7 +228,7 @@ CLOCKSHIM_EXPORT int clock_gettime(clockid_t id, timespec* tp) noexcept {
 
 CLOCKSHIM_EXPORT int gettimeofday(timeval* __restrict tv, void* __restrict tz) noexcept {
   tv = as_given(tv);
-  CLOCKSHIM_READ_COUNTER_OR(gettimeofday_here(tv, tz, how, __builtin_return_address(0), CLOCKSHIM_CALLER()));
+  CLOCKSHIM_READ_COUNTER_OR(gettimeofday_here(tv, tz, how, __builtin_return_address(0), CLOCKSHIM_CALLER()), CLOCK_REALTIME);
   const SiteKey site = key_of(__builtin_return_address(0), CLOCK_REALTIME, Function::gettimeofday);
   if (!CLOCKSHIM_COUNTED(site)) return gettimeofday_behind(tv, tz, ticks, site, CLOCKSHIM_CALLER());
   return finish_gettimeofday(tv, tz, ticks);
@@ -222,7 +236,7 @@ CLOCKSHIM_EXPORT int gettimeofday(timeval* __restrict tv, void* __restrict tz) n
 
 CLOCKSHIM_EXPORT int timespec_get(timespec* ts, int base) noexcept {
   ts = as_given(ts);
-  CLOCKSHIM_READ_COUNTER_OR(timespec_get_here(ts, base, how, __builtin_return_address(0), CLOCKSHIM_CALLER()));
+  CLOCKSHIM_READ_COUNTER_OR(timespec_get_here(ts, base, how, __builtin_return_address(0), CLOCKSHIM_CALLER()), CLOCK_REALTIME);
   const SiteKey site = key_of(__builtin_return_address(0), CLOCK_REALTIME, Function::timespec_get);
   if (!CLOCKSHIM_COUNTED(site)) return timespec_get_behind(ts, base, ticks, site, CLOCKSHIM_CALLER());
   return finish_timespec_get(ts, base, ticks);

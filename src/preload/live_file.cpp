@@ -108,9 +108,9 @@ std::string open_live_file(const ProcessState& state) {
 
 void expect_forks() noexcept { g_expecting.store(true, std::memory_order_release); }
 
-bool region_is_ours() noexcept { return (g_first_look.how.load(std::memory_order_acquire) & kAwake) != 0; }
+bool region_is_ours() noexcept { return (g_first_look.how[CLOCK_REALTIME].load(std::memory_order_acquire) & kAwake) != 0; }
 
-bool follow_fork(std::uint8_t& how) noexcept {
+bool follow_fork() noexcept {
   if (!g_expecting.load(std::memory_order_acquire)) return true;
   if (g_following.exchange(true, std::memory_order_acq_rel)) return false;
   const int saved_errno = errno;
@@ -145,7 +145,6 @@ bool follow_fork(std::uint8_t& how) noexcept {
     g_sites.attach_again();
   }
   g_clock.wake();
-  how = g_first_look.how.load(std::memory_order_relaxed);
   g_following.store(false, std::memory_order_release);
   errno = saved_errno;
   return true;

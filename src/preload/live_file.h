@@ -20,9 +20,9 @@ void expect_forks() noexcept;
 bool region_is_ours() noexcept;
 
 // The first call of a forked child (and each call before start): gives the child a region of its own, with a file of its own if its parent
-// had one, and the word for the hot path at `how`. False: this is a signal handler that came in between; count nothing.
+// had one, and the hot path its words again. False: this is a signal handler that came in between; count nothing.
 // Async-signal-safe.
-bool follow_fork(std::uint8_t& how) noexcept;
+bool follow_fork() noexcept;
 
 // The end in good order. `told`: a report of all of it was written, so the file is removed; else it stays for `clockshim report`.
 void mark_ended() noexcept;
