@@ -33,8 +33,9 @@ CLOCKSHIM_TLS std::uint32_t FullStacks::t_until_due_ = 0;
 
 bool FullStacks::rule_of(std::uintptr_t pc, bool may_learn, FrameRule& out) noexcept {
   constexpr unsigned kProbes = 16;
-  for (unsigned probe = 0; probe < kProbes; ++probe) {
-    Rule& rule = rules_[(home_of(pc, kRuleBits) + probe) % kRules];
+  for (unsigned probe = 0; probe < 2 * kProbes; ++probe) {
+    const unsigned bits = probe < kProbes ? kFirstRuleBits : kRuleBits;
+    Rule& rule = rules_[(home_of(pc, bits) + probe) % (1U << bits)];
     std::uint64_t there = 0;
     if (!rule.pc.compare_exchange_strong(there, pc, std::memory_order_acq_rel) && there != pc) continue;
     std::uint64_t word = rule.word.load(std::memory_order_acquire);

@@ -45,6 +45,7 @@ class FullStacks {
  private:
   static constexpr unsigned kRuleBits = 12;
   static constexpr unsigned kRules = 1U << kRuleBits;
+  static constexpr unsigned kFirstRuleBits = 8;  // looked through first: a page, so that a process's first stack touches one, not many
   struct Rule {
     std::atomic<std::uint64_t> pc;
     std::atomic<std::uint64_t> word;  // FrameRule::packed(); 0: not learned yet; kNone: there is none

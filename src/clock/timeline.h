@@ -52,6 +52,13 @@ struct alignas(64) Chain {
   std::atomic<std::uint32_t> too_wide{};        // samples in a row that were too wide for the tolerance
 };
 
+// What a thread notes of its slots. Its alone, but for signal handlers and raw clones.
+struct alignas(64) OwnSlots {
+  std::atomic<bool> claimed[kSlotsPerThread]{};
+  std::uint16_t chain[kSlotsPerThread]{};  // which one the slot served last: domain * kClockIds + id
+  std::uint64_t uses[kSlotsPerThread]{};
+};
+
 // How the hot path reads the time. Together in one word, because it decides the first branch.
 inline constexpr std::uint8_t kRelaxed = 1;   // CLOCKSHIM_ORDER=relaxed
 inline constexpr std::uint8_t kPerCpu = 2;    // the counters are not known to agree
@@ -181,8 +188,8 @@ class Timeline {
   [[nodiscard]] bool steps(unsigned id) const noexcept { return id == CLOCK_REALTIME || id == CLOCK_TAI; }
 
   Publish publish(const Call& call, Source& source, PublishedWord& expected_head, const Record& record) noexcept;
-  [[nodiscard]] bool named(unsigned index, PublishedWord word) const noexcept;
-  void retire(unsigned index) noexcept;
+  [[nodiscard]] bool named(unsigned chain, PublishedWord word) const noexcept;
+  void retire(unsigned thread, unsigned index) noexcept;
   bool close(PublishedWord word, Closed why) noexcept;
   void close_chain(unsigned domain, unsigned id, Closed why) noexcept;
   void close_stepping(Nanos wall) noexcept;
@@ -242,9 +249,7 @@ class Timeline {
   std::atomic<bool> domain_used_[kDomains]{};
   Witness witness_{};
   Chain chains_[kDomains][kClockIds]{};
-  std::atomic<bool> claimed_[kMaxThreads * kSlotsPerThread]{};
-  std::uint16_t slot_chain_[kMaxThreads * kSlotsPerThread]{};  // which chain a slot served last; written by its owner only
-  std::uint64_t slot_uses_[kMaxThreads * kSlotsPerThread]{};   // the same
+  OwnSlots own_[kMaxThreads]{};
   Slot slots_[kMaxThreads * kSlotsPerThread]{};
 };
 

@@ -6,20 +6,20 @@
 
 namespace clockshim {
 
-// Whether the slot `index`, used under `word`, is still one that somebody may be sent to.
+// Whether a slot that was used for `chain`, under `word`, is still one that somebody may be sent to.
 template <TimeSource Source>
-bool Timeline<Source>::named(unsigned index, PublishedWord word) const noexcept {
-  const unsigned domain = slot_chain_[index] / kClockIds;
-  const unsigned id = slot_chain_[index] % kClockIds;
+bool Timeline<Source>::named(unsigned chain, PublishedWord word) const noexcept {
+  const unsigned domain = chain / kClockIds;
+  const unsigned id = chain % kClockIds;
   return word == chains_[domain][id].head.load(std::memory_order_acquire) || word == current_[domain][id].load(std::memory_order_acquire);
 }
 
 // Takes a CPU's segment out of use to get at its slot: that chain learns its rate anew.
 template <TimeSource Source>
-void Timeline<Source>::retire(unsigned index) noexcept {
-  const unsigned domain = slot_chain_[index] / kClockIds;
-  const unsigned id = slot_chain_[index] % kClockIds;
-  PublishedWord word = slots_[index].version.load(std::memory_order_acquire) & ~kClosedMask;
+void Timeline<Source>::retire(unsigned thread, unsigned index) noexcept {
+  const unsigned domain = own_[thread].chain[index] / kClockIds;
+  const unsigned id = own_[thread].chain[index] % kClockIds;
+  PublishedWord word = slots_[thread * kSlotsPerThread + index].version.load(std::memory_order_acquire) & ~kClosedMask;
   if (word == 0 || domain == kCommon) return;
   PublishedWord expected = word;
   current_[domain][id].compare_exchange_strong(expected, 0, std::memory_order_acq_rel);
@@ -32,25 +32,26 @@ template <TimeSource Source>
 auto Timeline<Source>::publish(const Call& call, Source& source, PublishedWord& expected_head, const Record& record) noexcept -> Publish {
   const unsigned thread = source.thread();
   if (thread == kNoThread) return Publish::no_slot;
-  const unsigned first = thread * kSlotsPerThread;
-  for (unsigned index = first; index < first + kSlotsPerThread; ++index) {
+  OwnSlots& own = own_[thread];
+  for (unsigned index = 0; index < kSlotsPerThread; ++index) {
     // Taken: by the code that this signal handler interrupted, or by a raw clone that shares this thread pointer.
-    if (claimed_[index].exchange(true, std::memory_order_acquire)) continue;
-    Slot& slot = slots_[index];
+    if (own.claimed[index].exchange(true, std::memory_order_acquire)) continue;
+    const unsigned place = thread * kSlotsPerThread + index;
+    Slot& slot = slots_[place];
     const PublishedWord used_as = slot.version.load(std::memory_order_relaxed) & ~kClosedMask;
-    if (used_as != 0 && named(index, used_as)) {
-      if (index + 1 == first + kSlotsPerThread) retire(first + call.now.ticks.raw() % kSlotsPerThread);  // for the next time
-      claimed_[index].store(false, std::memory_order_release);
+    if (used_as != 0 && named(own.chain[index], used_as)) {
+      if (index + 1 == kSlotsPerThread) retire(thread, call.now.ticks.raw() % kSlotsPerThread);  // for the next time
+      own.claimed[index].store(false, std::memory_order_release);
       continue;
     }
-    const PublishedWord word = word_of(++slot_uses_[index], index * kSlotBytes);
+    const PublishedWord word = word_of(++own.uses[index], place * kSlotBytes);
     slot.version.store(kBeingWritten, std::memory_order_release);
-    slot_chain_[index] = static_cast<std::uint16_t>(call.domain * kClockIds + call.id);
+    own.chain[index] = static_cast<std::uint16_t>(call.domain * kClockIds + call.id);
     slot.put(record);
     slot.version.store(word, std::memory_order_release);
     const bool won = chains_[call.domain][call.id].head.compare_exchange_strong(expected_head, word, std::memory_order_acq_rel);
     if (won) expected_head = word;
-    claimed_[index].store(false, std::memory_order_release);
+    own.claimed[index].store(false, std::memory_order_release);
     if (won && !domain_used_[call.domain].load(std::memory_order_relaxed)) domain_used_[call.domain].store(true, std::memory_order_release);
     return won ? Publish::done : Publish::lost;
   }
