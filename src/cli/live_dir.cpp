@@ -13,6 +13,7 @@
 #include <regex>
 
 #include "cli/live_process.h"
+#include "report/live_sections.h"
 #include "report/read_live.h"
 
 namespace clockshim::cli {

@@ -12,13 +12,8 @@
 
 namespace clockshim {
 
-// The head of a live file, once it is found to be one whose sections lie within `bytes`; else null, with the reason ("is no
-// live file", "is of layout version 2; this command reads 1", "is cut short"). What stands in the fields is not checked.
-// `bytes` must be aligned as a mapping is (4096).
-const live::Header* live_header(std::span<const std::byte> bytes, std::string& problem);
-
 // `bytes`: a copy or a mapping of a whole file, or a live::Region whose header is filled in. It may be hostile: nothing in
-// it is believed before it is checked. False, with the reason, as above.
+// it is believed before it is checked. False, with the reason, as live_header() says it.
 //
 // Whether the process still runs can't be seen in the file: state is "ended" where the file says so, else "running".
 // `now`: CLOCK_MONOTONIC, where the process is known to run, so that `seconds` reaches to here; else to its last resync.
