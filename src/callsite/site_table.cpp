@@ -8,6 +8,7 @@
 #include "live/modules.h"
 #include "live/region.h"
 #include "os/module.h"
+#include "os/thread_id.h"
 #include "os/thread_index.h"
 
 namespace clockshim {
@@ -33,6 +34,11 @@ bool leads_up(const FrameRule& rule, const Frame& frame) noexcept {
   if (CLOCKSHIM_LIKELY(rule.leads_near(frame))) return true;
   const std::uintptr_t cfa = rule.cfa(frame);
   return cfa > frame.stack && cfa <= stack_limit(frame.stack);
+}
+
+// Says whose the table is. A thread may come here twice: in a signal handler over itself, or in the destructors behind its end.
+void sign(ThreadTable& table, std::uint32_t tid) noexcept {
+  if (table.tid.exchange(tid, std::memory_order_relaxed) != tid) table.threads.fetch_add(1, std::memory_order_relaxed);
 }
 
 // Held while libunwind is asked. Not waited for: who finds it taken (a signal handler over the learner, another thread)
@@ -61,6 +67,7 @@ CLOCKSHIM_TLS ThreadTable* SiteTable::t_table_ = &g_no_table;
 CLOCKSHIM_TLS ChainMemos* SiteTable::t_memos_ = nullptr;
 CLOCKSHIM_TLS ThreadTable* SiteTable::t_mine_ = nullptr;
 CLOCKSHIM_TLS bool SiteTable::t_no_table_ = false;
+CLOCKSHIM_TLS std::uint32_t SiteTable::t_forked_as_ = 0;
 
 constinit SiteTable g_sites{live::g_region};
 
@@ -76,6 +83,7 @@ ThreadTable* SiteTable::attach() noexcept {
         t_memos_ = &g_memos[&table - region_.threads];
         t_table_ = &table;
       }
+      sign(table, t_forked_as_ != 0 ? t_forked_as_ : this_thread_id());
       return t_mine_ = &table;
     }
   }
@@ -92,11 +100,19 @@ void SiteTable::detach() noexcept {
   if (table != nullptr) table->owner.store(0, std::memory_order_release);
 }
 
-void SiteTable::attach_again() noexcept {
+void SiteTable::attach_again(std::uint32_t tid) noexcept {
+  t_forked_as_ = tid;
+  t_no_table_ = false;
   if (t_mine_ == nullptr) return;
   t_mine_ = &region_.threads[0];
   t_mine_->owner.store(Arch::thread_pointer(), std::memory_order_relaxed);
+  sign(*t_mine_, tid);
   if (t_table_ != &g_no_table) t_table_ = t_mine_;
+  if (t_memos_ != nullptr) t_memos_ = &g_memos[0];  // those of its table before point to what another thread of the child will have
+}
+
+void SiteTable::sign_again() noexcept {
+  if (t_mine_ != nullptr) sign(*t_mine_, this_thread_id());
 }
 
 void SiteTable::count_elsewhere(SiteKey key, const Frame& caller) noexcept {

@@ -74,10 +74,14 @@ class SiteTable {
   // The calling thread ends: its table, with what it counted, goes to the next thread that needs one.
   static void detach() noexcept;
 
-  // In a forked child, after its region was replaced: the only thread has the first table, as in any process.
-  void attach_again() noexcept;
+  // In a forked child, after its region was replaced: the only thread has the first table, as in any process. `tid`: its number, which
+  // the C library knows only if it made the child itself.
+  void attach_again(std::uint32_t tid) noexcept;
   // In one whose region could not be: what the hot path would count in is its parent's.
   static void count_nowhere() noexcept;
+
+  // The calling thread may have asked before its number could be known: its table is told now. At start.
+  static void sign_again() noexcept;
 
   // After dlclose(): sites in modules that are gone keep their counts under keys that no call has any more, so that what is
   // loaded in the same place is counted under its own name.
@@ -105,6 +109,7 @@ class SiteTable {
   static CLOCKSHIM_TLS ChainMemos* t_memos_;         // likewise; null there
   static CLOCKSHIM_TLS live::ThreadTable* t_mine_;
   static CLOCKSHIM_TLS bool t_no_table_;
+  static CLOCKSHIM_TLS std::uint32_t t_forked_as_;  // its number, in a forked child; else 0
 
   live::Region& region_;
   std::atomic<bool> learning_{};

@@ -139,10 +139,12 @@ struct alignas(64) ThreadTable {
     std::uint64_t key;
     std::uint64_t count;  // or, where the key has SiteKey::kRule, a packed FrameRule
   };
-  Entry entries[kThreadSites];       // first: it saves the hot path two instructions
-  std::atomic<std::uint64_t> owner;  // the thread's pointer (%fs:0); 0: free
-  std::uint64_t used;                // entries
-  std::uint64_t real[kClockIds];     // calls that the real function answered
+  Entry entries[kThreadSites];         // first: it saves the hot path two instructions
+  std::atomic<std::uint64_t> owner;    // the thread's pointer (%fs:0); 0: free
+  std::uint64_t used;                  // entries
+  std::uint64_t real[kClockIds];       // calls that the real function answered
+  std::atomic<std::uint32_t> tid;      // the kernel's number of the thread that has the table, or had it last; 0: not known
+  std::atomic<std::uint32_t> threads;  // how many have had it, one after the other, as far as their numbers are known
 
   // By bytes from the first.
   Entry& at(std::size_t place) noexcept { return *reinterpret_cast<Entry*>(reinterpret_cast<char*>(entries) + place); }

@@ -26,6 +26,7 @@
 #include "os/clocksource.h"
 #include "os/log.h"
 #include "os/real_clock.h"
+#include "os/thread_id.h"
 #include "preload/exit_report.h"
 #include "preload/live_file.h"
 #include "preload/state.h"
@@ -171,6 +172,8 @@ void start(ProcessState& state) {
     state.notes.push_back(problem);
     say(LogLevel::warn, settings.log, state.program + ": " + problem + "; counts are told at exit only");
   }
+  find_thread_ids();
+  SiteTable::sign_again();
   if (passed.empty()) {
     g_clock.timeline.start(timeline, live::g_region.clock);
     if (!g_uncounted) release_at_thread_end(&SiteTable::detach);

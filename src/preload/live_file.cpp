@@ -142,7 +142,7 @@ bool follow_fork() noexcept {
   if (g_uncounted) {
     SiteTable::count_nowhere();
   } else {
-    g_sites.attach_again();
+    g_sites.attach_again(g_own.header.pid);
   }
   g_clock.wake();
   g_following.store(false, std::memory_order_release);

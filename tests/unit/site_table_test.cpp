@@ -3,12 +3,17 @@
 
 #include <gtest/gtest.h>
 
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <latch>
 #include <map>
 #include <memory>
 #include <thread>
 #include <vector>
 
 #include "live/region.h"
+#include "os/thread_id.h"
 #include "os/thread_index.h"
 
 namespace clockshim {
@@ -108,6 +113,74 @@ TEST(SiteTable, ThreadsComeAndGoAndNothingIsLost) {
     for (auto& t : threads) t.join();
   }
   EXPECT_EQ(counts().at(key(0x333000).raw()), 200U * 4 * 50);
+}
+
+std::uint32_t kernel_id() { return static_cast<std::uint32_t>(syscall(SYS_gettid)); }
+
+// The table of the thread that has this number, or had it last.
+const live::ThreadTable* table_of(std::uint32_t tid) {
+  for (const auto& table : live::g_region.threads) {
+    if (table.tid.load() == tid) return &table;
+  }
+  return nullptr;
+}
+
+TEST(ThreadId, IsTheKernelsInEachThread) {
+  find_thread_ids();
+  EXPECT_EQ(this_thread_id(), kernel_id());
+  std::thread([] { EXPECT_EQ(this_thread_id(), kernel_id()); }).join();
+}
+
+TEST(SiteTable, ATableSaysWhoseItIs) {
+  find_thread_ids();
+  std::latch all_there(3);
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 3; ++t) {
+    threads.emplace_back([&all_there] {
+      call(key(0x444000), 0x444000);
+      all_there.arrive_and_wait();  // so that none has the table of another
+      const live::ThreadTable* const mine = table_of(kernel_id());
+      ASSERT_NE(mine, nullptr);
+      EXPECT_EQ(mine->owner.load(), Arch::thread_pointer());
+    });
+  }
+  for (auto& thread : threads) thread.join();
+}
+
+TEST(SiteTable, ATableThatGoesFromThreadToThreadCountsThemAndNoneTwice) {
+  find_thread_ids();
+  const live::ThreadTable* table = nullptr;
+  std::uint32_t before = 0;
+  for (std::uint32_t turn = 0; turn < 10; ++turn) {
+    std::thread([&] {
+      call(key(0x555000), 0x555000);
+      SiteTable::detach();
+      call(key(0x555000), 0x555000);  // as a destructor behind the thread's end does
+      const live::ThreadTable* const mine = table_of(kernel_id());
+      ASSERT_NE(mine, nullptr);
+      if (turn == 0) {
+        table = mine;
+        before = mine->threads.load();
+      }
+      ASSERT_EQ(mine, table) << "the first one that is free";
+      EXPECT_EQ(mine->threads.load(), before + turn);
+      SiteTable::detach();
+    }).join();
+  }
+}
+
+TEST(SiteTable, AThreadThatAskedBeforeNumbersWereKnownSignsLater) {
+  find_thread_ids();
+  call(key(0x666000), 0x666000);
+  live::ThreadTable* mine = nullptr;
+  for (auto& table : live::g_region.threads) mine = table.owner.load() == Arch::thread_pointer() ? &table : mine;
+  ASSERT_NE(mine, nullptr);
+  mine->tid = 0;
+  mine->threads = 0;
+  SiteTable::sign_again();
+  SiteTable::sign_again();
+  EXPECT_EQ(mine->tid.load(), kernel_id());
+  EXPECT_EQ(mine->threads.load(), 1U);
 }
 
 TEST(ThreadRegistry, GivesEachPointerOneNumberUntilItIsFull) {

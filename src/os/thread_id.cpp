@@ -1,0 +1,40 @@
+#include "os/thread_id.h"
+
+#include <dlfcn.h>
+#include <pthread.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <atomic>
+
+#include "arch/counter.h"
+
+namespace clockshim {
+namespace {
+
+constinit std::atomic<std::uint32_t> g_place{0};  // behind the thread pointer; 0: not known
+
+std::uint32_t id_at(std::uint32_t place) {
+  return __atomic_load_n(reinterpret_cast<const std::uint32_t*>(Arch::thread_pointer() + place), __ATOMIC_RELAXED);
+}
+
+}  // namespace
+
+void find_thread_ids() noexcept {
+  struct Field {
+    std::uint32_t bits, count, offset;
+  };
+  const auto* field = static_cast<const Field*>(dlsym(RTLD_DEFAULT, "_thread_db_pthread_tid"));
+  const auto* size = static_cast<const std::uint32_t*>(dlsym(RTLD_DEFAULT, "_thread_db_sizeof_pthread"));  // of the control block
+  if (field == nullptr || size == nullptr || *size < 4 || field->bits != 32 || field->count != 1) return;
+  if (field->offset % 4 != 0 || field->offset > *size - 4) return;
+  if (id_at(field->offset) == static_cast<std::uint32_t>(syscall(SYS_gettid))) g_place.store(field->offset, std::memory_order_relaxed);
+}
+
+// A thread with a control block that somebody made by hand may have nothing there.
+std::uint32_t this_thread_id() noexcept {
+  const std::uint32_t place = g_place.load(std::memory_order_relaxed);
+  return place == 0 || pthread_self() != Arch::thread_pointer() ? 0 : id_at(place);
+}
+
+}  // namespace clockshim
