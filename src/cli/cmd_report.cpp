@@ -71,7 +71,7 @@ int report(const ReportOptions& options) {
   }
   if (options.merge || format->merges) reports = {merge(reports)};
   for (Report& each : reports) each.advice = advise(each);
-  const std::string text = format->render(reports, StackOptions{options.exact});
+  const std::string text = format->render(reports, StackOptions{options.exact, options.threads});
   const int error = options.output.empty() ? write_all(STDOUT_FILENO, text) : write_file(options.output, text);
   if (error == 0) return kFine;
   if (options.output.empty()) return error == EPIPE ? kFine : refuse(std::string("standard output: ") + std::strerror(error));

@@ -13,6 +13,7 @@ struct ReportOptions {
   bool apart = false;
   bool exact = false;                // nothing sampled, and no frames as first seen
   bool children = false;             // of the processes, too
+  bool threads = false;              // each thread apart
   std::vector<std::string> targets;  // process ids and files
 };
 

@@ -140,9 +140,15 @@ std::optional<LiveFile> LiveFile::open(const std::string& path, std::string& pro
   out.size_ = static_cast<std::size_t>(length);
   const live::Header* header = live_header(out.bytes(), problem);
   if (header == nullptr) return std::nullopt;
-  const Maker maker{base_name(path), out.device_, out.inode_, header->pid, header->pid_namespace, header->start_ticks};
-  out.life_ = life_of(maker, out.pid_);
+  out.life_ = life_of(out.maker(), out.pid_);
   return out;
+}
+
+Maker LiveFile::maker() const { return {base_name(path_), device_, inode_, header().pid, header().pid_namespace, header().start_ticks}; }
+
+Life LiveFile::life_now() const {
+  long pid = 0;
+  return life_of(maker(), pid);
 }
 
 Report LiveFile::report() const {
@@ -154,6 +160,7 @@ Report LiveFile::report() const {
   if (report.state == "running" && life_ == Life::gone) report.state = "lost";
   if (report.state == "running" && life_ == Life::unknown) report.state = "unknown";
   report.pid = pid_;
+  for (ReportThread& thread : report.threads) thread.pid = pid_;
   return report;
 }
 

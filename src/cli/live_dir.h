@@ -34,6 +34,8 @@ std::vector<std::string> live_files_of(long pid, const std::string& dir);
 
 enum class Life { running, gone, unknown };  // unknown: another pid namespace's that we can't see, or another user's
 
+struct Maker;  // cli/live_process.h
+
 // A copy of a file, at one moment.
 class LiveFile {
  public:
@@ -51,6 +53,9 @@ class LiveFile {
   [[nodiscard]] Life life() const { return life_; }  // as it was when the file had been read
   [[nodiscard]] long pid() const { return pid_; }    // as we number processes, where it runs; else as it did itself
 
+  // Whether the process runs by now, and still has the file.
+  [[nodiscard]] Life life_now() const;
+
   // With `state` and `seconds` right: "lost" where the process is gone and the file does not say that it ended.
   [[nodiscard]] Report report() const;
 
@@ -58,6 +63,8 @@ class LiveFile {
   struct Free {
     void operator()(std::byte* p) const { ::operator delete[](p, std::align_val_t{alignof(live::Header)}); }
   };
+  [[nodiscard]] Maker maker() const;
+
   std::string path_;
   std::unique_ptr<std::byte[], Free> content_;
   std::size_t size_ = 0;

@@ -19,7 +19,8 @@ namespace {
 
 constexpr std::uint64_t kInitialNamespace = 0xEFFFFFFC;  // PROC_PID_INIT_INO: from there, all processes are seen
 
-std::string proc(long pid, const char* file) { return "/proc/" + std::to_string(pid) + "/" + file; }
+std::string proc(long pid) { return "/proc/" + std::to_string(pid); }
+std::string task(long pid, long tid) { return proc(pid) + "/task/" + std::to_string(tid); }
 
 // 0 and `out`, or the errno. Files of /proc have no size.
 int read_proc(const std::string& path, std::string& out) {
@@ -46,10 +47,10 @@ bool names_file(const std::string& line, const Maker& maker) {
   return mapped.size() > maker.name.size() && mapped.ends_with(maker.name) && mapped[mapped.size() - maker.name.size() - 1] == '/';
 }
 
-// Its number in the innermost pid namespace that it is in; 0: unknown.
-std::uint32_t inner_pid(long pid) {
+// The number, in the innermost pid namespace that it is in, of the process or thread whose folder that is; 0: unknown.
+std::uint32_t inner_number(const std::string& folder) {
   std::string status;
-  if (read_proc(proc(pid, "status"), status) != 0) return 0;
+  if (read_proc(folder + "/status", status) != 0) return 0;
   const std::size_t start = status.find("\nNSpid:");
   if (start == std::string::npos) return 0;
   std::istringstream numbers(status.substr(start + 7, status.find('\n', start + 1) - start - 7));
@@ -65,7 +66,7 @@ long search_namespaces(const Maker& maker) {
   if (all == nullptr) return 0;
   while (const dirent* entry = readdir(all)) {
     const long pid = std::strtol(entry->d_name, nullptr, 10);
-    if (pid > 0 && maps_file(pid, maker) == Life::running && inner_pid(pid) == maker.pid) {
+    if (pid > 0 && maps_file(pid, maker) == Life::running && inner_number(proc(pid)) == maker.pid) {
       found = pid;
       break;
     }
@@ -75,6 +76,25 @@ long search_namespaces(const Maker& maker) {
 }
 
 }  // namespace
+
+std::vector<Task> tasks_of(long pid, bool own_namespace) {
+  std::vector<Task> out;
+  DIR* all = opendir((proc(pid) + "/task").c_str());
+  if (all == nullptr) return out;
+  while (const dirent* entry = readdir(all)) {
+    const long tid = std::strtol(entry->d_name, nullptr, 10);
+    if (tid > 0) out.push_back({own_namespace ? static_cast<std::uint32_t>(tid) : inner_number(task(pid, tid)), tid});
+  }
+  closedir(all);
+  return out;
+}
+
+std::string task_name(long pid, long tid) {
+  std::string name;
+  if (read_proc(task(pid, tid) + "/comm", name) != 0) return "";
+  if (name.ends_with('\n')) name.pop_back();
+  return name;
+}
 
 std::uint64_t own_pid_namespace() {
   struct stat info;
@@ -96,7 +116,7 @@ std::uint64_t start_ticks_in(const std::string& stat) {
 
 Life maps_file(long pid, const Maker& maker) {
   std::string maps;
-  const int error = read_proc(proc(pid, "maps"), maps);
+  const int error = read_proc(proc(pid) + "/maps", maps);
   std::istringstream lines(maps);
   for (std::string line; std::getline(lines, line);) {
     if (names_file(line, maker)) return Life::running;
@@ -118,7 +138,7 @@ Life life_of(const Maker& maker, long& pid) {
   if (life != Life::unknown) return life;
   // A process in another time namespace sees another start than we do: a start that differs proves nothing.
   std::string stat;
-  const int error = read_proc(proc(pid, "stat"), stat);
+  const int error = read_proc(proc(pid) + "/stat", stat);
   if (error == ENOENT || error == ESRCH) return kill(static_cast<pid_t>(pid), 0) != 0 && errno == ESRCH ? Life::gone : Life::unknown;
   return error == 0 && start_ticks_in(stat) == maker.start_ticks ? Life::running : Life::unknown;
 }

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "cli/live_dir.h"
 
@@ -26,6 +27,16 @@ Life life_of(const Maker& maker, long& pid);
 
 // Whether this process has the file mapped. Unknown: that may not be read.
 Life maps_file(long pid, const Maker& maker);
+
+// The threads of a process: their numbers as it sees them itself, and as we do. Where it is in a pid namespace of its own they differ.
+struct Task {
+  std::uint32_t inner = 0;
+  long tid = 0;
+};
+std::vector<Task> tasks_of(long pid, bool own_namespace);
+
+// A thread's name, as it or its maker has set it (prctl(2), PR_SET_NAME). "": there is no such thread.
+std::string task_name(long pid, long tid);
 
 // /proc/PID/stat, field 22; 0: there is no such process, or it can't be read.
 std::uint64_t start_ticks_in(const std::string& stat);

@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "cli/live_dir.h"
+#include "cli/thread_names.h"
 #include "live/layout.h"
 #include "report/read_json.h"
 
@@ -40,6 +41,7 @@ bool load_live(const std::string& path, Symbolizer& symbolizer, Report& out, std
   const auto file = LiveFile::open(path, problem);
   if (!file) return false;
   out = file->report();
+  name_threads(*file, out);
   symbolizer.name(out, owner_of(path));
   return true;
 }

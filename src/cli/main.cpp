@@ -27,7 +27,7 @@ using clockshim::cli::RunOption;
 constexpr const char* kRunUsage = "clockshim run [OPTION...] -- COMMAND [ARG...]";
 constexpr const char* kDoctorUsage = "clockshim doctor [--quick] [--json] [COMMAND or PID]";
 constexpr const char* kBenchUsage = "clockshim bench [--quick] [--json] [--plot FILE]";
-constexpr const char* kReportUsage = "clockshim report [--format F] [--output FILE] [--merge or --apart] PID or FILE...";
+constexpr const char* kReportUsage = "clockshim report [--format F] [--output FILE] [--merge or --apart] [--threads] PID or FILE...";
 
 int refuse(std::string line) {
   std::replace(line.begin(), line.end(), '\n', ' ');
@@ -127,6 +127,7 @@ struct Report {
     CLI::Option* merge = command->add_flag("--merge", options.merge, "several reports as one, callers summed");
     command->add_flag("--apart", options.apart, "several reports one after the other (default where the format has room)")->excludes(merge);
     command->add_flag("--children", options.children, "also the processes that PID forked, or that the same clockshim run started");
+    command->add_flag("--threads", options.threads, "each thread of a process apart, with its callers (json has them anyway)");
     command->add_flag("--exact", options.exact, "without sampled stacks, and without callers that are only as first seen");
     command->add_option("targets", options.targets, "processes and files")->type_name("PID|FILE");
   }

@@ -1,10 +1,12 @@
 #include "os/thread_id.h"
 
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 
 #include "arch/counter.h"
@@ -35,6 +37,19 @@ void find_thread_ids() noexcept {
 std::uint32_t this_thread_id() noexcept {
   const std::uint32_t place = g_place.load(std::memory_order_relaxed);
   return place == 0 || pthread_self() != Arch::thread_pointer() ? 0 : id_at(place);
+}
+
+std::string name_of_thread(std::uint32_t tid) {
+  char text[32];
+  const ssize_t self = readlink("/proc/self", text, sizeof text);
+  if (self <= 0 || std::string(text, static_cast<std::size_t>(self)) != std::to_string(getpid())) return "";
+  const int file = open(("/proc/self/task/" + std::to_string(tid) + "/comm").c_str(), O_RDONLY | O_CLOEXEC);
+  if (file < 0) return "";
+  const ssize_t length = read(file, text, sizeof text);
+  close(file);
+  std::string name(text, static_cast<std::size_t>(std::max<ssize_t>(0, length)));
+  if (name.ends_with('\n')) name.pop_back();
+  return name;
 }
 
 }  // namespace clockshim

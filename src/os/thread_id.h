@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 namespace clockshim {
 
@@ -13,5 +14,9 @@ void find_thread_ids() noexcept;
 
 // 0: not known. Async-signal-safe. In a raw clone that shares its parent's control block, or has a copy of it, the parent's.
 std::uint32_t this_thread_id() noexcept;
+
+// The name of a thread of this process (prctl(2), PR_SET_NAME); "": there is none of this number, or /proc does not number processes as
+// we are numbered. By system calls: for the exit report.
+std::string name_of_thread(std::uint32_t tid);
 
 }  // namespace clockshim

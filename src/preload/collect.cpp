@@ -3,6 +3,8 @@
 #include <span>
 
 #include "live/region.h"
+#include "os/thread_id.h"
+#include "report/printable.h"
 #include "report/read_live.h"
 #include "report/symbols.h"
 
@@ -31,6 +33,12 @@ void name_callers(Report& report) {
     for (ReportSite& site : *sites) {
       for (ReportFrame& frame : site.frames) name(frame);
     }
+  }
+}
+
+void name_threads(Report& report) {
+  for (ReportThread& thread : report.threads) {
+    if (thread.tid != 0 && !thread.ended) thread.name = printable(name_of_thread(thread.tid));
   }
 }
 

@@ -11,4 +11,7 @@ Report collect_report();
 // Gives them their names, from files: some milliseconds.
 void name_callers(Report& report);
 
+// And threads that still run, from /proc: some microseconds each.
+void name_threads(Report& report);
+
 }  // namespace clockshim

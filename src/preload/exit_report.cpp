@@ -76,6 +76,7 @@ bool tell_report(const ProcessState& state, Report& report, bool filtered) {
     const std::string path = report_path(state);
     const bool json = path.size() >= 5 && path.compare(path.size() - 5, 5, ".json") == 0;
     std::string problem;
+    if (json && !filtered) name_threads(report);
     if (write_report(path, json ? render_json(report) : render_text(report), problem)) return true;
     say(LogLevel::error, settings.log,
         "CLOCKSHIM_REPORT=\"" + settings.report + "\": " + path + " could not be written: " + problem + "; here is the report");

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "report/parts.h"
+
 namespace clockshim {
 namespace {
 
@@ -16,6 +18,11 @@ struct Growing {
     child.node.name = name;
     child.node.module = module;
     child.node.first_seen = first_seen;
+    return child;
+  }
+  Growing& heading(const std::string& name) {
+    Growing& child = caller(name, "", false);
+    child.node.heading = true;
     return child;
   }
   void add(const ReportSite& site, const std::string& at) {
@@ -34,26 +41,36 @@ CallNode grown(Growing& from) {
   return std::move(from.node);
 }
 
+void add(const Part& part, const StackOptions& options, Growing& root) {
+  for (const ReportSite& site : part.sites) {
+    root.add(site, "");
+    Growing* at = &root;
+    if (!part.thread.empty()) {
+      at = &root.heading(part.thread);
+      at->add(site, "");
+    }
+    at = &at->heading(question(site));
+    at->add(site, "");
+    if (site.frames.empty()) {
+      at = &at->caller("unknown", "", false);
+      at->add(site, "");
+    }
+    for (std::size_t i = 0; i < std::min<std::size_t>(drawn_frames(site, options), 128); ++i) {
+      const ReportFrame& frame = site.frames[i];
+      at = &at->caller(function_name(frame), module_name(frame), only_first_seen(site, i));
+      at->add(site, place(frame));
+    }
+  }
+}
+
 }  // namespace
 
 CallNode call_tree(const std::vector<Report>& reports, const StackOptions& options) {
   Growing root;
+  root.node.heading = true;
   root.node.name = reports.size() == 1 ? process_name(reports.front()) : std::to_string(reports.size()) + " reports";
   for (const Report& report : reports) {
-    for (const ReportSite& site : drawn_stacks(report, options)) {
-      root.add(site, "");
-      Growing* at = &root.caller(question(site), "", false);
-      at->add(site, "");
-      if (site.frames.empty()) {
-        at = &at->caller("unknown", "", false);
-        at->add(site, "");
-      }
-      for (std::size_t i = 0; i < std::min<std::size_t>(drawn_frames(site, options), 128); ++i) {
-        const ReportFrame& frame = site.frames[i];
-        at = &at->caller(function_name(frame), module_name(frame), only_first_seen(site, i));
-        at->add(site, place(frame));
-      }
-    }
+    for (const Part& part : drawn_parts(report, options)) add(part, options, root);
   }
   return grown(root);
 }

@@ -54,13 +54,13 @@ class Boxes {
     if (width < kNarrowest) return;
     const double y = row * kRow;
     const auto room = static_cast<std::size_t>(std::max(0.0, (width - kPadding) / kCharacter));
-    const std::string kind = row < 2 ? " q" : node.first_seen ? " o" : "";
+    const std::string kind = node.heading ? " q" : node.first_seen ? " o" : "";
     out_ += fmt::format("<g class=\"f{}\" data-x=\"{:.5f}\" data-w=\"{:.5f}\" data-n=\"{}\"", kind, x / kWidth, width / kWidth,
                         markup(node.name));
     out_ += fmt::format(" style=\"--h:{}\"><title>{}</title>", hue_of(node.module), markup(title_of(node, root_)));
     out_ += fmt::format("<rect x=\"{:.2f}\" y=\"{}\" width=\"{:.2f}\" height=\"{}\" rx=\"2\" fill=\"{}\"/>", x, y,
                         std::max(width - 0.5, 0.1), kRow - 1,
-                        row < 2           ? "#d5dae1"
+                        node.heading      ? "#d5dae1"
                         : node.first_seen ? "#f3e3d3"
                                           : "#f2b880");
     out_ += fmt::format("<text x=\"{:.2f}\" y=\"{}\">{}</text></g>\n", x + kPadding / 2, y + 13,
@@ -86,6 +86,14 @@ std::string flame_boxes(const CallNode& root) {
   Boxes boxes(root);
   boxes.add(root, 0, 0);
   return std::move(boxes).text();
+}
+
+std::string flame_hint(const CallNode& root, const StackOptions& options) {
+  return fmt::format("Below {}what is asked stands who asks, and below that who called them{}. Click to zoom; click the top to go back.",
+                     options.threads ? "each thread stands what it asks; below " : "",
+                     root.sampled    ? "; counts here are sampled"
+                     : options.exact ? ""
+                                     : " (dashed: as first seen)");
 }
 
 const char* const kFlameStyle = R"(

@@ -5,9 +5,9 @@
 namespace clockshim {
 namespace {
 
-std::string table(const Reports& reports, const StackOptions& /*options*/) {
+std::string table(const Reports& reports, const StackOptions& options) {
   std::string out;
-  for (const Report& report : reports) out += (out.empty() ? "" : "\n") + render_text(report);
+  for (const Report& report : reports) out += (out.empty() ? "" : "\n") + (options.threads ? render_threads(report) : render_text(report));
   return out;
 }
 

@@ -56,13 +56,9 @@ inline std::string process_name(const Report& report) {
 inline constexpr const char* kFirstSeen = " [first seen]";
 
 struct StackOptions {
-  bool exact = false;  // leave out what is sampled, and frames that are only as first seen
+  bool exact = false;    // leave out what is sampled, and frames that are only as first seen
+  bool threads = false;  // each thread apart. Sampled stacks, which know no threads, are left out
 };
-
-// What to draw stacks from: the sampled ones if there are any.
-inline const std::vector<ReportSite>& drawn_stacks(const Report& report, const StackOptions& options) {
-  return options.exact || report.stacks.empty() ? report.sites : report.stacks;
-}
 
 // How many of a stack's frames to draw, and whether frame `i` is one that was seen once only. A sampled stack is whole.
 inline std::size_t drawn_frames(const ReportSite& site, const StackOptions& options) {

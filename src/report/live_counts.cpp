@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <tuple>
 
 #include "live/site_key.h"
 
@@ -15,27 +16,33 @@ std::uint64_t word(const std::uint64_t& w) { return __atomic_load_n(&w, __ATOMIC
 
 LiveCounts::LiveCounts(const LiveRecords<live::SharedCounts>& shared, const LiveRecords<live::ThreadTable>& tables) {
   const auto add = [this](std::uint64_t key, std::uint64_t count) {
-    if (key != 0 && (key & SiteKey::kRule) == 0) counts.emplace_back(key, count);
+    if (key != 0 && (key & SiteKey::kRule) == 0) counts.push_back({key, threads.size() - 1, count});
   };
+  threads.emplace_back().shared = true;
   for (unsigned id = 0; id < kClockIds; ++id) real[id] = shared[0].real[id].load(std::memory_order_relaxed);
   for (const auto& entry : shared[0].entries) add(entry.key.load(std::memory_order_acquire), entry.count.load(std::memory_order_relaxed));
   for (std::uint32_t i = 0; i < tables.count(); ++i) {
     const live::ThreadTable& table = tables[i];
     if (word(table.used) == 0) continue;  // so that the pages of a table that nobody has used stay untouched
+    ReportThread& thread = threads.emplace_back();
+    thread.tid = table.tid.load(std::memory_order_relaxed);
+    thread.threads = table.threads.load(std::memory_order_relaxed);
+    thread.ended = table.owner.load(std::memory_order_relaxed) == 0;
     for (unsigned id = 0; id < kClockIds; ++id) real[id] += word(table.real[id]);
     for (const auto& entry : table.entries) add(word(entry.key), word(entry.count));
   }
-  std::sort(counts.begin(), counts.end());
+  std::sort(counts.begin(), counts.end(),
+            [](const Count& a, const Count& b) { return std::tie(a.key, a.thread) < std::tie(b.key, b.thread); });
   std::size_t last = 0;
   for (std::size_t i = 1; i < counts.size(); ++i) {
-    if (counts[i].first == counts[last].first) {
-      counts[last].second += counts[i].second;
+    if (counts[i].key == counts[last].key && counts[i].thread == counts[last].thread) {
+      counts[last].calls += counts[i].calls;
     } else {
       counts[++last] = counts[i];
     }
   }
   counts.resize(counts.empty() ? 0 : last + 1);
-  for (const auto& [key, count] : counts) calls[SiteKey{key}.clock()] += count;
+  for (const Count& count : counts) calls[SiteKey{count.key}.clock()] += count.calls;
 }
 
 }  // namespace clockshim

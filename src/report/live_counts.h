@@ -1,20 +1,26 @@
-// The counts of a live file: of all tables together, by key.
+// The counts of a live file: each table's, by key.
 #pragma once
 
 #include <cstdint>
-#include <utility>
 #include <vector>
 
 #include "base/clock_id.h"
 #include "live/layout.h"
 #include "report/live_sections.h"
+#include "report/report.h"
 
 namespace clockshim {
 
 struct LiveCounts {
   LiveCounts(const LiveRecords<live::SharedCounts>& shared, const LiveRecords<live::ThreadTable>& tables);
 
-  std::vector<std::pair<std::uint64_t, std::uint64_t>> counts;  // key and calls; by key, each once
+  struct Count {
+    std::uint64_t key;
+    std::size_t thread;
+    std::uint64_t calls;
+  };
+  std::vector<Count> counts;          // those of one key side by side; each key and thread once
+  std::vector<ReportThread> threads;  // the shared table is the first
   std::uint64_t calls[kClockIds] = {};
   std::uint64_t real[kClockIds] = {};  // calls that the real function answered
 };

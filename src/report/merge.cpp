@@ -6,6 +6,8 @@
 #include <string>
 #include <tuple>
 
+#include "report/threads.h"
+
 namespace clockshim {
 namespace {
 
@@ -31,18 +33,23 @@ class Sites {
   // `exact`: the frames behind the exact ones don't tell callers apart; those of the busiest are kept.
   explicit Sites(bool exact) : exact_(exact) {}
 
-  void add(const std::vector<ReportSite>& sites, long pid) {
-    for (const ReportSite& site : sites) {
+  // `threads`: how many the reports before have.
+  void add(const std::vector<ReportSite>& sites, long pid, std::size_t threads) {
+    for (ReportSite site : sites) {
+      for (ReportShare& share : site.threads) share.thread += threads;
       const std::size_t frames = exact_ ? site.exact_frames : site.frames.size();
       const auto [found, added] = sums_.try_emplace(key_of(site, frames, pid), Sum{site, site.calls});
       if (added) continue;
       Sum& sum = found->second;
       const std::uint64_t calls = sum.site.calls + site.calls;
+      std::vector<ReportShare> shares = std::move(sum.site.threads);
+      shares.insert(shares.end(), site.threads.begin(), site.threads.end());
       if (site.calls > sum.busiest) {
-        sum.site = site;
         sum.busiest = site.calls;
+        sum.site = std::move(site);
       }
       sum.site.calls = calls;
+      sum.site.threads = std::move(shares);
     }
   }
 
@@ -150,6 +157,7 @@ Report merge(const std::vector<Report>& reports) {
   out.pids.clear();
   out.clocks.clear();
   out.notes.clear();
+  out.threads.clear();
   out.disturbances = out.dropped = 0;
   for (const Report& r : reports) {
     if (r.pids.empty()) {
@@ -169,12 +177,14 @@ Report merge(const std::vector<Report>& reports) {
     for (const std::string& note : r.notes) {
       if (std::find(out.notes.begin(), out.notes.end(), note) == out.notes.end()) out.notes.push_back(note);
     }
-    sites.add(r.sites, r.pid);
-    stacks.add(r.stacks, r.pid);
+    sites.add(r.sites, r.pid, out.threads.size());
+    stacks.add(r.stacks, r.pid, out.threads.size());
+    out.threads.insert(out.threads.end(), r.threads.begin(), r.threads.end());
   }
   out.program = programs(reports);
   out.sites = std::move(sites).all();
   out.stacks = std::move(stacks).all();
+  settle_threads(out);
   add_times(reports, out);
   add_errors(reports, out);
   return out;

@@ -5,6 +5,8 @@
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
+#include "report/threads.h"
+
 namespace clockshim {
 namespace {
 
@@ -88,6 +90,24 @@ ReportSite site_of(const Json& in) {
   return site;
 }
 
+// In front of the sorting of sites: a thread's sites are told by their numbers.
+void read_threads(const Json& in, Report& r) {
+  each_object(in, "threads", [&](const Json& one) {
+    ReportThread& thread = r.threads.emplace_back();
+    thread.tid = whole<std::uint32_t>(one, "tid");
+    thread.name = text(one, "name");
+    thread.pid = whole<long>(one, "pid");
+    thread.threads = whole<std::uint64_t>(one, "threads");
+    thread.ended = flag(one, "ended");
+    thread.shared = flag(one, "shared");
+    each_object(one, "sites", [&](const Json& share) {
+      const auto site = whole<std::size_t>(share, "site");
+      if (site >= r.sites.size()) throw Wrong("site", "the number of one of \"sites\"");
+      r.sites[site].threads.push_back({r.threads.size() - 1, whole<std::uint64_t>(share, "calls")});
+    });
+  });
+}
+
 void read_head(const Json& in, Report& r) {
   r.version = text(in, "clockshim_version");
   r.program = text(in, "program");
@@ -150,6 +170,8 @@ void read_all(const Json& in, Report& r) {
   each_object(in, "advice", [&](const Json& advice) { r.advice.push_back({text(advice, "kind"), text(advice, "text")}); });
   each_object(in, "sites", [&](const Json& site) { r.sites.push_back(site_of(site)); });
   each_object(in, "stacks", [&](const Json& site) { r.stacks.push_back(site_of(site)); });
+  read_threads(in, r);
+  settle_threads(r);
   std::stable_sort(r.sites.begin(), r.sites.end(), [](const ReportSite& a, const ReportSite& b) { return a.calls > b.calls; });
 }
 

@@ -17,6 +17,7 @@
 #include "report/live_counts.h"
 #include "report/live_modules.h"
 #include "report/live_sections.h"
+#include "report/threads.h"
 
 namespace clockshim {
 namespace {
@@ -114,13 +115,21 @@ class Reader {
         records.emplace_back(sites_[i].key.load(std::memory_order_relaxed), i);
     }
     std::sort(records.begin(), records.end());
-    for (const auto& [key, calls] : counts_.counts) {
-      ReportSite site = site_of(SiteKey{key}, calls);
+    for (auto count = counts_.counts.begin(), end = counts_.counts.end(); count != end;) {
+      const std::uint64_t key = count->key;
+      ReportSite site = site_of(SiteKey{key}, 0);
+      for (; count != end && count->key == key; ++count) {
+        site.calls += count->calls;
+        site.threads.push_back({count->thread, count->calls});
+      }
       const auto found = std::lower_bound(records.begin(), records.end(), std::pair{key, 0U});
       if (found != records.end() && found->first == key) add_frames(site, sites_[found->second]);
       out_.sites.push_back(std::move(site));
     }
     sort(out_.sites);
+    out_.threads = std::move(counts_.threads);
+    for (ReportThread& thread : out_.threads) thread.pid = out_.pid;
+    settle_threads(out_);
   }
 
   void add_frames(ReportSite& site, const live::SiteRecord& record) const {

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "report/formats.h"
+#include "report/parts.h"
 
 namespace clockshim {
 namespace {
@@ -42,8 +43,9 @@ class Names {
 
 std::string or_unknown(const std::string& s) { return is_blank(s) ? "???" : one_line(s); }
 
-void add(const Report& report, const StackOptions& options, std::map<Function, Cost>& costs) {
-  for (const ReportSite& site : drawn_stacks(report, options)) {
+// A thread stands where a function would that calls the outermost callers.
+void add(const Part& part, std::map<Function, Cost>& costs) {
+  for (const ReportSite& site : part.sites) {
     Function callee{"???", "???", question(site)};
     costs[callee].self += site.calls;
     std::set<Function> seen{callee};
@@ -54,6 +56,7 @@ void add(const Report& report, const StackOptions& options, std::map<Function, C
       costs[caller].calls[{callee, frame.line}] += site.calls;
       callee = caller;
     }
+    if (!part.thread.empty()) costs[{"???", "???", part.thread}].calls[{callee, 0}] += site.calls;
   }
 }
 
@@ -63,8 +66,8 @@ std::string render_callgrind(const Reports& reports, const StackOptions& options
   std::map<Function, Cost> costs;
   bool sampled = false;
   for (const Report& report : reports) {
-    add(report, options, costs);
-    sampled = sampled || (!options.exact && !report.stacks.empty());
+    for (const Part& part : drawn_parts(report, options)) add(part, costs);
+    sampled = sampled || draws_samples(report, options);
   }
   std::uint64_t sum = 0;
   for (const auto& [function, cost] : costs) sum += cost.self;

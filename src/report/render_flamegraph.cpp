@@ -27,13 +27,8 @@ std::string render_flamegraph(const Reports& reports, const StackOptions& option
   out += fmt::format("<rect class=\"page\" width=\"{}\" height=\"{}\" fill=\"#fff\"/>\n", width, height);
   out +=
       fmt::format("<text class=\"head\" x=\"{}\" y=\"24\">{}: who asks for the time</text>\n", kMargin, markup(shortened(root.name, 60)));
-  out += fmt::format(
-      "<text class=\"hint\" x=\"{}\" y=\"44\">{}{} calls. Below what is asked stands who asks, and below that who called them"
-      "{}. Click to zoom; click the top to go back.</text>\n",
-      kMargin, root.sampled ? "about " : "", grouped(root.calls),
-      root.sampled    ? " (sampled)"
-      : options.exact ? ""
-                      : "; dashed: as first seen");
+  out += fmt::format("<text class=\"hint\" x=\"{}\" y=\"44\">{}{} calls. {}</text>\n", kMargin, root.sampled ? "about " : "",
+                     grouped(root.calls), flame_hint(root, options));
   out += fmt::format("<g transform=\"translate({} {})\">\n{}</g>\n<script><![CDATA[\n{}]]></script>\n</svg>\n", kMargin, kTop,
                      flame_boxes(root), kFlameScript);
   return out;

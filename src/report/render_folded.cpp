@@ -3,6 +3,7 @@
 #include <map>
 
 #include "report/formats.h"
+#include "report/parts.h"
 
 namespace clockshim {
 namespace {
@@ -18,13 +19,16 @@ std::string folded_name(std::string name) {
 std::string render_folded(const Reports& reports, const StackOptions& options) {
   std::map<std::string, std::uint64_t> lines;
   for (const Report& report : reports) {
-    for (const ReportSite& site : drawn_stacks(report, options)) {
-      std::string line = folded_name(process_name(report) + (site.sampled ? " (sampled)" : ""));
-      if (site.frames.empty()) line += ";unknown";
-      for (std::size_t i = drawn_frames(site, options); i-- > 0;) {
-        line += ";" + folded_name(function_name(site.frames[i]) + (only_first_seen(site, i) ? kFirstSeen : ""));
+    for (const Part& part : drawn_parts(report, options)) {
+      for (const ReportSite& site : part.sites) {
+        std::string line = folded_name(process_name(report) + (site.sampled ? " (sampled)" : ""));
+        if (!part.thread.empty()) line += ";" + folded_name(part.thread);
+        if (site.frames.empty()) line += ";unknown";
+        for (std::size_t i = drawn_frames(site, options); i-- > 0;) {
+          line += ";" + folded_name(function_name(site.frames[i]) + (only_first_seen(site, i) ? kFirstSeen : ""));
+        }
+        lines[line + ";" + folded_name(question(site))] += site.calls;
       }
-      lines[line + ";" + folded_name(question(site))] += site.calls;
     }
   }
   std::string out;

@@ -10,6 +10,7 @@
 #include "report/flame.h"
 #include "report/formats.h"
 #include "report/html_page.h"
+#include "report/parts.h"
 
 namespace clockshim {
 namespace {
@@ -117,6 +118,18 @@ std::string caller_table(const Report& r) {
   return out;
 }
 
+std::string thread_table(const Report& r) {
+  if (r.threads.size() < 2) return "";
+  std::string out = "<h2>Threads</h2>\n" + table_head("threads", {"#calls", "#share", "#calls/s", "thread", "clock", "busiest caller"});
+  for (const Part& part : drawn_parts(r, {.threads = true})) {
+    const ReportSite& site = part.sites.front();
+    out += fmt::format("<tr>{}{}{}<td>{}</td><td>{}</td><td class=\"name\">{}</td></tr>\n", number_cell(part.calls),
+                       share_cell(part.calls, r.calls()), rate_cell(part.calls, r.seconds), markup(part.thread), markup(site.clock),
+                       markup(function_name(caller_of(site))));
+  }
+  return out + kTableEnd;
+}
+
 // Bars on a logarithmic scale of time: a bucket is an eighth of an octave.
 std::string histogram(const Report& r) {
   if (r.errors.empty()) return "";
@@ -173,15 +186,9 @@ std::string render_html(const Reports& reports, const StackOptions& options) {
   for (const std::string& note : report.notes) out += "<div class=\"box\">" + markup(note) + "</div>\n";
   for (const ReportAdvice& advice : report.advice) out += "<div class=\"box advice\">" + markup(advice.text) + "</div>\n";
   out += clock_table(report);
-  out += fmt::format(
-      "<h2>Who asks</h2>\n<p class=\"soft\">Below what is asked stands who asks, and below that who called them{}. Click to zoom; click "
-      "the "
-      "top to go back.</p>\n<svg viewBox=\"0 0 {} {}\">\n{}</svg>\n",
-      root.sampled    ? "; counts here are sampled"
-      : options.exact ? ""
-                      : " (dashed: as first seen)",
-      size.width, size.height, flame_boxes(root));
-  out += caller_table(report) + histogram(report);
+  out += fmt::format("<h2>Who asks</h2>\n<p class=\"soft\">{}</p>\n<svg viewBox=\"0 0 {} {}\">\n{}</svg>\n", flame_hint(root, options),
+                     size.width, size.height, flame_boxes(root));
+  out += caller_table(report) + thread_table(report) + histogram(report);
   return out + fmt::format("<script>\n{}{}</script>\n</body>\n</html>\n", kFlameScript, kPageScript);
 }
 

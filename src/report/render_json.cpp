@@ -32,6 +32,27 @@ std::string site_json(const ReportSite& s) {
       json_quoted(s.clock), json_quoted(s.function), s.sampled, s.exact_frames, joined(s.frames, ",\n      ", frame_json));
 }
 
+// Each thread with its sites, by their numbers in "sites".
+std::string threads_json(const Report& r) {
+  std::vector<std::string> shares(r.threads.size());
+  for (std::size_t i = 0; i < r.sites.size(); ++i) {
+    for (const ReportShare& share : r.sites[i].threads) {
+      std::string& all = shares[share.thread];
+      all += fmt::format(R"({}{{"site": {}, "calls": {}}})", all.empty() ? "" : ", ", i, share.calls);
+    }
+  }
+  std::string out;
+  for (std::size_t i = 0; i < r.threads.size(); ++i) {
+    const ReportThread& t = r.threads[i];
+    out += fmt::format(
+        "{}\n    {{\"tid\": {}, \"name\": {}, \"pid\": {}, \"threads\": {}, \"ended\": {}, \"shared\": {}, \"calls\": {}, \"sites\": "
+        "[{}]}}",
+        i == 0 ? "" : ",", t.tid == 0 ? "null" : std::to_string(t.tid), or_null(t.name), t.pid,
+        t.threads == 0 ? "null" : std::to_string(t.threads), t.ended, t.shared, t.calls, shares[i]);
+  }
+  return "[" + out + "]";
+}
+
 }  // namespace
 
 std::string render_json(const Report& r) {
@@ -68,6 +89,7 @@ std::string render_json(const Report& r) {
   raw("advice", fmt::format("[{}]", joined(r.advice, ", ", [](const ReportAdvice& a) {
                               return fmt::format(R"({{"kind": {}, "text": {}}})", json_quoted(a.kind), json_quoted(a.text));
                             })));
+  raw("threads", threads_json(r));
   raw("stacks", fmt::format("[{}]", joined(r.stacks, ",", site_json)));
   return out + fmt::format("  \"sites\": [{}]\n}}\n", joined(r.sites, ",", site_json));
 }

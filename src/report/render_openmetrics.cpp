@@ -1,5 +1,6 @@
 // OpenMetrics text (https://prometheus.io/docs/specs/om/open_metrics_spec/), for a node exporter's textfile collector: counters
-// of each process. The number of series is bounded: callers by function, the busiest of a process; the rest is "other".
+// of each process. The number of series is bounded: callers by function (and thread, where they are asked for apart), the busiest of a
+// process; the rest is "other".
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -8,11 +9,13 @@
 #include <map>
 
 #include "report/formats.h"
+#include "report/parts.h"
 
 namespace clockshim {
 namespace {
 
 constexpr std::size_t kMostCallers = 100;   // of a process
+constexpr std::size_t kMostApart = 1000;    // the same, of all its threads
 constexpr std::size_t kLongestLabel = 160;  // characters; a C++ name can have thousands
 
 using Label = std::pair<const char*, std::string>;
@@ -38,6 +41,7 @@ std::vector<Label> process(const Report& r, std::initializer_list<Label> more = 
 
 // A caller: the same function called from several places is one.
 struct Caller {
+  std::string thread;  // "": all of them
   std::string clock;
   std::string function;
   std::string caller;
@@ -46,22 +50,26 @@ struct Caller {
   auto operator<=>(const Caller&) const = default;
 };
 
-void add_calls(const Report& r, std::string& out) {
+void add_calls(const Report& r, const StackOptions& options, std::string& out) {
   std::map<Caller, std::uint64_t> sums;
-  for (const ReportSite& site : r.sites) {
-    const ReportFrame caller = caller_of(site);
-    // As long as the label will be, so that two that would look the same are one.
-    const auto label = [](const std::string& name) { return shortened(one_line(name), kLongestLabel); };
-    sums[{label(site.clock), label(site.function), label(function_name(caller)), label(module_name(caller)), site.sampled}] += site.calls;
+  for (const Part& part : drawn_parts(r, {.exact = true, .threads = options.threads})) {
+    for (const ReportSite& site : part.sites) {
+      const ReportFrame caller = caller_of(site);
+      // As long as the label will be, so that two that would look the same are one.
+      const auto label = [](const std::string& name) { return shortened(one_line(name), kLongestLabel); };
+      sums[{label(part.id), label(site.clock), label(site.function), label(function_name(caller)), label(module_name(caller)),
+            site.sampled}] += site.calls;
+    }
   }
   std::vector<std::pair<Caller, std::uint64_t>> busiest(sums.begin(), sums.end());
   std::stable_sort(busiest.begin(), busiest.end(), [](const auto& a, const auto& b) { return a.second > b.second; });
   std::map<Caller, std::uint64_t> rest;
-  for (std::size_t i = kMostCallers; i < busiest.size(); ++i) {
+  const std::size_t most = options.threads ? kMostApart : kMostCallers;
+  for (std::size_t i = most; i < busiest.size(); ++i) {
     const Caller& caller = busiest[i].first;
-    rest[{caller.clock, caller.function, "other", "", caller.sampled}] += busiest[i].second;
+    rest[{caller.thread, caller.clock, caller.function, "other", "", caller.sampled}] += busiest[i].second;
   }
-  busiest.resize(std::min(busiest.size(), kMostCallers));
+  busiest.resize(std::min(busiest.size(), most));
   for (const auto& [caller, calls] : rest) {
     const auto same = std::find_if(busiest.begin(), busiest.end(), [&, &one = caller](const auto& other) { return other.first == one; });
     if (same != busiest.end()) {
@@ -71,13 +79,13 @@ void add_calls(const Report& r, std::string& out) {
     }
   }
   for (const auto& [caller, calls] : busiest) {
-    out += fmt::format("clockshim_calls_total{} {}\n",
-                       labels(process(r, {{"clock", caller.clock},
-                                          {"function", caller.function},
-                                          {"caller", caller.caller},
-                                          {"module", caller.module},
-                                          {"sampled", caller.sampled ? "true" : "false"}})),
-                       calls);
+    std::vector<Label> all = process(r, {{"clock", caller.clock},
+                                         {"function", caller.function},
+                                         {"caller", caller.caller},
+                                         {"module", caller.module},
+                                         {"sampled", caller.sampled ? "true" : "false"}});
+    if (!caller.thread.empty()) all.emplace_back("thread", caller.thread);
+    out += fmt::format("clockshim_calls_total{} {}\n", labels(all), calls);
   }
 }
 
@@ -85,11 +93,11 @@ struct Family {
   const char* name;
   const char* type;
   const char* help;
-  void (*add)(const Report& r, std::string& out);
+  void (*add)(const Report& r, std::string& out);  // null: add_calls()
 };
 
 const Family kFamilies[] = {
-    {"clockshim_calls", "counter", "Calls for the time, by caller.", add_calls},
+    {"clockshim_calls", "counter", "Calls for the time, by caller.", nullptr},
     {"clockshim_clock_calls", "counter", "Calls for the time, by clock, and by who answered: the timeline (served) or the kernel (real).",
      [](const Report& r, std::string& out) {
        for (const ReportClock& c : r.clocks) {
@@ -149,14 +157,20 @@ Reports one_a_process(const Reports& reports) {
 
 }  // namespace
 
-std::string render_openmetrics(const Reports& all, const StackOptions& /*options*/) {
+std::string render_openmetrics(const Reports& all, const StackOptions& options) {
   const Reports reports = one_a_process(all);
   std::string out;
   for (const Family& family : kFamilies) {
     out += fmt::format("# TYPE {} {}\n", family.name, family.type);
     if (std::string_view(family.name).ends_with("_seconds")) out += fmt::format("# UNIT {} seconds\n", family.name);
     out += fmt::format("# HELP {} {}\n", family.name, family.help);
-    for (const Report& report : reports) family.add(report, out);
+    for (const Report& report : reports) {
+      if (family.add != nullptr) {
+        family.add(report, out);
+      } else {
+        add_calls(report, options, out);
+      }
+    }
   }
   return out + "# EOF\n";
 }

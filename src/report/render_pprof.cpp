@@ -3,6 +3,7 @@
 
 #include "report/formats.h"
 #include "report/gzip.h"
+#include "report/parts.h"
 #include "report/protobuf.h"
 
 namespace clockshim {
@@ -31,25 +32,7 @@ class Profile {
   }
 
   void add(const Report& report) {
-    for (const ReportSite& site : drawn_stacks(report, options_)) {
-      std::vector<std::uint64_t> stack{location_of({{question(site), "", 0}}, ReportFrame{})};
-      if (site.frames.empty()) stack.push_back(location_of({{"unknown", "", 0}}, ReportFrame{}));
-      Lines lines;
-      for (std::size_t i = 0; i < drawn_frames(site, options_); ++i) {
-        const ReportFrame& frame = site.frames[i];
-        lines.push_back({function_name(frame) + (only_first_seen(site, i) ? kFirstSeen : ""), one_line(frame.file), frame.line});
-        if (frame.inlined) continue;  // shares the location of the function that it was inlined into
-        stack.push_back(location_of(lines, frame));
-        lines.clear();
-      }
-      ProtoMessage sample;
-      sample.packed(1, stack);
-      sample.packed(2, {site.calls});
-      sample.message(3, label("process", process_name(report)));
-      sample.message(3, label("clock", one_line(site.clock)));
-      sample.message(3, label("count", site.sampled ? "sampled" : "exact"));
-      head_.message(2, sample);
-    }
+    for (const Part& part : drawn_parts(report, options_)) add(report, part);
   }
 
   void comment(const std::string& text) { tail_.number(13, string_of(one_line(text))); }
@@ -72,6 +55,29 @@ class Profile {
     auto operator<=>(const Line&) const = default;
   };
   using Lines = std::vector<Line>;
+
+  void add(const Report& report, const Part& part) {
+    for (const ReportSite& site : part.sites) {
+      std::vector<std::uint64_t> stack{location_of({{question(site), "", 0}}, ReportFrame{})};
+      if (site.frames.empty()) stack.push_back(location_of({{"unknown", "", 0}}, ReportFrame{}));
+      Lines lines;
+      for (std::size_t i = 0; i < drawn_frames(site, options_); ++i) {
+        const ReportFrame& frame = site.frames[i];
+        lines.push_back({function_name(frame) + (only_first_seen(site, i) ? kFirstSeen : ""), one_line(frame.file), frame.line});
+        if (frame.inlined) continue;  // shares the location of the function that it was inlined into
+        stack.push_back(location_of(lines, frame));
+        lines.clear();
+      }
+      ProtoMessage sample;
+      sample.packed(1, stack);
+      sample.packed(2, {site.calls});
+      sample.message(3, label("process", process_name(report)));
+      if (!part.thread.empty()) sample.message(3, label("thread", part.id));
+      sample.message(3, label("clock", one_line(site.clock)));
+      sample.message(3, label("count", site.sampled ? "sampled" : "exact"));
+      head_.message(2, sample);
+    }
+  }
 
   std::uint64_t string_of(const std::string& text) {
     const auto [found, added] = string_numbers_.try_emplace(text, strings_.size());

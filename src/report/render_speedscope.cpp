@@ -1,8 +1,10 @@
-// speedscope's own JSON: https://www.speedscope.app/file-format-schema.json. One profile a report, its calls as weights.
+// speedscope's own JSON: https://www.speedscope.app/file-format-schema.json. One profile a report, or one a
+// thread of it; calls are the weights.
 #include <map>
 #include <nlohmann/json.hpp>
 
 #include "report/formats.h"
+#include "report/parts.h"
 
 namespace clockshim {
 namespace {
@@ -28,12 +30,12 @@ class Frames {
   Json list_ = Json::array();
 };
 
-Json profile(const Report& report, const StackOptions& options, Frames& frames) {
+Json profile(const std::string& name, const Part& part, const StackOptions& options, Frames& frames) {
   Json samples = Json::array();
   Json weights = Json::array();
   std::uint64_t sum = 0;
   bool sampled = false;
-  for (const ReportSite& site : drawn_stacks(report, options)) {
+  for (const ReportSite& site : part.sites) {
     Json stack = Json::array();
     if (site.frames.empty()) stack.push_back(frames.number_of("unknown", "", 0));
     for (std::size_t i = drawn_frames(site, options); i-- > 0;) {
@@ -49,7 +51,7 @@ Json profile(const Report& report, const StackOptions& options, Frames& frames) 
     sampled = sampled || site.sampled;
   }
   return {{"type", "sampled"},
-          {"name", process_name(report) + (sampled ? ": clock calls (sampled)" : ": clock calls")},
+          {"name", name + (part.thread.empty() ? "" : " " + part.thread) + (sampled ? ": clock calls (sampled)" : ": clock calls")},
           {"unit", "none"},
           {"startValue", 0},
           {"endValue", sum},
@@ -62,7 +64,9 @@ Json profile(const Report& report, const StackOptions& options, Frames& frames) 
 std::string render_speedscope(const Reports& reports, const StackOptions& options) {
   Frames frames;
   Json profiles = Json::array();
-  for (const Report& report : reports) profiles.push_back(profile(report, options, frames));
+  for (const Report& report : reports) {
+    for (const Part& part : drawn_parts(report, options)) profiles.push_back(profile(process_name(report), part, options, frames));
+  }
   const Json file = {{"$schema", "https://www.speedscope.app/file-format-schema.json"},
                      {"exporter", "clockshim " CLOCKSHIM_VERSION},
                      {"name", reports.size() == 1 ? process_name(reports.front()) : std::to_string(reports.size()) + " reports"},

@@ -4,6 +4,7 @@
 #include "base/duration.h"
 #include "report/frames.h"
 #include "report/report.h"
+#include "report/text_table.h"
 
 namespace clockshim {
 namespace {
@@ -26,40 +27,48 @@ void add_below(std::string& out, const std::string& what, const std::string& tex
   out += fmt::format("{:>{}}{}\n", what, kIndent, shortened(text, kWidth - kIndent));
 }
 
-void add_site(const Report& r, const ReportSite& site, std::string& out) {
+}  // namespace
+
+std::string text_caller(const Report& r, const ReportSite& site) {
   const ReportFrame caller = caller_of(site);
   const std::string name = frame_name(caller);
   const std::string short_name = shortened(name, 32);
-  out += fmt::format("{:>13} {:>6.1f}% {:>12}  {:<16} {:<32} {}\n", (site.sampled ? "~" : "") + grouped(site.calls),
-                     percent(site.calls, r.calls()), rate(site.calls, r.seconds), one_line(site.clock), short_name,
-                     shortened(module_name(caller), 14));
+  std::string out = fmt::format("{:>13} {:>6.1f}% {:>12}  {:<16} {:<32} {}\n", (site.sampled ? "~" : "") + grouped(site.calls),
+                                percent(site.calls, r.calls()), rate(site.calls, r.seconds), one_line(site.clock), short_name,
+                                shortened(module_name(caller), 14));
   if (short_name != name) add_below(out, "= ", name);
   if (!caller.file.empty()) add_below(out, "at ", place(caller));
   for (std::size_t i = 0; i + 1 < exact_frames(site); ++i) {
     const ReportFrame& via = site.frames[i];
     add_below(out, "via ", frame_name(via) + (via.inlined && !via.file.empty() ? ", " + place(via) : ""));
   }
+  return out;
 }
 
-void add_sites(const Report& r, std::string& out) {
-  out += fmt::format("\n{:>13} {:>7} {:>12}  {:<16} {:<32} {}\n", "calls", "share", "calls/s", "clock", "caller", "module");
+std::string text_line(const Report& r, std::uint64_t calls, const std::string& name) {
+  return fmt::format("{:>13} {:>6.1f}% {:>12}  {}\n", grouped(calls), percent(calls, r.calls()), rate(calls, r.seconds), name);
+}
+
+std::string text_columns() {
+  return fmt::format("\n{:>13} {:>7} {:>12}  {:<16} {:<32} {}\n", "calls", "share", "calls/s", "clock", "caller", "module");
+}
+
+std::string text_callers(const Report& r) {
+  if (r.sites.empty()) return "";
+  std::string out = text_columns();
   std::uint64_t rest = 0;
   for (std::size_t i = 0; i < r.sites.size(); ++i) {
     if (i < kTopSites) {
-      add_site(r, r.sites[i], out);
+      out += text_caller(r, r.sites[i]);
     } else {
       rest += r.sites[i].calls;
     }
   }
-  if (rest != 0) {
-    out += fmt::format("{:>13} {:>6.1f}% {:>12}  {:<16} {} more callers\n", grouped(rest), percent(rest, r.calls()), rate(rest, r.seconds),
-                       "", r.sites.size() - kTopSites);
-  }
+  if (rest != 0) out += text_line(r, rest, fmt::format("{:<16} {} more callers", "", r.sites.size() - kTopSites));
+  return out;
 }
 
-}  // namespace
-
-std::string render_text(const Report& r) {
+std::string text_head(const Report& r) {
   std::uint64_t served = 0;
   std::uint64_t real = 0;
   std::uint64_t resyncs = 0;
@@ -85,10 +94,15 @@ std::string render_text(const Report& r) {
   }
   out += fmt::format("disturbances {}  dropped {}\n", grouped(r.disturbances), grouped(r.dropped));
   for (const auto& note : r.notes) out += fmt::format("note: {}\n", one_line(note));
-  if (!r.sites.empty()) add_sites(r, out);
-  if (!r.advice.empty()) out += "\n";
+  return out;
+}
+
+std::string text_advice(const Report& r) {
+  std::string out = r.advice.empty() ? "" : "\n";
   for (const auto& advice : r.advice) out += fmt::format("advice: {}\n", one_line(advice.text));
   return out;
 }
+
+std::string render_text(const Report& r) { return text_head(r) + text_callers(r) + text_advice(r); }
 
 }  // namespace clockshim

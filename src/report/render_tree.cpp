@@ -9,7 +9,7 @@ namespace {
 
 constexpr std::size_t kWidth = 120;
 constexpr std::size_t kCounts = 25;       // of that, in front of the names
-constexpr std::size_t kMostCallers = 20;  // of one node
+constexpr std::size_t kMostCallers = 20;  // of one node; threads and questions are all shown
 constexpr std::size_t kMostStacks = 3;    // first seen, of one caller
 
 class Drawing {
@@ -25,7 +25,8 @@ class Drawing {
     std::vector<const CallNode*> seen;
     for (const CallNode& caller : node.callers) (caller.first_seen ? seen : callers).push_back(&caller);
     add_seen(seen, lead + below);
-    const std::size_t shown = std::min(callers.size(), kMostCallers);
+    const bool all = callers.empty() || callers.front()->heading;
+    const std::size_t shown = all ? callers.size() : std::min(callers.size(), kMostCallers);
     for (std::size_t i = 0; i < shown; ++i) {
       const bool last = i + 1 == callers.size();
       add(*callers[i], lead + below, last ? "└─ " : "├─ ", last ? "   " : "│  ");

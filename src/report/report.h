@@ -18,15 +18,33 @@ struct ReportFrame {
   bool inlined = false;             // into the next frame, by the compiler: it stands at the same offset
 };
 
+// What one thread's table holds of a site.
+struct ReportShare {
+  std::size_t thread = 0;  // of Report::threads
+  std::uint64_t calls = 0;
+};
+
 struct ReportSite {
   std::uint64_t calls = 0;
   std::string clock;
   std::string function;
-  std::vector<ReportFrame> frames;  // innermost caller first
-  std::size_t exact_frames = 0;     // the rest is the stack as first seen
-  bool sampled = false;             // calls is an estimate: one call in so many was looked at, and stands for so many
-  std::uint64_t asker_start = 0;    // of the asking function, in its module; 0: not known. The command fills in this and timed_wait
-  std::string timed_wait{};         // a wait with a time-out on REALTIME that the asking function calls, too; "": none is known
+  std::vector<ReportFrame> frames;     // innermost caller first
+  std::size_t exact_frames = 0;        // the rest is the stack as first seen
+  bool sampled = false;                // calls is an estimate: one call in so many was looked at, and stands for so many
+  std::uint64_t asker_start = 0;       // of the asking function, in its module; 0: not known. The command fills in this and timed_wait
+  std::string timed_wait{};            // a wait with a time-out on REALTIME that the asking function calls, too; "": none is known
+  std::vector<ReportShare> threads{};  // the same calls by thread, each thread once; less where that is not told
+};
+
+// A table of counts: a thread's, or that of several threads which had it one after another.
+struct ReportThread {
+  std::uint32_t tid = 0;      // the kernel's number of the last one; 0: not known
+  std::string name{};         // of the last one, where it still runs; ""
+  std::uint64_t threads = 0;  // how many had it; 0: not known
+  long pid = 0;               // of their process
+  bool ended = false;         // the last one gave it back when it ended. False: it runs, or went without a word
+  bool shared = false;        // no thread's own: of threads that found no table, and of sites that a full table had no room for
+  std::uint64_t calls = 0;
 };
 
 struct ReportClock {
@@ -70,10 +88,11 @@ struct Report {
   std::vector<Bucket> errors;  // the same as a histogram, empty buckets left out
   std::uint64_t disturbances = 0;
   std::uint64_t dropped = 0;
-  std::vector<ReportSite> sites;     // by calls, most first; each call once
-  std::vector<ReportSite> stacks;    // profile stacks: the same calls once more, by full stack; sampled
-  std::vector<std::string> notes;    // what the operator should know: one sentence each
-  std::vector<ReportAdvice> advice;  // what the program's author could do. The command fills it in
+  std::vector<ReportSite> sites;      // by calls, most first; each call once
+  std::vector<ReportSite> stacks;     // profile stacks: the same calls once more, by full stack; sampled
+  std::vector<ReportThread> threads;  // those that asked, most calls first, the shared table last; none where that is not told
+  std::vector<std::string> notes;     // what the operator should know: one sentence each
+  std::vector<ReportAdvice> advice;   // what the program's author could do. The command fills it in
 
   [[nodiscard]] std::uint64_t calls() const {
     std::uint64_t sum = 0;

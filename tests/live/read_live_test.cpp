@@ -114,6 +114,66 @@ TEST(ReadLive, SumsThreadsAndTheSharedTableAndLeavesRulesOut) {
   EXPECT_EQ(r.disturbances, 8U);
 }
 
+// Calls of a thread by site, as "monotonic 3, realtime 10".
+std::string shares_of(const Report& report, std::size_t thread) {
+  std::string out;
+  for (const ReportSite& site : report.sites) {
+    for (const ReportShare& share : site.threads) {
+      if (share.thread == thread) out += (out.empty() ? "" : ", ") + site.clock + " " + std::to_string(share.calls);
+    }
+  }
+  return out;
+}
+
+TEST(ReadLive, TellsThreadsApartTheBusiestFirstAndTheSharedTableLast) {
+  LiveRegion region;
+  region.count(0, kRealtime, 10);
+  region.count(0, kMonotonic, 3);
+  region->threads[0].tid = 42;
+  region->threads[0].threads = 1;
+  region->threads[0].owner = 0x7f00;
+  region.count(7, kMonotonic, 1000);
+  region->threads[7].tid = 4711;
+  region->threads[7].threads = 121;
+  region.count(8, SiteKey{kMonotonic.raw() | SiteKey::kRule}, 0xFFFFFFFF);  // has asked nothing
+  region.count_shared(kRealtime, 5000);
+  const Report r = read(region);
+  ASSERT_EQ(r.threads.size(), 3U);
+  EXPECT_EQ(r.threads[0].tid, 4711U);
+  EXPECT_EQ(r.threads[0].threads, 121U);
+  EXPECT_TRUE(r.threads[0].ended) << "its table is free";
+  EXPECT_EQ(r.threads[0].calls, 1000U);
+  EXPECT_EQ(r.threads[0].pid, 42);
+  EXPECT_EQ(shares_of(r, 0), "monotonic 1000");
+  EXPECT_EQ(r.threads[1].tid, 42U);
+  EXPECT_FALSE(r.threads[1].ended);
+  EXPECT_EQ(shares_of(r, 1), "realtime 10, monotonic 3");
+  EXPECT_TRUE(r.threads[2].shared);
+  EXPECT_EQ(r.threads[2].tid, 0U);
+  EXPECT_EQ(shares_of(r, 2), "realtime 5000");
+  EXPECT_EQ(r.calls(), 6013U) << "each call once";
+}
+
+TEST(ReadLive, AKeyThatATableHasTwiceIsOneShare) {
+  LiveRegion region;
+  region.count(0, kRealtime, 10);
+  region.count(0, kRealtime, 20);
+  const Report r = read(region);
+  ASSERT_EQ(r.sites.size(), 1U);
+  EXPECT_EQ(r.sites[0].calls, 30U);
+  EXPECT_EQ(shares_of(r, 0), "realtime 30");
+}
+
+TEST(ReadLive, WhereTablesDoNotSayWhoseTheyAreThreadsHaveNoNumber) {
+  LiveRegion region;  // as the first versions wrote it: the fields were padding, and zero
+  region.count(3, kRealtime, 10);
+  const Report r = read(region);
+  ASSERT_EQ(r.threads.size(), 1U);
+  EXPECT_EQ(r.threads[0].tid, 0U);
+  EXPECT_EQ(r.threads[0].threads, 0U);
+  EXPECT_EQ(r.threads[0].calls, 10U);
+}
+
 TEST(ReadLive, SaysHowManyStacksFoundNoRoom) {
   LiveRegion region;
   EXPECT_TRUE(read(region).notes.empty());

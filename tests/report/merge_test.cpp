@@ -11,6 +11,7 @@ namespace {
 using test::frame;
 using test::site;
 using test::small_report;
+using test::threaded_report;
 
 TEST(Merge, OfOneIsItself) { EXPECT_EQ(render_json(merge({small_report()})), render_json(small_report())); }
 
@@ -33,6 +34,38 @@ TEST(Merge, SumsAndProcesses) {
   EXPECT_EQ(sum.sites[2].calls, 90U);
   EXPECT_EQ(sum.mode, "coherent");
   EXPECT_EQ(merge({sum, small_report(45)}).pids, (std::vector<long>{42, 43, 44, 45})) << "merging goes on";
+}
+
+std::uint64_t calls_by_thread(const Report& report) {
+  std::uint64_t sum = 0;
+  for (const ReportThread& thread : report.threads) sum += thread.calls;
+  return sum;
+}
+
+TEST(Merge, ThreadsStayApartAndEachCallIsStillOnes) {
+  const Report sum = merge({threaded_report(), threaded_report(43)});
+  ASSERT_EQ(sum.threads.size(), 6U);
+  EXPECT_EQ(calls_by_thread(sum), sum.calls());
+  EXPECT_EQ(sum.threads[0].calls, 700U);
+  EXPECT_EQ(sum.threads[0].pid, 42);
+  EXPECT_EQ(sum.threads[1].calls, 700U);
+  EXPECT_EQ(sum.threads[1].pid, 43);
+  EXPECT_TRUE(sum.threads[4].shared && sum.threads[5].shared);
+  ASSERT_EQ(sum.sites[0].threads.size(), 4U);
+  std::uint64_t first = 0;
+  for (const ReportShare& share : sum.sites[0].threads) first += share.calls;
+  EXPECT_EQ(first, 2000U);
+  EXPECT_EQ(calls_by_thread(merge({sum, threaded_report(44)})), 3 * 1130U) << "merging goes on";
+}
+
+TEST(Merge, TwoSitesOfOneThreadThatBecomeOneAreOneShare) {
+  Report twice = threaded_report();
+  twice.sites.push_back(twice.sites[1]);
+  const Report sum = merge({twice, small_report(43)});
+  ASSERT_EQ(sum.sites[1].calls, 300U);
+  ASSERT_EQ(sum.sites[1].threads.size(), 1U);
+  EXPECT_EQ(sum.sites[1].threads[0].calls, 200U);
+  EXPECT_EQ(sum.threads[0].calls, 800U);
 }
 
 TEST(Merge, ACallerIsTheSameByExactFrames) {

@@ -26,14 +26,27 @@ def weights(report):
     return sum(site['calls'] for site in drawn)
 
 
+def thread_sums(report):
+    """Calls of each thread, the most first; with what no thread is told for. [] where they are not drawn apart."""
+    if 'apart' not in report:
+        return []
+    sums = [thread['calls'] for thread in report['threads']]
+    sums.append(sum(site['calls'] for site in report['sites']) - sum(sums))
+    return sorted((n for n in sums if n), reverse=True)
+
+
 def folded(text, report):
-    total = 0
+    total, threads = 0, {}
     for line in text.decode('utf-8').splitlines():
         match = re.fullmatch(r'(.*\S.*) (\d+)', line)
         expect(match, f'folded: no count: {line[:80]!r}')
         expect(len(match[1].split(';')) >= 3, f'folded: at least program, caller and question: {line[:80]!r}')
         total += int(match[2])
+        if 'apart' in report:
+            name = match[1].split(';')[1]
+            threads[name] = threads.get(name, 0) + int(match[2])
     expect(total == weights(report), f'folded: {total} calls')
+    expect(sorted(threads.values(), reverse=True) == thread_sums(report), f'folded: threads {threads}')
 
 
 def speedscope(text, report):
@@ -41,13 +54,17 @@ def speedscope(text, report):
     expect(parsed['$schema'] == 'https://www.speedscope.app/file-format-schema.json', 'speedscope: schema')
     frames = parsed['shared']['frames']
     expect(all(isinstance(f['name'], str) and set(f) <= {'name', 'file', 'line', 'col'} for f in frames), 'speedscope: frames')
+    sums = []
     for profile in parsed['profiles']:
         expect(set(profile) == {'type', 'name', 'unit', 'startValue', 'endValue', 'samples', 'weights'}, 'speedscope: keys')
         expect(profile['type'] == 'sampled' and profile['unit'] == 'none', 'speedscope: type')
         expect(len(profile['samples']) == len(profile['weights']), 'speedscope: a weight a sample')
         expect(all(0 <= i < len(frames) for stack in profile['samples'] for i in stack), 'speedscope: frame numbers')
-        expect(sum(profile['weights']) == profile['endValue'] - profile['startValue'] == weights(report), 'speedscope: sum')
+        expect(sum(profile['weights']) == profile['endValue'] - profile['startValue'], 'speedscope: end')
         expect(('(sampled)' in profile['name']) == bool(report['stacks']), 'speedscope: says that it is sampled')
+        sums.append(profile['endValue'])
+    expect(sum(sums) == weights(report), 'speedscope: sum')
+    expect('apart' not in report or sorted(filter(None, sums), reverse=True) == thread_sums(report), f'speedscope: threads {sums}')
 
 
 def protobuf(data):
@@ -104,14 +121,18 @@ def pprof(data, report):
         lines = [dict(protobuf(v)) for f, v in message if f == 4]
         expect(lines and all(line[1] in functions for line in lines), 'pprof: functions of a location')
         locations[one[1]] = [functions[line[1]] for line in lines]
-    total = 0
+    total, threads = 0, {}
     for message in (list(protobuf(v)) for f, v in fields if f == 2):
         one = dict(message)
         expect(all(i in locations for i in packed(one[1])), 'pprof: locations of a sample')
         total += packed(one[2])[0]
         labels = {strings[dict(protobuf(v))[1]]: strings[dict(protobuf(v)).get(2, 0)] for f, v in message if f == 3}
+        expect(('thread' in labels) == ('apart' in report), 'pprof: says which thread, where it was asked to')
+        if 'thread' in labels:
+            threads[labels['thread']] = threads.get(labels['thread'], 0) + packed(one[2])[0]
         expect(labels['count'] == ('sampled' if report['stacks'] else 'exact'), 'pprof: says whether it is sampled')
     expect(total == weights(report), f'pprof: {total} calls')
+    expect(sorted(filter(None, threads.values()), reverse=True) == thread_sums(report), f'pprof: threads {threads}')
     kinds = [dict(protobuf(v)) for f, v in fields if f == 1]
     expect([strings[k[1]] for k in kinds] == ['calls'], 'pprof: sample type')
 
@@ -148,6 +169,10 @@ def callgrind(text, report):
             expect(line == '' or re.match(r'(version|creator|pid|cmd|desc|positions|events|totals): ?', line), f'callgrind: {line[:80]!r}')
     expect(summary == sum(self_cost.values()) == weights(report), f'callgrind: {summary} calls')
     expect(all(cost <= summary for cost in inclusive.values()), 'callgrind: nothing costs more than all')
+    if 'apart' in report:
+        roots = [inclusive[number] for (kind, number), name in names.items()
+                 if kind == 'fn' and re.match(r'thread |threads not told|shared table', name)]
+        expect(sorted(roots, reverse=True) == thread_sums(report), f'callgrind: threads {roots}')
 
 
 def flamegraph(text, report):
@@ -200,6 +225,9 @@ def page(text, report):
     expect(not OUTSIDE.search(text.decode('utf-8')), 'html: nothing from outside')
     sites = sum(int(row[0]) for row in parsed.rows.get('callers', []))
     expect(sites == sum(site['calls'] for site in report['sites']), f'html: {sites} calls')
+    if len(report['threads']) > 1:
+        threads = sum(int(row[0]) for row in parsed.rows.get('threads', []))
+        expect(threads == sites, f'html: {threads} calls by thread')
     clocks = sum(int(row[1]) for row in parsed.rows.get('clocks', []))
     expect(clocks == sum(clock['calls'] for clock in report['clocks'].values()), f'html: {clocks} calls by clock')
 
@@ -207,7 +235,7 @@ def page(text, report):
 def openmetrics(text, report):
     text = text.decode('utf-8')
     expect(text.endswith('# EOF\n') and text.count('\n# EOF\n') == 1, 'openmetrics: EOF')
-    types, family, series, calls = {}, None, set(), 0
+    types, family, series, calls, threads = {}, None, set(), 0, {}
     for line in text.split('\n')[:-2]:
         if line.startswith('# '):
             _, what, name, value = line.split(' ', 3)
@@ -227,6 +255,11 @@ def openmetrics(text, report):
         series.add((name, labels))
         if name == 'clockshim_calls_total':
             calls += int(value)
+            thread = re.search(r'thread="((?:[^"\\]|\\.)*)"', labels)
+            expect(bool(thread) == ('apart' in report), f'openmetrics: {line[:80]!r}')
+            if thread:
+                threads[thread[1]] = threads.get(thread[1], 0) + int(value)
+    expect(sorted(filter(None, threads.values()), reverse=True) == thread_sums(report), f'openmetrics: threads {threads}')
     expect(calls == sum(site['calls'] for site in report['sites']), f'openmetrics: {calls} calls')
     expect(len(series) < 300, 'openmetrics: bounded')
 
@@ -239,16 +272,19 @@ def main():
     program, reports = sys.argv[1], sys.argv[2:]
     failed = 0
     for name in reports:
-        def render(format_name):
-            return subprocess.run([program, format_name, name], stdout=subprocess.PIPE, check=True).stdout
-        report = json.loads(render('json').decode('utf-8'))
+        def render(format_name, how):
+            return subprocess.run([program, format_name, name] + how, stdout=subprocess.PIPE, check=True).stdout
+        whole = json.loads(render('json', []).decode('utf-8'))
+        apart = {**whole, 'stacks': [], 'apart': True}  # samples know no threads
         for format_name, parse in PARSERS.items():
-            try:
-                parse(render(format_name), report)
-                print(f'{name.rsplit("/", 1)[-1]}: {format_name}: fine')
-            except Exception as error:  # one bad format does not hide the others
-                failed += 1
-                print(f'{name.rsplit("/", 1)[-1]}: {format_name}: FAILED: {type(error).__name__}: {error}')
+            for report, how in (whole, []), (apart, ['threads']):
+                what = ' '.join([name.rsplit('/', 1)[-1] + ':', format_name] + how)
+                try:
+                    parse(render(format_name, how), report)
+                    print(f'{what}: fine')
+                except Exception as error:  # one bad format does not hide the others
+                    failed += 1
+                    print(f'{what}: FAILED: {type(error).__name__}: {error}')
     return 1 if failed or not reports else 0
 
 

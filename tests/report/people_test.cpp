@@ -4,6 +4,7 @@
 #include <sstream>
 
 #include "report/formats.h"
+#include "report/merge.h"
 #include "reports.h"
 
 namespace clockshim {
@@ -13,6 +14,7 @@ using test::frame;
 using test::hostile_report;
 using test::site;
 using test::small_report;
+using test::threaded_report;
 
 void expect_contains(const std::string& text, const std::string& part) {
   EXPECT_NE(text.find(part), std::string::npos) << part << "\n" << text;
@@ -84,10 +86,87 @@ TEST(Table, OfSeveralProcesses) {
 TEST(Table, NamesCannotReachTheTerminal) {
   for (const Format& format : formats()) {
     if (format.binary) continue;
-    const std::string text = format.render({hostile_report(false)}, {});
-    EXPECT_EQ(text.find('\x1b'), std::string::npos) << format.name;
-    EXPECT_EQ(text.find('\x07'), std::string::npos) << format.name;
+    for (const bool threads : {false, true}) {
+      const std::string text = format.render({hostile_report(false)}, {.threads = threads});
+      EXPECT_EQ(text.find('\x1b'), std::string::npos) << format.name;
+      EXPECT_EQ(text.find('\x07'), std::string::npos) << format.name;
+    }
   }
+}
+
+TEST(Threads, AreApartInTheTable) {
+  Report r = threaded_report();
+  for (std::uint64_t i = 0; i < 7; ++i) {
+    r.sites.push_back(site(1, "tai", {frame("caller" + std::to_string(i), "/bin/daemon", i)}));
+    r.sites.back().threads = {{0, 1}};
+  }
+  const std::string text = render_threads(r);
+  expect_contains(text, "calls 1,130  served");
+  expect_contains(text,
+                  "          707   62.6%          354  thread worker/4711\n          600   53.1%          300  realtime         work+0x0");
+  expect_contains(text, "            4    0.4%            2                   4 more callers\n");
+  expect_contains(text, "\n\n          410   36.3%          205  thread 4712 and 120 before it\n          400   35.4%");
+  expect_contains(text, "\n\n           20    1.8%           10  shared table\n           20    1.8%           10  monotonic        work");
+  EXPECT_LE(widest(text), 100U);
+}
+
+TEST(Threads, ThatAReportDoesNotTellAreSaidToBeSo) {
+  const std::string text = render_threads(small_report());
+  expect_contains(text, "        1,130  100.0%          565  threads not told\n");
+  Report r = threaded_report();
+  r.sites[0].threads.pop_back();
+  r.threads[1].calls -= 400;
+  expect_contains(render_threads(r), "          400   35.4%          200  threads not told\n");
+}
+
+TEST(Threads, OfSeveralProcessesSayWhose) {
+  const std::string text = render_folded({merge({threaded_report(), threaded_report(43)})}, {.threads = true});
+  expect_contains(text, "daemon (2 processes);thread worker/4711 of 42;main [first seen];work;now();clock_gettime(realtime) 600\n");
+  expect_contains(text, "daemon (2 processes);thread worker/4711 of 43;main [first seen];work;now();clock_gettime(realtime) 600\n");
+  expect_contains(text, "daemon (2 processes);shared table of 43;");
+}
+
+TEST(Threads, AreTheOutermostLevelOfStacks) {
+  const Report r = threaded_report();
+  expect_contains(render_folded({r}, {.threads = true}),
+                  "daemon[42];thread 4712 and 120 before it;main [first seen];work;clock_gettime(monotonic) 10\n");
+  const std::string tree = render_tree({r}, {.threads = true});
+  expect_contains(tree, "            700   61.9%  ├─ thread worker/4711\n            700   61.9%  │  └─ clock_gettime(realtime)\n");
+  expect_contains(tree, "             20    1.8%  └─ shared table\n");
+  const std::string speedscope = render_speedscope({r}, {.threads = true});
+  EXPECT_EQ(count_of(speedscope, "\"type\":\"sampled\""), 3U);
+  expect_contains(speedscope, "\"daemon[42] thread worker/4711: clock calls\"");
+  expect_contains(render_flamegraph({r}, {.threads = true}), "data-n=\"thread worker/4711\"");
+  expect_contains(render_openmetrics({r}, {.threads = true}), "sampled=\"false\",thread=\"worker/4711\"} 600\n");
+  EXPECT_EQ(render_openmetrics({r}, {}).find("thread="), std::string::npos);
+}
+
+TEST(Threads, SamplesAreLeftOutAsTheyKnowNone) {
+  Report r = threaded_report();
+  r.stacks = {site(5000, "tai", {frame("sampled_caller", "/bin/daemon", 1)})};
+  r.stacks[0].sampled = true;
+  for (const Format& format : formats()) {
+    if (format.binary || format.name == std::string("json")) continue;
+    EXPECT_EQ(format.render({r}, {.threads = true}).find("sampled_caller"), std::string::npos) << format.name;
+  }
+}
+
+TEST(Threads, HaveATableInThePageWhereThereAreSeveral) {
+  const std::string page = render_html({threaded_report()}, {});
+  expect_contains(page, "id=\"threads\"");
+  expect_contains(page, "<td>thread worker/4711</td>");
+  EXPECT_EQ(page.find("data-n=\"thread"), std::string::npos) << "in the flame graph only where they are asked for apart";
+  EXPECT_EQ(render_html({small_report()}, {}).find("id=\"threads\""), std::string::npos);
+}
+
+TEST(Tree, ShowsAllThreadsWhateverTheirNumber) {
+  Report r = small_report();
+  r.sites = {site(30, "realtime", {frame("work", "/bin/daemon", 1)})};
+  for (std::uint32_t i = 0; i < 30; ++i) {
+    r.threads.push_back({100 + i, "", 1, 42, false, false, 1});
+    r.sites[0].threads.push_back({i, 1});
+  }
+  EXPECT_EQ(count_of(render_tree({r}, {.threads = true}), "─ thread 1"), 30U);
 }
 
 TEST(Tree, FromTheQuestionOutward) {
@@ -98,7 +177,7 @@ TEST(Tree, FromTheQuestionOutward) {
   expect_contains(text, "          1,000   88.5%  │  │  └─ work  (daemon)\n");
   expect_contains(text, "                         │  │     first seen from main\n");
   expect_contains(text, "             30    2.7%     └─ work  (daemon)\n");
-  EXPECT_EQ(render_tree({small_report()}, {true}).find("main"), std::string::npos) << "--exact";
+  EXPECT_EQ(render_tree({small_report()}, {.exact = true}).find("main"), std::string::npos) << "--exact";
 }
 
 TEST(Tree, SampledStacksAreMarkedAndHaveCountsAllTheWay) {
@@ -111,7 +190,7 @@ TEST(Tree, SampledStacksAreMarkedAndHaveCountsAllTheWay) {
   const std::string text = render_tree({r}, {});
   expect_contains(text, "         ~1,000   88.5%  │  │     └─ main  (daemon)\n");
   EXPECT_EQ(text.find("first seen"), std::string::npos);
-  EXPECT_EQ(render_tree({r}, {true}).find('~'), std::string::npos) << "--exact";
+  EXPECT_EQ(render_tree({r}, {.exact = true}).find('~'), std::string::npos) << "--exact";
 }
 
 TEST(Tree, ManyCallersAreSummedAndLinesStayWithinTheirWidth) {

@@ -14,6 +14,7 @@ namespace {
 
 using test::hostile_report;
 using test::small_report;
+using test::threaded_report;
 
 std::string recorded() {
   std::ifstream file(std::string(std::getenv("CLOCKSHIM_TEST_DATA")) + "/redis.json");
@@ -63,6 +64,35 @@ TEST(ReadJson, WhatWasWrittenIsReadBack) {
   EXPECT_EQ(read.errors[1].samples, 6U);
 }
 
+TEST(ReadJson, ThreadsAreReadBackWithWhatTheyAsked) {
+  Report read;
+  std::string problem;
+  ASSERT_TRUE(read_json(render_json(threaded_report()), read, problem)) << problem;
+  ASSERT_EQ(read.threads.size(), 3U);
+  EXPECT_EQ(read.threads[0].tid, 4711U);
+  EXPECT_EQ(read.threads[0].name, "worker");
+  EXPECT_EQ(read.threads[0].calls, 700U);
+  EXPECT_EQ(read.threads[1].threads, 121U);
+  EXPECT_TRUE(read.threads[1].ended);
+  EXPECT_TRUE(read.threads[2].shared);
+  ASSERT_EQ(read.sites[2].threads.size(), 2U);
+  EXPECT_EQ(read.sites[2].threads[1].thread, 2U);
+  EXPECT_EQ(read.sites[2].threads[1].calls, 20U);
+}
+
+// Sites are sorted when they have been read; a thread's are told by the numbers that they had in the file.
+TEST(ReadJson, ThreadsKeepTheirSitesWhateverTheOrder) {
+  Report wrote = threaded_report();
+  std::swap(wrote.sites[0], wrote.sites[2]);
+  Report read;
+  std::string problem;
+  ASSERT_TRUE(read_json(render_json(wrote), read, problem)) << problem;
+  EXPECT_EQ(read.sites[0].calls, 1000U);
+  ASSERT_EQ(read.sites[0].threads.size(), 2U);
+  EXPECT_EQ(read.sites[0].threads[0].calls, 600U);
+  EXPECT_EQ(read.sites[2].threads[0].calls, 10U);
+}
+
 TEST(ReadJson, HostileNamesComeBackAsTheyWereTold) {
   Report once;
   Report twice;
@@ -108,6 +138,10 @@ TEST(ReadJson, WhatIsNoReportIsRefusedWithTheReason) {
   EXPECT_EQ(problem_of(with("clocks", "{\"realtime\": 7}")), "is no report: \"clocks\" must be an object of objects");
   EXPECT_EQ(problem_of(with("notes", "[7]")), "is no report: \"notes\" must be an array of strings");
   EXPECT_EQ(problem_of(with("notes", "7")), "is no report: \"notes\" must be an array of strings");
+  EXPECT_EQ(problem_of(with("threads", "7")), "is no report: \"threads\" must be an array");
+  EXPECT_EQ(problem_of(with("threads", "[{\"tid\": -1}]")), "is no report: \"tid\" must be a whole number, not negative");
+  EXPECT_EQ(problem_of(with("threads", "[{\"sites\": [{\"site\": 3, \"calls\": 1}]}]")),
+            "is no report: \"site\" must be the number of one of \"sites\"");
   EXPECT_EQ(problem_of(with("stacks", "[[]]")), "is no report: \"stacks\" must be an array of objects");
   EXPECT_EQ(problem_of(with("stacks", "[{\"frames\": 7}]")), "is no report: \"frames\" must be an array");
   EXPECT_EQ(problem_of(with("stacks", "[{\"sampled\": 1}]")), "is no report: \"sampled\" must be true or false");

@@ -1,5 +1,5 @@
-// render_report FORMAT REPORT: renders a recorded report (a path), or a built one ("hostile", "stacks", "empty", "small"), for the
-// parsers in parse_formats.py.
+// render_report FORMAT REPORT [threads]: renders a recorded report (a path), or a built one ("hostile", "stacks", "empty", "small",
+// "threaded"), for the parsers in parse_formats.py. "threads": each apart.
 #include <cstdio>
 #include <fstream>
 #include <iostream>
@@ -13,7 +13,7 @@
 
 int main(int argc, char** argv) {
   using namespace clockshim;
-  if (argc != 3) return 2;
+  if (argc != 3 && (argc != 4 || argv[3] != std::string("threads"))) return 2;
   const Format* const format = find_format(argv[1]);
   const std::string what = argv[2];
   Report report;
@@ -21,6 +21,8 @@ int main(int argc, char** argv) {
     report = test::hostile_report(what == "stacks");
   } else if (what == "small") {
     report = test::small_report();
+  } else if (what == "threaded") {
+    report = test::threaded_report();
   } else if (what != "empty") {
     std::ifstream file(what);
     std::string problem;
@@ -32,6 +34,6 @@ int main(int argc, char** argv) {
     report.advice = advise(report);
   }
   if (format == nullptr) return 2;
-  const std::string out = format->render({report}, {});
+  const std::string out = format->render({report}, {.threads = argc == 4});
   return std::fwrite(out.data(), 1, out.size(), stdout) == out.size() ? 0 : 1;
 }

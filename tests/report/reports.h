@@ -4,6 +4,7 @@
 #include <string>
 
 #include "report/report.h"
+#include "report/threads.h"
 
 namespace clockshim::test {
 
@@ -46,6 +47,16 @@ inline Report small_report(long pid = 42) {
                   {frame("now()", "/lib/libstdc++.so.6", 16), frame("work", "/bin/daemon", 32), frame("main", "/bin/daemon", 48)}, 2),
              site(100, "realtime", {frame("log", "/bin/daemon", 64), frame("main", "/bin/daemon", 80)}),
              site(30, "monotonic", {frame("work", "/bin/daemon", 96), frame("main", "/bin/daemon", 112)})};
+  return r;
+}
+
+// Of two threads and the shared table: 1000, 100 and 30 calls of the three sites are 600 + 400, 100, and 10 + 20.
+inline Report threaded_report(long pid = 42) {
+  Report r = small_report(pid);
+  r.threads = {{4711, "worker", 1, pid, false, false, 700}, {4712, "", 121, pid, true, false, 410}, {0, "", 0, pid, false, true, 20}};
+  r.sites[0].threads = {{0, 600}, {1, 400}};
+  r.sites[1].threads = {{0, 100}};
+  r.sites[2].threads = {{1, 10}, {2, 20}};
   return r;
 }
 
@@ -94,6 +105,9 @@ inline Report hostile_report(bool stacks) {
       r.sites.push_back(one);
     }
   }
+  r.threads = {{1, names[4], 1, 42, false, false, 0}, {2, names[6], UINT64_MAX, 42, true, false, 0}, {3, names[8], 7, 42, false, false, 0}};
+  for (std::size_t i = 0; i < r.sites.size(); ++i) r.sites[i].threads = {{i % 3, r.sites[i].calls - 1}};
+  settle_threads(r);
   r.sites.push_back(site(9, "realtime", {}, 0));
   r.sites.push_back(site(0, "realtime", {frame("never", "", 0)}));
   if (!stacks) return r;
