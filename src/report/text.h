@@ -88,7 +88,7 @@ inline std::string json_quoted(std::string_view s) {
   return out + "\"";
 }
 
-// For XML and HTML, in text and in attributes. What XML 1.0 has no way to write (control characters) becomes U+FFFD.
+// For XML and HTML, in text and in attributes. What XML 1.0 has no way to write (control characters, but for a line feed) becomes U+FFFD.
 inline std::string markup(std::string_view s) {
   std::string out;
   for_each_character(s, [&](std::string_view c) {
@@ -98,6 +98,7 @@ inline std::string markup(std::string_view s) {
       case '>': out += "&gt;"; break;
       case '"': out += "&quot;"; break;
       case '\'': out += "&#39;"; break;
+      case '\n': out += '\n'; break;
       default: out += is_control(c) || c == "\xEF\xBF\xBE" || c == "\xEF\xBF\xBF" ? kReplacement : c;
     }
   });

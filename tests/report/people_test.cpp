@@ -53,6 +53,11 @@ TEST(Text, ShortenedByCharactersInTheMiddle) {
   EXPECT_EQ(shortened("abc", 2), "..");
 }
 
+TEST(Text, MarkupKeepsLinesAndNothingElseThatXmlCantWrite) {
+  EXPECT_EQ(markup("a\nb\x1b\x07<&>\"'"), "a\nb\xEF\xBF\xBD\xEF\xBF\xBD&lt;&amp;&gt;&quot;&#39;");
+  expect_contains(render_flamegraph({small_report()}, {}), "<title>daemon[42]\n1,130 calls, 100.00 %</title>");
+}
+
 TEST(Text, GroupedByThousands) {
   EXPECT_EQ(grouped(0), "0");
   EXPECT_EQ(grouped(999), "999");
