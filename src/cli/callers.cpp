@@ -4,12 +4,14 @@
 
 namespace clockshim::cli {
 
+Caller caller_key(const ReportSite& site) {
+  const ReportFrame frame = caller_of(site);
+  return {module_name(frame), function_name(frame), site.clock, site.function};
+}
+
 Calls calls_by_caller(const Report& report) {
   Calls calls;
-  for (const ReportSite& site : report.sites) {
-    const ReportFrame frame = caller_of(site);
-    calls[{module_name(frame), function_name(frame), site.clock, site.function}] += site.calls;
-  }
+  for (const ReportSite& site : report.sites) calls[caller_key(site)] += site.calls;
   return calls;
 }
 

@@ -22,6 +22,7 @@ struct Caller {
 using Calls = std::map<Caller, std::uint64_t>;
 
 // Of a report that has names.
+Caller caller_key(const ReportSite& site);
 Calls calls_by_caller(const Report& report);
 
 }  // namespace clockshim::cli

@@ -2,13 +2,18 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <cstring>
 #include <optional>
 
+#include "base/duration.h"
+#include "cli/live_dir.h"
 #include "cli/load_report.h"
 #include "cli/output_file.h"
+#include "cli/progress.h"
+#include "cli/watch_rates.h"
 #include "os/log.h"
 #include "report/advice.h"
 #include "report/formats.h"
@@ -32,6 +37,69 @@ std::optional<long> process_id(const std::string& target) {
   const auto [behind, error] = std::from_chars(target.data(), end, pid);
   if (error != std::errc{} || behind != end || pid <= 0) return std::nullopt;
   return pid;
+}
+
+struct WatchTimes {
+  Nanos length;
+  Nanos interval;
+};
+
+// How long to look and how often; no length: not at all. False: what was asked for can't be.
+bool watch_times(const ReportOptions& options, WatchTimes& out, std::string& problem) {
+  constexpr Nanos kShortest = milliseconds(10);
+  constexpr std::int64_t kMostLooks = 10'000;
+  if (options.watch.empty()) {
+    if (!options.interval.empty()) problem = "--interval \"" + options.interval + "\": must be with --watch, which looks so often";
+    return problem.empty();
+  }
+  const auto length = parse_duration(options.watch);
+  if (!length || *length < kShortest) {
+    problem = "--watch \"" + options.watch + "\": must be a duration from 10ms to 3600s";
+    return false;
+  }
+  out.length = *length;
+  out.interval = std::clamp(Nanos{length->raw() / 10}, kShortest, milliseconds(1000));
+  if (options.interval.empty()) return true;
+  const Nanos least = std::max(kShortest, Nanos{(length->raw() + kMostLooks - 1) / kMostLooks});
+  const auto interval = parse_duration(options.interval);
+  if (!interval || *interval < least || *interval > *length) {
+    problem = "--interval \"" + options.interval + "\": must be a duration from " + format_duration(least) + " to that of --watch, " +
+              format_duration(*length);
+    return false;
+  }
+  out.interval = *interval;
+  return true;
+}
+
+// Processes are watched, all at the same moments, and then told.
+bool load_watched(const ReportOptions& options, const WatchTimes& times, Reports& out, std::string& problem) {
+  if (options.children) {
+    problem = "--children: can't be watched, as they come and go: name the processes that --watch is to look at";
+    return false;
+  }
+  std::vector<RateWatch> processes;
+  for (const std::string& target : options.targets) {
+    const auto pid = process_id(target);
+    if (!pid) {
+      problem = "--watch: must have a process that runs, and \"" + target + "\" is no process id";
+      return false;
+    }
+    auto process = RateWatch::of(*pid, live_folder_of(*pid), problem);
+    if (!process) {
+      problem = "report " + target + ": must be a process that is served now: " + problem;
+      return false;
+    }
+    processes.push_back(std::move(*process));
+  }
+  {
+    Progress progress;
+    const std::string who = processes.size() == 1 ? processes.front().program() : std::to_string(processes.size()) + " processes";
+    progress.show("watching " + one_line(who) + " for " + format_duration(times.length) + "; Ctrl-C ends it");
+    watch_rates(processes, times.length, times.interval);
+  }
+  Symbolizer symbolizer;
+  for (const RateWatch& process : processes) out.push_back(process.report(symbolizer, static_cast<double>(times.interval.raw()) / 1e9));
+  return true;
 }
 
 bool load_all(const ReportOptions& options, Reports& out, std::string& problem) {
@@ -64,7 +132,10 @@ int report(const ReportOptions& options) {
   }
   Reports reports;
   std::string problem;
-  if (!load_all(options, reports, problem)) return refuse(problem);
+  WatchTimes times{};
+  if (!watch_times(options, times, problem)) return refuse(problem);
+  const bool watch = times.length > Nanos{0};
+  if (!(watch ? load_watched(options, times, reports, problem) : load_all(options, reports, problem))) return refuse(problem);
   if (format->merges && options.apart && reports.size() > 1) {
     return refuse("--apart: " + options.format + " has room for one report, and there are " + std::to_string(reports.size()) +
                   ": leave it out, or name one");

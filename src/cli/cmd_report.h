@@ -14,6 +14,8 @@ struct ReportOptions {
   bool exact = false;                // nothing sampled, and no frames as first seen
   bool children = false;             // of the processes, too
   bool threads = false;              // each thread apart
+  std::string watch;                 // for so long, to tell rates over time; "": not
+  std::string interval;              // between two looks; "": as fits
   std::vector<std::string> targets;  // process ids and files
 };
 

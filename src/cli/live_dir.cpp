@@ -27,14 +27,6 @@ std::string folder_of_user(uid_t user) {
   return dir != nullptr && *dir != '\0' ? dir : "/dev/shm/clockshim-" + std::to_string(user);
 }
 
-// Closes it, whatever happens.
-struct Descriptor {
-  int fd;
-  ~Descriptor() {
-    if (fd >= 0) close(fd);
-  }
-};
-
 // Up to `size` bytes from the start, in ascending order: a record's state is read before its fields, as its writer wrote it after
 // them. Fewer where the file has been cut. -1: an error.
 ssize_t read_all(int fd, std::byte* out, std::size_t size) {
@@ -108,17 +100,26 @@ std::vector<std::string> live_files_of(long pid, const std::string& dir) {
   return paths;
 }
 
+// A FIFO would have us wait for its writer, and a device might do anything.
+Descriptor LiveFile::descriptor(const std::string& path, std::string& problem) {
+  Descriptor file(::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  problem = file.get() >= 0 ? "" : errno == ELOOP ? "is a symbolic link" : std::strerror(errno);
+  return file;
+}
+
 std::optional<LiveFile> LiveFile::open(const std::string& path, std::string& problem) {
+  const Descriptor file = descriptor(path, problem);
+  return file.get() < 0 ? std::nullopt : read(file, path, problem);
+}
+
+std::optional<LiveFile> LiveFile::read(const Descriptor& file, const std::string& path, std::string& problem) {
   const auto refuse = [&](const char* reason) {
     problem = reason;
     return std::nullopt;
   };
   problem.clear();
-  // A FIFO would have us wait for its writer, and a device might do anything.
-  const Descriptor file{::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)};
-  if (file.fd < 0) return refuse(errno == ELOOP ? "is a symbolic link" : std::strerror(errno));
   struct stat info;
-  if (fstat(file.fd, &info) != 0) return refuse(std::strerror(errno));
+  if (fstat(file.get(), &info) != 0) return refuse(std::strerror(errno));
   if (!S_ISREG(info.st_mode)) return refuse("is no plain file");
   const std::size_t slash = path.rfind('/');
   struct stat folder;
@@ -135,7 +136,7 @@ std::optional<LiveFile> LiveFile::open(const std::string& path, std::string& pro
   // One byte at least, so that there is something to look at.
   const auto size = std::max<std::size_t>(1, static_cast<std::size_t>(info.st_size));
   out.content_.reset(static_cast<std::byte*>(::operator new[](size, std::align_val_t{alignof(live::Header)})));
-  const ssize_t length = read_all(file.fd, out.content_.get(), static_cast<std::size_t>(info.st_size));
+  const ssize_t length = read_all(file.get(), out.content_.get(), static_cast<std::size_t>(info.st_size));
   if (length < 0) return refuse(std::strerror(errno));
   out.size_ = static_cast<std::size_t>(length);
   const live::Header* header = live_header(out.bytes(), problem);

@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/descriptor.h"
 #include "live/layout.h"
 #include "report/report.h"
 
@@ -41,6 +42,10 @@ class LiveFile {
  public:
   // "" in `problem`, or why not, in words that go behind the path.
   static std::optional<LiveFile> open(const std::string& path, std::string& problem);
+
+  // The same in two steps: what was opened once can be read again and again, also when it has been removed meanwhile.
+  static Descriptor descriptor(const std::string& path, std::string& problem);
+  static std::optional<LiveFile> read(const Descriptor& file, const std::string& path, std::string& problem);
 
   [[nodiscard]] const std::string& path() const { return path_; }
   [[nodiscard]] const live::Header& header() const { return *reinterpret_cast<const live::Header*>(content_.get()); }

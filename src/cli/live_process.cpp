@@ -114,6 +114,13 @@ std::uint64_t start_ticks_in(const std::string& stat) {
   return 0;
 }
 
+std::uint64_t start_ticks_of(long pid) {
+  std::string stat;
+  if (read_proc(proc(pid) + "/stat", stat) != 0) return 0;
+  const std::size_t state = stat.rfind(')') + 2;
+  return state < stat.size() && (stat[state] == 'Z' || stat[state] == 'X') ? 0 : start_ticks_in(stat);
+}
+
 Life maps_file(long pid, const Maker& maker) {
   std::string maps;
   const int error = read_proc(proc(pid) + "/maps", maps);

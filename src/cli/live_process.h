@@ -41,6 +41,9 @@ std::string task_name(long pid, long tid);
 // /proc/PID/stat, field 22; 0: there is no such process, or it can't be read.
 std::uint64_t start_ticks_in(const std::string& stat);
 
+// Of a process that runs; 0: it has ended, whether or not somebody has waited for it.
+std::uint64_t start_ticks_of(long pid);
+
 // The inode of /proc/self/ns/pid.
 std::uint64_t own_pid_namespace();
 

@@ -27,7 +27,8 @@ using clockshim::cli::RunOption;
 constexpr const char* kRunUsage = "clockshim run [OPTION...] -- COMMAND [ARG...]";
 constexpr const char* kDoctorUsage = "clockshim doctor [--quick] [--json] [COMMAND or PID]";
 constexpr const char* kBenchUsage = "clockshim bench [--quick] [--json] [--plot FILE]";
-constexpr const char* kReportUsage = "clockshim report [--format F] [--output FILE] [--merge or --apart] [--threads] PID or FILE...";
+constexpr const char* kReportUsage =
+    "clockshim report [--format F] [--output FILE] [--merge or --apart] [--threads] [--watch D] PID or FILE...";
 
 int refuse(std::string line) {
   std::replace(line.begin(), line.end(), '\n', ' ');
@@ -127,6 +128,9 @@ struct Report {
     CLI::Option* merge = command->add_flag("--merge", options.merge, "several reports as one, callers summed");
     command->add_flag("--apart", options.apart, "several reports one after the other (default where the format has room)")->excludes(merge);
     command->add_flag("--children", options.children, "also the processes that PID forked, or that the same clockshim run started");
+    command->add_option("--watch", options.watch, "first looks for so long: rates over time in html and json (30s; Ctrl-C ends it)")
+        ->type_name("D");
+    command->add_option("--interval", options.interval, "between two looks (default 1s, or a tenth of a shorter watch)")->type_name("D");
     command->add_flag("--threads", options.threads, "each thread of a process apart, with its callers (json has them anyway)");
     command->add_flag("--exact", options.exact, "without sampled stacks, and without callers that are only as first seen");
     command->add_option("targets", options.targets, "processes and files")->type_name("PID|FILE");
@@ -134,6 +138,9 @@ struct Report {
   int run(const std::vector<std::string>& behind_dashes) {
     options.targets.insert(options.targets.end(), behind_dashes.begin(), behind_dashes.end());
     if (options.targets.empty()) return refuse("report: must have a process id or a file; usage: " + std::string(kReportUsage));
+    for (const auto& [name, value] : {std::pair{"--watch", &options.watch}, std::pair{"--interval", &options.interval}}) {
+      if (command->count(name) > 0 && value->empty()) return refuse(std::string(name) + " \"\": must be a duration, such as 30s");
+    }
     if (command->count("--output") > 0 && options.output.empty()) return refuse("--output \"\": must be a file that can be written");
     return clockshim::cli::report(options);
   }

@@ -2,12 +2,18 @@
 
 #include <algorithm>
 
+#include "report/rates.h"
+#include "report/text_table.h"
+
 namespace clockshim {
 namespace {
 
 std::string table(const Reports& reports, const StackOptions& options) {
   std::string out;
-  for (const Report& report : reports) out += (out.empty() ? "" : "\n") + (options.threads ? render_threads(report) : render_text(report));
+  for (const Report& report : reports) {
+    out += (out.empty() ? "" : "\n") + text_head(report) + rates_as_text(report.rates);
+    out += (options.threads ? text_threads(report) : text_callers(report)) + text_advice(report);
+  }
   return out;
 }
 

@@ -12,7 +12,6 @@ namespace clockshim {
 
 using Reports = std::vector<Report>;
 
-std::string render_threads(const Report& report);  // table, each thread apart
 std::string render_tree(const Reports& reports, const StackOptions& options);
 std::string render_folded(const Reports& reports, const StackOptions& options);
 std::string render_speedscope(const Reports& reports, const StackOptions& options);

@@ -6,6 +6,7 @@
 #include <string>
 #include <tuple>
 
+#include "report/rates.h"
 #include "report/threads.h"
 
 namespace clockshim {
@@ -185,6 +186,9 @@ Report merge(const std::vector<Report>& reports) {
   out.sites = std::move(sites).all();
   out.stacks = std::move(stacks).all();
   settle_threads(out);
+  const bool watched = std::any_of(reports.begin(), reports.end(), [](const Report& r) { return !r.rates.times.empty(); });
+  if (!merge_rates(reports, out.rates) && watched)
+    out.notes.emplace_back("rates over time are left out: not all of the merged reports were looked at in the same moments");
   add_times(reports, out);
   add_errors(reports, out);
   return out;

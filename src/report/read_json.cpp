@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
+#include "report/rates.h"
 #include "report/threads.h"
 
 namespace clockshim {
@@ -90,6 +91,45 @@ ReportSite site_of(const Json& in) {
   return site;
 }
 
+// As many numbers as there are looks.
+std::vector<std::uint64_t> series(const Json& in, std::size_t looks) {
+  const char* const must = "an array of as many whole numbers as \"times\" has";
+  if (!in.is_array() || in.size() != looks) throw Wrong("calls", must);
+  std::vector<std::uint64_t> out;
+  for (const Json& number : in) {
+    if (!number.is_number_unsigned()) throw Wrong("calls", must);
+    out.push_back(number.get<std::uint64_t>());
+  }
+  return out;
+}
+
+void read_rates(const Json& in, Report& r) {
+  const Json* rates = find(in, "rates");
+  if (rates == nullptr) return;
+  if (!rates->is_object()) throw Wrong("rates", "an object");
+  r.rates.interval = number(*rates, "interval");
+  r.rates.started_at = number(*rates, "started_at");
+  if (const Json* times = find(*rates, "times")) {
+    for (const Json& time : *times) {
+      const bool fits = time.is_number() && time.get<double>() > (r.rates.times.empty() ? 0 : r.rates.times.back());
+      if (!fits || time.get<double>() > 1e9) throw Wrong("times", "an array of ascending seconds");
+      r.rates.times.push_back(time.get<double>());
+    }
+  }
+  const std::size_t looks = r.rates.times.size();
+  if (const Json* clocks = find(*rates, "clocks")) {
+    if (!clocks->is_object()) throw Wrong("clocks", "an object of arrays");
+    for (const auto& [name, calls] : clocks->items()) r.rates.clocks.push_back({name, "", "", "", series(calls, looks)});
+  }
+  each_object(*rates, "callers", [&](const Json& one) {
+    const Json* calls = find(one, "calls");
+    r.rates.callers.push_back({text(one, "clock"), text(one, "caller"), text(one, "module"), text(one, "function"),
+                               series(calls == nullptr ? Json() : *calls, looks)});
+  });
+  sort_by_calls(r.rates.clocks);
+  sort_by_calls(r.rates.callers);
+}
+
 // In front of the sorting of sites: a thread's sites are told by their numbers.
 void read_threads(const Json& in, Report& r) {
   each_object(in, "threads", [&](const Json& one) {
@@ -170,6 +210,7 @@ void read_all(const Json& in, Report& r) {
   each_object(in, "advice", [&](const Json& advice) { r.advice.push_back({text(advice, "kind"), text(advice, "text")}); });
   each_object(in, "sites", [&](const Json& site) { r.sites.push_back(site_of(site)); });
   each_object(in, "stacks", [&](const Json& site) { r.stacks.push_back(site_of(site)); });
+  read_rates(in, r);
   read_threads(in, r);
   settle_threads(r);
   std::stable_sort(r.sites.begin(), r.sites.end(), [](const ReportSite& a, const ReportSite& b) { return a.calls > b.calls; });

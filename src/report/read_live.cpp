@@ -118,6 +118,7 @@ class Reader {
     for (auto count = counts_.counts.begin(), end = counts_.counts.end(); count != end;) {
       const std::uint64_t key = count->key;
       ReportSite site = site_of(SiteKey{key}, 0);
+      site.key = key;
       for (; count != end && count->key == key; ++count) {
         site.calls += count->calls;
         site.threads.push_back({count->thread, count->calls});

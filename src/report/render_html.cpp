@@ -11,6 +11,7 @@
 #include "report/formats.h"
 #include "report/html_page.h"
 #include "report/parts.h"
+#include "report/rates.h"
 
 namespace clockshim {
 namespace {
@@ -180,12 +181,12 @@ std::string render_html(const Reports& reports, const StackOptions& options) {
   const FlameSize size = flame_size(root);
   std::string out = fmt::format(
       "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width\">\n"
-      "<title>{}: who asks for the time</title>\n<style>{}{}</style>\n</head>\n<body>\n",
-      markup(process_name(report)), kPageStyle, kFlameStyle);
+      "<title>{}: who asks for the time</title>\n<style>{}{}{}</style>\n</head>\n<body>\n",
+      markup(process_name(report)), kPageStyle, kFlameStyle, kRateStyle);
   out += head(report) + totals(report);
   for (const std::string& note : report.notes) out += "<div class=\"box\">" + markup(note) + "</div>\n";
   for (const ReportAdvice& advice : report.advice) out += "<div class=\"box advice\">" + markup(advice.text) + "</div>\n";
-  out += clock_table(report);
+  out += rate_charts(report.rates) + clock_table(report);
   out += fmt::format("<h2>Who asks</h2>\n<p class=\"soft\">{}</p>\n<svg viewBox=\"0 0 {} {}\">\n{}</svg>\n", flame_hint(root, options),
                      size.width, size.height, flame_boxes(root));
   out += caller_table(report) + thread_table(report) + histogram(report);

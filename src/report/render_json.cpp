@@ -53,6 +53,25 @@ std::string threads_json(const Report& r) {
   return "[" + out + "]";
 }
 
+std::string numbers(const std::vector<std::uint64_t>& all) {
+  return "[" + joined(all, ", ", [](std::uint64_t n) { return std::to_string(n); }) + "]";
+}
+
+std::string rates_json(const ReportRates& r) {
+  if (r.times.empty()) return "null";
+  std::string out = fmt::format("{{\n    \"interval\": {}, \"started_at\": {:.6f},\n    \"times\": [{}],\n", r.interval, r.started_at,
+                                joined(r.times, ", ", [](double t) { return fmt::format("{:.9f}", t); }));
+  out += fmt::format("    \"clocks\": {{{}}},\n",
+                     joined(r.clocks, ", ", [](const ReportRates::Series& s) { return json_quoted(s.clock) + ": " + numbers(s.calls); }));
+  out += fmt::format("    \"callers\": [{}]}}", joined(r.callers, ",", [](const ReportRates::Series& s) {
+                       return fmt::format(R"(
+      {{"caller": {}, "module": {}, "clock": {}, "function": {}, "calls": {}}})",
+                                          json_quoted(s.caller), json_quoted(s.module), json_quoted(s.clock), json_quoted(s.function),
+                                          numbers(s.calls));
+                     }));
+  return out;
+}
+
 }  // namespace
 
 std::string render_json(const Report& r) {
@@ -90,6 +109,7 @@ std::string render_json(const Report& r) {
                               return fmt::format(R"({{"kind": {}, "text": {}}})", json_quoted(a.kind), json_quoted(a.text));
                             })));
   raw("threads", threads_json(r));
+  raw("rates", rates_json(r.rates));
   raw("stacks", fmt::format("[{}]", joined(r.stacks, ",", site_json)));
   return out + fmt::format("  \"sites\": [{}]\n}}\n", joined(r.sites, ",", site_json));
 }

@@ -29,7 +29,7 @@ void add_below(std::string& out, const std::string& what, const std::string& tex
 
 }  // namespace
 
-std::string text_caller(const Report& r, const ReportSite& site) {
+std::string text_caller(const Report& r, const ReportSite& site, bool with_via) {
   const ReportFrame caller = caller_of(site);
   const std::string name = frame_name(caller);
   const std::string short_name = shortened(name, 32);
@@ -38,7 +38,7 @@ std::string text_caller(const Report& r, const ReportSite& site) {
                                 shortened(module_name(caller), 14));
   if (short_name != name) add_below(out, "= ", name);
   if (!caller.file.empty()) add_below(out, "at ", place(caller));
-  for (std::size_t i = 0; i + 1 < exact_frames(site); ++i) {
+  for (std::size_t i = 0; with_via && i + 1 < exact_frames(site); ++i) {
     const ReportFrame& via = site.frames[i];
     add_below(out, "via ", frame_name(via) + (via.inlined && !via.file.empty() ? ", " + place(via) : ""));
   }
@@ -59,7 +59,7 @@ std::string text_callers(const Report& r) {
   std::uint64_t rest = 0;
   for (std::size_t i = 0; i < r.sites.size(); ++i) {
     if (i < kTopSites) {
-      out += text_caller(r, r.sites[i]);
+      out += text_caller(r, r.sites[i], true);
     } else {
       rest += r.sites[i].calls;
     }

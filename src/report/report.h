@@ -33,6 +33,7 @@ struct ReportSite {
   bool sampled = false;                // calls is an estimate: one call in so many was looked at, and stands for so many
   std::uint64_t asker_start = 0;       // of the asking function, in its module; 0: not known. The command fills in this and timed_wait
   std::string timed_wait{};            // a wait with a time-out on REALTIME that the asking function calls, too; "": none is known
+  std::uint64_t key = 0;               // in its live file (live/site_key.h); 0: it comes from none
   std::vector<ReportShare> threads{};  // the same calls by thread, each thread once; less where that is not told
 };
 
@@ -53,6 +54,22 @@ struct ReportClock {
   std::uint64_t served = 0;
   std::uint64_t real = 0;
   std::uint64_t resyncs = 0;
+};
+
+// Calls over time, as seen by somebody who looked again and again while the process ran. The command makes them.
+struct ReportRates {
+  struct Series {
+    std::string clock;
+    std::string caller{};  // the function's name, and its module's; "": all callers
+    std::string module{};
+    std::string function{};              // as called: clock_gettime ...
+    std::vector<std::uint64_t> calls{};  // between a look and the one before: as many as there are times
+  };
+  double interval = 0;          // seconds between two looks, as they were wanted
+  double started_at = 0;        // the first look, in seconds since 1970
+  std::vector<double> times;    // the others, in seconds since the first; ascending
+  std::vector<Series> clocks;   // most calls first
+  std::vector<Series> callers;  // the busiest, most calls first
 };
 
 struct ReportAdvice {
@@ -91,6 +108,7 @@ struct Report {
   std::vector<ReportSite> sites;      // by calls, most first; each call once
   std::vector<ReportSite> stacks;     // profile stacks: the same calls once more, by full stack; sampled
   std::vector<ReportThread> threads;  // those that asked, most calls first, the shared table last; none where that is not told
+  ReportRates rates;                  // no times: nobody looked
   std::vector<std::string> notes;     // what the operator should know: one sentence each
   std::vector<ReportAdvice> advice;   // what the program's author could do. The command fills it in
 

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "reports.h"
 
 namespace clockshim {
@@ -12,6 +14,7 @@ using test::frame;
 using test::site;
 using test::small_report;
 using test::threaded_report;
+using test::watched_report;
 
 TEST(Merge, OfOneIsItself) { EXPECT_EQ(render_json(merge({small_report()})), render_json(small_report())); }
 
@@ -66,6 +69,38 @@ TEST(Merge, TwoSitesOfOneThreadThatBecomeOneAreOneShare) {
   ASSERT_EQ(sum.sites[1].threads.size(), 1U);
   EXPECT_EQ(sum.sites[1].threads[0].calls, 200U);
   EXPECT_EQ(sum.threads[0].calls, 800U);
+}
+
+bool says_that_rates_are_left_out(const Report& report) {
+  return std::count(report.notes.begin(), report.notes.end(),
+                    "rates over time are left out: not all of the merged reports were looked at in the same moments") == 1;
+}
+
+TEST(Merge, RatesOfTheSameMomentsAreSummed) {
+  Report other = watched_report(43);
+  other.rates.callers[0].caller = "elsewhere";
+  const Report sum = merge({watched_report(), other});
+  EXPECT_EQ(sum.rates.times, watched_report().rates.times);
+  EXPECT_EQ(sum.rates.clocks[0].calls, (std::vector<std::uint64_t>{200, 400, 0}));
+  ASSERT_EQ(sum.rates.callers.size(), 4U);
+  EXPECT_EQ(sum.rates.callers[2].caller, "work") << "most calls first";
+  EXPECT_EQ(sum.rates.callers[2].calls, (std::vector<std::uint64_t>{0, 0, 60}));
+  EXPECT_FALSE(says_that_rates_are_left_out(sum));
+}
+
+TEST(Merge, RatesOfOtherMomentsAreLeftOutAndThatIsSaid) {
+  Report later = watched_report(43);
+  later.rates.started_at += 1;
+  Report shorter = watched_report(43);
+  shorter.rates.times.back() -= 0.1;
+  for (const Report& other : {later, shorter, small_report(43)}) {
+    for (const Report& sum : {merge({watched_report(), other}), merge({other, watched_report()})}) {
+      EXPECT_TRUE(sum.rates.times.empty());
+      EXPECT_TRUE(sum.rates.clocks.empty());
+      EXPECT_TRUE(says_that_rates_are_left_out(sum));
+    }
+  }
+  EXPECT_FALSE(says_that_rates_are_left_out(merge({small_report(), small_report(43)})));
 }
 
 TEST(Merge, ACallerIsTheSameByExactFrames) {

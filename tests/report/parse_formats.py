@@ -191,7 +191,7 @@ def flamegraph(text, report):
 class Page(html.parser.HTMLParser):
     def __init__(self):
         super().__init__(convert_charrefs=True)
-        self.open, self.scripts, self.rows, self.cells, self.table = [], 0, {}, None, None
+        self.open, self.scripts, self.rows, self.cells, self.table, self.lines = [], 0, {}, None, None, []
 
     def handle_starttag(self, tag, attrs):
         attrs = dict(attrs)
@@ -207,7 +207,8 @@ class Page(html.parser.HTMLParser):
             self.cells.append(attrs.get('data-v'))
 
     def handle_startendtag(self, tag, attrs):
-        pass
+        if tag == 'path':
+            self.lines.append(dict(attrs)['d'])
 
     def handle_endtag(self, tag):
         expect(self.open and self.open[-1] == tag, f'html: </{tag}> in {self.open}')
@@ -225,6 +226,12 @@ def page(text, report):
     expect(not OUTSIDE.search(text.decode('utf-8')), 'html: nothing from outside')
     sites = sum(int(row[0]) for row in parsed.rows.get('callers', []))
     expect(sites == sum(site['calls'] for site in report['sites']), f'html: {sites} calls')
+    rates = report['rates'] or {'clocks': {}, 'callers': []}
+    expect(len(parsed.lines) == min(8, len(rates['clocks'])) + min(8, len(rates['callers'])), f'html: {len(parsed.lines)} lines of rates')
+    for line in parsed.lines:
+        points = [float(n) for n in re.findall(r'[-0-9.]+', line)]
+        expect(re.fullmatch(r'M[0-9.]+ [0-9.]+(?:V[0-9.]+H[0-9.]+)+', line) and max(points) <= 1200, f'html: {line[:80]}')
+        expect(line.count('H') == len(rates['times']), 'html: a step an interval')
     if len(report['threads']) > 1:
         threads = sum(int(row[0]) for row in parsed.rows.get('threads', []))
         expect(threads == sites, f'html: {threads} calls by thread')

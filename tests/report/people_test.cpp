@@ -5,6 +5,7 @@
 
 #include "report/formats.h"
 #include "report/merge.h"
+#include "report/rates.h"
 #include "reports.h"
 
 namespace clockshim {
@@ -15,6 +16,7 @@ using test::hostile_report;
 using test::site;
 using test::small_report;
 using test::threaded_report;
+using test::watched_report;
 
 void expect_contains(const std::string& text, const std::string& part) {
   EXPECT_NE(text.find(part), std::string::npos) << part << "\n" << text;
@@ -99,13 +101,15 @@ TEST(Table, NamesCannotReachTheTerminal) {
   }
 }
 
+std::string threads_table(const Report& r) { return find_format("table")->render({r}, {.threads = true}); }
+
 TEST(Threads, AreApartInTheTable) {
   Report r = threaded_report();
   for (std::uint64_t i = 0; i < 7; ++i) {
     r.sites.push_back(site(1, "tai", {frame("caller" + std::to_string(i), "/bin/daemon", i)}));
     r.sites.back().threads = {{0, 1}};
   }
-  const std::string text = render_threads(r);
+  const std::string text = threads_table(r);
   expect_contains(text, "calls 1,130  served");
   expect_contains(text,
                   "          707   62.6%          354  thread worker/4711\n          600   53.1%          300  realtime         work+0x0");
@@ -116,12 +120,12 @@ TEST(Threads, AreApartInTheTable) {
 }
 
 TEST(Threads, ThatAReportDoesNotTellAreSaidToBeSo) {
-  const std::string text = render_threads(small_report());
+  const std::string text = threads_table(small_report());
   expect_contains(text, "        1,130  100.0%          565  threads not told\n");
   Report r = threaded_report();
   r.sites[0].threads.pop_back();
   r.threads[1].calls -= 400;
-  expect_contains(render_threads(r), "          400   35.4%          200  threads not told\n");
+  expect_contains(threads_table(r), "          400   35.4%          200  threads not told\n");
 }
 
 TEST(Threads, OfSeveralProcessesSayWhose) {
@@ -172,6 +176,37 @@ TEST(Tree, ShowsAllThreadsWhateverTheirNumber) {
     r.sites[0].threads.push_back({i, 1});
   }
   EXPECT_EQ(count_of(render_tree({r}, {.threads = true}), "─ thread 1"), 30U);
+}
+
+TEST(Rates, StandInTheTableByClock) {
+  const std::string text = find_format("table")->render({watched_report()}, {});
+  expect_contains(text,
+                  "\nwatched for 3.5 s, in 3 intervals\n      calls/s        least         most  clock\n"
+                  "           86            0          400  realtime\n            9            0           15  monotonic\n\n");
+  EXPECT_EQ(find_format("table")->render({small_report()}, {}).find("watched"), std::string::npos);
+}
+
+TEST(Rates, AreDrawnOnThePageInStepsAsLongAsTheIntervals) {
+  const std::string page = render_html({watched_report()}, {});
+  EXPECT_EQ(count_of(page, "<svg class=\"rates\""), 2U);
+  // 100, 400 and 0 calls a second, of 400 at the top (10) and 0 at the bottom (210); from 90 to 1200 are 3.5 s.
+  expect_contains(page, "<path class=\"s0\" d=\"M90.0 160.0V160.0H407.1V10.0H565.7V210.0H1200.0\"/>");
+  expect_contains(page, "<title>1.00 to 1.50 s\n400/s realtime\n0/s monotonic</title>");
+  expect_contains(page, "<i class=\"s0\"></i>work (daemon), realtime <b>83/s</b>");
+  EXPECT_EQ(render_html({small_report()}, {}).find("<svg class=\"rates\""), std::string::npos);
+}
+
+TEST(Rates, OfManyIntervalsAreTakenTogetherAndOfManyCallersTheBusiestDrawn) {
+  Report r = small_report();
+  for (int i = 0; i < 10'000; ++i) r.rates.times.push_back(i + 1);
+  for (int line = 0; line < 12; ++line)
+    r.rates.callers.push_back({"realtime", "caller" + std::to_string(line), "", "", std::vector<std::uint64_t>(10'000, 1)});
+  r.rates.clocks = {{"realtime", "", "", "", std::vector<std::uint64_t>(10'000, 12)}};
+  const std::string charts = rate_charts(r.rates);
+  EXPECT_LE(count_of(charts, "<rect "), 2U * 600);
+  EXPECT_EQ(count_of(charts, "<path "), 1U + 8U);
+  expect_contains(charts, "0.00 to 17.00 s\n12/s realtime");
+  EXPECT_EQ(charts.find("caller8"), std::string::npos);
 }
 
 TEST(Tree, FromTheQuestionOutward) {

@@ -15,6 +15,7 @@ namespace {
 using test::hostile_report;
 using test::small_report;
 using test::threaded_report;
+using test::watched_report;
 
 std::string recorded() {
   std::ifstream file(std::string(std::getenv("CLOCKSHIM_TEST_DATA")) + "/redis.json");
@@ -93,6 +94,24 @@ TEST(ReadJson, ThreadsKeepTheirSitesWhateverTheOrder) {
   EXPECT_EQ(read.sites[2].threads[0].calls, 10U);
 }
 
+TEST(ReadJson, RatesAreReadBack) {
+  Report read;
+  std::string problem;
+  ASSERT_TRUE(read_json(render_json(watched_report()), read, problem)) << problem;
+  EXPECT_EQ(read.rates.interval, 1);
+  EXPECT_EQ(read.rates.started_at, 1.7e9);
+  EXPECT_EQ(read.rates.times, (std::vector<double>{1, 1.5, 3.5}));
+  ASSERT_EQ(read.rates.clocks.size(), 2U);
+  EXPECT_EQ(read.rates.clocks[0].clock, "realtime") << "most calls first, though a JSON object has no order";
+  EXPECT_EQ(read.rates.clocks[0].calls, (std::vector<std::uint64_t>{100, 200, 0}));
+  ASSERT_EQ(read.rates.callers.size(), 3U);
+  EXPECT_EQ(read.rates.callers[2].caller, "log");
+  EXPECT_EQ(read.rates.callers[2].module, "daemon");
+  EXPECT_EQ(read.rates.callers[2].function, "clock_gettime");
+  EXPECT_EQ(read.rates.callers[2].clock, "realtime");
+  EXPECT_EQ(read.rates.callers[2].calls, (std::vector<std::uint64_t>{10, 0, 0}));
+}
+
 TEST(ReadJson, HostileNamesComeBackAsTheyWereTold) {
   Report once;
   Report twice;
@@ -142,6 +161,18 @@ TEST(ReadJson, WhatIsNoReportIsRefusedWithTheReason) {
   EXPECT_EQ(problem_of(with("threads", "[{\"tid\": -1}]")), "is no report: \"tid\" must be a whole number, not negative");
   EXPECT_EQ(problem_of(with("threads", "[{\"sites\": [{\"site\": 3, \"calls\": 1}]}]")),
             "is no report: \"site\" must be the number of one of \"sites\"");
+  EXPECT_EQ(problem_of(with("rates", "7")), "is no report: \"rates\" must be an object");
+  for (const char* times : {"[\"1\"]", "[0]", "[-1]", "[1, 1]", "[2, 1]", "[1e10]"}) {
+    EXPECT_EQ(problem_of(with("rates", std::string("{\"times\": ") + times + "}")),
+              "is no report: \"times\" must be an array of ascending seconds")
+        << times;
+  }
+  EXPECT_EQ(problem_of(with("rates", "{\"times\": [1], \"clocks\": [1]}")), "is no report: \"clocks\" must be an object of arrays");
+  for (const char* calls : {"[1, 2]", "[]", "[-1]", "[1.5]", "7", "null"}) {
+    EXPECT_EQ(problem_of(with("rates", std::string("{\"times\": [1], \"callers\": [{\"calls\": ") + calls + "}]}")),
+              "is no report: \"calls\" must be an array of as many whole numbers as \"times\" has")
+        << calls;
+  }
   EXPECT_EQ(problem_of(with("stacks", "[[]]")), "is no report: \"stacks\" must be an array of objects");
   EXPECT_EQ(problem_of(with("stacks", "[{\"frames\": 7}]")), "is no report: \"frames\" must be an array");
   EXPECT_EQ(problem_of(with("stacks", "[{\"sampled\": 1}]")), "is no report: \"sampled\" must be true or false");

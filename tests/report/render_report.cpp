@@ -1,5 +1,5 @@
 // render_report FORMAT REPORT [threads]: renders a recorded report (a path), or a built one ("hostile", "stacks", "empty", "small",
-// "threaded"), for the parsers in parse_formats.py. "threads": each apart.
+// "threaded", "watched"), for the parsers in parse_formats.py. "threads": each apart.
 #include <cstdio>
 #include <fstream>
 #include <iostream>
@@ -23,6 +23,8 @@ int main(int argc, char** argv) {
     report = test::small_report();
   } else if (what == "threaded") {
     report = test::threaded_report();
+  } else if (what == "watched") {
+    report = test::watched_report();
   } else if (what != "empty") {
     std::ifstream file(what);
     std::string problem;

@@ -60,6 +60,19 @@ inline Report threaded_report(long pid = 42) {
   return r;
 }
 
+// Looked at for three intervals, of a second, half a one, and two.
+inline Report watched_report(long pid = 42) {
+  Report r = small_report(pid);
+  r.rates.interval = 1;
+  r.rates.started_at = 1.7e9;
+  r.rates.times = {1, 1.5, 3.5};
+  r.rates.clocks = {{"realtime", "", "", "", {100, 200, 0}}, {"monotonic", "", "", "", {0, 0, 30}}};
+  r.rates.callers = {{"realtime", "work", "daemon", "clock_gettime", {90, 200, 0}},
+                     {"monotonic", "work", "daemon", "clock_gettime", {0, 0, 30}},
+                     {"realtime", "log", "daemon", "clock_gettime", {10, 0, 0}}};
+  return r;
+}
+
 // Names as an enemy would choose them; with sampled stacks where `stacks`.
 inline Report hostile_report(bool stacks) {
   const std::string names[] = {"",
@@ -104,6 +117,12 @@ inline Report hostile_report(bool stacks) {
       one.function = name;
       r.sites.push_back(one);
     }
+  }
+  r.rates.started_at = 1;
+  r.rates.times = {1e-9, 2, 1e9};
+  for (const std::string& name : names) {
+    r.rates.clocks.push_back({name, "", "", "", {UINT64_MAX, 0, 1}});
+    r.rates.callers.push_back({name, name, name, name, {0, UINT64_MAX, UINT64_MAX}});
   }
   r.threads = {{1, names[4], 1, 42, false, false, 0}, {2, names[6], UINT64_MAX, 42, true, false, 0}, {3, names[8], 7, 42, false, false, 0}};
   for (std::size_t i = 0; i < r.sites.size(); ++i) r.sites[i].threads = {{i % 3, r.sites[i].calls - 1}};
