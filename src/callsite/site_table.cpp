@@ -153,7 +153,8 @@ void SiteTable::count_nowhere() noexcept {
   t_no_table_ = true;
 }
 
-// In this thread's table, else in the shared one. A rule entry whose word is still 0 is being written by the code that we,
+// In this thread's table, else in the shared one: what others have there because they found no room is its own from now on, if it
+// has room. A rule entry whose word is still 0 is being written by the code that we,
 // a signal handler, have interrupted: this call is counted under the wrapper itself.
 auto SiteTable::look_up(ThreadTable* table, SiteKey key, FrameRule& rule, ThreadTable::Entry*& mine) noexcept -> Found {
   if (table != nullptr) {
@@ -171,6 +172,7 @@ auto SiteTable::look_up(ThreadTable* table, SiteKey key, FrameRule& rule, Thread
       }
     }
   }
+  const bool has_room = table != nullptr && table->used < live::kThreadSitesUsable;
   const unsigned home = key.home(kSharedBits);
   for (unsigned probe = 0; probe < kSharedSites; ++probe) {
     SharedEntry& entry = region_.shared.entries[(home + probe) % kSharedSites];
@@ -178,10 +180,15 @@ auto SiteTable::look_up(ThreadTable* table, SiteKey key, FrameRule& rule, Thread
     if (there == 0) break;
     const std::uint64_t word = entry.count.load(std::memory_order_acquire);
     if (there == key.raw()) {
-      entry.count.fetch_add(1, std::memory_order_relaxed);
+      if (has_room) {
+        insert(table, there, 1);
+      } else {
+        entry.count.fetch_add(1, std::memory_order_relaxed);
+      }
       return Found::counted;
     }
     if (there == (key.raw() | SiteKey::kRule) && word != 0) {
+      if (has_room) insert(table, there, word);
       rule = FrameRule::unpacked(word);
       return Found::rule;
     }

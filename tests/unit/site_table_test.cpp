@@ -102,6 +102,33 @@ TEST(SiteTable, MoreSitesThanATableHoldsAreStillExact) {
   EXPECT_EQ(live::g_region.shared.dropped.load(), 0U);
 }
 
+// Why: else a caller that one full table had no room for would be counted in the shared table by all threads that see it later, each time
+// by a locked exchange, and nobody could tell whose calls they are.
+TEST(SiteTable, WhatOthersCountInTheSharedTableAThreadWithRoomCountsInItsOwn) {
+  constexpr std::uintptr_t kFirst = 0x777000;
+  constexpr std::uintptr_t kLast = kFirst + 200;  // a full table has 112
+  std::latch full(2);
+  std::latch done(2);
+  std::thread crowded([&] {
+    for (std::uintptr_t pc = kFirst; pc <= kLast; ++pc) call(key(pc), pc);
+    full.arrive_and_wait();
+    done.arrive_and_wait();  // so that the other one does not get this one's stack, and with it its table
+  });
+  std::thread([&] {
+    full.arrive_and_wait();
+    for (int i = 0; i < 5; ++i) call(key(kLast), kLast);
+    done.arrive_and_wait();
+    const live::ThreadTable* mine = nullptr;
+    for (const auto& table : live::g_region.threads) mine = table.owner.load() == Arch::thread_pointer() ? &table : mine;
+    ASSERT_NE(mine, nullptr);
+    std::uint64_t own = 0;
+    for (const auto& entry : mine->entries) own += entry.key == key(kLast).raw() ? entry.count : 0;
+    EXPECT_EQ(own, 5U);
+  }).join();
+  crowded.join();
+  EXPECT_EQ(counts().at(key(kLast).raw()), 6U) << "and each call once";
+}
+
 TEST(SiteTable, ThreadsComeAndGoAndNothingIsLost) {
   for (int round = 0; round < 200; ++round) {
     std::vector<std::thread> threads;
