@@ -12,7 +12,6 @@
 #include "cli/live_dir.h"
 #include "cli/load_report.h"
 #include "cli/output_file.h"
-#include "cli/progress.h"
 #include "cli/watch_rates.h"
 #include "os/log.h"
 #include "report/advice.h"
@@ -91,12 +90,9 @@ bool load_watched(const ReportOptions& options, const WatchTimes& times, Reports
     }
     processes.push_back(std::move(*process));
   }
-  {
-    Progress progress;
-    const std::string who = processes.size() == 1 ? processes.front().program() : std::to_string(processes.size()) + " processes";
-    progress.show("watching " + one_line(who) + " for " + format_duration(times.length) + "; Ctrl-C ends it");
-    watch_rates(processes, times.length, times.interval);
-  }
+  const std::string who = processes.size() == 1 ? processes.front().program() : std::to_string(processes.size()) + " processes";
+  watch_rates(processes, times.length, times.interval,
+              "watching " + one_line(who) + " for " + format_duration(times.length) + "; Ctrl-C ends it");
   Symbolizer symbolizer;
   for (const RateWatch& process : processes) out.push_back(process.report(symbolizer, static_cast<double>(times.interval.raw()) / 1e9));
   return true;

@@ -7,6 +7,8 @@
 #include <csignal>
 #include <ctime>
 
+#include "cli/progress.h"
+
 namespace clockshim::cli {
 namespace {
 
@@ -68,7 +70,7 @@ bool all_over(const std::vector<RateWatch>& processes) {
 
 }  // namespace
 
-void watch_rates(std::vector<RateWatch>& processes, Nanos length, Nanos interval) {
+void watch_rates(std::vector<RateWatch>& processes, Nanos length, Nanos interval, const std::string& progress) {
   const Interrupts interrupts;
   std::vector<pollfd> running;
   for (const RateWatch& process : processes) {
@@ -78,6 +80,8 @@ void watch_rates(std::vector<RateWatch>& processes, Nanos length, Nanos interval
   const Nanos start = clock_now(CLOCK_MONOTONIC);
   const Nanos end = start + length;
   look_at(processes, start);
+  Progress line;
+  line.show(progress);
   Nanos next = start;
   bool goes_on = true;
   while (goes_on && !all_over(processes)) {

@@ -132,6 +132,16 @@ TEST_F(Apart, ARawThreadIsToldAsItsParent) {
   EXPECT_EQ(told_in(folder_).threads, said);
 }
 
+// In .preinit_array, when the library had not started yet.
+TEST_F(Apart, TheFirstThreadIsKnownAlsoWhereItAskedBeforeTheLibrarysStart) {
+  const HostRun host = run_host("first_call", {.report = true});
+  ASSERT_EQ(host.reports.size(), 1U) << host.err;
+  const auto& [pid, report] = *host.reports.begin();
+  ASSERT_EQ(report["threads"].size(), 1U);
+  EXPECT_EQ(report["threads"][0]["tid"], pid);
+  EXPECT_EQ(report["threads"][0]["threads"], 1);
+}
+
 TEST_F(Apart, TheReportAtExitHasThreadsAndTheNamesOfThoseThatRun) {
   const HostRun host = run_host("apart", {.arguments = {"exit", "3"}, .report = true});
   ASSERT_EQ(host.ending(), "exit 0") << host.out << host.err;
