@@ -59,9 +59,8 @@ bool is_left_behind(const std::string& path, const std::string& name, Dead& out)
   return true;
 }
 
-std::vector<Dead> dead_files(const std::string& dir, unsigned& kept) {
-  std::vector<Dead> dead;
-  for (const std::string& path : live_files(dir)) {
+void add_dead_files(const std::string& dir, std::vector<Dead>& dead, unsigned& kept) {
+  for (const std::string& path : live_files({dir})) {
     std::string problem;
     const auto file = LiveFile::open(path, problem);
     if (!file) {
@@ -80,7 +79,6 @@ std::vector<Dead> dead_files(const std::string& dir, unsigned& kept) {
     }
     closedir(folder);
   }
-  return dead;
 }
 
 // 0 or errno. The name may stand for another file by now.
@@ -94,13 +92,14 @@ int remove(const Dead& file) {
 }  // namespace
 
 int gc(const GcOptions& options) {
-  const std::string dir = options.dir.empty() ? live_folder() : options.dir;
   unsigned kept = 0;
   unsigned removed = 0;
   std::uint64_t bytes = 0;
   bool failed = false;
   std::string out;
-  for (const Dead& file : dead_files(dir, kept)) {
+  std::vector<Dead> dead;
+  for (const std::string& dir : live_folders(options.dir)) add_dead_files(dir, dead, kept);
+  for (const Dead& file : dead) {
     const int error = options.dry_run ? 0 : remove(file);
     if (error != 0) {
       say(LogLevel::error, LogLevel::error, one_line(file.path) + ": " + std::strerror(error));

@@ -65,9 +65,9 @@ std::string as_json(const std::vector<Row>& rows) {
 }  // namespace
 
 int list(const ListOptions& options) {
-  const std::string dir = options.dir.empty() ? live_folder() : options.dir;
+  const Folders folders = live_folders(options.dir);
   std::vector<Row> rows;
-  for (const std::string& path : live_files(dir)) {
+  for (const std::string& path : live_files(folders)) {
     std::string problem;
     const auto file = LiveFile::open(path, problem);
     if (file) {
@@ -77,7 +77,7 @@ int list(const ListOptions& options) {
     }
   }
   if (rows.empty() && !options.json) {
-    say(LogLevel::info, LogLevel::info, "no live files in " + one_line(dir));
+    say(LogLevel::info, LogLevel::info, "no live files in " + one_line(in_words(folders)));
     return 0;
   }
   write_all(STDOUT_FILENO, options.json ? as_json(rows) : as_text(rows));

@@ -83,7 +83,7 @@ bool load_watched(const ReportOptions& options, const WatchTimes& times, Reports
       problem = "--watch: must have a process that runs, and \"" + target + "\" is no process id";
       return false;
     }
-    auto process = RateWatch::of(*pid, live_folder_of(*pid), problem);
+    auto process = RateWatch::of(*pid, live_folders_of(*pid), problem);
     if (!process) {
       problem = "report " + target + ": must be a process that is served now: " + problem;
       return false;

@@ -84,7 +84,7 @@ int run(std::vector<RunOption> options, const std::vector<std::string>& argv) {
   Arrival arrival(shimmed ? library : "", name, settings.log);
   const int status = child.supervise(arrival);
   if (reports) reports->tell(child.pid(), name, settings.log);
-  if (shimmed) tell_lost(child.pid(), settings.dir.empty() ? live_folder() : settings.dir, settings);
+  if (shimmed) tell_lost(child.pid(), live_folders(settings.dir), settings);
   reports.reset();  // a death by signal runs no destructor
   return end_like(status);
 }

@@ -30,14 +30,14 @@ timespec later(timespec t, Nanos n) {
 }
 
 // At even distances, however long a look takes. The exit status.
-int print_looks(Watch& watch, const TopOptions& options, const std::string& dir, long pid, Nanos interval) {
+int print_looks(Watch& watch, const TopOptions& options, const Folders& folders, long pid, Nanos interval) {
   timespec next{};
   clock_gettime(CLOCK_MONOTONIC, &next);
   for (;;) {
     next = later(next, interval);
     while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &next, nullptr) == EINTR) {
     }
-    Look look = watch.look(dir, pid);
+    Look look = watch.look(folders, pid);
     const bool over = pid != 0 && (look.processes.empty() || look.processes[0].state != "running");
     const bool last = options.once || !options.json || over;
     if (write_all(STDOUT_FILENO, options.json ? look_as_json(look, pid != 0) : look_as_text(std::move(look), pid != 0)) != 0) return 0;
@@ -57,12 +57,13 @@ int top(const TopOptions& options) {
     const auto [rest, error] = std::from_chars(options.target.data(), end, pid);
     if (error != std::errc{} || rest != end || pid <= 0) return refuse("top \"" + one_line(options.target) + "\": must be a process id");
   }
-  const std::string dir = !options.dir.empty() ? options.dir : pid != 0 ? live_folder_of(pid) : live_folder();
+  const Folders folders = options.dir.empty() && pid != 0 ? live_folders_of(pid) : live_folders(options.dir);
   Watch watch;
-  if (watch.look(dir, pid).processes.empty() && pid != 0)
-    return refuse("top " + options.target + ": no live file of this process in " + one_line(dir) + "; clockshim list shows who has one");
-  if (options.once || options.json || isatty(STDOUT_FILENO) == 0) return print_looks(watch, options, dir, pid, *interval);
-  const std::string problem = show_screen(watch, {dir, pid, *interval});
+  if (watch.look(folders, pid).processes.empty() && pid != 0)
+    return refuse("top " + options.target + ": no live file of this process in " + one_line(in_words(folders)) +
+                  "; clockshim list shows who has one");
+  if (options.once || options.json || isatty(STDOUT_FILENO) == 0) return print_looks(watch, options, folders, pid, *interval);
+  const std::string problem = show_screen(watch, {folders, pid, *interval});
   return problem.empty() ? 0 : refuse(problem);
 }
 

@@ -26,7 +26,10 @@ class LiveCommands {
         top_(app.add_subcommand("top", "Who asks for the time now, and how often")),
         diff_(app.add_subcommand("diff", "What changed between two runs, by caller")) {
     const auto dir = [](CLI::App* command, std::string& value) {
-      command->add_option("--dir", value, "the folder of live files (default: CLOCKSHIM_DIR, or /dev/shm/clockshim-UID)")->type_name("D");
+      command
+          ->add_option("--dir", value,
+                       "the folder of live files (default: CLOCKSHIM_DIR, or /dev/shm/clockshim-UID; for root those of all users)")
+          ->type_name("D");
     };
     list_->formatter(formatter(kListUsage));
     list_->add_flag("--json", list_options_.json, "for programs");

@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdlib>
 #include <cstring>
 #include <ctime>
 #include <regex>
@@ -21,11 +20,6 @@ namespace {
 
 // One of this version has 1.4 MiB at the most.
 constexpr std::size_t kLargest = std::size_t{8} << 20;
-
-std::string folder_of_user(uid_t user) {
-  const char* dir = std::getenv("CLOCKSHIM_DIR");
-  return dir != nullptr && *dir != '\0' ? dir : "/dev/shm/clockshim-" + std::to_string(user);
-}
 
 // Up to `size` bytes from the start, in ascending order: a record's state is read before its fields, as its writer wrote it after
 // them. Fewer where the file has been cut. -1: an error.
@@ -45,13 +39,6 @@ std::string base_name(const std::string& path) { return path.substr(path.rfind('
 
 }  // namespace
 
-std::string live_folder() { return folder_of_user(geteuid()); }
-
-std::string live_folder_of(long pid) {
-  struct stat info;
-  return folder_of_user(stat(("/proc/" + std::to_string(pid)).c_str(), &info) == 0 ? info.st_uid : geteuid());
-}
-
 bool is_live_name(const std::string& name) {
   static const std::regex kPattern("[1-9][0-9]{0,9}-[0-9a-f]{1,16}(\\.[0-9]{1,9})?\\.live");
   return std::regex_match(name, kPattern);
@@ -62,27 +49,30 @@ bool is_temporary_name(const std::string& name) {
   return std::regex_match(name, kPattern);
 }
 
-std::vector<std::string> live_files(const std::string& dir) {
+std::vector<std::string> live_files(const Folders& folders) {
   std::vector<std::string> paths;
-  const std::string front = dir.ends_with('/') ? dir : dir + "/";
-  DIR* folder = opendir(dir.c_str());
-  if (folder == nullptr) return paths;
-  while (const dirent* entry = readdir(folder)) {
-    if (is_live_name(entry->d_name)) paths.push_back(front + entry->d_name);
+  for (const std::string& dir : folders) {
+    const std::string front = dir.ends_with('/') ? dir : dir + "/";
+    const auto first = static_cast<std::ptrdiff_t>(paths.size());
+    DIR* folder = opendir(dir.c_str());
+    if (folder == nullptr) continue;
+    while (const dirent* entry = readdir(folder)) {
+      if (is_live_name(entry->d_name)) paths.push_back(front + entry->d_name);
+    }
+    closedir(folder);
+    std::sort(paths.begin() + first, paths.end());
   }
-  closedir(folder);
-  std::sort(paths.begin(), paths.end());
   return paths;
 }
 
-std::vector<std::string> live_files_of(long pid, const std::string& dir) {
+std::vector<std::string> live_files_of(long pid, const Folders& folders) {
   struct Found {
     int rank;  // its own, by what is mapped; of that number, in our namespace; of that number, in another one
     std::int64_t started_at;
     std::string path;
   };
   std::vector<Found> all;
-  for (const std::string& path : live_files(dir)) {
+  for (const std::string& path : live_files(folders)) {
     std::string problem;
     const auto file = LiveFile::open(path, problem);
     if (!file) continue;

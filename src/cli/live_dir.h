@@ -1,4 +1,4 @@
-// The folder of live files, and the files in it, as a viewer finds them. The folder may be anybody's: what is opened is checked to
+// Live files, as a viewer finds them in their folders. A folder may be anybody's: what is opened is checked to
 // be a plain file of a sane size, is read without mapping it (a file may be cut while we read), and is believed by nobody here.
 #pragma once
 
@@ -14,24 +14,20 @@
 #include <vector>
 
 #include "cli/descriptor.h"
+#include "cli/live_folders.h"
 #include "live/layout.h"
 #include "report/report.h"
 
 namespace clockshim::cli {
 
-// CLOCKSHIM_DIR, else /dev/shm/clockshim-UID of our own effective user.
-std::string live_folder();
-// The same for a process's files: where CLOCKSHIM_DIR is not set, of the user whom the process belongs to.
-std::string live_folder_of(long pid);
-
 // PID-HEX.live or PID-HEX.N.live; and what such a file is called while it is being made, .PID-HEX
 bool is_live_name(const std::string& name);
 bool is_temporary_name(const std::string& name);
 
-// Paths of what is called like a live file, by name. None where there is no such folder.
-std::vector<std::string> live_files(const std::string& dir);
+// Paths of what is called like a live file: by folder, and there by name. None where there is no such folder.
+std::vector<std::string> live_files(const Folders& folders);
 // Those of a process, as we number it, the newest first: more than one where it called exec, or a number was used again.
-std::vector<std::string> live_files_of(long pid, const std::string& dir);
+std::vector<std::string> live_files_of(long pid, const Folders& folders);
 
 enum class Life { running, gone, unknown };  // unknown: another pid namespace's that we can't see, or another user's
 

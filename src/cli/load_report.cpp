@@ -74,18 +74,19 @@ bool load_file(const std::string& path, Symbolizer& symbolizer, Report& out, std
 }
 
 bool load_process(long pid, bool children, Symbolizer& symbolizer, std::vector<Report>& out, std::string& problem) {
-  const std::string folder = live_folder_of(pid);
-  const std::vector<std::string> own = live_files_of(pid, folder);
+  const Folders folders = live_folders_of(pid);
+  const std::vector<std::string> own = live_files_of(pid, folders);
   const auto first = own.empty() ? std::nullopt : LiveFile::open(own.front(), problem);
   if (!first) {
-    problem = "report " + std::to_string(pid) + ": must be a process that is served, or was: there is no live file of it in " + folder;
+    problem =
+        "report " + std::to_string(pid) + ": must be a process that is served, or was: there is no live file of it in " + in_words(folders);
     return false;
   }
   std::vector<live::Header const*> family{&first->header()};
   std::vector<LiveFile> kept;  // so that the headers stay
   std::vector<std::string> paths{own.front()};
   std::vector<std::string> rest;
-  if (children) rest = live_files(folder);
+  if (children) rest = live_files(folders);
   kept.reserve(rest.size());
   // Until nobody new is found: a child's child may stand before it.
   for (bool found = true; found;) {

@@ -52,9 +52,9 @@ bool tell(const Report& report, const Settings& settings) {
 
 }  // namespace
 
-void tell_lost(pid_t command, const std::string& folder, const Settings& settings) {
+void tell_lost(pid_t command, const Folders& folders, const Settings& settings) {
   Symbolizer symbolizer;
-  for (const std::string& path : live_files(folder)) {
+  for (const std::string& path : live_files(folders)) {
     std::string problem;
     const auto file = LiveFile::open(path, problem);
     if (!file || file->header().run_pid != static_cast<std::uint32_t>(command) || file->life() != Life::gone) continue;

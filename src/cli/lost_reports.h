@@ -3,14 +3,13 @@
 
 #include <sys/types.h>
 
-#include <string>
-
+#include "cli/live_folders.h"
 #include "os/settings.h"
 
 namespace clockshim::cli {
 
 // Those of processes that the command `command` (its process id) and its children have been. Where settings.report says, as the library
 // would have: on standard error, or in a file of its own name. The live files are removed once that is done.
-void tell_lost(pid_t command, const std::string& folder, const Settings& settings);
+void tell_lost(pid_t command, const Folders& folders, const Settings& settings);
 
 }  // namespace clockshim::cli

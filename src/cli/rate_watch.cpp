@@ -38,11 +38,11 @@ void sort_and_cut(std::vector<ReportRates::Series>& all, std::size_t most) {
 
 }  // namespace
 
-std::optional<RateWatch> RateWatch::of(long pid, const std::string& dir, std::string& problem) {
-  RateWatch watch(pid, dir);
-  watch.others_ = live_files_of(pid, dir);
+std::optional<RateWatch> RateWatch::of(long pid, const Folders& folders, std::string& problem) {
+  RateWatch watch(pid, folders);
+  watch.others_ = live_files_of(pid, folders);
   if (watch.others_.empty()) {
-    problem = "there is no live file of it in " + dir;
+    problem = "there is no live file of it in " + in_words(folders);
     return std::nullopt;
   }
   watch.process_ = Descriptor(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
@@ -104,7 +104,7 @@ void RateWatch::read(Program& program, bool begin) {
 
 // Programs that came by exec since the last look: all that they counted is new.
 void RateWatch::find_next_programs() {
-  std::vector<std::string> paths = live_files_of(pid_, dir_);
+  std::vector<std::string> paths = live_files_of(pid_, folders_);
   std::erase_if(paths, [&](const std::string& path) { return std::find(others_.begin(), others_.end(), path) != others_.end(); });
   std::string problem;
   const std::size_t known = programs_.size();

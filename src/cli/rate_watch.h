@@ -21,7 +21,7 @@ namespace clockshim::cli {
 class RateWatch {
  public:
   // A process that runs, as we number it, and the folder of its live file. No value: what is wrong stands in `problem`.
-  static std::optional<RateWatch> of(long pid, const std::string& dir, std::string& problem);
+  static std::optional<RateWatch> of(long pid, const Folders& folders, std::string& problem);
 
   // At this moment, by CLOCK_MONOTONIC and CLOCK_REALTIME. The first look is where counting begins.
   void look(Nanos now, Nanos realtime);
@@ -65,7 +65,7 @@ class RateWatch {
     std::map<std::uint64_t, Site> sites{};  // by key
   };
 
-  RateWatch(long pid, std::string dir) : pid_(pid), dir_(std::move(dir)) {}
+  RateWatch(long pid, Folders folders) : pid_(pid), folders_(std::move(folders)) {}
   [[nodiscard]] bool is_gone() const;
   bool open(const std::string& path, std::string& problem);
   void read(Program& program, bool begin);
@@ -73,7 +73,7 @@ class RateWatch {
   [[nodiscard]] ReportRates rates(Symbolizer& symbolizer, double interval) const;
 
   long pid_;
-  std::string dir_;
+  Folders folders_;
   Descriptor process_{};           // pidfd_open(2)
   std::uint64_t start_ticks_ = 0;  // of the process, as we see it; and as it does itself
   std::uint64_t own_ticks_ = 0;

@@ -97,7 +97,7 @@ class Top {
   [[nodiscard]] std::size_t rows() const { return callers() ? callers_.size() : processes_.size(); }
 
   void look() {
-    Look fresh = watch_.look(options_.dir, pid_);
+    Look fresh = watch_.look(options_.folders, pid_);
     next_look_ = now_ms() + std::max<std::int64_t>(1, options_.interval.raw() / 1'000'000);
     if (callers() && fresh.processes.empty() && !look_.processes.empty() && look_.processes[0].pid == pid_) {
       // It ended and took its file with it: what was seen last stays.
@@ -240,7 +240,7 @@ class Top {
       put(line++, callers() ? row_line(callers_[i], width) : row_line(processes_[i], width), i == marked_ ? A_STANDOUT : A_NORMAL);
     }
     if (rows() == 0 && !callers()) {
-      put(line, shortened(filter_.empty() ? "nobody runs under clockshim here: no live files in " + one_line(options_.dir)
+      put(line, shortened(filter_.empty() ? "nobody runs under clockshim here: no live files in " + one_line(in_words(options_.folders))
                                           : "nothing that holds this text",
                           width));
     }

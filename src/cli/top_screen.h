@@ -9,7 +9,7 @@
 namespace clockshim::cli {
 
 struct ScreenOptions {
-  std::string dir;
+  Folders folders;
   long pid = 0;  // whose callers are shown first; 0: the table of processes
   Nanos interval;
 };

@@ -83,27 +83,27 @@ void Watch::add(const LiveFile& file, bool with_callers, std::int64_t now, Look&
   }
 }
 
-std::optional<LiveFile> Watch::file_of(long pid, const std::string& dir) {
+std::optional<LiveFile> Watch::file_of(long pid, const Folders& folders) {
   std::string problem;
   if (!path_.empty()) {
     auto file = LiveFile::open(path_, problem);
     if (file && file->pid() == pid && file->life() == Life::running) return file;
   }
-  const auto paths = live_files_of(pid, dir);
+  const auto paths = live_files_of(pid, folders);
   path_ = paths.empty() ? "" : paths.front();
   return path_.empty() ? std::nullopt : LiveFile::open(path_, problem);
 }
 
-Look Watch::look(const std::string& dir, long pid) {
+Look Watch::look(const Folders& folders, long pid) {
   Look out;
   const std::int64_t now = clock_now(CLOCK_MONOTONIC);
   out.seconds = looked_ == 0 ? 0 : static_cast<double>(now - looked_) / 1e9;
   out.at = static_cast<double>(clock_now(CLOCK_REALTIME)) / 1e9;
   looked_ = now;
   if (pid != 0) {
-    if (const auto file = file_of(pid, dir)) add(*file, true, now, out);
+    if (const auto file = file_of(pid, folders)) add(*file, true, now, out);
   } else {
-    for (const std::string& path : live_files(dir)) {
+    for (const std::string& path : live_files(folders)) {
       std::string problem;
       const auto file = LiveFile::open(path, problem);
       if (file && file->life() != Life::gone) add(*file, false, now, out);

@@ -50,7 +50,7 @@ class Watch {
  public:
   // `pid` 0: all processes that run. Else this one, with its callers, also when it has ended; processes is empty where there is no
   // file of it.
-  Look look(const std::string& dir, long pid);
+  Look look(const Folders& folders, long pid);
 
  private:
   struct Seen {
@@ -61,7 +61,7 @@ class Watch {
     Calls callers;
     bool has_callers = false;
   };
-  [[nodiscard]] std::optional<LiveFile> file_of(long pid, const std::string& dir);
+  [[nodiscard]] std::optional<LiveFile> file_of(long pid, const Folders& folders);
   void add(const LiveFile& file, bool with_callers, std::int64_t now, Look& out);
 
   Symbolizer symbolizer_;

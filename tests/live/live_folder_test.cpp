@@ -54,8 +54,8 @@ TEST(LiveFiles, AreThoseThatAreCalledLikeOne) {
   dead_file(dir);
   dir.file("notes.txt", "", test::kPlain);
   dir.file(".7-7", "", test::kPlain);
-  EXPECT_EQ(live_files(dir.path().string()).size(), 1U);
-  EXPECT_TRUE(live_files(dir.path("missing")).empty());
+  EXPECT_EQ(live_files({dir.path().string()}).size(), 1U);
+  EXPECT_TRUE(live_files({dir.path("missing")}).empty());
 }
 
 TEST(LiveFile, IsRefusedWhereItIsNone) {
@@ -98,7 +98,7 @@ TEST(LiveFile, TellsRunningLostAndEnded) {
   std::string path;
   {
     LiveHost host(dir.path().string(), "host (x) y");
-    const auto files = live_files_of(host.pid(), dir.path().string());
+    const auto files = live_files_of(host.pid(), {dir.path().string()});
     ASSERT_EQ(files.size(), 1U);
     path = files[0];
     EXPECT_EQ(report_of(path).state, "running");
@@ -111,7 +111,7 @@ TEST(LiveFile, TellsRunningLostAndEnded) {
   const pid_t number = orderly.pid();
   kill(number, SIGUSR1);
   orderly.finish();
-  const auto files = live_files_of(number, dir.path().string());
+  const auto files = live_files_of(number, {dir.path().string()});
   ASSERT_EQ(files.size(), 1U) << "the file of a process that is gone is found by its number";
   EXPECT_EQ(report_of(files[0]).state, "ended");
 }
@@ -119,7 +119,7 @@ TEST(LiveFile, TellsRunningLostAndEnded) {
 TEST(LiveFile, IsLostWhenItsProgramWasReplaced) {
   const TempDir dir;
   LiveHost host(dir.path().string(), "host");
-  const std::string path = live_files(dir.path().string()).at(0);
+  const std::string path = live_files({dir.path().string()}).at(0);
   kill(host.pid(), SIGUSR2);
   // exec keeps the process's number and start; that it is over is seen by its program's name.
   const std::string name = "/proc/" + host.number() + "/comm";
@@ -135,7 +135,7 @@ TEST(LiveFile, IsLostWhenItsProgramWasReplaced) {
 TEST(LiveFile, IsKnownByItsInodeWhateverItIsCalled) {
   const TempDir dir;
   LiveHost host(dir.path().string(), "host");
-  const std::string path = live_files(dir.path().string()).at(0);
+  const std::string path = live_files({dir.path().string()}).at(0);
   // The process's memory map goes on naming the old one.
   std::filesystem::create_hard_link(path, dir.path("1-1.live"));
   std::filesystem::remove(path);
@@ -146,8 +146,8 @@ TEST(LiveFile, OfAProcessWithAnotherNumberIsNotTakenForIts) {
   const TempDir dir;
   dead_file(dir);
   LiveHost host(dir.path().string(), "host");
-  EXPECT_EQ(live_files(dir.path().string()).size(), 2U);
-  EXPECT_EQ(live_files_of(host.pid(), dir.path().string()).size(), 1U);
+  EXPECT_EQ(live_files({dir.path().string()}).size(), 2U);
+  EXPECT_EQ(live_files_of(host.pid(), {dir.path().string()}).size(), 1U);
 }
 
 TEST(LiveFile, OfAnUsedNumberIsLost) {
@@ -165,13 +165,13 @@ TEST(LiveFile, OfAnotherPidNamespaceIsFoundByWhoHasItMapped) {
   test::Running container(
       {"/usr/bin/unshare", "--pid", "--fork", "--kill-child", test::program_path("live_program"), dir.path().string(), "inner"});
   if (!container.wait_for("ready")) return;
-  const std::string path = live_files(dir.path().string()).at(0);
+  const std::string path = live_files({dir.path().string()}).at(0);
   EXPECT_NE(path.find("/1-"), std::string::npos) << "there, it is number 1";
   const Report r = report_of(path);
   EXPECT_EQ(r.state, "running");
   EXPECT_GT(r.pid, 1);
-  EXPECT_EQ(live_files_of(r.pid, dir.path().string()).size(), 1U) << "by the number that it has here";
-  EXPECT_TRUE(live_files_of(1, dir.path().string()).empty());
+  EXPECT_EQ(live_files_of(r.pid, {dir.path().string()}).size(), 1U) << "by the number that it has here";
+  EXPECT_TRUE(live_files_of(1, {dir.path().string()}).empty());
 }
 
 }  // namespace

@@ -20,7 +20,7 @@ using Numbers = std::vector<std::uint64_t>;
 
 RateWatch watch_in(const TempDir& dir) {
   std::string problem;
-  auto watch = RateWatch::of(getpid(), dir.path().string(), problem);
+  auto watch = RateWatch::of(getpid(), {dir.path().string()}, problem);
   EXPECT_TRUE(watch) << problem;
   return std::move(*watch);
 }
@@ -221,7 +221,7 @@ TEST(RateWatch, HasTheBusiestCallersOnly) {
 
 std::string refusal(long pid, const TempDir& dir) {
   std::string problem;
-  EXPECT_FALSE(RateWatch::of(pid, dir.path().string(), problem));
+  EXPECT_FALSE(RateWatch::of(pid, {dir.path().string()}, problem));
   return problem;
 }
 

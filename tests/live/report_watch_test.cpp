@@ -28,7 +28,7 @@ class ReportWatch : public testing::Test {
   [[nodiscard]] std::uint64_t calls(const LiveHost& host) const { return calls(host.pid()); }
   [[nodiscard]] std::uint64_t calls(pid_t pid) const {
     std::string problem;
-    const auto paths = cli::live_files_of(pid, dir());
+    const auto paths = cli::live_files_of(pid, {dir()});
     const auto file = cli::LiveFile::open(paths.at(0), problem);
     return file->report().calls();
   }
