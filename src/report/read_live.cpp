@@ -38,6 +38,7 @@ constexpr PartRule kParts[] = {
     {Part::shared, sizeof(live::SharedCounts), alignof(live::SharedCounts), 1},
     {Part::threads, sizeof(live::ThreadTable), alignof(live::ThreadTable), 0},
     {Part::stacks, sizeof(live::StackRecord), alignof(live::StackRecord), 0},
+    {Part::names, sizeof(live::NameRecord), alignof(live::NameRecord), 0},
 };
 
 // Words that their thread writes without atomics are read as one word all the same.
@@ -82,12 +83,14 @@ class Reader {
         shared_(bytes, header, Part::shared),
         threads_(bytes, header, Part::threads),
         stacks_(bytes, header, Part::stacks),
+        names_(bytes, header, Part::names),
         out_(out) {}
 
   void read(Nanos now) {
     read_header(now);
     read_mode();
     read_modules();
+    read_notes();
     read_counts();
     read_sites();
     read_stacks();
@@ -169,6 +172,26 @@ class Reader {
     std::sort(by_address_.begin(), by_address_.end());
   }
 
+  // Of interpreters whose functions are not told.
+  void read_notes() {
+    for (std::uint32_t i = 0; i < names_.count(); ++i) {
+      const live::NameRecord& record = names_[i];
+      if (record.state.load(std::memory_order_acquire) != live::kValid || record.name.kind == live::NameKind::python) continue;
+      const std::string version = text(record.name.symbol);
+      const std::string python = "Python " + (version.empty() ? "before 3.11" : version) + " (" +
+                                 (record.name.file[0] != '\0' ? text(record.name.file) : executable_) + ")";
+      const std::string so = ": calls that come through it are counted under C functions";
+      switch (record.name.kind) {
+        case live::NameKind::unread_version:
+          out_.notes.push_back("the frames of " + python + " are not known to this clockshim" + so);
+          break;
+        case live::NameKind::unread_build: out_.notes.push_back(python + " is not built as usual, so its frames are not read" + so); break;
+        case live::NameKind::unread_second: out_.notes.push_back(python + " is the second Python of this process" + so); break;
+        default: break;  // of a later version
+      }
+    }
+  }
+
   // Keys of all tables together, each once.
   void read_counts() {
     const auto add = [this](std::uint64_t key, std::uint64_t count) {
@@ -217,6 +240,16 @@ class Reader {
     return frame;
   }
 
+  [[nodiscard]] ReportFrame named_frame(std::uint64_t number) const {
+    ReportFrame frame;
+    if (number >= names_.count() || names_[number].state.load(std::memory_order_acquire) != live::kValid) return frame;
+    const live::Name& name = names_[number].name;
+    frame.symbol = text(name.symbol);
+    frame.file = text(name.file);
+    frame.line = name.line;
+    return frame;
+  }
+
   // The call ends before the return address, which may be the first byte behind its module.
   [[nodiscard]] const Module* loaded_at(std::uint64_t pc) const {
     const auto after = std::upper_bound(by_address_.begin(), by_address_.end(), pc - 1,
@@ -247,6 +280,10 @@ class Reader {
     site.exact_frames = std::min<unsigned>(record.exact_frames, frames);
     for (unsigned i = 0; i < frames; ++i) {
       const std::uint16_t module = record.module[i];
+      if (module == live::kNamed) {
+        site.frames.push_back(named_frame(record.pc[i]));
+        continue;
+      }
       const bool known = module < all_modules_.size() && all_modules_[module].known;
       site.frames.push_back(frame_in(known ? &all_modules_[module] : nullptr, record.pc[i]));
     }
@@ -261,7 +298,11 @@ class Reader {
       stack.sampled = true;
       const unsigned depth = std::min<unsigned>(record.depth, live::kStackDepth);
       stack.exact_frames = depth;
-      for (unsigned f = 0; f < depth; ++f) stack.frames.push_back(frame_in(loaded_at(record.pc[f]), record.pc[f]));
+      for (unsigned f = 0; f < depth; ++f) {
+        const std::uint64_t pc = record.pc[f];
+        const bool named = (pc & live::kNamedFrame) != 0;
+        stack.frames.push_back(named ? named_frame(pc & ~live::kNamedFrame) : frame_in(loaded_at(pc), pc));
+      }
       out_.stacks.push_back(std::move(stack));
     }
     sort(out_.stacks);
@@ -312,6 +353,7 @@ class Reader {
   Records<live::SharedCounts> shared_;
   Records<live::ThreadTable> threads_;
   Records<live::StackRecord> stacks_;
+  Records<live::NameRecord> names_;
   Report& out_;
 
   std::string executable_;
