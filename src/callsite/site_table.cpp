@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "callsite/full_stacks.h"
+#include "callsite/learning_guard.h"
 #include "callsite/wrappers.h"
 #include "live/modules.h"
 #include "live/region.h"
@@ -34,23 +35,6 @@ bool leads_up(const FrameRule& rule, const Frame& frame) noexcept {
   const std::uintptr_t cfa = rule.cfa(frame);
   return cfa > frame.stack && cfa <= stack_limit(frame.stack);
 }
-
-// Held while libunwind is asked. Not waited for: who finds it taken (a signal handler over the learner, another thread)
-// counts this one call without learning.
-class LearningGuard {
- public:
-  explicit LearningGuard(std::atomic<bool>& flag) : flag_(flag), held_(!flag.exchange(true, std::memory_order_acquire)) {}
-  ~LearningGuard() {
-    if (held_) flag_.store(false, std::memory_order_release);
-  }
-  LearningGuard(const LearningGuard&) = delete;
-  LearningGuard& operator=(const LearningGuard&) = delete;
-  [[nodiscard]] bool held() const { return held_; }
-
- private:
-  std::atomic<bool>& flag_;
-  bool held_;
-};
 
 }  // namespace
 
@@ -90,6 +74,7 @@ void SiteTable::detach() noexcept {
 }
 
 void SiteTable::attach_again() noexcept {
+  for (auto* const used : {&shared_used_, &sites_used_, &names_used_}) used->store(0, std::memory_order_relaxed);
   if (t_mine_ == nullptr) return;
   t_mine_ = &region_.threads[0];
   t_mine_->owner.store(Arch::thread_pointer(), std::memory_order_relaxed);
@@ -97,33 +82,44 @@ void SiteTable::attach_again() noexcept {
 }
 
 void SiteTable::count_elsewhere(SiteKey key, const Frame& caller) noexcept {
-  const SiteKey innermost = key;
+  if (t_memos_ != nullptr) {
+    std::uint64_t last = 0;
+    const unsigned depth = t_memos_->of(key, caller).find_interpreted(key, caller, last);
+    if (depth != 0 && count_python_again(SiteKey{last}, depth)) return;
+  }
   ThreadTable* const table = attach();
+  Frame chain[kMaxWalked + 1];
+  chain[0] = caller;
+  const unsigned in_c = count_by_chain(key, chain, table);
   if (g_stacks.due()) {
     const LearningGuard guard(learning_);
-    g_stacks.sample(region_, key, caller, guard.held());
+    sample(key, chain, in_c, guard.held());
   }
-  Frame chain[kMaxWalked + 1];
+}
+
+// Walks from chain[0] on. Returns how many frames there are before those of Python; 0: no Python is there.
+unsigned SiteTable::count_by_chain(SiteKey key, Frame* chain, ThreadTable* table) noexcept {
+  const SiteKey innermost = key;
   FrameRule rules[kMaxWalked + 1];
-  Frame frame = caller;
   for (unsigned depth = 1;; ++depth) {
-    chain[depth - 1] = frame;
+    const Frame& frame = chain[depth - 1];
     FrameRule& rule = rules[depth - 1];
     ThreadTable::Entry* mine = nullptr;
-    switch (look_up(table, key, rule, mine)) {
-      case Found::counted:
-        if (mine != nullptr && t_memos_ != nullptr) t_memos_->of(innermost, caller).remember(innermost, chain, rules, depth, *mine);
-        return;
-      case Found::rule: break;
-      case Found::nothing:
-        if (!first_sight(key, chain, depth, table, rule)) return;
+    const Found found = look_up(table, key, rule, mine);
+    if (found == Found::nothing && !first_sight(key, chain, depth, table, rule)) return 0;
+    if (mine != nullptr && t_memos_ != nullptr && (found == Found::counted || rule.interpreted))
+      t_memos_->of(innermost, chain[0]).remember(innermost, chain, rules, depth, *mine);
+    if (found == Found::counted) return 0;
+    if (rule.interpreted) {
+      count_interpreted(key, chain, depth, table);
+      return depth;
     }
     if (depth > kMaxWalked || !leads_up(rule, frame)) {  // a stale rule: the call is counted under the wrapper
       count_unwalked(key, chain, depth);
-      return;
+      return 0;
     }
-    frame = rule.caller_of(frame);
-    key = key.behind(frame.pc);
+    chain[depth] = rule.caller_of(frame);
+    key = key.behind(chain[depth].pc);
   }
 }
 
@@ -141,6 +137,7 @@ auto SiteTable::look_up(ThreadTable* table, SiteKey key, FrameRule& rule, Thread
       }
       if (entry.key == (key.raw() | SiteKey::kRule) && entry.count != 0) {
         rule = FrameRule::unpacked(entry.count);
+        mine = &entry;
         return Found::rule;
       }
     }
@@ -168,13 +165,21 @@ bool SiteTable::first_sight(SiteKey key, const Frame* chain, unsigned depth, Thr
   const LearningGuard guard(learning_);
   const Frame& frame = chain[depth - 1];
   Module module;
-  if (depth <= kMaxWalked && !crowded() && find_module(frame.pc, module) &&
-      (depth <= always_walked_ || in_wrapper(module, frame.pc, depth))) {
-    if (!guard.held()) {
+  if (depth <= kMaxWalked && !crowded() && find_module(frame.pc, module)) {
+    const CPythonIs python = python_behind(module, chain, depth);
+    // Where Python runs, its functions are who asks, not the interpreter's: CLOCKSHIM_DEPTH is for those.
+    const bool walked = (depth <= always_walked_ && python != CPythonIs::known) || in_wrapper(module, frame.pc, depth);
+    if (walked && !guard.held() && python == CPythonIs::known) {  // its functions are found from any frame
+      count_interpreted(key.behind(0), chain, depth, nullptr);
+      return false;
+    }
+    if ((walked && !guard.held()) || python == CPythonIs::undecided) {
       count_unwalked(key, chain, depth);
       return false;
     }
-    if (learn_rule(frame.pc, rule)) {
+    const bool learned = walked && learn_rule(frame.pc, rule);
+    if (!learned) rule = FrameRule{.interpreted = python == CPythonIs::known};
+    if (learned || rule.interpreted) {
       insert(table, key.raw() | SiteKey::kRule, rule.packed());
       return true;
     }
@@ -196,13 +201,15 @@ void SiteTable::count_unwalked(SiteKey key, const Frame* chain, unsigned depth) 
   count_new(key.behind(0), chain, depth, nullptr, false);
 }
 
-void SiteTable::count_new(SiteKey key, const Frame* chain, unsigned depth, ThreadTable* table, bool may_learn) noexcept {
+void SiteTable::count_new(SiteKey key, const Frame* chain, unsigned depth, ThreadTable* table, bool may_learn,
+                          const PythonFrames* python) noexcept {
   if (depth > 1 && crowded()) {
     key = SiteKey{chain[0].pc, key.clock(), key.function()};
     depth = 1;
     table = nullptr;  // there the rule stands that leads on
+    python = nullptr;
   }
-  add_site(key, chain, depth, may_learn);
+  add_site(key, chain, depth, may_learn, python);
   insert(table, key.raw(), 1);
 }
 
@@ -251,7 +258,7 @@ void SiteTable::count_real(unsigned clock) noexcept {
 }
 
 // Keeps what the site is: the exact frames of its chain and, where libunwind is free, the stack behind them as it is now.
-void SiteTable::add_site(SiteKey key, const Frame* chain, unsigned depth, bool may_learn) noexcept {
+void SiteTable::add_site(SiteKey key, const Frame* chain, unsigned depth, bool may_learn, const PythonFrames* python) noexcept {
   const unsigned home = key.home(kSiteBits);
   for (unsigned probe = 0; probe < kSites; ++probe) {
     SiteRecord& site = region_.sites[(home + probe) % kSites];
@@ -260,21 +267,31 @@ void SiteTable::add_site(SiteKey key, const Frame* chain, unsigned depth, bool m
     std::uint32_t state = kFree;
     if (!site.state.compare_exchange_strong(state, kWriting, std::memory_order_acq_rel)) return;  // known, or at it
     sites_used_.fetch_add(1, std::memory_order_relaxed);
-    site.exact_frames = static_cast<std::uint8_t>(std::min(depth, kSiteDepth));
     site.frames = 0;
-    for (; site.frames < site.exact_frames; ++site.frames) {
+    for (; site.frames < std::min(depth, kSiteDepth); ++site.frames) {
       site.pc[site.frames] = chain[site.frames].pc;
       site.module[site.frames] = static_cast<std::uint16_t>(live::module_of(region_, chain[site.frames].pc));
     }
-    if (may_learn) {
-      bool cut = false;
-      const unsigned known = site.frames;
-      site.frames = static_cast<std::uint8_t>(known + g_stacks.walk(chain[depth - 1], site.pc + known, kSiteDepth - known, true, cut));
-      for (unsigned i = known; i < site.frames; ++i) site.module[i] = static_cast<std::uint16_t>(live::module_of(region_, site.pc[i]));
+    for (unsigned i = 0; python != nullptr && i < python->count && site.frames < kSiteDepth; ++i, ++site.frames) {
+      site.pc[site.frames] = python->numbers[i];
+      site.module[site.frames] = live::kNamed;
+    }
+    site.exact_frames = site.frames;
+    if (python != nullptr && python->count != 0) {
+      add_first_seen_python(site, python->frames[python->count - 1]);
+    } else if (may_learn) {
+      add_first_seen(site, chain[depth - 1]);
     }
     site.state.store(kValid, std::memory_order_release);
     return;
   }
+}
+
+void SiteTable::add_first_seen(SiteRecord& site, const Frame& last) noexcept {
+  bool cut = false;
+  const unsigned known = site.frames;
+  site.frames = static_cast<std::uint8_t>(known + g_stacks.walk(last, site.pc + known, kSiteDepth - known, true, cut));
+  for (unsigned i = known; i < site.frames; ++i) site.module[i] = static_cast<std::uint16_t>(live::module_of(region_, site.pc[i]));
 }
 
 }  // namespace clockshim
