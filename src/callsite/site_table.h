@@ -72,6 +72,13 @@ class SiteTable {
   static constexpr unsigned kMaxWalked = 6;  // a wrapper around a wrapper, and so on; or CLOCKSHIM_DEPTH
   static_assert(kMaxWalked <= ChainMemo::kMostFrames && kMaxWalked < live::kSiteDepth);
 
+  // From now on each call of this thread takes the slow half, which looks whether it is to be sampled. At start, for the thread that has
+  // asked before it: those that come later find out by themselves.
+  static void look_at_each_call() noexcept {
+    t_memos_ = nullptr;
+    t_table_ = nullptr;
+  }
+
   // The calling thread ends: its table, with what it counted, goes to the next thread that needs one.
   static void detach() noexcept;
 
