@@ -7,7 +7,8 @@ namespace clockshim::cli {
 Calls calls_by_caller(const Report& report) {
   Calls calls;
   for (const ReportSite& site : report.sites) {
-    const ReportFrame frame = caller_of(site);
+    ReportFrame frame = caller_of(site);
+    frame.line = 0;  // of an interpreted function, the place is in its name, and lines change from one run to the next
     calls[{module_name(frame), function_name(frame), site.clock, site.function}] += site.calls;
   }
   return calls;

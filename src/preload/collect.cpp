@@ -3,6 +3,7 @@
 #include <span>
 
 #include "live/region.h"
+#include "report/java_note.h"
 #include "report/read_live.h"
 #include "report/symbols.h"
 
@@ -32,6 +33,7 @@ void name_callers(Report& report) {
       for (ReportFrame& frame : site.frames) name(frame);
     }
   }
+  note_nameless_java(report);
 }
 
 }  // namespace clockshim

@@ -1,5 +1,5 @@
-// render_report FORMAT REPORT: renders a recorded report (a path), or a built one ("hostile", "stacks", "empty", "small"), for the
-// parsers in parse_formats.py.
+// render_report FORMAT REPORT: renders a recorded report (a path), or a built one ("hostile", "stacks", "empty", "small", "python"), for
+// the parsers in parse_formats.py.
 #include <cstdio>
 #include <fstream>
 #include <iostream>
@@ -21,6 +21,8 @@ int main(int argc, char** argv) {
     report = test::hostile_report(what == "stacks");
   } else if (what == "small") {
     report = test::small_report();
+  } else if (what == "python") {
+    report = test::python_report();
   } else if (what != "empty") {
     std::ifstream file(what);
     std::string problem;

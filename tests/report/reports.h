@@ -15,6 +15,15 @@ inline ReportFrame frame(const std::string& symbol, const std::string& module, s
   return out;
 }
 
+// A function of Python's.
+inline ReportFrame python_frame(const std::string& name, const std::string& file, std::uint32_t line) {
+  ReportFrame out;
+  out.symbol = name;
+  out.file = file;
+  out.line = line;
+  return out;
+}
+
 inline ReportSite site(std::uint64_t calls, const std::string& clock, std::vector<ReportFrame> frames, std::size_t exact = 1) {
   ReportSite out;
   out.calls = calls;
@@ -46,6 +55,17 @@ inline Report small_report(long pid = 42) {
                   {frame("now()", "/lib/libstdc++.so.6", 16), frame("work", "/bin/daemon", 32), frame("main", "/bin/daemon", 48)}, 2),
              site(100, "realtime", {frame("log", "/bin/daemon", 64), frame("main", "/bin/daemon", 80)}),
              site(30, "monotonic", {frame("work", "/bin/daemon", 96), frame("main", "/bin/daemon", 112)})};
+  return r;
+}
+
+// A Python program's: the C function that Python code has called, and who called it.
+inline Report python_report() {
+  Report r = small_report();
+  const ReportFrame time = frame("time_time", "/usr/bin/python3.11", 16);
+  const ReportFrame handler = python_frame("Handler.get.<locals>.<lambda>", "/srv/app.py", 12);
+  const ReportFrame init = python_frame("setup", "/srv/web/__init__.py", 3);
+  r.sites = {site(1000, "realtime", {time, handler, init}, 2), site(130, "realtime", {time, init}, 2)};
+  r.clocks = {{"realtime", 1130, 1130, 0, 7}};
   return r;
 }
 
