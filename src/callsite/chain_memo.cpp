@@ -29,7 +29,7 @@ void ChainMemo::remember(SiteKey key, const Frame* chain, const FrameRule* rules
     if (rules[i].saved_frame != 0)
       rbp_from = offset_of(cfa + static_cast<std::uintptr_t>(static_cast<std::intptr_t>(rules[i].saved_frame)));
   }
-  key_ = fits ? key.raw() : 0;
+  key_ = fits ? key.raw() | (entry.key & SiteKey::kRule) : 0;
   frames_ = depth - 1;
   entry_ = &entry;
   counted_as_ = entry.key;

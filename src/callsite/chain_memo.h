@@ -25,8 +25,30 @@ class alignas(64) ChainMemo {
 
   // HOT. Counts a call from `caller` if it comes by the chain that is remembered here.
   CLOCKSHIM_INLINE bool count_again(SiteKey key, const Frame& caller) noexcept {
+    return if_same(key.raw(), caller, [](live::ThreadTable::Entry& entry) { Arch::increment(entry.count); });
+  }
+
+  // The same for a chain behind whose last frame the interpreter is: that frame's key, and how many there are; 0: it comes by another one.
+  CLOCKSHIM_INLINE unsigned find_interpreted(SiteKey key, const Frame& caller, std::uint64_t& last) noexcept {
+    unsigned depth = 0;
+    if_same(key.raw() | SiteKey::kRule, caller, [&](const live::ThreadTable::Entry& entry) {
+      last = entry.key & ~SiteKey::kRule;
+      depth = frames_ + 1;
+    });
+    return depth;
+  }
+
+  // Remembers `depth` frames, walked by rules[0 .. depth - 2], that are counted in `entry`, or whose last one's rule stands there. By the
+  // thread that counts here.
+  void remember(SiteKey key, const Frame* chain, const FrameRule* rules, unsigned depth, live::ThreadTable::Entry& entry) noexcept;
+
+ private:
+  // f(entry) with that of the chain that is remembered under `key`, if `caller` comes by it. With SiteKey::kRule: one that ends in a rule,
+  // so that it is never taken for one that is counted.
+  template <class F>
+  CLOCKSHIM_INLINE bool if_same(std::uint64_t key, const Frame& caller, F f) noexcept {
     const std::uint32_t version = version_.load(std::memory_order_acquire);
-    if (CLOCKSHIM_UNLIKELY(key_ != key.raw() || version % 2 != 0)) return false;
+    if (CLOCKSHIM_UNLIKELY(key_ != key || version % 2 != 0)) return false;
     // A frame's words are looked at when the ones before it are found right: else there might be none. The CPU does not wait for that.
     for (std::uint32_t i = 0; i < frames_; ++i) {
       const Step& step = steps_[i];
@@ -40,14 +62,10 @@ class alignas(64) ChainMemo {
     const std::uint64_t counted_as = counted_as_;
     // A signal handler may have put another chain here meanwhile; or its entry may have been retired (dlclose), or is a forked parent's.
     if (CLOCKSHIM_UNLIKELY(version_.load(std::memory_order_acquire) != version || entry->key != counted_as)) return false;
-    Arch::increment(entry->count);
+    f(*entry);
     return true;
   }
 
-  // Remembers `depth` frames, walked by rules[0 .. depth - 2], that are counted in `entry`. By the thread that counts here.
-  void remember(SiteKey key, const Frame* chain, const FrameRule* rules, unsigned depth, live::ThreadTable::Entry& entry) noexcept;
-
- private:
   struct Step {
     // Offsets from the caller's stack pointer, which is some words below all of them.
     static constexpr std::int32_t kNoRbp = std::numeric_limits<std::int32_t>::max();  // the rule starts from rsp

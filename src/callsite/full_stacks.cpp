@@ -74,12 +74,8 @@ bool FullStacks::due() noexcept {
   return --t_until_due_ == 0 && (t_until_due_ = every_) != 0;
 }
 
-void FullStacks::sample(live::Region& region, SiteKey key, const Frame& caller, bool may_learn) noexcept {
-  std::uint64_t pcs[live::kStackDepth];
-  pcs[0] = caller.pc;
-  bool cut = false;
-  const unsigned depth = 1 + walk(caller, pcs + 1, live::kStackDepth - 1, may_learn, cut);
-  for (unsigned i = 1; i < depth; ++i) key = key.behind(pcs[i]);
+void FullStacks::keep(live::Region& region, SiteKey key, const std::uint64_t* frames, unsigned depth, bool cut) noexcept {
+  for (unsigned i = 1; i < depth; ++i) key = key.behind(frames[i]);
   for (unsigned probe = 0; probe < live::kStacks; ++probe) {
     live::StackRecord& record = region.stacks[(home_of(key.raw(), live::kStackBits) + probe) % live::kStacks];
     std::uint64_t there = 0;
@@ -87,7 +83,7 @@ void FullStacks::sample(live::Region& region, SiteKey key, const Frame& caller, 
     record.samples.fetch_add(1, std::memory_order_relaxed);
     std::uint32_t state = live::kFree;
     if (!record.state.compare_exchange_strong(state, live::kWriting, std::memory_order_acq_rel)) return;  // known, or at it
-    std::copy_n(pcs, depth, record.pc);
+    std::copy_n(frames, depth, record.pc);
     record.depth = static_cast<std::uint16_t>(depth);
     record.cut = cut ? 1 : 0;
     record.state.store(live::kValid, std::memory_order_release);

@@ -36,8 +36,8 @@ class FullStacks {
   // not hide a caller for good.
   bool due() noexcept;
 
-  // Counts the stack of a call under `key` in the region.
-  void sample(live::Region& region, SiteKey key, const Frame& caller, bool may_learn) noexcept;
+  // Counts the stack of a call in the region. `key` is that of its first frame.
+  void keep(live::Region& region, SiteKey key, const std::uint64_t* frames, unsigned depth, bool cut) noexcept;
 
   // A module that stood between these addresses is gone.
   void forget(std::uintptr_t start, std::uintptr_t end) noexcept;

@@ -36,17 +36,20 @@ void SiteTable::retire(SiteKey key, std::uint64_t generation) noexcept {
 void SiteTable::retire_unloaded() noexcept {
   live::for_each_gone(region_, [this](const ModuleRecord& module) {
     g_stacks.forget(module.start, module.end);
+    g_cpython.forget(module.start);
     const auto generation = static_cast<std::uint64_t>(&module - region_.modules) + 1;
     for (SiteRecord& site : region_.sites) {
       if (site.state.load(std::memory_order_acquire) != kValid) continue;
       bool in_it = false;
-      for (unsigned i = 0; i < site.exact_frames; ++i) in_it = in_it || site.pc[i] - module.start < module.end - module.start;
+      for (unsigned i = 0; i < site.exact_frames; ++i)
+        in_it = in_it || (site.module[i] != live::kNamed && site.pc[i] - module.start < module.end - module.start);
       if (!in_it) continue;
       // With the rules on the way to it.
       const SiteKey known{site.key.load(std::memory_order_relaxed)};
       SiteKey key{site.pc[0], known.clock(), known.function()};
       for (unsigned i = 1; i < site.exact_frames; ++i) {
         retire(key, generation);
+        if (site.module[i] == live::kNamed) break;  // from here on there are no rules
         key = key.behind(site.pc[i]);
       }
       retire(known, generation);

@@ -1,13 +1,10 @@
 #include "callsite/site_table.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "callsite/full_stacks.h"
-#include "callsite/wrappers.h"
-#include "live/modules.h"
+#include "callsite/learning_guard.h"
 #include "live/region.h"
-#include "os/module.h"
 #include "os/thread_id.h"
 #include "os/thread_index.h"
 
@@ -15,17 +12,10 @@ namespace clockshim {
 
 namespace {
 
-using live::kFree;
 using live::kSharedBits;
 using live::kSharedSites;
-using live::kSiteBits;
-using live::kSiteDepth;
-using live::kSites;
 using live::kThreadSites;
-using live::kValid;
-using live::kWriting;
 using live::SharedEntry;
-using live::SiteRecord;
 using live::ThreadTable;
 
 // Whether a rule leads to a place on the frame's stack. A frame of the application may be large: then the stack must be one of which it
@@ -40,23 +30,6 @@ bool leads_up(const FrameRule& rule, const Frame& frame) noexcept {
 void sign(ThreadTable& table, std::uint32_t tid) noexcept {
   if (table.tid.exchange(tid, std::memory_order_relaxed) != tid) table.threads.fetch_add(1, std::memory_order_relaxed);
 }
-
-// Held while libunwind is asked. Not waited for: who finds it taken (a signal handler over the learner, another thread)
-// counts this one call without learning.
-class LearningGuard {
- public:
-  explicit LearningGuard(std::atomic<bool>& flag) : flag_(flag), held_(!flag.exchange(true, std::memory_order_acquire)) {}
-  ~LearningGuard() {
-    if (held_) flag_.store(false, std::memory_order_release);
-  }
-  LearningGuard(const LearningGuard&) = delete;
-  LearningGuard& operator=(const LearningGuard&) = delete;
-  [[nodiscard]] bool held() const { return held_; }
-
- private:
-  std::atomic<bool>& flag_;
-  bool held_;
-};
 
 }  // namespace
 
@@ -101,6 +74,7 @@ void SiteTable::detach() noexcept {
 }
 
 void SiteTable::attach_again(std::uint32_t tid) noexcept {
+  for (auto* const used : {&shared_used_, &sites_used_, &names_used_}) used->store(0, std::memory_order_relaxed);
   t_forked_as_ = tid;
   t_no_table_ = false;
   if (t_mine_ == nullptr) return;
@@ -116,46 +90,61 @@ void SiteTable::sign_again() noexcept {
 }
 
 void SiteTable::count_elsewhere(SiteKey key, const Frame& caller) noexcept {
-  const SiteKey innermost = key;
+  if (t_memos_ != nullptr) {
+    std::uint64_t last = 0;
+    const unsigned depth = t_memos_->of(key, caller).find_interpreted(key, caller, last);
+    if (depth != 0 && count_python_again(SiteKey{last}, depth)) return;
+  }
   ThreadTable* const table = attach();
+  Frame chain[kMaxWalked + 1];
+  chain[0] = caller;
+  const unsigned in_c = count_by_chain(key, chain, table);
   if (g_stacks.due()) {
     const LearningGuard guard(learning_);
-    g_stacks.sample(region_, key, caller, guard.held());
-  }
-  Frame chain[kMaxWalked + 1];
-  FrameRule rules[kMaxWalked + 1];
-  Frame frame = caller;
-  for (unsigned depth = 1;; ++depth) {
-    chain[depth - 1] = frame;
-    FrameRule& rule = rules[depth - 1];
-    ThreadTable::Entry* mine = nullptr;
-    switch (look_up(table, key, rule, mine)) {
-      case Found::counted:
-        if (mine != nullptr && t_memos_ != nullptr) t_memos_->of(innermost, caller).remember(innermost, chain, rules, depth, *mine);
-        return;
-      case Found::rule: break;
-      case Found::nothing:
-        if (!first_sight(key, chain, depth, table, rule)) return;
-    }
-    if (depth > kMaxWalked || !leads_up(rule, frame)) {  // a stale rule: the call is counted under the wrapper
-      count_unwalked(key, chain, depth);
-      return;
-    }
-    frame = rule.caller_of(frame);
-    key = key.behind(frame.pc);
+    sample(key, chain, in_c, guard.held());
   }
 }
 
-void SiteTable::count_nowhere() noexcept {
-  t_table_ = &g_no_table;
+// Walks from chain[0] on. Returns how many frames there are before those of Python; 0: no Python is there.
+unsigned SiteTable::count_by_chain(SiteKey key, Frame* chain, ThreadTable* table) noexcept {
+  const SiteKey innermost = key;
+  FrameRule rules[kMaxWalked + 1];
+  for (unsigned depth = 1;; ++depth) {
+    const Frame& frame = chain[depth - 1];
+    FrameRule& rule = rules[depth - 1];
+    ThreadTable::Entry* mine = nullptr;
+    const Found found = look_up(table, key, rule, mine);
+    if (found == Found::nothing && !first_sight(key, chain, depth, table, rule)) return 0;
+    if (mine != nullptr && t_memos_ != nullptr && (found == Found::counted || rule.interpreted))
+      t_memos_->of(innermost, chain[0]).remember(innermost, chain, rules, depth, *mine);
+    if (found == Found::counted) return 0;
+    if (rule.interpreted) {
+      count_interpreted(key, chain, depth, table);
+      return depth;
+    }
+    if (depth > kMaxWalked || !leads_up(rule, frame)) {  // a stale rule: the call is counted under the wrapper
+      count_unwalked(key, chain, depth);
+      return 0;
+    }
+    chain[depth] = rule.caller_of(frame);
+    key = key.behind(chain[depth].pc);
+  }
+}
+
+void SiteTable::look_at_each_call() noexcept {
   t_memos_ = nullptr;
+  t_table_ = &g_no_table;
+}
+
+void SiteTable::count_nowhere() noexcept {
+  look_at_each_call();
   t_mine_ = nullptr;
   t_no_table_ = true;
 }
 
-// In this thread's table, else in the shared one: what others have there because they found no room is its own from now on, if it
-// has room. A rule entry whose word is still 0 is being written by the code that we,
-// a signal handler, have interrupted: this call is counted under the wrapper itself.
+// In this thread's table, else in the shared one: what others have there because they found no room is its own from now on, if it has
+// room. A rule entry whose word is still 0 is being written by the code that we, a signal handler, have interrupted: this call is
+// counted under the wrapper itself.
 auto SiteTable::look_up(ThreadTable* table, SiteKey key, FrameRule& rule, ThreadTable::Entry*& mine) noexcept -> Found {
   if (table != nullptr) {
     for (unsigned probe = 0; probe < kThreadSites; ++probe) {
@@ -168,6 +157,7 @@ auto SiteTable::look_up(ThreadTable* table, SiteKey key, FrameRule& rule, Thread
       }
       if (entry.key == (key.raw() | SiteKey::kRule) && entry.count != 0) {
         rule = FrameRule::unpacked(entry.count);
+        mine = &entry;
         return Found::rule;
       }
     }
@@ -194,49 +184,6 @@ auto SiteTable::look_up(ThreadTable* table, SiteKey key, FrameRule& rule, Thread
     }
   }
   return Found::nothing;
-}
-
-// A key that this thread has not counted yet. True: its frame is to be walked, and `rule` leads on. False: counted.
-bool SiteTable::first_sight(SiteKey key, const Frame* chain, unsigned depth, ThreadTable* table, FrameRule& rule) noexcept {
-  const LearningGuard guard(learning_);
-  const Frame& frame = chain[depth - 1];
-  Module module;
-  if (depth <= kMaxWalked && !crowded() && find_module(frame.pc, module) &&
-      (depth <= always_walked_ || in_wrapper(module, frame.pc, depth))) {
-    if (!guard.held()) {
-      count_unwalked(key, chain, depth);
-      return false;
-    }
-    if (learn_rule(frame.pc, rule)) {
-      insert(table, key.raw() | SiteKey::kRule, rule.packed());
-      return true;
-    }
-  }
-  count_new(key, chain, depth, table, guard.held());
-  return false;
-}
-
-// Chains can be many: a program's callers, times their callers, and so on. Some room is kept for those that are none, under which
-// further chains are counted too: less is told of those calls, but none is dropped.
-bool SiteTable::crowded() const noexcept {
-  return shared_used_.load(std::memory_order_relaxed) >= kSharedSites * 7 / 8 ||
-         sites_used_.load(std::memory_order_relaxed) >= kSites * 7 / 8;
-}
-
-// This once, because libunwind is taken or because the rule leads off the stack. Under a key of its own: the frame's own key would be
-// found by other threads, which would not walk from there on any more.
-void SiteTable::count_unwalked(SiteKey key, const Frame* chain, unsigned depth) noexcept {
-  count_new(key.behind(0), chain, depth, nullptr, false);
-}
-
-void SiteTable::count_new(SiteKey key, const Frame* chain, unsigned depth, ThreadTable* table, bool may_learn) noexcept {
-  if (depth > 1 && crowded()) {
-    key = SiteKey{chain[0].pc, key.clock(), key.function()};
-    depth = 1;
-    table = nullptr;  // there the rule stands that leads on
-  }
-  add_site(key, chain, depth, may_learn);
-  insert(table, key.raw(), 1);
 }
 
 // Adds `amount` (or, for a rule, stores the word) under a new or known key. The key is claimed first and by a locked
@@ -280,33 +227,6 @@ void SiteTable::count_real(unsigned clock) noexcept {
     Arch::increment(table->real[clock]);
   } else {
     region_.shared.real[clock].fetch_add(1, std::memory_order_relaxed);
-  }
-}
-
-// Keeps what the site is: the exact frames of its chain and, where libunwind is free, the stack behind them as it is now.
-void SiteTable::add_site(SiteKey key, const Frame* chain, unsigned depth, bool may_learn) noexcept {
-  const unsigned home = key.home(kSiteBits);
-  for (unsigned probe = 0; probe < kSites; ++probe) {
-    SiteRecord& site = region_.sites[(home + probe) % kSites];
-    std::uint64_t expected = 0;
-    if (!site.key.compare_exchange_strong(expected, key.raw(), std::memory_order_acq_rel) && expected != key.raw()) continue;
-    std::uint32_t state = kFree;
-    if (!site.state.compare_exchange_strong(state, kWriting, std::memory_order_acq_rel)) return;  // known, or at it
-    sites_used_.fetch_add(1, std::memory_order_relaxed);
-    site.exact_frames = static_cast<std::uint8_t>(std::min(depth, kSiteDepth));
-    site.frames = 0;
-    for (; site.frames < site.exact_frames; ++site.frames) {
-      site.pc[site.frames] = chain[site.frames].pc;
-      site.module[site.frames] = static_cast<std::uint16_t>(live::module_of(region_, chain[site.frames].pc));
-    }
-    if (may_learn) {
-      bool cut = false;
-      const unsigned known = site.frames;
-      site.frames = static_cast<std::uint8_t>(known + g_stacks.walk(chain[depth - 1], site.pc + known, kSiteDepth - known, true, cut));
-      for (unsigned i = known; i < site.frames; ++i) site.module[i] = static_cast<std::uint16_t>(live::module_of(region_, site.pc[i]));
-    }
-    site.state.store(kValid, std::memory_order_release);
-    return;
   }
 }
 

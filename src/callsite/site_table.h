@@ -13,6 +13,7 @@
 #include "base/attributes.h"
 #include "base/clock_id.h"
 #include "callsite/chain_memo.h"
+#include "callsite/cpython.h"
 #include "callsite/stack.h"
 #include "live/layout.h"
 #include "live/site_key.h"
@@ -71,6 +72,10 @@ class SiteTable {
   static constexpr unsigned kMaxWalked = 6;  // a wrapper around a wrapper, and so on; or CLOCKSHIM_DEPTH
   static_assert(kMaxWalked <= ChainMemo::kMostFrames && kMaxWalked < live::kSiteDepth);
 
+  // From now on each call of this thread takes the slow half, which looks whether it is to be sampled. At start, for the thread that has
+  // asked before it: those that come later find out by themselves.
+  static void look_at_each_call() noexcept;
+
   // The calling thread ends: its table, with what it counted, goes to the next thread that needs one.
   static void detach() noexcept;
 
@@ -92,17 +97,38 @@ class SiteTable {
  private:
   enum class Found { nothing, counted, rule };
 
+  // Python functions that stand behind the C frames of a chain.
+  struct PythonFrames {
+    unsigned count = 0;
+    std::uintptr_t frames[live::kSiteDepth];
+    std::uint64_t keys[live::kSiteDepth];
+    std::uint16_t numbers[live::kSiteDepth];  // of their names
+  };
+
   // Where a key is looked for in a thread's table, the `probe`th time: first its home, then its neighbour, and so on to all.
   static constexpr unsigned place(SiteKey key, unsigned probe) { return key.home(live::kThreadSiteBits) ^ probe; }
 
+  unsigned count_by_chain(SiteKey key, Frame* chain, live::ThreadTable* table) noexcept;
   Found look_up(live::ThreadTable* table, SiteKey key, FrameRule& rule, live::ThreadTable::Entry*& mine) noexcept;
   CLOCKSHIM_SLOW bool first_sight(SiteKey key, const Frame* chain, unsigned depth, live::ThreadTable* table, FrameRule& rule) noexcept;
   live::ThreadTable* attach() noexcept;
   void count_unwalked(SiteKey key, const Frame* chain, unsigned depth) noexcept;
-  void count_new(SiteKey key, const Frame* chain, unsigned depth, live::ThreadTable* table, bool may_learn) noexcept;
+  void count_new(SiteKey key, const Frame* chain, unsigned depth, live::ThreadTable* table, bool may_learn,
+                 const PythonFrames* python = nullptr) noexcept;
   [[nodiscard]] bool crowded() const noexcept;
   void insert(live::ThreadTable* table, std::uint64_t key, std::uint64_t amount) noexcept;
-  void add_site(SiteKey key, const Frame* chain, unsigned depth, bool may_learn) noexcept;
+  void add_site(SiteKey key, const Frame* chain, unsigned depth, bool may_learn, const PythonFrames* python) noexcept;
+  void add_first_seen(live::SiteRecord& site, const Frame& last) noexcept;
+  // callsite/python_sites.cpp
+  void sample(SiteKey key, const Frame* chain, unsigned in_c, bool may_learn) noexcept;
+  [[nodiscard]] CPythonIs python_behind(const Module& module, const Frame* chain, unsigned depth) noexcept;
+  [[nodiscard]] bool count_python_again(SiteKey key, unsigned depth) noexcept;
+  void count_interpreted(SiteKey key, const Frame* chain, unsigned depth, live::ThreadTable* table) noexcept;
+  void find_python(const live::ThreadTable* table, unsigned most, PythonFrames& out) noexcept;
+  static SiteKey key_behind(SiteKey key, const PythonFrames& python) noexcept;
+  [[nodiscard]] unsigned python_depth(unsigned chain) const noexcept;
+  bool number(std::uintptr_t frame, std::uint16_t& out) noexcept;
+  void add_first_seen_python(live::SiteRecord& site, std::uintptr_t last) noexcept;
   void retire(SiteKey key, std::uint64_t generation) noexcept;
 
   static CLOCKSHIM_TLS live::ThreadTable* t_table_;  // for the hot path; g_no_table where each call takes the slow one
@@ -116,6 +142,7 @@ class SiteTable {
   unsigned always_walked_ = 0;
   std::atomic<unsigned> shared_used_{};  // of region_.shared.entries
   std::atomic<unsigned> sites_used_{};   // of region_.sites
+  std::atomic<unsigned> names_used_{};   // of region_.names
 };
 
 // The process's own.

@@ -22,14 +22,16 @@ struct FrameRule {
   std::int32_t cfa_offset = 0;   // CFA = (from_frame ? frame : stack) + cfa_offset
   std::int16_t saved_frame = 0;  // rbp was saved at CFA + saved_frame; 0: it still holds the caller's
   bool from_frame = false;
+  bool interpreted = false;  // no machine frame: what is behind is what the interpreter runs (callsite/cpython.h). Leads nowhere by itself
 
   // For storing in one counter word.
   [[nodiscard]] std::uint64_t packed() const {
     return static_cast<std::uint64_t>(static_cast<std::uint32_t>(cfa_offset)) << 32 |
-           static_cast<std::uint64_t>(static_cast<std::uint16_t>(saved_frame)) << 16 | (from_frame ? 1U : 0U);
+           static_cast<std::uint64_t>(static_cast<std::uint16_t>(saved_frame)) << 16 | (interpreted ? 2U : 0U) | (from_frame ? 1U : 0U);
   }
   static FrameRule unpacked(std::uint64_t word) {
-    return FrameRule{static_cast<std::int32_t>(word >> 32), static_cast<std::int16_t>(word >> 16 & 0xFFFF), (word & 1U) != 0};
+    return FrameRule{static_cast<std::int32_t>(word >> 32), static_cast<std::int16_t>(word >> 16 & 0xFFFF), (word & 1U) != 0,
+                     (word & 2U) != 0};
   }
 
   [[nodiscard]] std::uintptr_t cfa(const Frame& f) const {

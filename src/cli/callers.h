@@ -12,8 +12,8 @@
 namespace clockshim::cli {
 
 struct Caller {
-  std::string module;    // file name, without its folder; "" for generated code
-  std::string name;      // the function; without a symbol, "module+0x1234"
+  std::string module;    // file name, without its folder; "" for generated code, "python" for functions of its
+  std::string name;      // the function; without a symbol, "module+0x1234"; of Python, with its file
   std::string clock;     // as asked for
   std::string function;  // as called: clock_gettime ...
   auto operator<=>(const Caller&) const = default;

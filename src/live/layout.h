@@ -37,7 +37,8 @@ struct Section {
   std::uint32_t count;
   std::uint32_t unused;
 };
-enum class Part : unsigned { clock, modules, sites, shared, threads, stacks };
+enum class Part : unsigned { clock, modules, sites, shared, threads, stacks, names };
+inline constexpr Part kEachPart[] = {Part::clock, Part::modules, Part::sites, Part::shared, Part::threads, Part::stacks, Part::names};
 
 struct alignas(4096) Header {
   char magic[8];
@@ -111,9 +112,10 @@ struct SiteRecord {
   std::uint8_t frames;
   std::uint8_t exact_frames;  // the first of them that every call of this site had; the rest is as first seen
   std::uint8_t unused[2];
-  std::uint16_t module[kSiteDepth];  // kModules: none known
-  std::uint64_t pc[kSiteDepth];      // return addresses, innermost first
+  std::uint16_t module[kSiteDepth];  // not below kModules: none known; kNamed: the frame is no machine's
+  std::uint64_t pc[kSiteDepth];      // return addresses, innermost first; where module is kNamed, the number of a name
 };
+inline constexpr std::uint16_t kNamed = 0xFFFF;
 
 // Counts that threads share: those that found no table of their own, and keys that a full table has no room for.
 inline constexpr unsigned kSharedBits = 10;
@@ -150,6 +152,29 @@ struct alignas(64) ThreadTable {
   Entry& at(std::size_t place) noexcept { return *reinterpret_cast<Entry*>(reinterpret_cast<char*>(entries) + place); }
 };
 
+// What no symbol table knows. Append-only; hashed by key, open addressing. A process that may run Python from its start has room for
+// kNames of them, another one for the first kFewNames, should it load a Python later.
+inline constexpr unsigned kNames = 512;
+inline constexpr unsigned kFewNames = 64;
+enum class NameKind : std::uint32_t {
+  python = 0,          // a function: its qualified name, the file, the line where it begins
+  unread_version = 1,  // a Python whose frames are not read, as its version is not known: the version ("" before 3.11), the module's path
+  unread_build = 2,    // or because it is not built as usual
+  unread_second = 3,   // or because another one is read already
+};
+struct Name {
+  std::uint32_t line;
+  NameKind kind;
+  char symbol[88];  // UTF-8; too long ones without their beginning
+  char file[144];
+};
+struct NameRecord {
+  std::atomic<std::uint64_t> key;  // a hash of what it says
+  std::atomic<std::uint32_t> state;
+  std::uint32_t unused;
+  Name name;
+};
+
 // Full stacks, of one call in Header::stacks_every. Append-only; hashed by key. Only there where the profile is stacks.
 inline constexpr unsigned kStackBits = 10;
 inline constexpr unsigned kStacks = 1U << kStackBits;
@@ -160,8 +185,9 @@ struct StackRecord {
   std::atomic<std::uint32_t> state;
   std::uint16_t depth;
   std::uint16_t cut;              // 1: there were more frames
-  std::uint64_t pc[kStackDepth];  // return addresses, innermost first; modules by address
+  std::uint64_t pc[kStackDepth];  // return addresses, innermost first; modules by address; or kNamedFrame and the number of a name
 };
+inline constexpr std::uint64_t kNamedFrame = 1ULL << 63;
 
 struct Region {
   Header header;
@@ -170,11 +196,15 @@ struct Region {
   SiteRecord sites[kSites];
   SharedCounts shared;
   ThreadTable threads[kThreads];
+  alignas(4096) NameRecord names[kNames];
   alignas(4096) StackRecord stacks[kStacks];
 };
 
+// A file is the beginning of a region, as much of it as the process needs.
+inline constexpr std::size_t kSizeWithFewNames = offsetof(Region, names) + kFewNames * sizeof(NameRecord);
 inline constexpr std::size_t kSizeWithoutStacks = offsetof(Region, stacks);
-static_assert(kSizeWithoutStacks <= 640U << 10, "memory for each process that is served, and 0.3 us for each KiB of it at start and end");
-static_assert(sizeof(Region) % 4096 == 0);
+static_assert(kSizeWithFewNames <= 640U << 10, "memory for each process that is served, and 0.3 us for each KiB of it at start and end");
+static_assert(kSizeWithoutStacks <= 1U << 20);
+static_assert(kSizeWithFewNames % 4096 == 0 && sizeof(Region) % 4096 == 0);
 
 }  // namespace clockshim::live

@@ -21,8 +21,8 @@ namespace {
 
 constexpr std::size_t kPage = 4096;
 // Of the file system, so much stays free: shared memory is the host's before it is ours.
-constexpr unsigned kLeftFree = 4;  // a quarter
-constexpr unsigned kNames = 100;   // of programs that one process was in turn (exec)
+constexpr unsigned kLeftFree = 4;     // a quarter
+constexpr unsigned kFileNames = 100;  // of programs that one process was in turn (exec)
 
 // strerror() may allocate.
 const char* problem_of(int error) {
@@ -55,6 +55,7 @@ Section section_of(Part part, std::size_t size) {
     case Part::sites: return section(offsetof(Region, sites), sizeof(SiteRecord), kSites);
     case Part::shared: return section(offsetof(Region, shared), sizeof(SharedCounts), 1);
     case Part::threads: return section(offsetof(Region, threads), sizeof(ThreadTable), kThreads);
+    case Part::names: return section(offsetof(Region, names), sizeof(NameRecord), size < kSizeWithoutStacks ? kFewNames : kNames);
     case Part::stacks: return section(offsetof(Region, stacks), sizeof(StackRecord), size > kSizeWithoutStacks ? kStacks : 0);
   }
   return {};
@@ -64,8 +65,7 @@ void complete(Header& header, std::size_t size) {
   std::memcpy(header.magic, kMagic, sizeof kMagic);
   header.version = kVersion;
   header.header_size = sizeof(Header);
-  for (const Part part : {Part::clock, Part::modules, Part::sites, Part::shared, Part::threads, Part::stacks})
-    header.sections[static_cast<unsigned>(part)] = section_of(part, size);
+  for (const Part part : kEachPart) header.sections[static_cast<unsigned>(part)] = section_of(part, size);
   header.state.store(State::running, std::memory_order_relaxed);
 }
 
@@ -92,7 +92,7 @@ const char* check_room(int file) {
 
 // Under the first name that is free. Nobody finds it half made, and nothing is replaced.
 const char* publish(const Header& header, const char* temporary, const char* folder, char* path, std::size_t size) {
-  for (unsigned program = 0; program < kNames; ++program) {
+  for (unsigned program = 0; program < kFileNames; ++program) {
     file_name(header, program, folder, path, size);
     if (renameat2(AT_FDCWD, temporary, AT_FDCWD, path, RENAME_NOREPLACE) == 0) return nullptr;
     if (errno != EEXIST) return problem_of(errno);

@@ -102,4 +102,18 @@ CodeRange find_dynamic_symbol(const Module& module, std::string_view name) noexc
   return {};
 }
 
+bool any_module_defines(std::string_view name) noexcept {
+  const auto defines = [](dl_phdr_info* info, std::size_t, void* wanted) {
+    for (const auto& header : std::span(info->dlpi_phdr, info->dlpi_phnum)) {
+      if (header.p_type != PT_DYNAMIC) continue;
+      Module module;
+      module.load_bias = info->dlpi_addr;
+      module.dynamic = reinterpret_cast<const Elf64_Dyn*>(info->dlpi_addr + header.p_vaddr);
+      if (find_dynamic_symbol(module, *static_cast<const std::string_view*>(wanted)).start != 0) return 1;
+    }
+    return 0;
+  };
+  return dl_iterate_phdr(defines, &name) != 0;
+}
+
 }  // namespace clockshim

@@ -34,4 +34,7 @@ struct CodeRange {
 };
 CodeRange find_dynamic_symbol(const Module& module, std::string_view name) noexcept;
 
+// Whether one of the modules that are loaded now does. At start only: takes the loader's lock.
+bool any_module_defines(std::string_view name) noexcept;
+
 }  // namespace clockshim

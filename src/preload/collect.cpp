@@ -4,6 +4,7 @@
 
 #include "live/region.h"
 #include "os/thread_id.h"
+#include "report/java_note.h"
 #include "report/printable.h"
 #include "report/read_live.h"
 #include "report/symbols.h"
@@ -34,6 +35,7 @@ void name_callers(Report& report) {
       for (ReportFrame& frame : site.frames) name(frame);
     }
   }
+  note_nameless_java(report);
 }
 
 void name_threads(Report& report) {

@@ -179,6 +179,7 @@ void start(ProcessState& state) {
     if (!g_uncounted) release_at_thread_end(&SiteTable::detach);
   }
   g_stacks.sample_every(settings.stacks_every);
+  if (settings.stacks_every != 0) SiteTable::look_at_each_call();
   g_clock.wake();
   expect_forks();
   say(LogLevel::info, settings.log,

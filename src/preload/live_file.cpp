@@ -17,6 +17,7 @@
 #include "live/folder.h"
 #include "live/region.h"
 #include "os/clocksource.h"
+#include "os/module.h"
 #include "os/real_clock.h"
 #include "os/thread_index.h"
 #include "preload/lifecycle.h"
@@ -84,7 +85,9 @@ std::string open_live_file(const ProcessState& state) {
   describe(state, g_own.header);
   put(g_own.folder, state.settings.dir);
   g_own.contained = state.contained;
-  g_own.size = state.settings.profile == Profile::stacks ? sizeof(live::Region) : live::kSizeWithoutStacks;
+  g_own.size = state.settings.profile == Profile::stacks             ? sizeof(live::Region)
+               : any_module_defines("PyGILState_GetThisThreadState") ? live::kSizeWithoutStacks
+                                                                     : live::kSizeWithFewNames;
   const bool forks = madvise(&g_first_look, sizeof g_first_look, MADV_WIPEONFORK) == 0;
   char buffer[sizeof g_own.folder] = "";
   const std::string folder = folder_now(buffer);

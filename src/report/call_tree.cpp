@@ -58,7 +58,7 @@ void add(const Part& part, const StackOptions& options, Growing& root) {
     for (std::size_t i = 0; i < std::min<std::size_t>(drawn_frames(site, options), 128); ++i) {
       const ReportFrame& frame = site.frames[i];
       at = &at->caller(function_name(frame), module_name(frame), only_first_seen(site, i));
-      at->add(site, place(frame));
+      at->add(site, place_beside_name(frame));
     }
   }
 }

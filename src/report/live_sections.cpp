@@ -20,6 +20,7 @@ constexpr PartRule kParts[] = {
     {Part::shared, sizeof(live::SharedCounts), alignof(live::SharedCounts), 1},
     {Part::threads, sizeof(live::ThreadTable), alignof(live::ThreadTable), 0},
     {Part::stacks, sizeof(live::StackRecord), alignof(live::StackRecord), 0},
+    {Part::names, sizeof(live::NameRecord), alignof(live::NameRecord), 0},
 };
 
 }  // namespace

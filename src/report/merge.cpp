@@ -6,6 +6,7 @@
 #include <string>
 #include <tuple>
 
+#include "report/frames.h"
 #include "report/rates.h"
 #include "report/threads.h"
 
@@ -20,6 +21,7 @@ Key key_of(const ReportSite& site, std::size_t frames, long pid) {
     const ReportFrame& frame = site.frames[i];
     if (frame.module.empty()) {
       key.push_back(frame.symbol.empty() ? std::to_string(pid) + "+" + std::to_string(frame.offset) : frame.symbol);
+      if (interpreted(frame)) key.push_back(frame.file + ":" + std::to_string(frame.line));
     } else {
       key.push_back(frame.build_id.empty() ? frame.module : frame.build_id);
       key.push_back(std::to_string(frame.offset));

@@ -18,7 +18,7 @@ std::string rate(std::uint64_t calls, double seconds) {
 }
 
 std::string frame_name(const ReportFrame& frame) {
-  if (frame.symbol.empty()) return function_name(frame);
+  if (frame.symbol.empty() || interpreted(frame)) return function_name(frame);
   if (frame.inlined) return function_name(frame) + " (inlined)";
   return fmt::format("{}+{:#x}", function_name(frame), frame.symbol_offset);
 }
@@ -37,7 +37,7 @@ std::string text_caller(const Report& r, const ReportSite& site, bool with_via) 
                                 percent(site.calls, r.calls()), rate(site.calls, r.seconds), one_line(site.clock), short_name,
                                 shortened(module_name(caller), 14));
   if (short_name != name) add_below(out, "= ", name);
-  if (!caller.file.empty()) add_below(out, "at ", place(caller));
+  if (const std::string at = place_beside_name(caller); !at.empty()) add_below(out, "at ", at);
   for (std::size_t i = 0; with_via && i + 1 < exact_frames(site); ++i) {
     const ReportFrame& via = site.frames[i];
     add_below(out, "via ", frame_name(via) + (via.inlined && !via.file.empty() ? ", " + place(via) : ""));

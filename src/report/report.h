@@ -9,12 +9,12 @@ namespace clockshim {
 
 struct ReportFrame {
   std::string symbol;               // demangled; "" where none is known
-  std::string module;               // path, as loaded; "" where no module is known (JIT code)
+  std::string module;               // path, as loaded; "" where there is none (JIT code, a function of Python's)
   std::uint64_t offset = 0;         // of the return address, in the module; the call itself ends at offset - 1
   std::uint64_t symbol_offset = 0;  // behind the symbol's start
   std::string build_id{};           // of the module, in hexadecimal; "" where none is known
-  std::string file{};               // source file; "" where none is known. The command fills it in
-  std::uint32_t line = 0;           // 0: none is known
+  std::string file{};               // source file; "" where none is known. The command fills it in, but for Python
+  std::uint32_t line = 0;           // 0: none is known; of a function of Python's, where it begins
   bool inlined = false;             // into the next frame, by the compiler: it stands at the same offset
 };
 

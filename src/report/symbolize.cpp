@@ -6,6 +6,7 @@
 #include <set>
 
 #include "report/frames.h"
+#include "report/java_note.h"
 #include "report/text.h"
 
 namespace clockshim {
@@ -147,6 +148,7 @@ void Symbolizer::name(Report& report, uid_t owner) {
   }
   name_all(report.sites, report, generated);
   name_all(report.stacks, report, generated);
+  note_nameless_java(report);
 }
 
 }  // namespace clockshim

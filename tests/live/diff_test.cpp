@@ -73,6 +73,18 @@ TEST(Compare, TellsTheSameNameInAnotherModuleOrForAnotherClockApart) {
   EXPECT_EQ(compare(run(1, {site("f", 1, "/a.so", 1)}), after).callers.size(), 3U);
 }
 
+TEST(Compare, MatchesPythonFunctionsByNameAndFile) {
+  const auto python = [](const std::string& file, std::uint32_t line) {
+    ReportSite out = site("handler", 10, "", 0);
+    out.frames[0].file = file;
+    out.frames[0].line = line;
+    return out;
+  };
+  EXPECT_EQ(of(compare(run(1, {python("/srv/app.py", 12)}), run(1, {python("/opt/app.py", 99)})), "handler (app.py)").kind,
+            Change::Kind::both);
+  EXPECT_EQ(compare(run(1, {python("/srv/app.py", 12)}), run(1, {python("/srv/other.py", 12)})).callers.size(), 2U);
+}
+
 TEST(Compare, TakesRatesWhereTheLengthsDiffer) {
   const Report before = run(10, {site("f", 100, "/p", 1)});
   const Report after = run(20, {site("f", 400, "/p", 1)});

@@ -17,7 +17,9 @@ std::vector<std::byte> small_file() {
   const unsigned module = whole.add_module("/lib/a.so", 0x1000, 0x2000);
   whole.add_module("", 0x2000, 0x3000);
   const SiteKey key(0x1234, CLOCK_REALTIME, Function::clock_gettime);
-  whole.add_site(key, {{0x1234, module}, {0x2345, 1}});
+  const unsigned name = whole.add_name(live::NameKind::python, "f", "/a.py", 1);
+  whole.add_name(live::NameKind::unread_version, "3.99.0", "", 0);
+  whole.add_site(key, {{0x1234, module}, {0x2345, 1}, {name, live::kNamed}});
   whole.count(0, key, 5);
   whole.count(1, key.behind(0x2345), 5);
   whole.count_shared(key, 7);
@@ -26,7 +28,7 @@ std::vector<std::byte> small_file() {
   whole->stacks[0].state = live::kValid;
   std::vector<std::byte> out(whole.bytes().begin(), whole.bytes().begin() + sizeof(live::Header));
   auto& sections = const_cast<live::Header&>(whole->header).sections;
-  const unsigned counts[] = {1, 3, 4, 1, 2, 2};
+  const unsigned counts[] = {1, 3, 4, 1, 2, 2, 2};
   for (unsigned part = 0; part < std::size(counts); ++part) {
     live::Section section = sections[part];
     out.resize((out.size() + 63) & ~std::size_t{63});

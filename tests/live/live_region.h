@@ -27,6 +27,7 @@ class LiveRegion {
     section<live::SharedCounts>(live::Part::shared, offsetof(live::Region, shared), 1);
     section<live::ThreadTable>(live::Part::threads, offsetof(live::Region, threads), live::kThreads);
     section<live::StackRecord>(live::Part::stacks, offsetof(live::Region, stacks), live::kStacks);
+    section<live::NameRecord>(live::Part::names, offsetof(live::Region, names), live::kNames);
     h.state = live::State::running;
     h.pid = 42;
     h.started_at = 1'700'000'000'500'000'000;
@@ -79,6 +80,18 @@ class LiveRegion {
     return site;
   }
 
+  // Its number, for a frame whose module is live::kNamed.
+  unsigned add_name(live::NameKind kind, const std::string& symbol, const std::string& file, unsigned line) {
+    live::NameRecord& record = region_->names[names_];
+    record.key = names_ + 1;
+    record.name.kind = kind;
+    record.name.line = line;
+    set(record.name.symbol, symbol);
+    set(record.name.file, file);
+    record.state = live::kValid;
+    return names_++;
+  }
+
   void count(unsigned thread, SiteKey key, std::uint64_t calls) {
     live::ThreadTable& table = region_->threads[thread];
     table.entries[table.used++] = {key.raw(), calls};
@@ -105,6 +118,7 @@ class LiveRegion {
   unsigned modules_ = 0;
   unsigned sites_ = 0;
   unsigned shared_ = 0;
+  unsigned names_ = 0;
 };
 
 }  // namespace clockshim

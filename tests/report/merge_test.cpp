@@ -142,6 +142,19 @@ TEST(Merge, GeneratedCodeIsTheSameByNameElseApartByProcess) {
   EXPECT_EQ(merge({a, b}).sites.size(), 1U);
 }
 
+TEST(Merge, APythonFunctionIsTheSameByNameFileAndLine) {
+  Report a = small_report();
+  Report b = small_report(43);
+  a.sites = {site(10, "realtime", {test::python_frame("handler", "/srv/app.py", 12)})};
+  b.sites = {site(20, "realtime", {test::python_frame("handler", "/srv/app.py", 12)})};
+  ASSERT_EQ(merge({a, b}).sites.size(), 1U);
+  EXPECT_EQ(merge({a, b}).sites[0].calls, 30U);
+  b.sites[0].frames[0].line = 13;
+  EXPECT_EQ(merge({a, b}).sites.size(), 2U);
+  b.sites[0].frames[0] = test::python_frame("handler", "/srv/other/app.py", 12);
+  EXPECT_EQ(merge({a, b}).sites.size(), 2U);
+}
+
 TEST(Merge, PercentilesComeFromTheHistograms) {
   Report a = small_report();
   Report b = small_report(43);

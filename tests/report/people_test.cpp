@@ -90,6 +90,30 @@ TEST(Table, OfSeveralProcesses) {
   expect_contains(render_text(r), "clockshim 1: daemon (2 processes), 2.0 s\n");
 }
 
+TEST(Table, PythonFunctionsAreToldWithTheirPlace) {
+  const std::string text = render_text(test::python_report());
+  expect_contains(text, " python\n");
+  expect_contains(text, "= Handler.get.<locals>.<lambda> (app.py:12)\n");
+  expect_contains(text, "  setup (web/__init__.py:3) ");
+  expect_contains(text, "via time_time+0x0\n");
+  EXPECT_EQ(text.find("at app.py"), std::string::npos) << "twice";
+}
+
+TEST(Formats, PythonFunctionsAreToldInAllOfThem) {
+  for (const Format& format : formats()) {
+    if (format.binary) continue;
+    const std::string text = format.render({test::python_report()}, {});
+    const bool escaped = format.name == std::string("html") || format.name == std::string("flamegraph");
+    const std::string name = escaped                              ? "Handler.get.&lt;locals&gt;.&lt;lambda&gt;"
+                             : format.name == std::string("json") ? "Handler.get.\\u003clocals>.\\u003clambda>"
+                                                                  : "Handler.get.<locals>.<lambda>";
+    expect_contains(text, format.name == std::string("json") ? "\"" + name + "\"" : name + " (app.py:12)");
+  }
+  const std::string json = render_json(test::python_report());
+  expect_contains(json, R"("module": null, "offset": 0, "file": "/srv/app.py", "line": 12)");
+  expect_contains(render_speedscope({test::python_report()}, {}), R"("file":"/srv/app.py","line":12)");
+}
+
 TEST(Table, NamesCannotReachTheTerminal) {
   for (const Format& format : formats()) {
     if (format.binary) continue;

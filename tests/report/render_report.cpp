@@ -1,5 +1,5 @@
 // render_report FORMAT REPORT [threads]: renders a recorded report (a path), or a built one ("hostile", "stacks", "empty", "small",
-// "threaded", "watched"), for the parsers in parse_formats.py. "threads": each apart.
+// "threaded", "watched", "python"), for the parsers in parse_formats.py. "threads": each apart.
 #include <cstdio>
 #include <fstream>
 #include <iostream>
@@ -25,6 +25,8 @@ int main(int argc, char** argv) {
     report = test::threaded_report();
   } else if (what == "watched") {
     report = test::watched_report();
+  } else if (what == "python") {
+    report = test::python_report();
   } else if (what != "empty") {
     std::ifstream file(what);
     std::string problem;

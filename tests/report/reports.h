@@ -16,6 +16,15 @@ inline ReportFrame frame(const std::string& symbol, const std::string& module, s
   return out;
 }
 
+// A function of Python's.
+inline ReportFrame python_frame(const std::string& name, const std::string& file, std::uint32_t line) {
+  ReportFrame out;
+  out.symbol = name;
+  out.file = file;
+  out.line = line;
+  return out;
+}
+
 inline ReportSite site(std::uint64_t calls, const std::string& clock, std::vector<ReportFrame> frames, std::size_t exact = 1) {
   ReportSite out;
   out.calls = calls;
@@ -70,6 +79,17 @@ inline Report watched_report(long pid = 42) {
   r.rates.callers = {{"realtime", "work", "daemon", "clock_gettime", {90, 200, 0}},
                      {"monotonic", "work", "daemon", "clock_gettime", {0, 0, 30}},
                      {"realtime", "log", "daemon", "clock_gettime", {10, 0, 0}}};
+  return r;
+}
+
+// A Python program's: the C function that Python code has called, and who called it.
+inline Report python_report() {
+  Report r = small_report();
+  const ReportFrame time = frame("time_time", "/usr/bin/python3.11", 16);
+  const ReportFrame handler = python_frame("Handler.get.<locals>.<lambda>", "/srv/app.py", 12);
+  const ReportFrame init = python_frame("setup", "/srv/web/__init__.py", 3);
+  r.sites = {site(1000, "realtime", {time, handler, init}, 2), site(130, "realtime", {time, init}, 2)};
+  r.clocks = {{"realtime", 1130, 1130, 0, 7}};
   return r;
 }
 

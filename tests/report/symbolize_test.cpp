@@ -216,5 +216,37 @@ TEST(Symbolize, GeneratedCodeIsNamedByThePerfMap) {
   std::filesystem::remove_all(root);
 }
 
+TEST(Symbolize, PythonFunctionsStayAsTheyAre) {
+  Report r = test::python_report();
+  Symbolizer("/no/such/root").name(r, geteuid());
+  const ReportFrame handler = r.sites[0].frames[1];
+  EXPECT_EQ(handler.symbol, "Handler.get.<locals>.<lambda>");
+  EXPECT_EQ(handler.line, 12U);
+  EXPECT_EQ(r.sites[0].exact_frames, 2U);
+  for (const std::string& note : r.notes) EXPECT_EQ(note.find("app.py"), std::string::npos) << note;
+}
+
+TEST(Symbolize, CodeOfTheJavaVirtualMachineWithoutNamesIsSaidToBe) {
+  const auto said = [](const Report& r) {
+    return std::any_of(r.notes.begin(), r.notes.end(),
+                       [](const std::string& n) { return n.find("DumpPerfMapAtExit") != std::string::npos; });
+  };
+  char name[] = "/tmp/clockshim-test-XXXXXX";
+  const std::string root = mkdtemp(name);
+  std::filesystem::create_directories(root + "/tmp");
+  Report r = test::small_report(getpid());
+  r.sites = {site(1, "realtime", {frame("", "/lib/jvm/libjvm.so", 16), frame("", "", 0x7011)}, 2)};
+  Symbolizer(root).name(r, geteuid());
+  EXPECT_TRUE(said(r));
+  std::ofstream(root + "/tmp/perf-" + std::to_string(getpid()) + ".map") << "7000 100 Clock.tick\n";
+  Symbolizer(root).name(r, geteuid());
+  EXPECT_FALSE(said(r)) << "they have one now";
+  Report other = test::small_report(getpid());
+  other.sites = {site(1, "realtime", {frame("", "", 0x9000)})};
+  Symbolizer(root).name(other, geteuid());
+  EXPECT_FALSE(said(other)) << "there is no Java";
+  std::filesystem::remove_all(root);
+}
+
 }  // namespace
 }  // namespace clockshim

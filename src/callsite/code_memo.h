@@ -1,0 +1,56 @@
+// The Python functions that a thread has asked for last, each with its key, so that the names need not be read again at each call.
+//
+// Exact: a code object's memory is used again when it is gone, often by the next one of the same size, so its address alone says nothing
+// (CPython::is_still). Private memory, one set for each thread's table, and right when all zero.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "base/attributes.h"
+#include "callsite/cpython.h"
+#include "live/layout.h"
+
+namespace clockshim {
+
+class CodeMemo {
+ public:
+  // HOT. The key of the function that has this code; 0: it is not remembered. By the thread whose table this one belongs to.
+  CLOCKSHIM_INLINE std::uint64_t find(const CPython& python, std::uintptr_t code) const noexcept {
+    const Entry& entry = entries_[place(code)];
+    const std::uint32_t version = entry.version.load(std::memory_order_acquire);
+    const std::uint64_t key = entry.key;
+    if (CLOCKSHIM_UNLIKELY(key == 0 || entry.code.code != code || version % 2 != 0 || !python.is_still(entry.code))) return 0;
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+    return CLOCKSHIM_LIKELY(entry.version.load(std::memory_order_relaxed) == version) ? key : 0;
+  }
+
+  void remember(const PythonCode& code, std::uint64_t key) noexcept {
+    Entry& entry = entries_[place(code.code)];
+    // Odd: held. A signal handler that comes in between leaves it alone.
+    const std::uint32_t version = entry.version.load(std::memory_order_relaxed);
+    if (version % 2 != 0) return;
+    entry.version.store(version + 1, std::memory_order_relaxed);
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+    entry.code = code;
+    entry.key = key;
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+    entry.version.store(version + 2, std::memory_order_release);
+  }
+
+ private:
+  static constexpr unsigned kBits = 6;
+  struct alignas(64) Entry {
+    PythonCode code{};
+    std::uint64_t key = 0;
+    std::atomic<std::uint32_t> version{};
+  };
+  static_assert(sizeof(Entry) == 64);
+  static unsigned place(std::uintptr_t code) noexcept { return static_cast<unsigned>(code * 0x9E3779B97F4A7C15ULL >> (64 - kBits)); }
+
+  Entry entries_[1U << kBits]{};
+};
+
+extern constinit CodeMemo g_code_memos[live::kThreads];
+
+}  // namespace clockshim

@@ -1,0 +1,114 @@
+// What is done once for each key: whether its frame is a wrapper's and how to get to its caller, and what is written down of a new site.
+// Part of SiteTable.
+#include <algorithm>
+
+#include "callsite/full_stacks.h"
+#include "callsite/learning_guard.h"
+#include "callsite/site_table.h"
+#include "callsite/wrappers.h"
+#include "live/modules.h"
+#include "os/module.h"
+
+namespace clockshim {
+
+using live::kFree;
+using live::kSharedSites;
+using live::kSiteBits;
+using live::kSiteDepth;
+using live::kSites;
+using live::kValid;
+using live::kWriting;
+using live::SiteRecord;
+using live::ThreadTable;
+
+// A key that this thread has not counted yet. True: its frame is to be walked, and `rule` leads on. False: counted.
+bool SiteTable::first_sight(SiteKey key, const Frame* chain, unsigned depth, ThreadTable* table, FrameRule& rule) noexcept {
+  const LearningGuard guard(learning_);
+  const Frame& frame = chain[depth - 1];
+  Module module;
+  if (depth <= kMaxWalked && !crowded() && find_module(frame.pc, module)) {
+    const CPythonIs python = python_behind(module, chain, depth);
+    // Where Python runs, its functions are who asks, not the interpreter's: CLOCKSHIM_DEPTH is for those.
+    const bool walked = (depth <= always_walked_ && python != CPythonIs::known) || in_wrapper(module, frame.pc, depth);
+    if (walked && !guard.held() && python == CPythonIs::known) {  // its functions are found from any frame
+      count_interpreted(key.behind(0), chain, depth, nullptr);
+      return false;
+    }
+    if ((walked && !guard.held()) || python == CPythonIs::undecided) {
+      count_unwalked(key, chain, depth);
+      return false;
+    }
+    const bool learned = walked && learn_rule(frame.pc, rule);
+    if (!learned) rule = FrameRule{.interpreted = python == CPythonIs::known};
+    if (learned || rule.interpreted) {
+      insert(table, key.raw() | SiteKey::kRule, rule.packed());
+      return true;
+    }
+  }
+  count_new(key, chain, depth, table, guard.held());
+  return false;
+}
+
+// Chains can be many: a program's callers, times their callers, and so on. Some room is kept for those that are none, under which
+// further chains are counted too: less is told of those calls, but none is dropped.
+bool SiteTable::crowded() const noexcept {
+  return shared_used_.load(std::memory_order_relaxed) >= kSharedSites * 7 / 8 ||
+         sites_used_.load(std::memory_order_relaxed) >= kSites * 7 / 8;
+}
+
+// This once, because libunwind is taken or because the rule leads off the stack. Under a key of its own: the frame's own key would be
+// found by other threads, which would not walk from there on any more.
+void SiteTable::count_unwalked(SiteKey key, const Frame* chain, unsigned depth) noexcept {
+  count_new(key.behind(0), chain, depth, nullptr, false);
+}
+
+void SiteTable::count_new(SiteKey key, const Frame* chain, unsigned depth, ThreadTable* table, bool may_learn,
+                          const PythonFrames* python) noexcept {
+  if (depth > 1 && crowded()) {
+    key = SiteKey{chain[0].pc, key.clock(), key.function()};
+    depth = 1;
+    table = nullptr;  // there the rule stands that leads on
+    python = nullptr;
+  }
+  add_site(key, chain, depth, may_learn, python);
+  insert(table, key.raw(), 1);
+}
+
+// Keeps what the site is: the exact frames of its chain and, where libunwind is free, the stack behind them as it is now.
+void SiteTable::add_site(SiteKey key, const Frame* chain, unsigned depth, bool may_learn, const PythonFrames* python) noexcept {
+  const unsigned home = key.home(kSiteBits);
+  for (unsigned probe = 0; probe < kSites; ++probe) {
+    SiteRecord& site = region_.sites[(home + probe) % kSites];
+    std::uint64_t expected = 0;
+    if (!site.key.compare_exchange_strong(expected, key.raw(), std::memory_order_acq_rel) && expected != key.raw()) continue;
+    std::uint32_t state = kFree;
+    if (!site.state.compare_exchange_strong(state, kWriting, std::memory_order_acq_rel)) return;  // known, or at it
+    sites_used_.fetch_add(1, std::memory_order_relaxed);
+    site.frames = 0;
+    for (; site.frames < std::min(depth, kSiteDepth); ++site.frames) {
+      site.pc[site.frames] = chain[site.frames].pc;
+      site.module[site.frames] = static_cast<std::uint16_t>(live::module_of(region_, chain[site.frames].pc));
+    }
+    for (unsigned i = 0; python != nullptr && i < python->count && site.frames < kSiteDepth; ++i, ++site.frames) {
+      site.pc[site.frames] = python->numbers[i];
+      site.module[site.frames] = live::kNamed;
+    }
+    site.exact_frames = site.frames;
+    if (python != nullptr && python->count != 0) {
+      add_first_seen_python(site, python->frames[python->count - 1]);
+    } else if (may_learn) {
+      add_first_seen(site, chain[depth - 1]);
+    }
+    site.state.store(kValid, std::memory_order_release);
+    return;
+  }
+}
+
+void SiteTable::add_first_seen(SiteRecord& site, const Frame& last) noexcept {
+  bool cut = false;
+  const unsigned known = site.frames;
+  site.frames = static_cast<std::uint8_t>(known + g_stacks.walk(last, site.pc + known, kSiteDepth - known, true, cut));
+  for (unsigned i = known; i < site.frames; ++i) site.module[i] = static_cast<std::uint16_t>(live::module_of(region_, site.pc[i]));
+}
+
+}  // namespace clockshim

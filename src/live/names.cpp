@@ -1,0 +1,30 @@
+#include "live/names.h"
+
+#include <algorithm>
+
+namespace clockshim::live {
+
+unsigned room_for_names(const Region& region) noexcept {
+  return std::min(region.header.sections[static_cast<unsigned>(Part::names)].count, kNames);
+}
+
+unsigned number_of_name(Region& region, std::uint64_t key, const Name& name, bool& fresh) noexcept {
+  const unsigned room = room_for_names(region);
+  fresh = false;
+  for (unsigned probe = 0; probe < room; ++probe) {
+    const unsigned number = static_cast<unsigned>((key + probe) % room);
+    NameRecord& record = region.names[number];
+    std::uint64_t there = 0;
+    if (!record.key.compare_exchange_strong(there, key, std::memory_order_acq_rel) && there != key) continue;
+    std::uint32_t state = kFree;
+    if (record.state.compare_exchange_strong(state, kWriting, std::memory_order_acq_rel)) {
+      record.name = name;
+      record.state.store(kValid, std::memory_order_release);
+      fresh = true;
+    }
+    return number;  // known, or somebody is at it
+  }
+  return kNames;
+}
+
+}  // namespace clockshim::live
