@@ -20,13 +20,13 @@ quietly() {
   die "failed: $* (all of its output: $log)"
 }
 
-# wait_until SECONDS COMMAND...: polls until the command succeeds; fails when the time is over
+# wait_until SECONDS COMMAND...: polls until the command succeeds, each $poll seconds; fails when the time is over
 wait_until() {
   local end=$((SECONDS + $1))
   shift
   until "$@"; do
     ((SECONDS <= end)) || return 1
-    sleep 0.1
+    sleep "${poll:-0.1}"
   done
 }
 

@@ -10,7 +10,7 @@ started=() # our own child of each peer: the daemon, or the outermost of the com
 
 # has LOG TEXT PID: the text is in the log; dies where the process is gone before
 has() {
-  grep -q "$2" "$1" && return
+  grep -qs "$2" "$1" && return # -s: the log may not be there yet
   [[ -d /proc/$3 ]] || give_up "$1" "the daemon is gone"
   return 1
 }
@@ -78,7 +78,8 @@ stop_at_once() {
 
 # run_pair CONF_DIR RUN_DIR SECONDS [PREFIX...]: one run. Leaves in RUN_DIR the daemons' logs, peer1.log and peer2.log, and `result`,
 # one line: answers, their seconds, errors, slowest answer in seconds, microseconds of both daemons' CPU an answer.
-# In the prefix the word %N stands for the number of the peer.
+# In the prefix the word %N stands for the number of the peer. With `gate`, a file's name, set: says in RUN_DIR/ready which processes the
+# daemons are, waits until that file is there, and says in RUN_DIR/begun that it has begun.
 run_pair() {
   local conf=$1 dir=$2 seconds=$3 log1=$2/peer1.log log2=$2/peer2.log before after
   shift 3
@@ -88,8 +89,14 @@ run_pair() {
   start_peer 1 "$conf" "$log1" "${@//%N/1}"
   # Before the two are connected, and the extension is loaded, SIGUSR1 kills the daemon.
   wait_until "$start_limit" has "$log1" STATE_OPEN "${daemon[1]}" || give_up "$log1" "the peers did not connect in $start_limit s"
+  if [[ ${gate-} ]]; then
+    echo "${daemon[@]}" >"$dir/ready.new"
+    mv "$dir/ready.new" "$dir/ready"
+    wait_until 600 test -e "$gate" || die "nobody said that the benchmark may begin"
+  fi
   before=$(cpu_ticks)
   kill -USR1 "${daemon[1]}"
+  [[ ! ${gate-} ]] || touch "$dir/begun"
   wait_until $((seconds + start_limit)) has "$log1" 'end sending' "${daemon[1]}" || give_up "$log1" "the benchmark of $seconds s did not end"
   after=$(cpu_ticks)
   # The answers that are still under way come within a second; where one is lost, the client never says that it is complete.

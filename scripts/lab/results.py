@@ -19,6 +19,18 @@ def take_turns(all_ways, runs, one):
     return found
 
 
+def run_together(all_ways, runs, together):
+    """together(ways, number), `runs` times, which returns a result for each way: by way, the results."""
+    found = {way.name: [] for way in all_ways}
+    for number in range(runs):
+        # Another order each time, so that none is always the first.
+        shift = number * len(all_ways) // runs
+        for name, result in together(all_ways[shift:] + all_ways[:shift], number).items():
+            found[name].append(result)
+        lab.say(f"run {number + 1} of {runs}: " + ", ".join(f"{way.name} {found[way.name][-1]['rate']:,.0f}" for way in all_ways) + " a second")
+    return found
+
+
 def calls_in(reports):
     """Clock calls counted in the shim's reports (files of JSON), of all clocks that are dear."""
     dear = ("realtime", "monotonic", "monotonic_raw", "boottime", "tai")
@@ -37,27 +49,33 @@ def write(options, result):
         pathlib.Path(options.json).write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 
 
-def program_result(name, unit, clock, tools, options, one):
-    """Runs a program in all ways. `one` returns a dictionary: rate (units a second), cpu_us (CPU time a unit), calls (clock calls a
-    unit; None without the shim) of a run. `clock` is the one that the program asks most."""
+def program_result(name, unit, clock, tools, options, one=None, together=None):
+    """Runs a program in all ways: one after the other, or all of them side by side in slices. `one` and `together` return a dictionary (the
+    latter by way): rate (units a second), cpu_us (CPU time a unit), calls (clock calls a unit; None without the shim) of a run. `clock` is
+    the one that the program asks most."""
     before = lab.machine()
     all_ways = [way for way in lab.ways(options.costs) if not options.ways or way.name in options.ways]
     costs = {way.name: tools.cost_of_calls(way)["ns"][clock]["least"] for way in all_ways}
-    runs = take_turns(all_ways, options.runs, one)
+    runs = take_turns(all_ways, options.runs, one) if one else run_together(all_ways, options.runs, together)
     rows = [{"clock": way.clock, "shim": way.shim, "ns": costs[way.name], "runs": runs[way.name]} for way in all_ways]
-    return {"lab": name, "unit": unit, "clock": clock, "machine": before, "seconds": options.seconds, "rows": rows}
+    return {"lab": name, "unit": unit, "clock": clock, "machine": before, "seconds": options.seconds, "in_slices": one is None,
+            "rows": rows}
 
 
 def values(row, key):
     return [run[key] for run in row["runs"] if run.get(key) is not None]
 
 
-def ratio(row, base):
-    """Of the median rates. What disturbs a shared machine comes and goes by the run: each disturbed run would spoil a pair of runs,
-    but it hardly moves a median. 0 where there are no runs to compare."""
+def ratio(row, base, in_slices):
+    """Of the rates. In slices, both of a run met the same machine: the median of the runs' ratios. Else what disturbs a shared machine
+    comes and goes by the run, and each disturbed one would spoil a pair, but it hardly moves a median: the medians' ratio. 0 where
+    there are no runs to compare."""
     if row is None or base is None:
         return 0
-    return statistics.median(values(row, "rate")) / statistics.median(values(base, "rate"))
+    ours, theirs = values(row, "rate"), values(base, "rate")
+    if in_slices:
+        return statistics.median(a / b for a, b in zip(ours, theirs))
+    return statistics.median(ours) / statistics.median(theirs)
 
 
 def spread(found, form):
@@ -99,8 +117,9 @@ def machine_title(m):
 
 def where(result):
     runs = len(result["rows"][0]["runs"])
-    many = f"one run of {result['seconds']} s of each way" if runs == 1 else \
-        f"{runs} runs of {result['seconds']} s of each way, in turns; medians, the least and the most in brackets"
+    turns = "side by side in slices of half a second" if result["in_slices"] else "in turns"
+    many = f"one run of {result['seconds']} s of each way, {turns}" if runs == 1 else \
+        f"{runs} runs of {result['seconds']} s of each way, {turns}; medians, the least and the most in brackets"
     return f"{machine_title(result['machine'])}; {many}. Load of the machine before: {result['machine']['load']:.1f}."
 
 
@@ -112,14 +131,15 @@ def table(result):
              " CPU in the clock |",
              "|---|---|---|---|---|---|---|---|---|"]
     native = row_of(result, "own", "bare")
+    in_slices = result["in_slices"]
     for row in result["rows"]:
         calls = values(row, "calls")
         bare = row_of(result, row["clock"], "bare")
         lines.append("| " + " | ".join([
             title(result, row["clock"]), shim_title(row["shim"]),
             spread(values(row, "rate"), ",.0f"),
-            "" if row is bare or bare is None else f"{ratio(row, bare):.2f}",
-            "" if row is native or native is None else f"{ratio(row, native):.2f}",
+            "" if row is bare or bare is None else f"{ratio(row, bare, in_slices):.2f}",
+            "" if row is native or native is None else f"{ratio(row, native, in_slices):.2f}",
             number(statistics.median(values(row, "cpu_us"))),
             f"{statistics.median(calls):.2f}" if calls else "",
             f"{row['ns']:.0f}",
