@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <tuple>
 
 #include "live/site_key.h"
 
@@ -31,17 +30,7 @@ LiveCounts::LiveCounts(const LiveRecords<live::SharedCounts>& shared, const Live
     for (unsigned id = 0; id < kClockIds; ++id) real[id] += word(table.real[id]);
     for (const auto& entry : table.entries) add(word(entry.key), word(entry.count));
   }
-  std::sort(counts.begin(), counts.end(),
-            [](const Count& a, const Count& b) { return std::tie(a.key, a.thread) < std::tie(b.key, b.thread); });
-  std::size_t last = 0;
-  for (std::size_t i = 1; i < counts.size(); ++i) {
-    if (counts[i].key == counts[last].key && counts[i].thread == counts[last].thread) {
-      counts[last].calls += counts[i].calls;
-    } else {
-      counts[++last] = counts[i];
-    }
-  }
-  counts.resize(counts.empty() ? 0 : last + 1);
+  std::sort(counts.begin(), counts.end(), [](const Count& a, const Count& b) { return a.key < b.key; });
   for (const Count& count : counts) calls[SiteKey{count.key}.clock()] += count.calls;
 }
 

@@ -19,7 +19,7 @@ struct LiveCounts {
     std::size_t thread;
     std::uint64_t calls;
   };
-  std::vector<Count> counts;          // those of one key side by side; each key and thread once
+  std::vector<Count> counts;          // those of one key side by side
   std::vector<ReportThread> threads;  // the shared table is the first
   std::uint64_t calls[kClockIds] = {};
   std::uint64_t real[kClockIds] = {};  // calls that the real function answered

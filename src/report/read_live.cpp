@@ -16,6 +16,7 @@
 #include "live/site_key.h"
 #include "report/live_counts.h"
 #include "report/live_modules.h"
+#include "report/live_names.h"
 #include "report/live_sections.h"
 #include "report/threads.h"
 
@@ -36,14 +37,14 @@ class Reader {
         shared_(bytes, header, Part::shared),
         counts_(shared_, {bytes, header, Part::threads}),
         stacks_(bytes, header, Part::stacks),
-        names_(bytes, header, Part::names),
+        names_(LiveRecords<live::NameRecord>(bytes, header, Part::names)),
         out_(out) {}
 
   void read(Nanos now) {
     read_header(now);
     read_mode();
     read_losses();
-    read_notes();
+    names_.add_notes(live_text(header_.executable), out_.notes);
     read_sites();
     read_stacks();
     read_clocks();
@@ -95,27 +96,6 @@ class Reader {
     }
   }
 
-  // Of interpreters whose functions are not told.
-  void read_notes() {
-    const std::string executable = live_text(header_.executable);
-    for (std::uint32_t i = 0; i < names_.count(); ++i) {
-      const live::NameRecord& record = names_[i];
-      if (record.state.load(std::memory_order_acquire) != live::kValid || record.name.kind == live::NameKind::python) continue;
-      const std::string version = live_text(record.name.symbol);
-      const std::string python = "Python " + (version.empty() ? "before 3.11" : version) + " (" +
-                                 (record.name.file[0] != '\0' ? live_text(record.name.file) : executable) + ")";
-      const std::string so = ": calls that come through it are counted under C functions";
-      switch (record.name.kind) {
-        case live::NameKind::unread_version:
-          out_.notes.push_back("the frames of " + python + " are not known to this clockshim" + so);
-          break;
-        case live::NameKind::unread_build: out_.notes.push_back(python + " is not built as usual, so its frames are not read" + so); break;
-        case live::NameKind::unread_second: out_.notes.push_back(python + " is the second Python of this process" + so); break;
-        default: break;  // of a later version
-      }
-    }
-  }
-
   void read_losses() {
     const live::SharedCounts& shared = shared_[0];
     out_.dropped = shared.dropped.load(std::memory_order_relaxed);
@@ -129,16 +109,6 @@ class Reader {
     site.clock = clock_name(key.clock());
     site.function = key.function() <= Function::timespec_get ? function_name(key.function()) : "other";
     return site;
-  }
-
-  [[nodiscard]] ReportFrame named_frame(std::uint64_t number) const {
-    ReportFrame frame;
-    if (number >= names_.count() || names_[number].state.load(std::memory_order_acquire) != live::kValid) return frame;
-    const live::Name& name = names_[number].name;
-    frame.symbol = live_text(name.symbol);
-    frame.file = live_text(name.file);
-    frame.line = name.line;
-    return frame;
   }
 
   void read_sites() {
@@ -171,7 +141,7 @@ class Reader {
     site.exact_frames = std::min<unsigned>(record.exact_frames, frames);
     for (unsigned i = 0; i < frames; ++i) {
       const std::uint16_t module = record.module[i];
-      site.frames.push_back(module == live::kNamed ? named_frame(record.pc[i]) : modules_.frame(module, record.pc[i]));
+      site.frames.push_back(module == live::kNamed ? names_.frame(record.pc[i]) : modules_.frame(module, record.pc[i]));
     }
   }
 
@@ -186,7 +156,7 @@ class Reader {
       stack.exact_frames = depth;
       for (unsigned f = 0; f < depth; ++f) {
         const std::uint64_t pc = record.pc[f];
-        stack.frames.push_back((pc & live::kNamedFrame) != 0 ? named_frame(pc & ~live::kNamedFrame) : modules_.frame(pc));
+        stack.frames.push_back((pc & live::kNamedFrame) != 0 ? names_.frame(pc & ~live::kNamedFrame) : modules_.frame(pc));
       }
       out_.stacks.push_back(std::move(stack));
     }
@@ -238,7 +208,7 @@ class Reader {
   LiveRecords<live::SharedCounts> shared_;
   LiveCounts counts_;
   LiveRecords<live::StackRecord> stacks_;
-  LiveRecords<live::NameRecord> names_;
+  LiveNames names_;
   Report& out_;
 };
 

@@ -77,19 +77,38 @@ static void* forks(void* asks) {
   return NULL;
 }
 
+/* By one chain of callers, in many places of the stack: a thread remembers chains by place. */
+HOST_NOINLINE static void ask_in_chain(void) {
+  ask(1);
+  __asm__ volatile(""); /* no tail call: this frame is to be found */
+}
+HOST_NOINLINE static void ask_at(long depth) {
+  char room[16 * depth + 1];
+  __asm__ volatile("" : : "r"(room) : "memory"); /* it has to be there */
+  ask_in_chain();
+}
+static void ask_in_places(void) {
+  for (long depth = 0; depth < 64; ++depth) ask_at(depth);
+}
+
+static void* asks_in_places(void* unused) {
+  ask_in_places();
+  say(64);
+  return unused;
+}
+
 /* Of a thread that has the second table, by a chain that it and its child's second thread have in common. */
 static void* forks_in_chain(void* unused) {
-  ask(50);
+  ask_in_places();
   const pid_t pid = fork();
   if (pid == 0) {
-    ask(3);
-    join(start(asks_and_ends, 20));
-    ask(4);
-    say(7);
+    ask_in_places();
+    join(start(asks_in_places, 0));
+    say(64);
     _exit(0);
   }
   await(pid);
-  say(50);
+  say(64);
   return unused;
 }
 

@@ -182,6 +182,7 @@ TEST(Threads, SamplesAreLeftOutAsTheyKnowNone) {
     if (format.binary || format.name == std::string("json")) continue;
     EXPECT_EQ(format.render({r}, {.threads = true}).find("sampled_caller"), std::string::npos) << format.name;
   }
+  expect_contains(render_callgrind({r}, {.threads = true}), "desc: Counts: exact");
 }
 
 TEST(Threads, HaveATableInThePageWhereThereAreSeveral) {

@@ -1,0 +1,34 @@
+#include "report/live_names.h"
+
+#include <atomic>
+
+namespace clockshim {
+
+ReportFrame LiveNames::frame(std::uint64_t number) const {
+  ReportFrame frame;
+  if (number >= records_.count() || records_[number].state.load(std::memory_order_acquire) != live::kValid) return frame;
+  const live::Name& name = records_[number].name;
+  frame.symbol = live_text(name.symbol);
+  frame.file = live_text(name.file);
+  frame.line = name.line;
+  return frame;
+}
+
+void LiveNames::add_notes(const std::string& executable, std::vector<std::string>& notes) const {
+  for (std::uint32_t i = 0; i < records_.count(); ++i) {
+    const live::NameRecord& record = records_[i];
+    if (record.state.load(std::memory_order_acquire) != live::kValid || record.name.kind == live::NameKind::python) continue;
+    const std::string version = live_text(record.name.symbol);
+    const std::string python = "Python " + (version.empty() ? "before 3.11" : version) + " (" +
+                               (record.name.file[0] != '\0' ? live_text(record.name.file) : executable) + ")";
+    const std::string so = ": calls that come through it are counted under C functions";
+    switch (record.name.kind) {
+      case live::NameKind::unread_version: notes.push_back("the frames of " + python + " are not known to this clockshim" + so); break;
+      case live::NameKind::unread_build: notes.push_back(python + " is not built as usual, so its frames are not read" + so); break;
+      case live::NameKind::unread_second: notes.push_back(python + " is the second Python of this process" + so); break;
+      default: break;  // of a later version
+    }
+  }
+}
+
+}  // namespace clockshim
