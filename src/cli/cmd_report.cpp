@@ -85,7 +85,7 @@ bool load_watched(const ReportOptions& options, const WatchTimes& times, Reports
     }
     auto process = RateWatch::of(*pid, live_folders_of(*pid), problem);
     if (!process) {
-      problem = "report " + target + ": must be a process that is served now: " + problem;
+      problem.insert(0, "report " + target + ": must be a process that is served now: ");
       return false;
     }
     processes.push_back(std::move(*process));

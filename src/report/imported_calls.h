@@ -23,7 +23,7 @@ class ImportedCalls {
   };
   [[nodiscard]] Bounds function_at(std::uint64_t address) const;
   // Names, without version, of what is called or jumped to from there, in the order of the code. Addresses are the file's.
-  [[nodiscard]] std::vector<std::string> between(Bounds code) const;
+  [[nodiscard]] std::vector<std::string> between(Bounds range) const;
 
  private:
   Elf* elf_;

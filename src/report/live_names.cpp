@@ -21,11 +21,13 @@ void LiveNames::add_notes(const std::string& executable, std::vector<std::string
     const std::string version = live_text(record.name.symbol);
     const std::string python = "Python " + (version.empty() ? "before 3.11" : version) + " (" +
                                (record.name.file[0] != '\0' ? live_text(record.name.file) : executable) + ")";
-    const std::string so = ": calls that come through it are counted under C functions";
+    const auto note = [&](const char* before, const char* after) {
+      notes.push_back(before + python + after + ": calls that come through it are counted under C functions");
+    };
     switch (record.name.kind) {
-      case live::NameKind::unread_version: notes.push_back("the frames of " + python + " are not known to this clockshim" + so); break;
-      case live::NameKind::unread_build: notes.push_back(python + " is not built as usual, so its frames are not read" + so); break;
-      case live::NameKind::unread_second: notes.push_back(python + " is the second Python of this process" + so); break;
+      case live::NameKind::unread_version: note("the frames of ", " are not known to this clockshim"); break;
+      case live::NameKind::unread_build: note("", " is not built as usual, so its frames are not read"); break;
+      case live::NameKind::unread_second: note("", " is the second Python of this process"); break;
       default: break;  // of a later version
     }
   }

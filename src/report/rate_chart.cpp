@@ -87,13 +87,17 @@ std::string chart(const ReportRates& rates, const std::vector<ReportRates::Serie
   const auto y = [&](double rate) { return kTop + kHeight * (1 - rate / top); };
   std::string out = fmt::format("<svg class=\"rates\" viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"calls a second over time, by {}\">\n",
                                 kWidth, kTop + kHeight + 24, what);
-  for (double rate = 0; rate <= top + tick / 2; rate += tick) {
+  const auto ticks = std::lround(top / tick);
+  for (long i = 0; i <= ticks; ++i) {
+    const double rate = static_cast<double>(i) * tick;
     out += fmt::format(
         "<line x1=\"{0}\" x2=\"{1}\" y1=\"{2:.1f}\" y2=\"{2:.1f}\"/><text x=\"{3}\" y=\"{4:.1f}\" text-anchor=\"end\">{5}</text>\n", kLeft,
         kWidth, y(rate), kLeft - 8, y(rate) + 4, figure(rate));
   }
   const double step = tick_of(seconds, 10);
-  for (double at = 0; at <= seconds * (1 + 1e-9); at += step) {
+  const auto steps = static_cast<long>(seconds / step * (1 + 1e-9));
+  for (long i = 0; i <= steps; ++i) {
+    const double at = static_cast<double>(i) * step;
     const bool last = x(at) > kWidth - 20;
     out += fmt::format("<text x=\"{:.1f}\" y=\"{}\" text-anchor=\"{}\">{}</text>\n", x(at), kTop + kHeight + 18, last ? "end" : "middle",
                        at == 0 ? "0" : format_duration(Nanos{std::llround(at * 1e9)}));
