@@ -58,7 +58,7 @@ def parser(description, seconds=None, json_file=True):
     if json_file:
         p.add_argument("--json", metavar="FILE", help="write the results there")
     if seconds:
-        p.add_argument("--runs", default="5", metavar="N", help="runs of each way, in turns (default 5)")
+        p.add_argument("--runs", default="8", metavar="N", help="runs of each way, in turns (default 8)")
         p.add_argument("--seconds", default=str(seconds), metavar="S", help=f"length of a run (default {seconds})")
         p.add_argument("--costs", default="0.7us,2us,5us", metavar="D,D", help="of the dear clocks, or none (default %(default)s)")
         p.add_argument("--ways", metavar="W,W", help="only these, by their names in the lines that tell of each run: 2us-strict")

@@ -1,6 +1,7 @@
 """Runs that take turns, and what they found: as JSON, and as tables in Markdown."""
 import json
 import pathlib
+import random
 import statistics
 
 import lab
@@ -23,9 +24,9 @@ def run_together(all_ways, runs, together):
     """together(ways, number), `runs` times, which returns a result for each way: by way, the results."""
     found = {way.name: [] for way in all_ways}
     for number in range(runs):
-        # Another order each time, so that none is always the first.
-        shift = number * len(all_ways) // runs
-        for name, result in together(all_ways[shift:] + all_ways[:shift], number).items():
+        # Another order each time, the same in each lab: none is always the first, nor always behind the same one.
+        shuffled = random.Random(number).sample(all_ways, len(all_ways))
+        for name, result in together(shuffled, number).items():
             found[name].append(result)
         lab.say(f"run {number + 1} of {runs}: " + ", ".join(f"{way.name} {found[way.name][-1]['rate']:,.0f}" for way in all_ways) + " a second")
     return found

@@ -25,10 +25,12 @@ class SiteTable {
   // Whether the loader has laid out this thread's storage, so that the functions below may be called. It has before the constructor.
   CLOCKSHIM_INLINE static bool ready() noexcept { return t_table_ != nullptr; }
 
+  // This thread's, for count_again(). What it finds may be loaded long before it is used.
+  CLOCKSHIM_INLINE static live::ThreadTable* table() noexcept { return t_table_; }
+
   // HOT. Counts a call under a key that this thread has counted before and that is no wrapper's. False: nothing is
   // counted; call count_elsewhere().
-  CLOCKSHIM_INLINE static bool count_again(SiteKey key) noexcept {
-    live::ThreadTable* const mine = t_table_;
+  CLOCKSHIM_INLINE static bool count_again(SiteKey key, live::ThreadTable* mine = table()) noexcept {
     live::ThreadTable::Entry& entry = mine->at(key.place(live::kThreadSiteBits, sizeof(live::ThreadTable::Entry)));
     if (CLOCKSHIM_UNLIKELY(entry.key != key.raw())) return false;
     Arch::increment(entry.count);

@@ -19,7 +19,7 @@ namespace {
 // What a miss needs of the exported function's caller besides the site: where its stack stood, and its rbp, which is
 // untouched because this file is compiled with rbp reserved (-ffixed-rbp). Scalars, so that a miss is a jump.
 #define CLOCKSHIM_CALLER() __builtin_dwarf_cfa(), frame_register()
-#define CLOCKSHIM_COUNTED(site) CLOCKSHIM_LIKELY(SiteTable::count_again(site))
+#define CLOCKSHIM_COUNTED(...) CLOCKSHIM_LIKELY(SiteTable::count_again(__VA_ARGS__))
 
 // The C library's headers declare the pointers non-null, and with that the compiler leaves a check for null out. Programs pass null
 // all the same, and get from the kernel what it says to it.
@@ -202,10 +202,15 @@ CLOCKSHIM_NOINLINE int timespec_get_here(timespec* ts, int base, std::uint8_t ho
   return base;
 }
 
-// The counter first: what follows runs while it is being read.
+// The counter first: what follows runs while it is being read. A daemon has used its caches for other things since it last asked, and
+// what is loaded behind the fence comes one after the other: so what it leads to is fetched before. In relaxed order all that overlaps by
+// itself.
 #define CLOCKSHIM_READ_COUNTER_OR(HERE, CLOCK)                                      \
   const std::uint8_t how = g_first_look.how[CLOCK].load(std::memory_order_acquire); \
+  live::ThreadTable* table = SiteTable::table();                                    \
   if (CLOCKSHIM_LIKELY(how == kAwake)) {                                            \
+    asm("" : "+r"(table));                                                          \
+    g_clock.timeline.prefetch(CLOCK);                                               \
     Arch::fence();                                                                  \
   } else if (CLOCKSHIM_UNLIKELY(how != (kAwake | kRelaxed))) {                      \
     return HERE;                                                                    \
@@ -222,7 +227,7 @@ CLOCKSHIM_EXPORT int clock_gettime(clockid_t id, timespec* tp) noexcept {
   const unsigned clock = clock_index(id);
   CLOCKSHIM_READ_COUNTER_OR(clock_gettime_here(id, tp, how, __builtin_return_address(0), CLOCKSHIM_CALLER()), clock);
   const SiteKey site = key_of(__builtin_return_address(0), clock, Function::clock_gettime);
-  if (!CLOCKSHIM_COUNTED(site)) return clock_gettime_behind(id, tp, ticks, site, CLOCKSHIM_CALLER());
+  if (!CLOCKSHIM_COUNTED(site, table)) return clock_gettime_behind(id, tp, ticks, site, CLOCKSHIM_CALLER());
   return finish_clock_gettime(id, tp, ticks);
 }
 
@@ -230,7 +235,7 @@ CLOCKSHIM_EXPORT int gettimeofday(timeval* __restrict tv, void* __restrict tz) n
   tv = as_given(tv);
   CLOCKSHIM_READ_COUNTER_OR(gettimeofday_here(tv, tz, how, __builtin_return_address(0), CLOCKSHIM_CALLER()), CLOCK_REALTIME);
   const SiteKey site = key_of(__builtin_return_address(0), CLOCK_REALTIME, Function::gettimeofday);
-  if (!CLOCKSHIM_COUNTED(site)) return gettimeofday_behind(tv, tz, ticks, site, CLOCKSHIM_CALLER());
+  if (!CLOCKSHIM_COUNTED(site, table)) return gettimeofday_behind(tv, tz, ticks, site, CLOCKSHIM_CALLER());
   return finish_gettimeofday(tv, tz, ticks);
 }
 
@@ -238,6 +243,6 @@ CLOCKSHIM_EXPORT int timespec_get(timespec* ts, int base) noexcept {
   ts = as_given(ts);
   CLOCKSHIM_READ_COUNTER_OR(timespec_get_here(ts, base, how, __builtin_return_address(0), CLOCKSHIM_CALLER()), CLOCK_REALTIME);
   const SiteKey site = key_of(__builtin_return_address(0), CLOCK_REALTIME, Function::timespec_get);
-  if (!CLOCKSHIM_COUNTED(site)) return timespec_get_behind(ts, base, ticks, site, CLOCKSHIM_CALLER());
+  if (!CLOCKSHIM_COUNTED(site, table)) return timespec_get_behind(ts, base, ticks, site, CLOCKSHIM_CALLER());
   return finish_timespec_get(ts, base, ticks);
 }

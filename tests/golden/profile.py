@@ -35,7 +35,7 @@ def counts(library, function):
         operands = re.sub(r"\s*[#<].*", "", operands)
         parts = re.split(r",(?![^(]*\))", operands)
         in_memory = [("(" in p or p.startswith("%fs:")) for p in parts]
-        if mnemonic.startswith(("lea", "nop")):
+        if mnemonic.startswith(("lea", "nop", "prefetch")):
             pass
         elif mnemonic.startswith("push"):
             out["stores"] += 1
