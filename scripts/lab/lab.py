@@ -68,6 +68,8 @@ def parser(description, seconds=None, json_file=True):
 def check(options):
     """The options, as the scripts use them. From here on SIGTERM ends a script as Ctrl-C does: nothing that it started stays."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as nohup leaves it
+        signal.signal(signal.SIGHUP, lambda *_: sys.exit(129))
     for name in ("runs", "seconds"):
         if name in options:
             value = getattr(options, name)

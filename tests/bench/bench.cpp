@@ -94,7 +94,8 @@ double seconds_per_tick() {
   static const double measured = [] {
     const auto start = std::chrono::steady_clock::now();
     const auto from = clockshim::Arch::ordered();
-    while (std::chrono::steady_clock::now() - start < std::chrono::milliseconds{20}) {}
+    while (std::chrono::steady_clock::now() - start < std::chrono::milliseconds{20}) {
+    }
     const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
     return took.count() / static_cast<double>((clockshim::Arch::ordered() - from).raw());
   }();
