@@ -60,7 +60,10 @@ Running::Running(const std::vector<std::string>& argv, const std::vector<std::st
   if (on == On::terminal) {
     int terminal = -1;
     pid_ = forkpty(&terminal, nullptr, nullptr, nullptr);
-    if (pid_ == 0) become(argv, environment);
+    if (pid_ == 0) {
+      std::signal(SIGHUP, SIG_DFL);  // as a terminal's programs have it, also where the tests run under nohup
+      become(argv, environment);
+    }
     in_ = fcntl(terminal, F_DUPFD_CLOEXEC, 0);
     out_ = terminal;
     return;

@@ -1,6 +1,7 @@
 """What the runs of a case said and what their reports tell, held against the promises."""
 import collections
 import json
+import math
 import re
 
 UNITS = {"ns": 1, "us": 1_000, "ms": 1_000_000, "s": 1_000_000_000}
@@ -95,10 +96,11 @@ class JudgedCase:
         self.broken = [f"{run.probe.name}: {why}" for run in self.runs for why in run.broken(limit, case.quiet, allowed_back)]
         self.broken += failed
         self.reports = [report for run in self.runs for report in run.reports]
-        # p99 of all processes together is within the tolerance where no more than one sample in a hundred is beyond it.
-        samples = self.sum_of("samples")
-        self.over = 100 * self.sum_of("over_tolerance") / samples if samples else 0
-        if case.quiet and self.over > 1:
+        # p99 of all processes together is within the tolerance where no more than one sample in a hundred is beyond it: as far as so many
+        # samples can tell, by three standard deviations. Of some hundred, two that an emulated CPU was preempted in prove nothing.
+        samples, over = self.sum_of("samples"), self.sum_of("over_tolerance")
+        self.over = 100 * over / samples if samples else 0
+        if case.quiet and over > samples / 100 + 3 * math.sqrt(samples / 100):
             self.broken.append(f"{self.over:.1f} % of {samples} samples beyond the tolerance {tolerance}, the worst by the bracket's end "
                                f"{self.worst_of('max_ns')} ns")
         jumps = folder / "jumps"
