@@ -2,7 +2,6 @@
 #pragma once
 
 #include <algorithm>
-#include <charconv>
 #include <string>
 #include <tuple>
 
@@ -12,11 +11,6 @@
 namespace clockshim {
 
 inline std::string base_name(const std::string& path) { return path.substr(path.rfind('/') + 1); }
-
-inline std::string hexadecimal(std::uint64_t n) {
-  char digits[16];
-  return std::string(digits, std::to_chars(digits, digits + sizeof digits, n, 16).ptr);
-}
 
 // The first so many frames are what every call of the site had; never more than there are.
 inline std::size_t exact_frames(const ReportSite& site) {

@@ -2,19 +2,12 @@
 
 #include <algorithm>
 #include <iterator>
+#include <span>
+
+#include "report/text.h"
 
 namespace clockshim {
 namespace {
-
-std::string hexadecimal(const std::uint8_t* bytes, std::size_t count) {
-  constexpr char kDigits[] = "0123456789abcdef";
-  std::string out;
-  for (std::size_t i = 0; i < count; ++i) {
-    out += kDigits[bytes[i] >> 4];
-    out += kDigits[bytes[i] & 15U];
-  }
-  return out;
-}
 
 template <class Module>
 ReportFrame frame_in(const Module* module, std::uint64_t pc) {
@@ -41,7 +34,7 @@ LiveModules::LiveModules(const LiveRecords<live::ModuleRecord>& records, const s
     module.end = record.end;
     module.load_bias = record.load_bias;
     module.path = record.path[0] != '\0' ? live_text(record.path) : executable;
-    module.build_id = hexadecimal(record.build_id, std::min<std::size_t>(record.build_id_size, sizeof record.build_id));
+    module.build_id = hexadecimal(std::span(record.build_id).first(std::min<std::size_t>(record.build_id_size, sizeof record.build_id)));
     if (record.unloaded.load(std::memory_order_relaxed) == 0) by_address_.emplace_back(module.start, i);
   }
   std::sort(by_address_.begin(), by_address_.end());

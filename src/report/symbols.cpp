@@ -11,6 +11,8 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "report/text.h"
+
 namespace clockshim {
 namespace {
 
@@ -52,16 +54,6 @@ class MappedFile {
   std::size_t size_ = 0;
 };
 
-std::string hex(const unsigned char* bytes, std::size_t count) {
-  constexpr char kDigits[] = "0123456789abcdef";
-  std::string out;
-  for (std::size_t i = 0; i < count; ++i) {
-    out += kDigits[bytes[i] >> 4];
-    out += kDigits[bytes[i] & 15U];
-  }
-  return out;
-}
-
 // The first GNU build-id note of a note section.
 std::string build_id_in(const MappedFile& file, const Elf64_Shdr& section) {
   std::uint64_t offset = section.sh_offset;
@@ -71,7 +63,7 @@ std::string build_id_in(const MappedFile& file, const Elf64_Shdr& section) {
     const std::uint64_t text = name + ((note->n_namesz + 3ULL) & ~3ULL);
     if (note->n_type == NT_GNU_BUILD_ID && file.string_at(name) == "GNU") {
       const auto* bytes = file.at<unsigned char>(text, note->n_descsz);
-      return bytes == nullptr ? "" : hex(bytes, note->n_descsz);
+      return bytes == nullptr ? "" : hexadecimal({bytes, note->n_descsz});
     }
     offset = text + ((note->n_descsz + 3ULL) & ~3ULL);
   }

@@ -1,7 +1,9 @@
 // Text that came from outside (names, paths) made fit for a format: UTF-8, JSON, XML. Pure functions.
 #pragma once
 
+#include <charconv>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -112,6 +114,22 @@ inline std::string grouped(std::uint64_t n) {
   for (std::size_t i = 0; i < digits.size(); ++i) {
     if (i != 0 && (digits.size() - i) % 3 == 0) out += ',';
     out += digits[i];
+  }
+  return out;
+}
+
+// "1f", without leading zeros; and bytes, such as a build-id's: two digits each.
+inline std::string hexadecimal(std::uint64_t n) {
+  char digits[16];
+  return std::string(digits, std::to_chars(digits, digits + sizeof digits, n, 16).ptr);
+}
+
+inline std::string hexadecimal(std::span<const std::uint8_t> bytes) {
+  constexpr char kDigits[] = "0123456789abcdef";
+  std::string out;
+  for (const std::uint8_t byte : bytes) {
+    out += kDigits[byte >> 4];
+    out += kDigits[byte & 15U];
   }
   return out;
 }
