@@ -12,6 +12,7 @@
 
 #include "base/duration.h"
 #include "cli/render_top.h"
+#include "cli/top_table.h"
 #include "report/text.h"
 
 namespace clockshim::cli {
@@ -73,7 +74,7 @@ class Terminal {
 
 class Top {
  public:
-  Top(Watch& watch, const ScreenOptions& options) : watch_(watch), options_(options), pid_(options.pid) {}
+  Top(Watch& watch, const ScreenOptions& options) : table_(watch, options.folders, options.pid), folders_(options.folders), interval_(options.interval) {}
 
   void run() {
     look();
@@ -92,53 +93,17 @@ class Top {
   }
 
  private:
-  [[nodiscard]] bool callers() const { return pid_ != 0; }
-  [[nodiscard]] SortBy sort() const { return sort_columns(callers())[sort_[callers()]]; }
-  [[nodiscard]] std::size_t rows() const { return callers() ? callers_.size() : processes_.size(); }
+  [[nodiscard]] std::int64_t interval_ms() const { return std::max<std::int64_t>(1, interval_.raw() / 1'000'000); }
 
   void look() {
-    Look fresh = watch_.look(options_.folders, pid_);
-    next_look_ = now_ms() + std::max<std::int64_t>(1, options_.interval.raw() / 1'000'000);
-    if (callers() && fresh.processes.empty() && !look_.processes.empty() && look_.processes[0].pid == pid_) {
-      // It ended and took its file with it: what was seen last stays.
-      fresh.processes = look_.processes;
-      fresh.callers = look_.callers;
-      fresh.processes[0].state = "gone";
-      fresh.processes[0].rate = fresh.processes[0].resync_rate = 0;
-      for (CallerRow& row : fresh.callers) row.rate = 0;
-    }
-    look_ = std::move(fresh);
-    arrange();
-  }
-
-  // What is shown, of the last look. The mark stays on what it is on.
-  void arrange() {
-    const bool had = marked_ < rows();
-    const long marked_pid = had && !callers() ? processes_[marked_].pid : 0;
-    const Caller marked_caller = had && callers() ? callers_[marked_].caller : Caller{};
-    processes_ = look_.processes;
-    callers_ = look_.callers;
-    if (callers()) {
-      filter_rows(callers_, filter_);
-      sort_rows(callers_, sort());
-    } else {
-      filter_rows(processes_, filter_);
-      sort_rows(processes_, sort());
-    }
-    for (std::size_t i = 0; had && i < rows(); ++i) {
-      if (callers() ? callers_[i].caller == marked_caller : processes_[i].pid == marked_pid) marked_ = i;
-    }
-    marked_ = rows() == 0 ? 0 : std::min(marked_, rows() - 1);
+    table_.look();
+    next_look_ = now_ms() + interval_ms();
   }
 
   void show(long pid) {
-    pid_ = pid;
-    marked_ = first_ = 0;
-    filter_.clear();
-    processes_.clear();
-    callers_.clear();
-    look();
-    next_look_ = std::min(next_look_, now_ms() + kSoon);
+    table_.show(pid);
+    first_ = 0;
+    next_look_ = now_ms() + std::min<std::int64_t>(kSoon, interval_ms());
   }
 
   void press(int key) {
@@ -152,46 +117,43 @@ class Top {
   }
 
   void type(int key) {
-    if (key == kEscape) filter_.clear();
+    std::string text = table_.filter();
+    if (key == kEscape) text.clear();
     if (key == kEscape || key == '\r' || key == '\n' || key == KEY_ENTER) {
       typing_ = false;
     } else if (key == KEY_BACKSPACE || key == 127 || key == '\b') {
-      if (!filter_.empty()) filter_.pop_back();
+      if (!text.empty()) text.pop_back();
     } else if (key >= ' ' && key < 256) {
-      filter_ += static_cast<char>(key);
+      text += static_cast<char>(key);
     }
-    arrange();
+    table_.filter(text);
   }
 
   void command(int key) {
     const std::size_t page = static_cast<std::size_t>(std::max(1, LINES - 5));
-    const std::size_t last = rows() == 0 ? 0 : rows() - 1;
+    const std::size_t marked = table_.marked();
     switch (key) {
       case 'q': quit_ = true; break;
       case 'h':
       case '?': help_ = true; break;
       case 'p': paused_ = !paused_; break;
       case '/': typing_ = true; break;
-      case 's':
-        sort_[callers()] = (sort_[callers()] + 1) % sort_columns(callers()).size();
-        arrange();
-        break;
-      case KEY_UP: marked_ -= marked_ > 0 ? 1 : 0; break;
-      case KEY_DOWN: marked_ = std::min(marked_ + 1, last); break;
-      case KEY_PPAGE: marked_ -= std::min(marked_, page); break;
-      case KEY_NPAGE: marked_ = std::min(marked_ + page, last); break;
-      case KEY_HOME: marked_ = 0; break;
-      case KEY_END: marked_ = last; break;
+      case 's': table_.sort_by_next(); break;
+      case KEY_UP: table_.mark(marked - (marked > 0 ? 1 : 0)); break;
+      case KEY_DOWN: table_.mark(marked + 1); break;
+      case KEY_PPAGE: table_.mark(marked - std::min(marked, page)); break;
+      case KEY_NPAGE: table_.mark(marked + page); break;
+      case KEY_HOME: table_.mark(0); break;
+      case KEY_END: table_.mark(table_.rows()); break;
       case '\r':
       case '\n':
       case KEY_ENTER:
-        if (!callers() && marked_ < rows()) show(processes_[marked_].pid);
+        if (const long pid = table_.marked_process(); pid != 0) show(pid);
         break;
       case kEscape:
-        if (!filter_.empty()) {
-          filter_.clear();
-          arrange();
-        } else if (callers()) {
+        if (!table_.filter().empty()) {
+          table_.filter("");
+        } else if (table_.callers()) {
           show(0);
         }
         break;
@@ -214,8 +176,8 @@ class Top {
     // One column less: the last cell of the last line would scroll.
     const auto width = static_cast<std::size_t>(std::max(1, COLS - 1));
     const auto fitted = [&](const std::string& text) { return shortened(text, width); };
-    std::string title = "clockshim top, every " + format_duration(options_.interval) + ", by " + std::string(sort_name(sort()));
-    if (!filter_.empty()) title += ", only \"" + one_line(filter_) + "\"";
+    std::string title = "clockshim top, every " + format_duration(interval_) + ", by " + std::string(sort_name(table_.sort()));
+    if (!table_.filter().empty()) title += ", only \"" + one_line(table_.filter()) + "\"";
     if (paused_) title += ", PAUSED";
     put(0, fitted(title), A_BOLD);
     int line = 1;
@@ -224,38 +186,33 @@ class Top {
     } else {
       draw_table(line, width);
     }
-    if (LINES > 2) put(LINES - 1, typing_ ? fitted("filter: " + one_line(filter_) + "_") : fitted(kKeys), A_DIM);
+    if (LINES > 2) put(LINES - 1, typing_ ? fitted("filter: " + one_line(table_.filter()) + "_") : fitted(kKeys), A_DIM);
     refresh();
   }
 
   void draw_table(int line, std::size_t width) {
-    if (callers()) {
-      put(line++, look_.processes.empty() ? "no live file of process " + std::to_string(pid_) : process_line(look_.processes[0], width));
+    if (table_.callers()) {
+      const ProcessRow* process = table_.process();
+      put(line++, process == nullptr ? "no live file of process " + std::to_string(table_.pid()) : process_line(*process, width));
     }
-    put(line++, header_line(callers(), width), A_REVERSE);
+    put(line++, header_line(table_.callers(), width), A_REVERSE);
     const auto room = static_cast<std::size_t>(std::max(1, LINES - 1 - line));
-    first_ = std::min(first_, marked_);
-    if (marked_ >= first_ + room) first_ = marked_ - room + 1;
-    for (std::size_t i = first_; i < rows() && i < first_ + room; ++i) {
-      put(line++, callers() ? row_line(callers_[i], width) : row_line(processes_[i], width), i == marked_ ? A_STANDOUT : A_NORMAL);
+    first_ = std::min(first_, table_.marked());
+    if (table_.marked() >= first_ + room) first_ = table_.marked() - room + 1;
+    for (std::size_t i = first_; i < table_.rows() && i < first_ + room; ++i) {
+      put(line++, table_.line(i, width), i == table_.marked() ? A_STANDOUT : A_NORMAL);
     }
-    if (rows() == 0 && !callers()) {
-      put(line, shortened(filter_.empty() ? "nobody runs under clockshim here: no live files in " + one_line(in_words(options_.folders))
-                                          : "nothing that holds this text",
+    if (table_.rows() == 0 && !table_.callers()) {
+      put(line, shortened(table_.filter().empty() ? "nobody runs under clockshim here: no live files in " + one_line(in_words(folders_))
+                                                  : "nothing that holds this text",
                           width));
     }
   }
 
-  Watch& watch_;
-  ScreenOptions options_;
-  long pid_;
-  Look look_;
-  std::vector<ProcessRow> processes_;
-  std::vector<CallerRow> callers_;
-  std::size_t sort_[2] = {};
-  std::size_t marked_ = 0;
-  std::size_t first_ = 0;
-  std::string filter_;
+  TopTable table_;
+  Folders folders_;
+  Nanos interval_;
+  std::size_t first_ = 0;     // row on the screen
   std::int64_t next_look_ = 0;  // ms
   bool typing_ = false;
   bool paused_ = false;

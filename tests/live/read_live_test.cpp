@@ -3,45 +3,10 @@
 
 #include <gtest/gtest.h>
 
-#include "live_region.h"
+#include "read_live.h"
 
 namespace clockshim {
 namespace {
-
-constexpr std::uintptr_t kModule = 0x7f0000000000;
-constexpr std::uintptr_t kCaller = kModule + 0x1234;
-const SiteKey kRealtime(kCaller, CLOCK_REALTIME, Function::clock_gettime);
-const SiteKey kMonotonic(kCaller, CLOCK_MONOTONIC, Function::clock_gettime);
-
-Report read(const LiveRegion& region, Nanos now = Nanos{}) {
-  Report report;
-  std::string problem;
-  EXPECT_TRUE(read_live(region.bytes(), report, problem, now)) << problem;
-  return report;
-}
-
-std::string refusal(std::span<const std::byte> bytes) {
-  Report report;
-  std::string problem;
-  EXPECT_FALSE(read_live(bytes, report, problem));
-  return problem;
-}
-
-const ReportClock& clock_of(const Report& report, const std::string& name) {
-  for (const auto& clock : report.clocks) {
-    if (clock.name == name) return clock;
-  }
-  static const ReportClock none;
-  ADD_FAILURE() << "no clock " << name;
-  return none;
-}
-
-bool has_note(const Report& report, const std::string& part) {
-  for (const auto& note : report.notes) {
-    if (note.find(part) != std::string::npos) return true;
-  }
-  return false;
-}
 
 TEST(ReadLive, TellsTheHeader) {
   LiveRegion region;
@@ -79,99 +44,6 @@ TEST(ReadLive, LastsToItsEndElseToNowElseToTheLastResync) {
   region->header.started = INT64_MAX;
   region->header.ended = INT64_MIN;
   EXPECT_EQ(read(region).seconds, 0);
-}
-
-TEST(ReadLive, SumsThreadsAndTheSharedTableAndLeavesRulesOut) {
-  LiveRegion region;
-  region.count(0, kRealtime, 10);
-  region.count(0, SiteKey{kMonotonic.raw() | SiteKey::kRule}, 0xFFFFFFFF);
-  region.count(7, kRealtime, 5);
-  region.count(7, kMonotonic, 1);
-  region->threads[9].entries[0] = {kRealtime.raw(), 1000};  // nobody has used this table
-  region->threads[9].real[CLOCK_REALTIME] = 1000;
-  region.count_shared(kRealtime, 3);
-  region->threads[0].real[CLOCK_REALTIME] = 2;
-  region->shared.real[CLOCK_REALTIME] = 1;
-  region->shared.real[CLOCK_MONOTONIC] = 100;  // counted here already, and there not yet
-  region->shared.dropped = 4;
-  region->clock.clocks[CLOCK_REALTIME].resyncs = 6;
-  region->clock.disturbances = 8;
-  const Report r = read(region);
-  ASSERT_EQ(r.sites.size(), 2U);
-  EXPECT_EQ(r.sites[0].calls, 18U);
-  EXPECT_EQ(r.sites[0].clock, "realtime");
-  EXPECT_EQ(r.sites[0].function, "clock_gettime");
-  EXPECT_TRUE(r.sites[0].frames.empty()) << "a site without a record keeps its count";
-  EXPECT_EQ(r.sites[1].calls, 1U);
-  EXPECT_EQ(r.calls(), 19U);
-  const ReportClock& realtime = clock_of(r, "realtime");
-  EXPECT_EQ(realtime.calls, 18U);
-  EXPECT_EQ(realtime.real, 3U);
-  EXPECT_EQ(realtime.served, 15U);
-  EXPECT_EQ(realtime.resyncs, 6U);
-  EXPECT_EQ(clock_of(r, "monotonic").real, 1U);
-  EXPECT_EQ(r.dropped, 4U);
-  EXPECT_EQ(r.disturbances, 8U);
-}
-
-// Calls of a thread by site, as "monotonic 3, realtime 10".
-std::string shares_of(const Report& report, std::size_t thread) {
-  std::string out;
-  for (const ReportSite& site : report.sites) {
-    for (const ReportShare& share : site.threads) {
-      if (share.thread == thread) out += (out.empty() ? "" : ", ") + site.clock + " " + std::to_string(share.calls);
-    }
-  }
-  return out;
-}
-
-TEST(ReadLive, TellsThreadsApartTheBusiestFirstAndTheSharedTableLast) {
-  LiveRegion region;
-  region.count(0, kRealtime, 10);
-  region.count(0, kMonotonic, 3);
-  region->threads[0].tid = 42;
-  region->threads[0].threads = 1;
-  region->threads[0].owner = 0x7f00;
-  region.count(7, kMonotonic, 1000);
-  region->threads[7].tid = 4711;
-  region->threads[7].threads = 121;
-  region.count(8, SiteKey{kMonotonic.raw() | SiteKey::kRule}, 0xFFFFFFFF);  // has asked nothing
-  region.count_shared(kRealtime, 5000);
-  const Report r = read(region);
-  ASSERT_EQ(r.threads.size(), 3U);
-  EXPECT_EQ(r.threads[0].tid, 4711U);
-  EXPECT_EQ(r.threads[0].threads, 121U);
-  EXPECT_TRUE(r.threads[0].ended) << "its table is free";
-  EXPECT_EQ(r.threads[0].calls, 1000U);
-  EXPECT_EQ(r.threads[0].pid, 42);
-  EXPECT_EQ(shares_of(r, 0), "monotonic 1000");
-  EXPECT_EQ(r.threads[1].tid, 42U);
-  EXPECT_FALSE(r.threads[1].ended);
-  EXPECT_EQ(shares_of(r, 1), "realtime 10, monotonic 3");
-  EXPECT_TRUE(r.threads[2].shared);
-  EXPECT_EQ(r.threads[2].tid, 0U);
-  EXPECT_EQ(shares_of(r, 2), "realtime 5000");
-  EXPECT_EQ(r.calls(), 6013U) << "each call once";
-}
-
-TEST(ReadLive, AKeyThatATableHasTwiceIsOneShare) {
-  LiveRegion region;
-  region.count(0, kRealtime, 10);
-  region.count(0, kRealtime, 20);
-  const Report r = read(region);
-  ASSERT_EQ(r.sites.size(), 1U);
-  EXPECT_EQ(r.sites[0].calls, 30U);
-  EXPECT_EQ(shares_of(r, 0), "realtime 30");
-}
-
-TEST(ReadLive, WhereTablesDoNotSayWhoseTheyAreThreadsHaveNoNumber) {
-  LiveRegion region;  // as the first versions wrote it: the fields were padding, and zero
-  region.count(3, kRealtime, 10);
-  const Report r = read(region);
-  ASSERT_EQ(r.threads.size(), 1U);
-  EXPECT_EQ(r.threads[0].tid, 0U);
-  EXPECT_EQ(r.threads[0].threads, 0U);
-  EXPECT_EQ(r.threads[0].calls, 10U);
 }
 
 TEST(ReadLive, SaysHowManyStacksFoundNoRoom) {
@@ -314,75 +186,6 @@ TEST(ReadLive, ReadsAFileWithoutStacks) {
   std::string problem;
   EXPECT_TRUE(read_live(region.bytes().first(live::kSizeWithoutStacks), r, problem)) << problem;
   EXPECT_EQ(r.calls(), 10U);
-}
-
-TEST(ReadLive, NamesPythonFunctions) {
-  LiveRegion region;
-  const unsigned module = region.add_module("/lib/libpython.so", kModule, kModule + 0x10000);
-  const unsigned handler = region.add_name(live::NameKind::python, "Handler.get", "/srv/app.py", 12);
-  const unsigned main = region.add_name(live::NameKind::python, "<module>", "/srv/app.py", 1);
-  const SiteKey key = kRealtime.behind(1);
-  region.add_site(key, {{kCaller, module}, {handler, live::kNamed}, {main, live::kNamed}, {1'000'000, live::kNamed}}, 2);
-  region.count(0, key, 10);
-  const Report r = read(region);
-  ASSERT_EQ(r.sites.size(), 1U);
-  const ReportSite& site = r.sites[0];
-  ASSERT_EQ(site.frames.size(), 4U);
-  EXPECT_EQ(site.exact_frames, 2U);
-  EXPECT_EQ(site.frames[1].symbol, "Handler.get");
-  EXPECT_EQ(site.frames[1].file, "/srv/app.py");
-  EXPECT_EQ(site.frames[1].line, 12U);
-  EXPECT_EQ(site.frames[1].module, "");
-  EXPECT_EQ(site.frames[1].offset, 0U);
-  EXPECT_EQ(site.frames[2].symbol, "<module>");
-  EXPECT_EQ(site.frames[3].symbol, "") << "a number that no name has";
-}
-
-TEST(ReadLive, SaysWhosePythonFunctionsAreNotNamed) {
-  LiveRegion region;
-  region.add_name(live::NameKind::unread_version, "3.99.0", "/lib/libpython3.99.so", 0);
-  region.add_name(live::NameKind::unread_version, "", "", 0);
-  region.add_name(live::NameKind::unread_build, "3.13.1", "/opt/python", 0);
-  region.add_name(live::NameKind::unread_second, "3.12.0", "/lib/libpython3.12.so", 0);
-  region.add_name(static_cast<live::NameKind>(99), "x", "y", 0);
-  const Report r = read(region);
-  EXPECT_EQ(r.notes.size(), 4U);
-  EXPECT_TRUE(has_note(r, "the frames of Python 3.99.0 (/lib/libpython3.99.so) are not known"));
-  EXPECT_TRUE(has_note(r, "the frames of Python before 3.11 (/usr/bin/daemon) are not known"));
-  EXPECT_TRUE(has_note(r, "Python 3.13.1 (/opt/python) is not built as usual"));
-  EXPECT_TRUE(has_note(r, "Python 3.12.0 (/lib/libpython3.12.so) is the second Python"));
-}
-
-TEST(ReadLive, NamesPythonFunctionsInStacks) {
-  LiveRegion region;
-  region.add_module("/lib/libpython.so", kModule, kModule + 0x10000);
-  const unsigned handler = region.add_name(live::NameKind::python, "Handler.get", "/srv/app.py", 12);
-  region->header.stacks_every = 3;
-  live::StackRecord& stack = region->stacks[0];
-  stack.key = kRealtime.raw();
-  stack.samples = 2;
-  stack.depth = 3;
-  stack.pc[0] = kCaller;
-  stack.pc[1] = live::kNamedFrame | handler;
-  stack.pc[2] = ~0ULL;
-  stack.state = live::kValid;
-  const Report r = read(region);
-  ASSERT_EQ(r.stacks.size(), 1U);
-  EXPECT_EQ(r.stacks[0].calls, 6U);
-  EXPECT_EQ(r.stacks[0].frames[0].module, "/lib/libpython.so");
-  EXPECT_EQ(r.stacks[0].frames[1].symbol, "Handler.get");
-  EXPECT_EQ(r.stacks[0].frames[2].symbol, "") << "a number that no name has";
-}
-
-// As the library of an earlier version wrote it.
-TEST(ReadLive, ReadsAFileWithoutNames) {
-  LiveRegion region;
-  region.add_site(kRealtime, {{3, live::kNamed}});
-  region.count(0, kRealtime, 10);
-  region->header.sections[static_cast<unsigned>(live::Part::names)] = {};
-  const Report r = read(region);
-  EXPECT_EQ(r.calls(), 10U);
-  EXPECT_EQ(r.sites.at(0).frames.at(0).symbol, "");
 }
 
 TEST(ReadLive, RefusesWhatIsNoLiveFile) {
