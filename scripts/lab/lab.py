@@ -2,8 +2,7 @@
 
 A *way* is a clock and what stands before it: the machine's own clock or one made dear by slowclock; and no shim (bare), the shim in
 strict or in relaxed order as `clockshim run` starts it, or with CLOCKSHIM_COUNTERS set as well ("strict:disagree"; "strict:auto" is
-what LD_PRELOAD alone does). `guard` is the machine's own clock below
-slowclock's filter and tracer: what the lab itself costs.
+what LD_PRELOAD alone does). `guard` is the machine's own clock below slowclock: what the lab itself costs.
 """
 import argparse
 import glob
@@ -61,6 +60,7 @@ def parser(description, seconds=None, json_file=True):
         p.add_argument("--runs", default="8", metavar="N", help="runs of each way, in turns (default 8)")
         p.add_argument("--seconds", default=str(seconds), metavar="S", help=f"length of a run (default {seconds})")
         p.add_argument("--costs", default="0.7us,2us,5us", metavar="D,D", help="of the dear clocks, or none (default %(default)s)")
+        p.add_argument("--by", default="calls", metavar="WAY", help="how they are made dear: filter or calls, see dear.h (default %(default)s)")
         p.add_argument("--ways", metavar="W,W", help="only these, by their names in the lines that tell of each run: 2us-strict")
     return p
 
@@ -82,6 +82,8 @@ def check(options):
             if not re.fullmatch(r"\d+(\.\d+)?(ns|us|ms)", cost):
                 bad("--costs", cost, "durations with commas, such as 700ns,2us, or none")
         options.costs = costs
+    if getattr(options, "by", "filter") not in ("filter", "calls"):
+        bad("--by", options.by, "filter or calls")
     if getattr(options, "ways", None):
         known = {way.name for way in ways(options.costs)}
         options.ways = options.ways.split(",")
@@ -126,6 +128,7 @@ class Tools:
         self.library = self.build / "src/libclockshim.so"
         self.command = self.build / "src/cli/clockshim"
         self._handed_over = None
+        self.by = getattr(options, "by", "filter")
         self.slowclock = self.cache / "slowclock"
         self.clocks = self.cache / "clocks"
         if not options.built:
@@ -165,9 +168,9 @@ class Tools:
         script that looks for its process, there is none between the two."""
         command = []
         if way.clock == "guard":
-            command = [self.slowclock, "--vdso", "--cost", "2us", "--"]
+            command = [self.slowclock, "--by", self.by, "--vdso", "--cost", "2us", "--"]
         elif way.clock != "own":
-            command = [self.slowclock, "--cost", way.clock, "--"]
+            command = [self.slowclock, "--by", self.by, "--cost", way.clock, "--"]
         if way.shim != "bare":
             order, _, counters = way.shim.partition(":")
             command += ["env", f"LD_PRELOAD={self.library}", f"CLOCKSHIM_ORDER={order}", f"CLOCKSHIM_COUNTERS={counters or self.handed_over()}",

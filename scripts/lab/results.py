@@ -60,7 +60,7 @@ def program_result(name, unit, clock, tools, options, one=None, together=None):
     runs = take_turns(all_ways, options.runs, one) if one else run_together(all_ways, options.runs, together)
     rows = [{"clock": way.clock, "shim": way.shim, "ns": costs[way.name], "runs": runs[way.name]} for way in all_ways]
     return {"lab": name, "unit": unit, "clock": clock, "machine": before, "seconds": options.seconds, "in_slices": one is None,
-            "rows": rows}
+            "by": options.by, "pinned": getattr(options, "pin", False), "rows": rows}
 
 
 def values(row, key):
@@ -104,7 +104,8 @@ def share_in_clock(result, row):
 
 def title(result, clock):
     own = result["machine"]["clocksource"]
-    return {"own": own, "guard": f"{own}, below the lab's filter"}.get(clock, clock)
+    guard = "filter" if result["by"] == "filter" else "tracer"
+    return {"own": own, "guard": f"{own}, below the lab's {guard}"}.get(clock, clock)
 
 
 def number(value):
@@ -123,8 +124,12 @@ def machine_title(m):
 def where(result):
     runs = len(result["rows"][0]["runs"])
     turns = "side by side in slices of half a second" if result["in_slices"] else "in turns"
+    if result["pinned"]:
+        turns += ", each daemon on a CPU of its own"
     many = f"one run of {result['seconds']} s of each way, {turns}" if runs == 1 else \
         f"{runs} runs of {result['seconds']} s of each way, {turns}; medians, the least and the most in brackets"
+    if any(row["clock"] != "own" for row in result["rows"]):
+        many += f". Made dear by {'a filter' if result['by'] == 'filter' else 'calls'}"
     return f"{machine_title(result['machine'])}; {many}. Load of the machine before: {result['machine']['load']:.1f}."
 
 

@@ -25,20 +25,28 @@ inline constexpr std::uint32_t dear_clocks =
     1U << CLOCK_REALTIME | 1U << CLOCK_MONOTONIC | 1U << CLOCK_MONOTONIC_RAW | 1U << CLOCK_BOOTTIME | 1U << CLOCK_TAI;
 static_assert(dear_clocks == 0x893);
 
-// What stands for the vDSO's clock_gettime and gettimeofday.
-inline constexpr std::array<unsigned char, 36> code{
+// What stands for the vDSO's clock_gettime and gettimeofday. Each makes its system call `calls` times; the kernel keeps the arguments.
+inline constexpr std::array<unsigned char, 54> code{
     0x83, 0xff, 0x1f,              //  0 cmp edi, 31
-    0x77, 0x12,                    //  3 ja 23
+    0x77, 0x1b,                    //  3 ja 32
     0xb8, 0x93, 0x08, 0x00, 0x00,  //  5 mov eax, dear_clocks
     0x0f, 0xa3, 0xf8,              // 10 bt eax, edi
-    0x73, 0x08,                    // 13 jnc 23
-    0xb8, 0xe4, 0x00, 0x00, 0x00,  // 15 mov eax, SYS_clock_gettime
-    0x0f, 0x05, 0xc3,              // 20 syscall; ret
-    0xe9, 0x00, 0x00, 0x00, 0x00,  // 23 jmp to the vDSO's own, by the distance from 28
-    0xb8, 0x60, 0x00, 0x00, 0x00,  // 28 mov eax, SYS_gettimeofday
-    0x0f, 0x05, 0xc3,              // 33 syscall; ret
+    0x73, 0x11,                    // 13 jnc 32
+    0xba, 0x00, 0x00, 0x00, 0x00,  // 15 mov edx, calls
+    0xb8, 0xe4, 0x00, 0x00, 0x00,  // 20 mov eax, SYS_clock_gettime
+    0x0f, 0x05,                    // 25 syscall
+    0xff, 0xca,                    // 27 dec edx
+    0x75, 0xf5,                    // 29 jnz 20
+    0xc3,                          // 31 ret
+    0xe9, 0x00, 0x00, 0x00, 0x00,  // 32 jmp to the vDSO's own, by the distance from 37
+    0xba, 0x00, 0x00, 0x00, 0x00,  // 37 mov edx, calls
+    0xb8, 0x60, 0x00, 0x00, 0x00,  // 42 mov eax, SYS_gettimeofday
+    0x0f, 0x05,                    // 47 syscall
+    0xff, 0xca,                    // 49 dec edx
+    0x75, 0xf5,                    // 51 jnz 42
+    0xc3,                          // 53 ret
 };
-inline constexpr unsigned long gettimeofday_at = 28, jump_from = 28, distance_at = 24;
+inline constexpr unsigned long gettimeofday_at = 37, jump_from = 37, distance_at = 33, calls_at[] = {16, 38};
 static_assert(SYS_clock_gettime == 0xe4 && SYS_gettimeofday == 0x60);
 
 inline long peek(pid_t pid, unsigned long at) { return ptrace(PTRACE_PEEKDATA, pid, at, nullptr); }
@@ -64,8 +72,8 @@ bool fetch(pid_t pid, unsigned long at, T* to, std::size_t count = 1) {
 }
 
 // Puts the code into the zeros behind the vDSO's image, and lets the symbols of its two functions point there. Libraries find
-// them by these symbols, and none has looked yet. False: not a vDSO as expected, or no room; it is then as it was.
-inline bool change(pid_t pid, unsigned long base) {
+// them by these symbols, and none has looked yet. `calls`: system calls a reading makes, from 1 on. False: not a vDSO as expected, or no room; it is then as it was.
+inline bool change(pid_t pid, unsigned long base, int calls) {
   constexpr unsigned long page = 4096, room = 64;
   static_assert(code.size() <= room);
   Elf64_Ehdr header{};
@@ -108,6 +116,7 @@ inline bool change(pid_t pid, unsigned long base) {
   auto adapted = code;
   const auto distance = std::int32_t(own - (at + jump_from));
   std::memcpy(&adapted[distance_at], &distance, sizeof distance);
+  for (const unsigned long place : calls_at) std::memcpy(&adapted[place], &calls, sizeof calls);
   return own != 0 && poke(pid, base + at, adapted.data(), adapted.size());
 }
 
