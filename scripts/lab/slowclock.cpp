@@ -20,8 +20,8 @@
 // Limits: x86_64 only, and 32-bit programs keep their fast clock. Where the vDSO has no room for 64 bytes more, it is hidden
 // as a whole, which slowclock says: then the coarse clocks are system calls too, and there is no way but the filter. No cost below
 // that of a bare system call (under a filter, if it is by one), none above some 20 us by a filter (the kernel's limit on their
-// length) or 100 us by calls. What runs below it cannot use ptrace itself (gdb, strace) nor, under a filter, gain privileges (setuid
-// programs, sudo). A new process or thread costs some tens of microseconds more, and a signal some more.
+// length) or 100 us by calls. What runs below it cannot use ptrace itself (gdb, strace) nor gain privileges (setuid programs, sudo),
+// but by calls where slowclock itself is root's. A new process or thread costs some tens of microseconds more, and a signal some more.
 #include <array>
 #include <cerrno>
 #include <csignal>

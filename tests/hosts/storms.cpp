@@ -21,7 +21,8 @@ struct Storm {
   ByAtomic carrier;
   Common common;          // the parent's threads
   Common children;        // a child against what its parent had read before the fork, and against itself
-  std::atomic<long> ran;  // handlers
+  std::atomic<long> ran;     // handlers
+  std::atomic<long> forked;  // children
 };
 Storm* g_storm;
 clockid_t g_clock;
@@ -52,14 +53,17 @@ timer_t start_timer() {
   return timer;
 }
 
-void work(int id, long wanted, bool signals) {
+// On until the storm is over, too: `children` were forked.
+void work(int id, long wanted, bool signals, long children) {
   t_id = id;
   timer_t timer{};
   if (signals) timer = start_timer();
-  exchange(g_storm->carrier, g_storm->common, id, g_clock, wanted, [&](long) {
-    const int64_t before = t_handler_read;
-    g_storm->common.compare(host_clock(g_clock) - g_storm->common.start, before);
-  });
+  do {
+    exchange(g_storm->carrier, g_storm->common, id, g_clock, wanted, [&](long) {
+      const int64_t before = t_handler_read;
+      g_storm->common.compare(host_clock(g_clock) - g_storm->common.start, before);
+    });
+  } while (g_storm->forked < children);
   if (signals) HOST_EXPECT(timer_delete(timer) == 0);
 }
 
@@ -89,6 +93,7 @@ long fork_all(long count, const std::atomic<int>& at_work) {
     const pid_t pid = fork();
     if (pid == 0) child(known);
     HOST_EXPECT(pid > 0);
+    g_storm->forked.fetch_add(1);
     if (at_work > 0) ++during;
     if (++alive == kAtOnce) reap();
   }
@@ -104,6 +109,7 @@ int main(int argc, char** argv) {
   const bool signals = strcmp(argv[1], "signals") == 0;
   HOST_EXPECT(signals ? argc == 5 : argc == 6);
   const int threads = atoi(argv[2]);
+  const long children = signals ? 0 : atol(argv[5]);
   g_clock = atoi(argv[3]);
   HOST_EXPECT(threads > 0 && threads <= kMaxId);
   void* memory = mmap(nullptr, sizeof(Storm), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -119,11 +125,11 @@ int main(int argc, char** argv) {
   std::atomic<int> at_work{threads};
   for (int id = 1; id <= threads; ++id) {
     all.emplace_back([&, id] {
-      work(id, atol(argv[4]), signals);
+      work(id, atol(argv[4]), signals, children);
       at_work.fetch_sub(1);
     });
   }
-  const long during = signals ? 0 : fork_all(atol(argv[5]), at_work);
+  const long during = signals ? 0 : fork_all(children, at_work);
   for (auto& thread : all) thread.join();
   g_storm->common.say();
   host_say("during", signals ? g_storm->ran.load() : during);

@@ -61,8 +61,7 @@ def _probe(host, *arguments, quick=False):
 
 
 # Counts that an emulated CPU gets through in a second or two each. Exchanges end after a hundred times as many readings where the
-# guest's scheduler keeps the threads together; those that hop between CPUs meet for certain. A storm needs more of them: two CPUs
-# that have hold of each other hand over 2000 readings before the third fork.
+# guest's scheduler keeps the threads together; those that hop between CPUs meet for certain. A storm of forks lasts until all have come.
 PROBES = [
     _probe("ordering", "atomic", "2", REALTIME, "10000"),
     _probe("ordering", "atomic", "2", MONOTONIC, "10000", quick=True),

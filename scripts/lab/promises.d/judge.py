@@ -4,6 +4,7 @@ import json
 import math
 import re
 
+SLOWEST_GHZ = 1  # of the counters of machines that run these guests: what a jump of so many ticks takes at most
 UNITS = {"ns": 1, "us": 1_000, "ms": 1_000_000, "s": 1_000_000_000}
 
 
@@ -53,22 +54,43 @@ class Run:
     def worst(self):
         return max(self.said.get("worst", 0), self.said.get("children_worst", 0))
 
-    def broken(self, tolerance, quiet, allowed_back):
+    def one_timeline(self):
+        """Whether a process of it had one timeline for all CPUs, at least until it found the counters to be apart."""
+        return any(report["mode"] == "coherent" or report["mode_reason"].startswith("a CPU's counter") for report in self.reports)
+
+    def went_back(self):
+        return f"{self.backward()} of {self.backward('readings')} readings went back, the worst by {self.worst()} ns"
+
+    def ended_early(self):
+        return f"{self.said['early']} of {self.said['turns']} waits ended early, the worst by {-self.said['nearest']} ns"
+
+    def limited(self, jump):
+        """What docs/limits.md says of one timeline and a counter that jumps by less than a tick of the kernel, where it came to pass.
+        `jump`: by how many ns it does; 0: it does not."""
+        if not jump or not self.one_timeline():
+            return
+        if 0 < self.worst() <= jump and self.backward():
+            yield self.went_back()
+        if self.said.get("turns") is not None and self.said["early"] and -self.said["nearest"] <= jump:
+            yield self.ended_early()
+
+    def broken(self, tolerance, quiet, allowed_back, jump):
         """Each broken promise in a few words. `allowed_back`: by how much the kernel's own clock goes back, in ns."""
         said = self.said
+        limited = list(self.limited(jump))
         if self.status != "0" or not self.reports:
             yield f"ended with status {self.status}, {len(self.reports)} reports: {self.output.strip()[-200:]}"
             return
         served = [clock for clock in self.reports[0]["clocks"].values() if clock["served"] > 0]
         if not served:
             yield f"nothing was served: mode {self.reports[0]['mode']}, {self.reports[0]['mode_reason']}"
-        if self.backward() and self.worst() > allowed_back:
-            yield f"{self.backward()} of {self.backward('readings')} readings went back, the worst by {self.worst()} ns"
+        if self.backward() and self.worst() > allowed_back and self.went_back() not in limited:
+            yield self.went_back()
         for word, least in LEAST.get(self.probe.host, {}).items():
             if said[word] < least:
                 yield f"proves nothing: {word} {said[word]}, wanted are {least}"
-        if said.get("turns") is not None and said["early"]:
-            yield f"{said['early']} of {said['turns']} waits ended early, the worst by {-said['nearest']} ns"
+        if said.get("turns") is not None and said["early"] and self.ended_early() not in limited:
+            yield self.ended_early()
         if not quiet:
             return
         if said.get("outside"):
@@ -93,7 +115,9 @@ class JudgedCase:
         failed = [f"{run.probe.name}: ended with status {run.status}" for run in self.bare if run.status != "0"]
         allowed_back = max((run.worst() for run in self.bare), default=0)
         allowed_back += limit if allowed_back else 0
-        self.broken = [f"{run.probe.name}: {why}" for run in self.runs for why in run.broken(limit, case.quiet, allowed_back)]
+        jump = max((round(int(ticks) / SLOWEST_GHZ) for ticks in case.jumps), default=0)
+        self.broken = [f"{run.probe.name}: {why}" for run in self.runs for why in run.broken(limit, case.quiet, allowed_back, jump)]
+        self.limited = [f"{run.probe.name}: {why}" for run in self.runs for why in run.limited(jump)]
         self.broken += failed
         self.reports = [report for run in self.runs for report in run.reports]
         # p99 of all processes together is within the tolerance where no more than one sample in a hundred is beyond it: as far as so many
@@ -136,6 +160,7 @@ class JudgedCase:
         if self.jumps:
             noticed = sum(report["disturbances"] for report in self.reports)
             lines.append(f"the counter jumped {self.jumps} times; {noticed} disturbances noticed")
+            lines += [f"within the limits of one timeline: {what}" for what in self.limited]
         if self.bare:
             backward, readings = (sum(run.backward(word) for run in self.bare) for word in ("backward", "readings"))
             worst = max(run.worst() for run in self.bare)
@@ -149,4 +174,4 @@ class JudgedCase:
         return {"case": self.case.name, "clocksource": self.case.clocksource, "cpus": self.case.cpus, "counters": self.case.counters,
                 "tolerance": self.tolerance, "seconds": self.seconds, "jumps": self.jumps, "over_percent": self.over,
                 "row": dict(zip(COLUMNS, self.row())),
-                "broken": self.broken, "runs": runs}
+                "broken": self.broken, "limited": self.limited, "runs": runs}
