@@ -13,6 +13,7 @@
 namespace {
 
 constexpr long kInterval = 50'000;     // ns between two signals to a thread
+constexpr long kSignals = 10;          // at least, to all threads together
 constexpr int kChildReadings = 2'000;  // of each child
 constexpr int kAtOnce = 2;             // children that live side by side
 
@@ -53,7 +54,7 @@ timer_t start_timer() {
   return timer;
 }
 
-// On until the storm is over, too: `children` were forked.
+// On until the storm has come, too: so many children were forked, or signals.
 void work(int id, long wanted, bool signals, long children) {
   t_id = id;
   timer_t timer{};
@@ -63,7 +64,7 @@ void work(int id, long wanted, bool signals, long children) {
       const int64_t before = t_handler_read;
       g_storm->common.compare(host_clock(g_clock) - g_storm->common.start, before);
     });
-  } while (g_storm->forked < children);
+  } while (signals ? g_storm->ran < kSignals : g_storm->forked < children);
   if (signals) HOST_EXPECT(timer_delete(timer) == 0);
 }
 
