@@ -171,7 +171,8 @@ std::optional<double> parse_duration(const char* text) {
 }
 
 [[noreturn]] void bad_usage(const char* option, const char* value, const char* wanted) {
-  std::fprintf(stderr, "slowclock: %s '%s': must be %s (slowclock --cost D [--by filter|calls] [--vdso] -- COMMAND [ARG...])\n", option, value, wanted);
+  std::fprintf(stderr, "slowclock: %s '%s': must be %s (slowclock --cost D [--by filter|calls] [--vdso] -- COMMAND [ARG...])\n", option,
+               value, wanted);
   std::exit(2);
 }
 

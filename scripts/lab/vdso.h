@@ -72,7 +72,8 @@ bool fetch(pid_t pid, unsigned long at, T* to, std::size_t count = 1) {
 }
 
 // Puts the code into the zeros behind the vDSO's image, and lets the symbols of its two functions point there. Libraries find
-// them by these symbols, and none has looked yet. `calls`: system calls a reading makes, from 1 on. False: not a vDSO as expected, or no room; it is then as it was.
+// them by these symbols, and none has looked yet. `calls`: system calls a reading makes, from 1 on. False: not a vDSO as expected, or no
+// room; it is then as it was.
 inline bool change(pid_t pid, unsigned long base, int calls) {
   constexpr unsigned long page = 4096, room = 64;
   static_assert(code.size() <= room);

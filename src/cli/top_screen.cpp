@@ -74,7 +74,8 @@ class Terminal {
 
 class Top {
  public:
-  Top(Watch& watch, const ScreenOptions& options) : table_(watch, options.folders, options.pid), folders_(options.folders), interval_(options.interval) {}
+  Top(Watch& watch, const ScreenOptions& options)
+      : table_(watch, options.folders, options.pid), folders_(options.folders), interval_(options.interval) {}
 
   void run() {
     look();
@@ -212,7 +213,7 @@ class Top {
   TopTable table_;
   Folders folders_;
   Nanos interval_;
-  std::size_t first_ = 0;     // row on the screen
+  std::size_t first_ = 0;       // row on the screen
   std::int64_t next_look_ = 0;  // ms
   bool typing_ = false;
   bool paused_ = false;

@@ -20,8 +20,8 @@ constexpr int kAtOnce = 2;             // children that live side by side
 // In memory that parent and children share.
 struct Storm {
   ByAtomic carrier;
-  Common common;          // the parent's threads
-  Common children;        // a child against what its parent had read before the fork, and against itself
+  Common common;             // the parent's threads
+  Common children;           // a child against what its parent had read before the fork, and against itself
   std::atomic<long> ran;     // handlers
   std::atomic<long> forked;  // children
 };
