@@ -34,8 +34,10 @@ Section section_of(Part part, std::size_t size) {
 void begin_region(Region& region, const Header& from, std::size_t size) noexcept {
   Header& header = region.header;
   const State state = header.state.load(std::memory_order_relaxed);
+  const std::uint32_t counted = header.counted.load(std::memory_order_relaxed);
   std::memcpy(static_cast<void*>(&header), static_cast<const void*>(&from), offsetof(Header, pages));
   header.state.store(state, std::memory_order_relaxed);
+  header.counted.store(counted, std::memory_order_relaxed);
   std::memcpy(header.magic, kMagic, sizeof kMagic);
   header.version = kVersion;
   header.header_size = sizeof(Header);

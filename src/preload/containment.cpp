@@ -9,6 +9,7 @@
 #include <cerrno>
 
 #include "base/attributes.h"
+#include "os/containment.h"
 
 // <sys/prctl.h> and <unistd.h> declare the two with "...": here they are what they are in the C library, five and seven words.
 namespace clockshim {
@@ -19,7 +20,6 @@ constexpr long kSetSeccomp = 22;  // PR_SET_SECCOMP
 using Prctl = int (*)(int, unsigned long, unsigned long, unsigned long, unsigned long);
 using Syscall = long (*)(long, long, long, long, long, long, long);
 
-constinit std::atomic<bool> g_contained{false};
 constinit std::atomic<Prctl> g_prctl{nullptr};
 
 long raw(long number, long a, long b, long c, long d, long e, long f) noexcept {
@@ -38,9 +38,9 @@ long raw(long number, long a, long b, long c, long d, long e, long f) noexcept {
 // (libseccomp makes some, to learn what the kernel can do) change nothing.
 template <class Install>
 auto noting(bool installs, Install install) noexcept {
-  const bool before = installs && g_contained.exchange(true, std::memory_order_relaxed);
+  const bool before = installs && g_self_contained.exchange(true, std::memory_order_relaxed);
   const auto result = install();
-  if (installs && result == -1) g_contained.store(before, std::memory_order_relaxed);
+  if (installs && result == -1) g_self_contained.store(before, std::memory_order_relaxed);
   return result;
 }
 
@@ -57,8 +57,6 @@ CLOCKSHIM_HIDDEN __attribute__((used)) long clockshim_noted_syscall(long number,
   });
 }
 }
-
-bool self_contained() noexcept { return g_contained.load(std::memory_order_relaxed); }
 
 void find_real_containers() noexcept {
   g_prctl.store(reinterpret_cast<Prctl>(dlsym(RTLD_NEXT, "prctl")), std::memory_order_relaxed);

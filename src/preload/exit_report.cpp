@@ -8,10 +8,10 @@
 #include <cstring>
 
 #include "live/region.h"
+#include "os/containment.h"
 #include "os/log.h"
 #include "os/real_clock.h"
 #include "preload/collect.h"
-#include "preload/containment.h"
 #include "preload/lifecycle.h"
 #include "preload/live_file.h"
 

@@ -24,12 +24,12 @@
 #include "live/region.h"
 #include "live/segment.h"
 #include "os/clocksource.h"
+#include "os/containment.h"
 #include "os/module.h"
 #include "os/process.h"
 #include "os/real_clock.h"
 #include "os/thread_id.h"
 #include "os/thread_index.h"
-#include "preload/containment.h"
 #include "preload/lifecycle.h"
 
 namespace clockshim {
