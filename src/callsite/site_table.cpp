@@ -59,6 +59,7 @@ ThreadTable* SiteTable::attach() noexcept {
     if (owner == me || (owner == 0 && table.owner.compare_exchange_strong(owner, me, std::memory_order_acq_rel))) {
       if (g_stacks.every() == 0) {  // else each call comes here, to be sampled or not
         t_memos_ = &g_memos[&table - region_->threads];
+        t_memos_->serve(*region_);
         t_table_ = &table;
       }
       live::note_page(*region_, &table, sizeof table);
