@@ -20,12 +20,11 @@ namespace clockshim {
 namespace {
 
 constexpr std::size_t kAlignment = 16;
-constexpr std::size_t kReserve =
-    128UL << 10;  // what start needs (some 20 KiB), and a report where there is no more to be had
-constexpr std::size_t kStack = 1UL << 20;  // address space, touched as it is used
-constexpr std::size_t kGuard = 4096;       // below the stack, not to be touched
-constexpr std::size_t kChunk = 1UL << 20;  // beside the stack, and each time that it is used up
-constexpr std::size_t kMost = 64UL << 20;  // a report that needs more is given up
+constexpr std::size_t kReserve = 128UL << 10;  // for start, and a report where there is no more
+constexpr std::size_t kStack = 1UL << 20;      // address space, touched as it is used
+constexpr std::size_t kGuard = 4096;           // below the stack, not to be touched
+constexpr std::size_t kChunk = 1UL << 20;      // beside the stack, and each time that it is used up
+constexpr std::size_t kMost = 64UL << 20;      // a report that needs more is given up
 constexpr std::size_t kSmallestBlock = 32;
 constexpr unsigned kClasses = 28;  // of blocks: powers of two
 
@@ -102,6 +101,15 @@ class Arena {
     at_ = static_cast<std::byte*>(memory) + kAlignment;
     end_ = static_cast<std::byte*>(memory) + size;
     return true;
+  }
+
+  // The end of a stack in what start has left, for a report without long names; null: there is too
+  // little. Once only: it does not come back.
+  void* small_stack() noexcept {
+    constexpr std::size_t kSize = 32UL << 10;
+    if (kSize > static_cast<std::size_t>(end_ - at_)) return nullptr;
+    at_ += kSize;
+    return at_;
   }
 
   // Gives back what the kernel gave, and all blocks in it. Nothing of the rest is given out any
@@ -200,27 +208,30 @@ void give_up() noexcept {
   return true;
 }
 
-bool run_apart(void (*f)(void*), void* argument) noexcept {
+bool run_apart(void (*f)(void*), void* argument, bool may_map) noexcept {
   struct Apart {
     void (*f)(void*);
     void* argument;
-    std::byte* top;
+    void* top;
   } apart{f, argument, nullptr};
-  g_room = on_roomy_stack();
-  void* stack = g_room ? MAP_FAILED : new_stack();
-  bool done;
-  if (stack == MAP_FAILED) {
+  const bool here = may_map && on_roomy_stack();
+  void* mapped = may_map && !here ? new_stack() : MAP_FAILED;
+  g_room = here || mapped != MAP_FAILED;
+  if (!here) {
+    apart.top = mapped != MAP_FAILED ? static_cast<std::byte*>(mapped) + kGuard + kStack
+                                     : g_arena.small_stack();
+  }
+  bool done = false;
+  if (here) {
     done = run_or_give_up(f, argument);
-  } else {
-    g_room = true;
-    apart.top = static_cast<std::byte*>(stack) + kGuard + kStack;
+  } else if (apart.top != nullptr) {
     const auto on_it = [](void* p) {
       const auto& how = *static_cast<const Apart*>(p);
       call_on_stack(how.top, how.f, how.argument);
     };
     done = run_or_give_up(on_it, &apart);
-    munmap(stack, kGuard + kStack);
   }
+  if (mapped != MAP_FAILED) munmap(mapped, kGuard + kStack);
   g_room = false;
   g_arena.drop();
   return done;

@@ -19,8 +19,9 @@ bool run_or_give_up(void (*f)(void*), void* argument) noexcept;
 
 // The same with all the room that a report takes. Where the stack may be too small for it (a
 // handler's has 8 KiB), on one of its own. What memory it took from the kernel is given back
-// afterwards; where the kernel has none to give, it is done with what is left of the start's.
-bool run_apart(void (*f)(void*), void* argument) noexcept;
+// afterwards. Where the kernel has none to give, or must not be asked (`may_map`), it is done with
+// what is left of the start's.
+bool run_apart(void (*f)(void*), void* argument, bool may_map) noexcept;
 
 // Whether this is run_apart(), and found a stack for what goes deep.
 bool stack_has_room() noexcept;

@@ -152,10 +152,8 @@ void tell(const ProcessState& state) {
   bool told = true;
   if (asked_for_the_time()) {
     Telling telling{state, filtered};
-    // A filter may forbid to map memory: then with what the library has.
-    const bool done =
-        filtered ? run_or_give_up(tell_apart, &telling) : run_apart(tell_apart, &telling);
-    if (!done) say_given_up(state.settings);
+    // A filter may forbid to map memory.
+    if (!run_apart(tell_apart, &telling, !filtered)) say_given_up(state.settings);
     told = telling.told;
   }
   if (!filtered) close_live_file(told);

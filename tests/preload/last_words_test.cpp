@@ -77,9 +77,26 @@ TEST(LastWords, LongerThanAFileMayBe) {
 }
 
 TEST(LastWords, WithoutMemory) {
-  const HostRun run = run_host("last_words", {.arguments = {"memory"}, .report = true});
-  EXPECT_EQ(run.ending(), "exit 7") << run.err;
-  EXPECT_EQ(run.reports.size(), 1U) << run.err;
+  for (const char* how : {"memory", "memory-small-stack"}) {
+    const HostRun run = run_host("last_words", {.arguments = {how}, .report = true});
+    EXPECT_EQ(run.ending(), "exit 7") << how << run.err;
+    EXPECT_EQ(run.reports.size(), 1U) << how << run.err;
+  }
+}
+
+// What does not fit is given up, from the middle of it, and stays in the live file.
+TEST(LastWords, MoreThanThereIsMemoryFor) {
+  for (const char* how : {"memory-many", "memory-many-small-stack"}) {
+    const TempDir directory;
+    const std::string path = directory.path() / "report.json";
+    const HostRun run =
+        run_host("last_words", {.arguments = {how},
+                                .environment = {{"CLOCKSHIM_DIR", directory.path() / "live"},
+                                                {"CLOCKSHIM_REPORT", path}}});
+    EXPECT_EQ(run.ending(), "exit 7") << how;
+    EXPECT_EQ(run.err, "clockshim: no memory for the report of this process\n");
+    EXPECT_FALSE(std::filesystem::is_empty(directory.path() / "live"));
+  }
 }
 
 TEST(LastWords, ExitInThreadsAndHandlersAtOnce) {
