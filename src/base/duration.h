@@ -1,7 +1,6 @@
 // Durations as people write them in settings: a number and a unit, "500ns", "10us", "1.5ms".
 #pragma once
 
-#include <charconv>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -11,21 +10,44 @@
 
 namespace clockshim {
 
-// Nanoseconds, 0 to one hour; fractions of a nanosecond are cut. "0" needs no unit. No value: not a duration, negative,
-// too large, or empty. Does not allocate, does not look at the locale.
+// Nanoseconds, 0 to one hour; fractions of a nanosecond are cut. "0" needs no unit. No value: not a
+// duration, negative, too large, or empty. Does not allocate, does not look at the locale.
 inline std::optional<Nanos> parse_duration(std::string_view text) {
-  constexpr double kLongest = 3600e9;
-  double number = 0;
-  const auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), number, std::chars_format::fixed);
-  if (error != std::errc{} || !(number >= 0)) return std::nullopt;
-  const std::string_view unit(rest, static_cast<std::size_t>(text.data() + text.size() - rest));
-  double factor = 0;
-  if (unit == "ns" || (unit.empty() && number == 0)) factor = 1;
-  if (unit == "us" || unit == "\u00b5s" || unit == "\u03bcs") factor = 1e3;
-  if (unit == "ms") factor = 1e6;
-  if (unit == "s") factor = 1e9;
-  if (factor == 0 || number * factor > kLongest) return std::nullopt;
-  return Nanos{static_cast<std::int64_t>(number * factor + 1e-6)};
+  constexpr std::uint64_t kLongest = 3600ULL * kNanosPerSecond;
+  constexpr std::uint64_t kBillion = 1'000'000'000;
+  std::uint64_t whole = 0;
+  std::uint64_t billionths = 0;  // of the unit
+  std::uint64_t place = kBillion;
+  bool behind_point = false;
+  bool digits = false;
+  for (; !text.empty(); text.remove_prefix(1)) {
+    const char c = text.front();
+    if (c == '.' && !behind_point) {
+      behind_point = true;
+    } else if (c >= '0' && c <= '9') {
+      const auto digit = static_cast<std::uint64_t>(c - '0');
+      digits = true;
+      if (behind_point) {
+        place /= 10;
+        billionths += digit * place;
+      } else {
+        whole = whole * 10 + digit;
+        if (whole > kLongest) return std::nullopt;
+      }
+    } else {
+      break;
+    }
+  }
+  if (!digits) return std::nullopt;
+  std::uint64_t factor = 0;
+  if (text == "ns" || (text.empty() && whole == 0 && billionths == 0)) factor = 1;
+  if (text == "us" || text == "\u00b5s" || text == "\u03bcs") factor = 1000;
+  if (text == "ms") factor = 1'000'000;
+  if (text == "s") factor = kBillion;
+  if (factor == 0 || whole > kLongest / factor) return std::nullopt;
+  const std::uint64_t nanos = whole * factor + billionths * factor / kBillion;
+  if (nanos > kLongest) return std::nullopt;
+  return Nanos{static_cast<std::int64_t>(nanos)};
 }
 
 // The shortest spelling with at most three digits behind the point: "10us", "1.5ms", "812ns".
@@ -38,7 +60,8 @@ inline std::string format_duration(Nanos n) {
   for (const auto& unit : kUnits) {
     if (magnitude(n).raw() < unit.size && unit.size != 1) continue;
     std::string text = std::to_string(n.raw() / unit.size);
-    std::string fraction = std::to_string(1000 + magnitude(n).raw() % unit.size * 1000 / unit.size).substr(1);
+    std::string fraction =
+        std::to_string(1000 + magnitude(n).raw() % unit.size * 1000 / unit.size).substr(1);
     while (!fraction.empty() && fraction.back() == '0') fraction.pop_back();
     if (!fraction.empty()) text += "." + fraction;
     return text + std::string(unit.name);

@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "live/segment.h"
+#include "os/raw_syscall.h"
 
 namespace clockshim::live {
 namespace {
@@ -27,7 +28,7 @@ template <class F>
 void for_each_file(int folder, F f) {
   alignas(Entry) char buffer[1024];
   lseek(folder, 0, SEEK_SET);
-  for (long length; (length = syscall(SYS_getdents64, folder, buffer, sizeof buffer)) > 0;) {
+  for (long length; (length = raw_syscall(SYS_getdents64, folder, reinterpret_cast<long>(buffer), sizeof buffer)) > 0;) {
     for (long at = 0; at < length;) {
       const auto* entry = reinterpret_cast<const Entry*>(buffer + at);
       const char* const ending = std::strrchr(entry->name, '.');

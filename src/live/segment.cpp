@@ -19,12 +19,6 @@ namespace {
 constexpr std::string_view kPrefix = "/proc/clockshim/";
 constexpr unsigned kMostNames = 4096;  // of one process, for its programs and its children
 
-// strerror() may allocate.
-const char* problem_of(int error) {
-  const char* text = strerrordesc_np(error);
-  return text != nullptr ? text : "unknown error";
-}
-
 const char* check_folder(const char* folder) {
   struct stat info;
   if (lstat(folder, &info) != 0) return problem_of(errno);

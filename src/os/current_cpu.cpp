@@ -5,13 +5,14 @@
 #include <unistd.h>
 
 #include "arch/cpu_features.h"
+#include "os/raw_syscall.h"
 
 namespace clockshim {
 namespace {
 
 unsigned kernels_word() noexcept {
   unsigned cpu = ~0U;
-  syscall(SYS_getcpu, &cpu, nullptr, nullptr);
+  raw_syscall(SYS_getcpu, &cpu);
   return cpu;
 }
 

@@ -10,6 +10,7 @@
 #include <atomic>
 
 #include "arch/counter.h"
+#include "os/raw_syscall.h"
 
 namespace clockshim {
 namespace {
@@ -30,7 +31,7 @@ void find_thread_ids() noexcept {
   const auto* size = static_cast<const std::uint32_t*>(dlsym(RTLD_DEFAULT, "_thread_db_sizeof_pthread"));  // of the control block
   if (field == nullptr || size == nullptr || *size < 4 || field->bits != 32 || field->count != 1) return;
   if (field->offset % 4 != 0 || field->offset > *size - 4) return;
-  if (id_at(field->offset) == static_cast<std::uint32_t>(syscall(SYS_gettid))) g_place.store(field->offset, std::memory_order_relaxed);
+  if (id_at(field->offset) == static_cast<std::uint32_t>(raw_syscall(SYS_gettid))) g_place.store(field->offset, std::memory_order_relaxed);
 }
 
 // A thread with a control block that somebody made by hand may have nothing there.

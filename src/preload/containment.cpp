@@ -10,6 +10,7 @@
 
 #include "base/attributes.h"
 #include "os/containment.h"
+#include "os/raw_syscall.h"
 
 // <sys/prctl.h> and <unistd.h> declare the two with "...": here they are what they are in the C library, five and seven words.
 namespace clockshim {
@@ -23,11 +24,7 @@ using Syscall = long (*)(long, long, long, long, long, long, long);
 constinit std::atomic<Prctl> g_prctl{nullptr};
 
 long raw(long number, long a, long b, long c, long d, long e, long f) noexcept {
-  register long r10 asm("r10") = d;
-  register long r8 asm("r8") = e;
-  register long r9 asm("r9") = f;
-  long result;
-  asm volatile("syscall" : "=a"(result) : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9) : "rcx", "r11", "memory");
+  const long result = raw_syscall(number, a, b, c, d, e, f);
   constexpr long kLeastError = -4095;
   if (result >= 0 || result < kLeastError) return result;
   errno = static_cast<int>(-result);

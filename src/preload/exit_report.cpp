@@ -4,13 +4,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
-#include <cstring>
 
 #include "live/region.h"
 #include "os/containment.h"
+#include "os/deadline.h"
+#include "os/error_text.h"
+#include "os/held_signals.h"
 #include "os/log.h"
 #include "os/real_clock.h"
+#include "preload/arena.h"
 #include "preload/collect.h"
 #include "preload/lifecycle.h"
 #include "preload/live_file.h"
@@ -18,9 +22,13 @@
 namespace clockshim {
 namespace {
 
-// On standard error, a process that asked less often than this gets one line: else the children of a shell script, each with
-// its two or three calls, would bury the report that matters.
+// On standard error, a process that asked less often than this gets one line: else the children of
+// a shell script, each with its two or three calls, would bury the report that matters.
 constexpr std::uint64_t kTooFewToTell = 100;
+
+// For names from files. A host that hangs for a report is worse than one without; so is one that
+// somebody is stopping.
+constexpr Nanos kTimeForNames{2 * kNanosPerSecond};
 
 PathFacts path_facts(const ProcessState& state) {
   char host[256] = "unknown";
@@ -32,26 +40,34 @@ std::string problem_of(const std::string& path) {
   struct stat info;
   if (stat(path.c_str(), &info) == 0) {
     if (S_ISDIR(info.st_mode)) return "is a directory; must be stderr, none, or a path of a file";
-    return access(path.c_str(), W_OK) == 0 ? "" : std::strerror(errno);
+    return access(path.c_str(), W_OK) == 0 ? "" : error_text(errno);
   }
   const auto slash = path.rfind('/');
-  const std::string folder = slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
+  const std::string folder = slash == std::string::npos ? "."
+                             : slash == 0               ? "/"
+                                                        : path.substr(0, slash);
   if (access(folder.c_str(), W_OK) == 0) return "";
-  return "can't be made in " + folder + ": " + std::strerror(errno);
+  return "can't be made in " + folder + ": " + error_text(errno);
 }
 
 // A child must not write over its parent's report: without %p in the path, it adds its own number.
 std::string report_path(const ProcessState& state) {
   std::string path = expand_path(state.settings.report, path_facts(state));
-  if (getpid() != state.pid && state.settings.report.find("%p") == std::string::npos) path += "." + std::to_string(getpid());
+  if (getpid() != state.pid && state.settings.report.find("%p") == std::string::npos)
+    path += "." + std::to_string(getpid());
   return path;
 }
 
+// Whatever stands at the path: a FIFO without a reader or one that is full, a terminal, a file as
+// large as it may be, a full disk.
 bool write_report(const std::string& path, const std::string& text, std::string& problem) {
-  const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0644);
-  int error = fd < 0 ? errno : write_all(fd, text);
+  const int fd =
+      open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0644);
+  int error = fd < 0 ? errno : write_within_a_second(fd, text);
+  // Nothing rather than half of it; what is no file stays as it is.
+  if (fd >= 0 && error != 0) static_cast<void>(ftruncate(fd, 0) == 0);
   if (fd >= 0 && close(fd) != 0 && error == 0) error = errno;
-  if (error != 0) problem = std::strerror(error);
+  if (error != 0) problem = error_text(error);
   return error == 0;
 }
 
@@ -67,43 +83,71 @@ bool asked_for_the_time() {
 // Whether all that is to be told was told.
 bool tell_report(const ProcessState& state, Report& report) {
   const Settings& settings = state.settings;
+  const Deadline deadline(kTimeForNames);
   const bool few = settings.report == "stderr" && !g_uncounted && report.calls() < kTooFewToTell;
-  if (!few) name_callers(report);
+  if (!few) name_callers(report, stack_has_room(), deadline);
   if (report_is_path(settings) && !settings.report.empty() && !state.report_unwritable) {
     const std::string path = report_path(state);
     const bool json = path.size() >= 5 && path.compare(path.size() - 5, 5, ".json") == 0;
     std::string problem;
-    if (json) name_threads(report);
+    if (json) name_threads(report, deadline);
     if (write_report(path, json ? render_json(report) : render_text(report), problem)) return true;
     say(LogLevel::error, settings.log,
-        "CLOCKSHIM_REPORT=\"" + settings.report + "\": " + path + " could not be written: " + problem + "; here is the report");
+        "CLOCKSHIM_REPORT=\"" + settings.report + "\": " + path +
+            " could not be written: " + problem + "; here is the report");
   } else if (few) {
     say(LogLevel::warn, settings.log,
-        state.program + "[" + std::to_string(report.pid) + "] asked for the time " + std::to_string(report.calls()) +
-            " times; CLOCKSHIM_REPORT=PATH tells who");
+        state.program + "[" + std::to_string(report.pid) + "] asked for the time " +
+            std::to_string(report.calls()) + " times; CLOCKSHIM_REPORT=PATH tells who");
     return true;
   }
-  return stderr_is_still_ours() && write_all(STDERR_FILENO, render_text(report)) == 0;
+  return stderr_is_still_ours() && write_within_a_second(STDERR_FILENO, render_text(report)) == 0;
+}
+
+struct Telling {
+  const ProcessState& state;
+  bool told = false;
+};
+
+void tell_apart(void* p) {
+  auto& telling = *static_cast<Telling*>(p);
+  Report report = collect_report();
+  telling.told = tell_report(telling.state, report);
+}
+
+// Without memory of any kind.
+void say_given_up(const Settings& settings) {
+  constexpr std::string_view kLine = "clockshim: no memory for the report of this process\n";
+  if (settings.log < LogLevel::error || !stderr_is_still_ours()) return;
+  write_within_a_second(STDERR_FILENO, kLine);
 }
 
 }  // namespace
 
-bool report_is_path(const Settings& settings) { return settings.report != "stderr" && settings.report != "none"; }
+bool report_is_path(const Settings& settings) {
+  return settings.report != "stderr" && settings.report != "none";
+}
 
-std::string report_path_problem(const ProcessState& state) { return problem_of(expand_path(state.settings.report, path_facts(state))); }
+std::string report_path_problem(const ProcessState& state) {
+  return problem_of(expand_path(state.settings.report, path_facts(state)));
+}
 
 void tell(const ProcessState& state) {
   if (!state.active || !region_is_ours()) return;
-  // A process that has shut itself in may be forbidden anything that it does not do itself: its counts stay in its live file. Nor is
-  // there a system call for who wants nothing told.
+  // A process that has shut itself in may be forbidden anything that it does not do itself: its
+  // counts stay in its live file. Nor is there a system call for who wants nothing told.
   if (self_contained() || state.settings.report == "none") return mark_ended(0);
+  // No handler runs over the report: it might end the host once more, which would cut the report
+  // short, or look at this stack.
+  const HeldSignals held(HeldSignals::kAll);
   Nanos now;
   real::read(CLOCK_MONOTONIC, now);
   mark_ended(now.raw());
   bool told = true;
   if (asked_for_the_time()) {
-    Report report = collect_report();
-    told = tell_report(state, report);
+    Telling telling{state};
+    if (!run_apart(tell_apart, &telling, true)) say_given_up(state.settings);
+    told = telling.told;
   }
   if (told) remove_live_file();
   tidy_children();

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -27,6 +28,7 @@
 #include "os/log.h"
 #include "os/real_clock.h"
 #include "os/thread_id.h"
+#include "preload/arena.h"
 #include "preload/containment.h"
 #include "preload/exit_report.h"
 #include "preload/live_file.h"
@@ -204,25 +206,23 @@ __attribute__((constructor)) static void clockshim_start() {
     return;
   }
   const int saved_errno = errno;
-  try {
+  const auto begin = [](void*) {
     remember_stderr();
     g_timespec_get = reinterpret_cast<TimespecGet>(dlsym(RTLD_NEXT, "timespec_get"));
     auto* state = new (g_state_storage) ProcessState;
     start(*state);
     g_state = state;
-  } catch (...) {
-    g_uncounted = true;  // out of memory before the host's first line: nothing was started
-  }
+  };
+  // No memory before the host's first line: nothing was started.
+  if (!run_or_give_up(begin, nullptr)) g_uncounted = true;
   errno = saved_errno;
 }
 
 __attribute__((destructor)) static void clockshim_finish() {
-  if (g_state == nullptr) return;
+  // The C library calls a destructor once, of whatever threads and handlers call exit(). Who has a loader of their own may not.
+  static std::atomic<bool> finishing{false};
+  if (g_state == nullptr || finishing.exchange(true)) return;
   const int saved_errno = errno;
-  try {
-    tell(*g_state);
-  } catch (...) {
-    // Out of memory at exit: the report is lost, the host's exit is not.
-  }
+  tell(*g_state);
   errno = saved_errno;
 }

@@ -1,36 +1,27 @@
-// Names for addresses, from the symbol tables of ELF files on disk: the module's own, and the separate debug file that a
-// -dbgsym package installs (found by build-id). At exit or out of process only: opens and maps files, allocates.
+// Names for addresses, from the symbol tables of ELF files on disk: the module's own, and the
+// separate debug file that a -dbgsym package installs (found by build-id). Files are read, not
+// mapped: who cuts one short meanwhile would raise SIGBUS.
 #pragma once
 
 #include <cstdint>
-#include <map>
+#include <span>
 #include <string>
-#include <vector>
+
+#include "os/deadline.h"
 
 namespace clockshim {
 
-struct SymbolName {
-  std::string name;  // demangled; "" where none is known
-  std::uint64_t offset = 0;
+struct WantedSymbol {
+  std::uint64_t at;  // an offset in the module, as addr2line counts
+  std::string
+      name{};  // of the function there; demangled, where `demangle` is set; "" where none is known
+  std::uint64_t offset = 0;  // of `at`, behind the function's start
 };
 
-class Symbols {
- public:
-  // The function at this offset of the module (as addr2line counts). Reads each file once.
-  SymbolName at(const std::string& module_path, std::uint64_t offset);
-
- private:
-  struct Entry {
-    std::uint64_t start;
-    std::uint64_t size;
-    std::string name;  // as in the file, mangled
-  };
-  using Table = std::vector<Entry>;  // by start
-
-  static Table load(const std::string& path);
-  static void read_file(const std::string& path, Table& out, std::string* build_id);
-
-  std::map<std::string, Table> tables_;
-};
+// The functions at these offsets of the module, which come in ascending order, each once. Reads
+// each table once, in pieces, and keeps none of it. What the deadline leaves no time for stays
+// without a name: false.
+bool find_symbols(const std::string& module_path, std::span<WantedSymbol> wanted, bool demangle,
+                  const Deadline& deadline);
 
 }  // namespace clockshim

@@ -1,11 +1,16 @@
 // The two renderings: 100 columns for people, valid JSON with the fixed keys for programs, odd names included.
 #include "report/report.h"
 
+#include <dlfcn.h>
 #include <gtest/gtest.h>
+#include <link.h>
 
+#include <cerrno>
+#include <cstring>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "os/error_text.h"
 #include "report/symbols.h"
 
 namespace clockshim {
@@ -69,12 +74,51 @@ TEST(Json, ParsesAndHasTheFixedKeys) {
 
 TEST(Json, AReportOfNothingIsValidToo) { EXPECT_TRUE(nlohmann::json::parse(render_json(Report{}))["sites"].empty()); }
 
-TEST(Symbols, FindsAFunctionOfThisProgramAndNothingInNonsense) {
-  Symbols symbols;
-  EXPECT_EQ(symbols.at("/nonexistent", 5).name, "");
-  EXPECT_EQ(symbols.at("/etc/passwd", 5).name, "");
-  const SymbolName none = symbols.at("/proc/self/exe", 0x7fffffffffff);
-  EXPECT_EQ(none.name, "");
+// A function of this program's own, found by where the linker has put it.
+extern "C" __attribute__((noinline, used)) int clockshim_test_named_function(int x) {
+  asm("" : "+r"(x));
+  return x + 1;
+}
+
+std::uint64_t offset_in_this_program(const void* address) {
+  dl_find_object found;
+  EXPECT_EQ(_dl_find_object(const_cast<void*>(address), &found), 0);
+  return reinterpret_cast<std::uintptr_t>(address) - found.dlfo_link_map->l_addr;
+}
+
+TEST(Symbols, FindsFunctionsOfThisProgramAndNothingInNonsense) {
+  const Deadline later(Nanos{100 * kNanosPerSecond});
+  std::vector<WantedSymbol> wanted{{0}, {5}, {0x7fffffffffff}, {UINT64_MAX}};
+  for (const char* path : {"/nonexistent", "/etc/passwd", "/proc/self/exe", "/dev/zero", "/"}) {
+    EXPECT_TRUE(find_symbols(path, wanted, true, later)) << path;
+    for (const auto& symbol : wanted) EXPECT_EQ(symbol.name, "") << path << " " << symbol.at;
+  }
+  const std::uint64_t start = offset_in_this_program(reinterpret_cast<const void*>(&clockshim_test_named_function));
+  std::vector<WantedSymbol> here{{start}, {start + 1}};
+  EXPECT_TRUE(find_symbols("/proc/self/exe", here, true, later));
+  for (const auto& symbol : here) {
+    EXPECT_EQ(symbol.name, "clockshim_test_named_function");
+    EXPECT_EQ(symbol.offset, symbol.at - start);
+  }
+  std::vector<WantedSymbol> cxx{{offset_in_this_program(reinterpret_cast<const void*>(&render_text))}};
+  EXPECT_TRUE(find_symbols("/proc/self/exe", cxx, true, later));
+  EXPECT_EQ(cxx[0].name.rfind("clockshim::render_text[abi:cxx11](clockshim::Report const&)", 0), 0U) << cxx[0].name;
+  cxx[0].name.clear();
+  EXPECT_TRUE(find_symbols("/proc/self/exe", cxx, false, later));
+  EXPECT_EQ(cxx[0].name.rfind("_ZN9clockshim11render_text", 0), 0U) << cxx[0].name;
+}
+
+TEST(Symbols, StaysWithoutNamesWhereThereIsNoTime) {
+  const std::uint64_t start = offset_in_this_program(reinterpret_cast<const void*>(&clockshim_test_named_function));
+  std::vector<WantedSymbol> here{{start}};
+  EXPECT_FALSE(find_symbols("/proc/self/exe", here, true, Deadline(Nanos{0})));
+  EXPECT_EQ(here[0].name, "");
+}
+
+TEST(ErrorText, IsWhatTheCLibrarySays) {
+  for (const int error : {EACCES, EFBIG, EISDIR, ENOENT, ENOSPC, ENOTDIR, ENXIO, EPERM, EPIPE, EROFS, ETIMEDOUT})
+    EXPECT_EQ(error_text(error), strerrordesc_np(error));
+  EXPECT_EQ(error_text(4711), "error 4711");
 }
 
 }  // namespace
