@@ -33,6 +33,14 @@ std::string refusal(const RunOption& option, const std::string& why) {
   return std::string(option.name) + " \"" + option.value.value_or("") + "\": " + why;
 }
 
+// An option that is given has a value. ONLY and SKIP may be empty: no globs.
+std::string empty_problem(const RunOption& option) {
+  const std::string_view variable = option.variable;
+  if (variable == "CLOCKSHIM_ONLY" || variable == "CLOCKSHIM_SKIP") return "";
+  if (variable == "CLOCKSHIM_DIR") return "must be the path of a folder";
+  return variable == "CLOCKSHIM_REPORT" ? "must be stderr, none, or a path" : "must have a value";
+}
+
 bool is_path(const std::string& report) { return !report.empty() && report != "stderr" && report != "none"; }
 
 // What the library would find wrong with a report's path when it starts: the folder has to be there and writable.
@@ -74,7 +82,9 @@ std::string check_options(std::vector<RunOption>& options) {
     if (!option.value) continue;
     const bool report = std::strcmp(option.variable, "CLOCKSHIM_REPORT") == 0;
     const bool folder = std::strcmp(option.variable, "CLOCKSHIM_DIR") == 0;
-    if (folder && option.value->empty()) return refusal(option, "must be the path of a folder");
+    if (option.value->empty()) {
+      if (const std::string why = empty_problem(option); !why.empty()) return refusal(option, why);
+    }
     if (folder || (report && is_path(*option.value)))
       option.value = report ? absolute_pattern(*option.value) : std::filesystem::absolute(*option.value).string();
     if (!report || !is_path(*option.value)) continue;
@@ -84,9 +94,10 @@ std::string check_options(std::vector<RunOption>& options) {
   g_options = &options;
   const Settings settings = read_settings(given);
   g_options = nullptr;
-  if (settings.errors.empty()) return "";
+  if (settings.serving_errors.empty() && settings.observing_errors.empty()) return "";
   // The library's own words, with the option's name in place of the variable's.
-  const std::string& error = settings.errors.front();
+  const std::string& error =
+      (settings.serving_errors.empty() ? settings.observing_errors : settings.serving_errors).front();
   for (const RunOption& option : options) {
     const std::string prefix = std::string(option.variable) + "=";
     if (error.starts_with(prefix)) return std::string(option.name) + " " + error.substr(prefix.size());

@@ -72,7 +72,7 @@ bool tell_report(const ProcessState& state, Report& report, bool filtered) {
   } else if (!few) {
     name_callers(report);
   }
-  if (report_is_path(settings) && !settings.report.empty() && !state.report_unwritable) {
+  if (report_is_path(settings)) {
     const std::string path = report_path(state);
     const bool json = path.size() >= 5 && path.compare(path.size() - 5, 5, ".json") == 0;
     std::string problem;

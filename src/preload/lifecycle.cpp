@@ -71,7 +71,7 @@ bool counter_dear() {
 
 // Where to stop and why; "" to go on and serve.
 std::string reason_to_pass_through(const ProcessState& state) {
-  if (!state.settings.errors.empty()) return "a setting can't be used";
+  if (!state.settings.serving_errors.empty()) return "a setting can't be used";
   if (state.settings.tolerance == Nanos{0}) return "CLOCKSHIM_TOLERANCE=0: count, serve nothing";
   if (counter_forbidden()) return "PR_SET_TSC forbids the time stamp counter here";
   if (counter_dear()) return "reading the time stamp counter costs more than the clock does";
@@ -114,11 +114,20 @@ std::string plan_timeline(ProcessState& state, TimelineSettings& timeline) {
 // CLOCKSHIM_FOLLOW=0: only the process that `clockshim run` started, which it names here.
 bool followed(Settings& settings) {
   if (settings.follow) return true;
-  const char* root = getenv("CLOCKSHIM_RUN_PID");
+  const char* root = unless_empty(getenv("CLOCKSHIM_RUN_PID"));
   if (root != nullptr) return std::to_string(getpid()) == root;
-  settings.errors.push_back(
+  settings.serving_errors.push_back(
       "CLOCKSHIM_FOLLOW=\"0\": works with `clockshim run` only, which knows the named program; use CLOCKSHIM_ONLY=PROGRAM");
   return true;
+}
+
+void say_errors(const ProcessState& state) {
+  const auto say_each = [&](const std::vector<std::string>& errors, const char* what_now) {
+    for (const std::string& error : errors)
+      say(LogLevel::error, state.settings.log, error + "; " + state.program + what_now);
+  };
+  say_each(state.settings.serving_errors, " runs on with real time, uncached");
+  say_each(state.settings.observing_errors, " goes on with the default");
 }
 
 void start(ProcessState& state) {
@@ -140,14 +149,14 @@ void start(ProcessState& state) {
   state.active = true;
   state.contained = seccomp_filtered() && privileges_may_grow();
   state.executable = executable_path();  // now: the process may be in a chroot or behind a filter when it ends
-  if (report_is_path(settings) && !settings.report.empty()) {
+  if (report_is_path(settings)) {
     const std::string problem = report_path_problem(state);
-    state.report_unwritable = !problem.empty();
-    if (!problem.empty()) settings.errors.push_back("CLOCKSHIM_REPORT=\"" + settings.report + "\": " + problem);
+    if (!problem.empty()) {
+      settings.observing_errors.push_back("CLOCKSHIM_REPORT=\"" + settings.report + "\": " + problem);
+      settings.report = Settings{}.report;
+    }
   }
-  for (const auto& error : settings.errors) {
-    say(LogLevel::error, settings.log, error + "; " + state.program + " runs on with real time, uncached");
-  }
+  say_errors(state);
   g_uncounted = settings.profile == Profile::off;
   if (!g_uncounted) {
     std::string reason;
@@ -165,7 +174,7 @@ void start(ProcessState& state) {
   if (!passed.empty()) {
     state.mode = "passthrough";
     state.mode_reason = passed;
-    if (settings.errors.empty() && settings.tolerance != Nanos{0})
+    if (settings.serving_errors.empty() && settings.tolerance != Nanos{0})
       say(LogLevel::warn, settings.log, state.program + " runs on with real time, uncached: " + passed);
   }
   if (const std::string problem = g_uncounted ? "" : open_live_file(state); !problem.empty()) {
