@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <climits>
 #include <cstdlib>
@@ -69,12 +68,6 @@ std::string canonical(const std::string& path) {
   return error ? path : result.string();
 }
 
-bool is_sanitizer(std::string_view entry) {
-  const std::string_view name = entry.substr(entry.rfind('/') + 1);
-  constexpr std::array kRuntimes = {"libasan.so", "libtsan.so", "liblsan.so", "libclang_rt."};
-  return std::any_of(kRuntimes.begin(), kRuntimes.end(), [name](std::string_view runtime) { return name.starts_with(runtime); });
-}
-
 }  // namespace
 
 std::string check_options(std::vector<RunOption>& options) {
@@ -131,20 +124,14 @@ std::string find_library(const std::string& executable, const char* named, std::
 }
 
 std::string preload_with(const std::string& library, std::string_view present) {
-  std::vector<std::string_view> entries;
-  std::size_t ours = 0;
+  std::string all;
   while (!present.empty()) {
     const auto end = std::min(present.find_first_of(" :"), present.size());
     const std::string_view entry = present.substr(0, end);
     present.remove_prefix(std::min(end + 1, present.size()));
-    if (entry.empty() || entry == library) continue;
-    entries.push_back(entry);
-    if (is_sanitizer(entry)) ours = entries.size();
+    if (!entry.empty() && entry != library) all += std::string(entry) + ":";
   }
-  entries.insert(entries.begin() + static_cast<std::ptrdiff_t>(ours), library);
-  std::string all;
-  for (const std::string_view entry : entries) all += (all.empty() ? "" : ":") + std::string(entry);
-  return all;
+  return all + library;
 }
 
 std::string escape_percent(std::string_view path) {

@@ -2,7 +2,6 @@
 // that allocates, opens files or speaks; between the two there is only interpose.cpp.
 #include "preload/lifecycle.h"
 
-#include <dlfcn.h>
 #include <fcntl.h>
 #include <sys/auxv.h>
 #include <sys/stat.h>
@@ -25,6 +24,7 @@
 #include "live/region.h"
 #include "os/clocksource.h"
 #include "os/log.h"
+#include "os/next_clocks.h"
 #include "os/real_clock.h"
 #include "os/thread_id.h"
 #include "preload/exit_report.h"
@@ -36,9 +36,6 @@ namespace clockshim {
 constinit bool g_uncounted = false;
 
 namespace {
-
-using TimespecGet = int (*)(timespec*, int);
-constinit TimespecGet g_timespec_get = nullptr;
 
 // Never destroyed: the host may call us after the last destructor ran.
 alignas(ProcessState) constinit unsigned char g_state_storage[sizeof(ProcessState)]{};
@@ -70,7 +67,9 @@ bool counter_dear() {
 }
 
 // Where to stop and why; "" to go on and serve.
-std::string reason_to_pass_through(const ProcessState& state) {
+std::string reason_to_pass_through(const ProcessState& state, const NextClocks& next) {
+  if (next.library != nullptr)
+    return std::string(next.library) + " behind this library defines " + next.function + ", too: its clocks are used";
   if (!state.settings.serving_errors.empty()) return "a setting can't be used";
   if (state.settings.tolerance == Nanos{0}) return "CLOCKSHIM_TOLERANCE=0: count, serve nothing";
   if (counter_forbidden()) return "PR_SET_TSC forbids the time stamp counter here";
@@ -130,7 +129,7 @@ void say_errors(const ProcessState& state) {
   say_each(state.settings.observing_errors, " goes on with the default");
 }
 
-void start(ProcessState& state) {
+void start(ProcessState& state, const NextClocks& next) {
   state.settings = read_settings([](const char* name) -> const char* { return getenv(name); });
   state.program = program_invocation_short_name;
   state.pid = getpid();
@@ -169,13 +168,16 @@ void start(ProcessState& state) {
   }
   state.clocksource = current_clocksource();
   TimelineSettings timeline;
-  std::string passed = reason_to_pass_through(state);
+  std::string passed = reason_to_pass_through(state, next);
   if (passed.empty()) passed = plan_timeline(state, timeline);
   if (!passed.empty()) {
     state.mode = "passthrough";
     state.mode_reason = passed;
+    const bool others = next.library != nullptr;
+    const std::string how = others ? " runs on uncached: " : " runs on with real time, uncached: ";
+    const std::string remedy = others ? " (in LD_PRELOAD, libclockshim.so goes last)" : "";
     if (settings.serving_errors.empty() && settings.tolerance != Nanos{0})
-      say(LogLevel::warn, settings.log, state.program + " runs on with real time, uncached: " + passed);
+      say(LogLevel::warn, settings.log, state.program + how + passed + remedy);
   }
   if (const std::string problem = g_uncounted ? "" : open_live_file(state); !problem.empty()) {
     state.notes.push_back(problem);
@@ -196,14 +198,13 @@ void start(ProcessState& state) {
 }
 
 }  // namespace
-
-int real_timespec_get(timespec* ts, int base) noexcept { return g_timespec_get != nullptr ? g_timespec_get(ts, base) : 0; }
-
 }  // namespace clockshim
 
 using namespace clockshim;
 
 __attribute__((constructor)) static void clockshim_start() {
+  const NextClocks next = find_next_clocks();
+  real::chain_to(next.functions);
   // The loader ignores most preloads where it is set; whoever got us in all the same gets real time.
   if (getauxval(AT_SECURE) != 0) {
     g_uncounted = true;
@@ -212,9 +213,8 @@ __attribute__((constructor)) static void clockshim_start() {
   const int saved_errno = errno;
   try {
     remember_stderr();
-    g_timespec_get = reinterpret_cast<TimespecGet>(dlsym(RTLD_NEXT, "timespec_get"));
     auto* state = new (g_state_storage) ProcessState;
-    start(*state);
+    start(*state, next);
     g_state = state;
   } catch (...) {
     g_uncounted = true;  // out of memory before the host's first line: nothing was started
