@@ -37,13 +37,15 @@ bool defines(const Module& module, std::string_view name) {
 // Parts of the C library that were files of their own before glibc 2.34.
 bool is_part_of_c_library(std::string_view path) {
   const std::string_view name = path.substr(path.rfind('/') + 1);
-  return name.starts_with("librt.so.1") || name.starts_with("librt-2") || name.starts_with("libpthread");
+  return name.starts_with("librt.so.1") || name.starts_with("librt-2") ||
+         name.starts_with("libpthread");
 }
 
 // Sees one module. Nonzero ends the search.
 int look_at(dl_phdr_info* info, std::size_t, void* argument) {
   auto& search = *static_cast<Search*>(argument);
-  if (info->dlpi_addr == search.vdso && search.vdso != 0) return 0;  // the loader looks nothing up in it
+  if (info->dlpi_addr == search.vdso && search.vdso != 0)
+    return 0;  // the loader looks nothing up in it
   Module module;
   module.load_bias = info->dlpi_addr;
   module.path = info->dlpi_name != nullptr ? info->dlpi_name : "";
@@ -62,7 +64,8 @@ int look_at(dl_phdr_info* info, std::size_t, void* argument) {
   }
   if (!search.behind_us || is_part_of_c_library(module.path)) return 0;
   for (unsigned i = 0; i < std::size(kFunctions); ++i) {
-    if (!defines(module, kFunctions[i]) || defines(module, "__sanitizer_print_stack_trace")) continue;
+    if (!defines(module, kFunctions[i]) || defines(module, "__sanitizer_print_stack_trace"))
+      continue;
     search.defined[i] = true;
     if (search.found.library != nullptr) continue;
     search.found.library = module.path;
@@ -77,8 +80,11 @@ NextClocks find_next_clocks() noexcept {
   const int saved_errno = errno;  // getauxval sets it where the kernel gave no vDSO
   Search search;
   dl_iterate_phdr(look_at, &search);
-  // By dlsym, as what stands first behind us may be a sanitizer's runtime that asks that library itself.
-  const auto next = [&](unsigned i) { return search.defined[i] ? dlsym(RTLD_NEXT, kFunctions[i]) : nullptr; };
+  // By dlsym, as what stands first behind us may be a sanitizer's runtime that asks that library
+  // itself.
+  const auto next = [&](unsigned i) {
+    return search.defined[i] ? dlsym(RTLD_NEXT, kFunctions[i]) : nullptr;
+  };
   real::Functions& functions = search.found.functions;
   functions.clock_gettime = reinterpret_cast<real::ClockGettime>(next(kClockGettime));
   functions.gettimeofday = reinterpret_cast<real::Gettimeofday>(next(kGettimeofday));

@@ -1,6 +1,7 @@
-// Why: whoever else interposes the clock functions has been put there to give the program another time, or to see its
-// calls. With the shim in between, before it or behind it, the program has to see what it sees without. And where the other
-// one only looks on and asks the next (a sanitizer's runtime), serving goes on.
+// Why: whoever else interposes the clock functions has been put there to give the program another
+// time, or to see its calls. With the shim in between, before it or behind it, the program has to
+// see what it sees without. And where the other one only looks on and asks the next (a sanitizer's
+// runtime), serving goes on.
 #include <gtest/gtest.h>
 
 #include "run_host.h"
@@ -47,7 +48,8 @@ TEST_P(Others, BehindUsAreAskedAsWithoutUs) {
   const Pair runs = run_both("clock_values", {.preload_after = library});
   EXPECT_EQ(lines_naming(runs.shimmed, library), 1U) << runs.shimmed.err;
   EXPECT_EQ(mode_of(runs.shimmed), "passthrough");
-  EXPECT_EQ(calls_in_all(runs.shimmed.reports.begin()->second), 3000) << "they are counted all the same";
+  EXPECT_EQ(calls_in_all(runs.shimmed.reports.begin()->second), 3000)
+      << "they are counted all the same";
 }
 
 TEST_P(Others, BeforeUsAskUsOrNobody) {
@@ -57,7 +59,8 @@ TEST_P(Others, BeforeUsAskUsOrNobody) {
 
 // A program that is left alone asks them too.
 TEST_P(Others, BehindUsAreAskedByASkippedProgram) {
-  run_both("clock_values", {.environment = {{"CLOCKSHIM_SKIP", "clock_values"}}, .preload_after = other(GetParam())});
+  run_both("clock_values", {.environment = {{"CLOCKSHIM_SKIP", "clock_values"}},
+                            .preload_after = other(GetParam())});
 }
 
 INSTANTIATE_TEST_SUITE_P(OfAllKinds, Others, testing::Values("fake", "timeofday", "counting"),
@@ -71,7 +74,8 @@ TEST(OtherClocks, OneThatCountsBeforeUsIsServed) {
 
 // What a sanitizer's runtime notes of a call changes no time, and it hands the call on.
 TEST(OtherClocks, SanitizersDoNotEndServing) {
-  const HostRun run = run_host("clock_values", {.preload_after = other("sanitizer"), .report = true});
+  const HostRun run =
+      run_host("clock_values", {.preload_after = other("sanitizer"), .report = true});
   EXPECT_EQ(run.ending(), "exit 0");
   EXPECT_EQ(run.err, "");
   EXPECT_NE(mode_of(run), "passthrough");
@@ -104,9 +108,11 @@ TEST(OtherClocks, LoadedLaterAreNotAsked) {
 }
 
 TEST(OtherClocks, ThreadSanitizerIsServed) {
-  if (!std::filesystem::exists(host_path("clock_values_tsan"))) GTEST_SKIP() << "built without -fsanitize=thread";
+  if (!std::filesystem::exists(host_path("clock_values_tsan")))
+    GTEST_SKIP() << "built without -fsanitize=thread";
   const HostRun run = run_host("clock_values_tsan", {.report = true});
-  if (run.err.find("ThreadSanitizer") != std::string::npos) GTEST_SKIP() << "it does not run here: " << run.err;
+  if (run.err.find("ThreadSanitizer") != std::string::npos)
+    GTEST_SKIP() << "it does not run here: " << run.err;
   EXPECT_EQ(run.ending(), "exit 0");
   EXPECT_EQ(run.err, "");
   EXPECT_NE(mode_of(run), "passthrough");
@@ -134,12 +140,14 @@ TEST_P(Faketime, GivesDateItsYear) {
 
 TEST_P(Faketime, LetsPythonSleep) {
   if (!std::filesystem::exists("/usr/bin/python3")) GTEST_SKIP() << "no /usr/bin/python3 here";
-  const HostRun run = run_host("/usr/bin/python3", options({"-c", "import time; time.sleep(0.001)"}));
+  const HostRun run =
+      run_host("/usr/bin/python3", options({"-c", "import time; time.sleep(0.001)"}));
   EXPECT_EQ(run.ending(), "exit 0") << run.err;
 }
 
-INSTANTIATE_TEST_SUITE_P(InBothOrders, Faketime, testing::Bool(),
-                         [](const auto& before) { return before.param ? "before_us" : "behind_us"; });
+INSTANTIATE_TEST_SUITE_P(InBothOrders, Faketime, testing::Bool(), [](const auto& before) {
+  return before.param ? "before_us" : "behind_us";
+});
 
 }  // namespace
 }  // namespace clockshim::test

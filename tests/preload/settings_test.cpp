@@ -1,6 +1,7 @@
-// Why: a typing error in a unit file at night must neither stop the daemon nor go unseen, and what only observes must not
-// switch serving off. One line says which variable, which value and what would be right. The host ends as it would have:
-// on real time where the setting is about serving, served with the setting's default where it is about observing.
+// Why: a typing error in a unit file at night must neither stop the daemon nor go unseen, and what
+// only observes must not switch serving off. One line says which variable, which value and what
+// would be right. The host ends as it would have: on real time where the setting is about serving,
+// served with the setting's default where it is about observing.
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -17,10 +18,12 @@ struct Bad {
   std::string value;  // DIR: a directory that exists
 };
 
-std::size_t lines_with(const std::string& text, const std::string& first, const std::string& second) {
+std::size_t lines_with(const std::string& text, const std::string& first,
+                       const std::string& second) {
   std::size_t count = 0;
   for (const auto& line : lines_of(text)) {
-    count += line.find(first) != std::string::npos && line.find(second) != std::string::npos ? 1 : 0;
+    count +=
+        line.find(first) != std::string::npos && line.find(second) != std::string::npos ? 1 : 0;
   }
   return count;
 }
@@ -29,7 +32,9 @@ std::size_t lines_with(const std::string& text, const std::string& first, const 
 void PrintTo(const Bad& bad, std::ostream* out) { *out << bad.variable << "=" << bad.value; }
 
 // The word behind "mode" in the report on standard error: "passthrough" where nothing was served.
-bool passed_through(const std::string& report) { return report.find("mode passthrough") != std::string::npos; }
+bool passed_through(const std::string& report) {
+  return report.find("mode passthrough") != std::string::npos;
+}
 bool served(const std::string& report) {
   return report.find("mode ") != std::string::npos && !passed_through(report);
 }
@@ -50,7 +55,8 @@ void expect_one_line(const HostRun& run, const std::string& variable, const std:
   EXPECT_EQ(run.ending(), "exit 7");
   EXPECT_EQ(run.out, "asked\n");
   EXPECT_EQ(lines_with(run.err, variable, value), 1U)
-      << "lines that name the variable and the value, in:\n" << run.err;
+      << "lines that name the variable and the value, in:\n"
+      << run.err;
   EXPECT_EQ(lines_of_trouble(run), 1U) << "lines that speak of trouble, in:\n" << run.err;
   EXPECT_NE(run.err.find("asks["), std::string::npos) << "no report on stderr:\n" << run.err;
 }
@@ -91,16 +97,15 @@ TEST_P(BadObserving, OneLineSaysSoAndTheHostIsServed) {
   EXPECT_TRUE(served(run.err)) << run.err;
 }
 
-INSTANTIATE_TEST_SUITE_P(OfEveryVariable, BadObserving,
-                         testing::Values(Bad{"profile", "CLOCKSHIM_PROFILE", "everything"},
-                                         Bad{"depth", "CLOCKSHIM_DEPTH", "7"},
-                                         Bad{"log", "CLOCKSHIM_LOG", "loud"},
-                                         Bad{"folder_relative", "CLOCKSHIM_DIR", "live"},
-                                         Bad{"report_missing_folder", "CLOCKSHIM_REPORT",
-                                             "DIR/missing/report.json"},
-                                         Bad{"report_folder", "CLOCKSHIM_REPORT", "DIR"},
-                                         Bad{"report_full", "CLOCKSHIM_REPORT", "/dev/full"}),
-                         kNameOf);
+INSTANTIATE_TEST_SUITE_P(
+    OfEveryVariable, BadObserving,
+    testing::Values(Bad{"profile", "CLOCKSHIM_PROFILE", "everything"},
+                    Bad{"depth", "CLOCKSHIM_DEPTH", "7"}, Bad{"log", "CLOCKSHIM_LOG", "loud"},
+                    Bad{"folder_relative", "CLOCKSHIM_DIR", "live"},
+                    Bad{"report_missing_folder", "CLOCKSHIM_REPORT", "DIR/missing/report.json"},
+                    Bad{"report_folder", "CLOCKSHIM_REPORT", "DIR"},
+                    Bad{"report_full", "CLOCKSHIM_REPORT", "/dev/full"}),
+    kNameOf);
 
 // Compose files and service units have variables that are set to nothing.
 class EmptySetting : public testing::TestWithParam<std::string> {};
@@ -115,8 +120,9 @@ TEST_P(EmptySetting, IsUnset) {
 }
 
 INSTANTIATE_TEST_SUITE_P(OfEveryVariable, EmptySetting,
-                         testing::Values("TOLERANCE", "ORDER", "COUNTERS", "CLOCKS", "PROFILE", "DEPTH", "REPORT",
-                                         "FOLLOW", "ONLY", "SKIP", "DIR", "LOG", "RUN_PID"),
+                         testing::Values("TOLERANCE", "ORDER", "COUNTERS", "CLOCKS", "PROFILE",
+                                         "DEPTH", "REPORT", "FOLLOW", "ONLY", "SKIP", "DIR", "LOG",
+                                         "RUN_PID"),
                          [](const auto& setting) { return setting.param; });
 
 // `clockshim run` names the process that CLOCKSHIM_FOLLOW=0 is about. A name that is empty is none.
@@ -126,8 +132,8 @@ TEST(EmptyRunPid, IsNoNameOfAProcess) {
   expect_one_line(run, "CLOCKSHIM_FOLLOW", "0");
 }
 
-// Folders and reports of somebody else, as a worker that has changed its user meets them. Root may write
-// anywhere, so root becomes nobody in these runs.
+// Folders and reports of somebody else, as a worker that has changed its user meets them. Root may
+// write anywhere, so root becomes nobody in these runs.
 class SomebodyElses : public testing::TestWithParam<Bad> {
  protected:
   void SetUp() override {
@@ -141,10 +147,10 @@ TEST_P(SomebodyElses, OneLineSaysSoAndTheHostIsServed) {
   std::filesystem::permissions(folder.path(), std::filesystem::perms(0755));
   std::ofstream(folder.path() / "report.txt") << "somebody's\n";
   value.replace(value.find("DIR"), 3, folder.path().string());
-  const HostRun run = run_host("/usr/bin/setpriv", {.arguments = {"--reuid=65534", "--regid=65534", "--clear-groups",
-                                                                  host_path("asks")},
-                                                    .environment = {{variable, value},
-                                                                    {"CLOCKSHIM_ONLY", "asks"}}});
+  const HostRun run = run_host(
+      "/usr/bin/setpriv",
+      {.arguments = {"--reuid=65534", "--regid=65534", "--clear-groups", host_path("asks")},
+       .environment = {{variable, value}, {"CLOCKSHIM_ONLY", "asks"}}});
   EXPECT_EQ(run.ending(), "exit 7") << run.err;
   EXPECT_EQ(lines_of_trouble(run), 1U) << run.err;
   EXPECT_NE(run.err.find(folder.path().string()), std::string::npos) << run.err;
