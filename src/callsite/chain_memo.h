@@ -28,6 +28,8 @@ class alignas(64) ChainMemo {
     return if_same(key.raw(), caller, [](live::ThreadTable::Entry& entry) { Arch::increment(entry.count); });
   }
 
+  void forget() noexcept { key_ = 0; }
+
   // The same for a chain behind whose last frame the interpreter is: that frame's key, and how many there are; 0: it comes by another one.
   CLOCKSHIM_INLINE unsigned find_interpreted(SiteKey key, const Frame& caller, std::uint64_t& last) noexcept {
     unsigned depth = 0;
@@ -95,8 +97,17 @@ class ChainMemos {
     return memos_[SiteKey{key.raw() + (caller.stack << 16)}.home(kBits)];
   }
 
+  // For a thread that is given its table in `region`. What was remembered of a table in another one is forgotten: a forked child has
+  // its parent's memos, which lead into its parent's tables.
+  void serve(const live::Region& region) noexcept {
+    if (region_ == &region) return;
+    for (ChainMemo& memo : memos_) memo.forget();
+    region_ = &region;
+  }
+
  private:
   static constexpr unsigned kBits = 4;
+  const live::Region* region_ = nullptr;
   ChainMemo memos_[1U << kBits]{};
 };
 

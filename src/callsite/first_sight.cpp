@@ -78,16 +78,17 @@ void SiteTable::count_new(SiteKey key, const Frame* chain, unsigned depth, Threa
 void SiteTable::add_site(SiteKey key, const Frame* chain, unsigned depth, bool may_learn, const PythonFrames* python) noexcept {
   const unsigned home = key.home(kSiteBits);
   for (unsigned probe = 0; probe < kSites; ++probe) {
-    SiteRecord& site = region_.sites[(home + probe) % kSites];
+    SiteRecord& site = region_->sites[(home + probe) % kSites];
     std::uint64_t expected = 0;
     if (!site.key.compare_exchange_strong(expected, key.raw(), std::memory_order_acq_rel) && expected != key.raw()) continue;
     std::uint32_t state = kFree;
     if (!site.state.compare_exchange_strong(state, kWriting, std::memory_order_acq_rel)) return;  // known, or at it
     sites_used_.fetch_add(1, std::memory_order_relaxed);
+    live::note_page(*region_, &site, sizeof site);
     site.frames = 0;
     for (; site.frames < std::min(depth, kSiteDepth); ++site.frames) {
       site.pc[site.frames] = chain[site.frames].pc;
-      site.module[site.frames] = static_cast<std::uint16_t>(live::module_of(region_, chain[site.frames].pc));
+      site.module[site.frames] = static_cast<std::uint16_t>(live::module_of(*region_, chain[site.frames].pc));
     }
     for (unsigned i = 0; python != nullptr && i < python->count && site.frames < kSiteDepth; ++i, ++site.frames) {
       site.pc[site.frames] = python->numbers[i];
@@ -108,7 +109,7 @@ void SiteTable::add_first_seen(SiteRecord& site, const Frame& last) noexcept {
   bool cut = false;
   const unsigned known = site.frames;
   site.frames = static_cast<std::uint8_t>(known + g_stacks.walk(last, site.pc + known, kSiteDepth - known, true, cut));
-  for (unsigned i = known; i < site.frames; ++i) site.module[i] = static_cast<std::uint16_t>(live::module_of(region_, site.pc[i]));
+  for (unsigned i = known; i < site.frames; ++i) site.module[i] = static_cast<std::uint16_t>(live::module_of(*region_, site.pc[i]));
 }
 
 }  // namespace clockshim

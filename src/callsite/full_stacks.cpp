@@ -80,6 +80,7 @@ void FullStacks::keep(live::Region& region, SiteKey key, const std::uint64_t* fr
     live::StackRecord& record = region.stacks[(home_of(key.raw(), live::kStackBits) + probe) % live::kStacks];
     std::uint64_t there = 0;
     if (!record.key.compare_exchange_strong(there, key.raw(), std::memory_order_acq_rel) && there != key.raw()) continue;
+    if (there == 0) live::note_page(region, &record, sizeof record);
     record.samples.fetch_add(1, std::memory_order_relaxed);
     std::uint32_t state = live::kFree;
     if (!record.state.compare_exchange_strong(state, live::kWriting, std::memory_order_acq_rel)) return;  // known, or at it

@@ -18,6 +18,7 @@
 
 #include <cstring>
 
+#include "os/containment.h"
 #include "os/module.h"
 
 namespace clockshim {
@@ -179,7 +180,8 @@ bool start_unwinder(std::string& reason) {
 }
 
 bool learn_rule(std::uintptr_t pc, FrameRule& out) noexcept {
-  if (g_libunwind.space == nullptr) return false;
+  // libunwind blocks signals while it is at work: a system call, which the host has not asked for.
+  if (g_libunwind.space == nullptr || self_contained()) return false;
   Query query{pc, {}};
   unw_cursor_t cursor;
   if (!find_module(pc, query.module) || !step_once(query, cursor)) return false;

@@ -18,6 +18,7 @@ unsigned number_of_name(Region& region, std::uint64_t key, const Name& name, boo
     if (!record.key.compare_exchange_strong(there, key, std::memory_order_acq_rel) && there != key) continue;
     std::uint32_t state = kFree;
     if (record.state.compare_exchange_strong(state, kWriting, std::memory_order_acq_rel)) {
+      note_page(region, &record, sizeof record);
       record.name = name;
       record.state.store(kValid, std::memory_order_release);
       fresh = true;

@@ -22,7 +22,6 @@ struct ProcessState {
   std::string mode;
   std::string mode_reason;
   std::vector<std::string> notes;
-  bool contained = false;          // a seccomp filter was there at start: a container's, under which we start and report
   bool active = false;             // false: skipped, nothing is served, counted or told
 };
 

@@ -1,5 +1,6 @@
-// The same functions, preloaded in front of the shim: counts every call, hands it on, and prints the sum at exit. What the
-// shim's report says must be this number (tests/preload/twin_test.cpp, scripts/freediameter/verify-counts).
+// The same functions, preloaded in front of the shim: counts every call, hands it on, and writes the sum at exit, with how often a
+// thread saw CLOCK_MONOTONIC go back. What the shim's report says must be the first number, and the second must be 0
+// (scripts/freediameter/verify-counts, scripts/soak).
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <stdatomic.h>
@@ -9,7 +10,8 @@
 #include <time.h>
 #include <unistd.h>
 
-static atomic_ulong calls;
+static atomic_ulong calls, backward;
+static __thread struct timespec last;
 static int (*next_clock_gettime)(clockid_t, struct timespec *);
 static int (*next_gettimeofday)(struct timeval *, void *);
 static int (*next_timespec_get)(struct timespec *, int);
@@ -23,7 +25,13 @@ static void find_next(void) {
 int clock_gettime(clockid_t id, struct timespec *tp) {
   if (!next_clock_gettime) find_next();
   atomic_fetch_add_explicit(&calls, 1, memory_order_relaxed);
-  return next_clock_gettime(id, tp);
+  const int result = next_clock_gettime(id, tp);
+  if (id == CLOCK_MONOTONIC && result == 0 && tp) {
+    if (tp->tv_sec < last.tv_sec || (tp->tv_sec == last.tv_sec && tp->tv_nsec < last.tv_nsec))
+      atomic_fetch_add_explicit(&backward, 1, memory_order_relaxed);
+    last = *tp;
+  }
+  return result;
 }
 
 int gettimeofday(struct timeval *restrict tv, void *restrict tz) {
@@ -46,6 +54,6 @@ __attribute__((destructor)) static void tell(void) {
   snprintf(name, sizeof name, "%s.%d", path, (int)getpid());
   FILE *file = fopen(name, "w");
   if (!file) return;
-  fprintf(file, "%lu\n", atomic_load(&calls));
+  fprintf(file, "%lu %lu\n", atomic_load(&calls), atomic_load(&backward));
   fclose(file);
 }

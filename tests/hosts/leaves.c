@@ -139,8 +139,9 @@ int main(int argc, char** argv) {
     const pid_t pid = fork();
     if (pid == 0) {
       starve();
+      g_calls = 0;
       ask(500);
-      _exit(0);
+      leave();
     }
     await(pid);
     ask(500);

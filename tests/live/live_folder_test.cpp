@@ -62,7 +62,7 @@ TEST(LiveFile, IsRefusedWhereItIsNone) {
   const TempDir dir;
   const std::string good = dead_file(dir);
   std::filesystem::create_symlink(good, dir.path("1-1.live"));
-  EXPECT_EQ(refusal(dir.path("1-1.live")), "is a symbolic link");
+  EXPECT_EQ(refusal(dir.path("1-1.live")), "is a symbolic link, and none of clockshim's");
   std::filesystem::create_directory(dir.path("1-2.live"));
   EXPECT_EQ(refusal(dir.path("1-2.live")), "is no plain file");
   ASSERT_EQ(mkfifo(dir.path("1-3.live").c_str(), 0600), 0);  // nobody writes to it, ever

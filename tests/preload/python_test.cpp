@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <cstdlib>
-#include <fstream>
 #include <iterator>
 #include <map>
 #include <set>
@@ -13,7 +12,7 @@
 #include <vector>
 
 #include "python_report.h"
-#include "report/read_live.h"
+#include "cli/live_dir.h"
 
 namespace clockshim::test {
 namespace {
@@ -149,11 +148,10 @@ TEST_P(Python, KilledItHasToldAllTheSame) {
   EXPECT_EQ(host.ending(), "signal 9");
   long named = 0;
   for (const auto& entry : std::filesystem::directory_iterator(folder.path())) {
-    std::ifstream file(entry.path(), std::ios::binary);
-    const std::vector<char> bytes(std::istreambuf_iterator<char>(file), {});
-    Report report;
     std::string problem;
-    ASSERT_TRUE(read_live(std::as_bytes(std::span(bytes)), report, problem)) << problem;
+    const auto file = cli::LiveFile::open(entry.path(), problem);
+    ASSERT_TRUE(file) << problem;
+    const Report report = file->report();
     for (const ReportSite& site : report.sites) {
       const ReportFrame& frame = site.frames.at(site.exact_frames - 1);
       if (frame.symbol == "plain" && frame.file == host_path("python_callers.py") && site.clock == "realtime")

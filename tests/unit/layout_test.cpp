@@ -32,6 +32,9 @@ TEST(Layout, OfTheHeader) {
   EXPECT_EQ(offsetof(Header, mode), 888U);
   EXPECT_EQ(offsetof(Header, mode_reason), 904U);
   EXPECT_EQ(offsetof(Header, notes), 1160U);
+  EXPECT_EQ(offsetof(Header, counted), 3208U);
+  EXPECT_EQ(offsetof(Header, token), 3216U);
+  EXPECT_EQ(offsetof(Header, pages), 3224U);
   EXPECT_EQ(sizeof(Header), 4096U);
 }
 
