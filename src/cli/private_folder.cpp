@@ -1,5 +1,7 @@
 #include "cli/private_folder.h"
 
+#include <sys/stat.h>
+
 #include <cstdlib>
 #include <filesystem>
 
@@ -10,7 +12,9 @@ PrivateFolder::PrivateFolder(const std::string& purpose) {
   std::error_code error;
   const auto base = std::filesystem::absolute(named != nullptr && *named != '\0' ? named : "/tmp", error);
   std::string path = (base / ("clockshim-" + purpose + "-XXXXXX")).string();
-  if (!error && mkdtemp(path.data()) != nullptr) path_ = path;  // mode 0700
+  const mode_t before = umask(S_IRWXG | S_IRWXO);  // so that the folder gets the mode 0700 in any case
+  if (!error && mkdtemp(path.data()) != nullptr) path_ = path;
+  umask(before);
 }
 
 PrivateFolder::~PrivateFolder() {

@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <climits>
 #include <cstdlib>
@@ -31,6 +30,14 @@ const char* given_or_inherited(const char* variable) {
 
 std::string refusal(const RunOption& option, const std::string& why) {
   return std::string(option.name) + " \"" + option.value.value_or("") + "\": " + why;
+}
+
+// An option that is given has a value. ONLY and SKIP may be empty: no globs.
+std::string empty_problem(const RunOption& option) {
+  const std::string_view variable = option.variable;
+  if (variable == "CLOCKSHIM_ONLY" || variable == "CLOCKSHIM_SKIP") return "";
+  if (variable == "CLOCKSHIM_DIR") return "must be the path of a folder";
+  return variable == "CLOCKSHIM_REPORT" ? "must be stderr, none, or a path" : "must have a value";
 }
 
 bool is_path(const std::string& report) { return !report.empty() && report != "stderr" && report != "none"; }
@@ -61,12 +68,6 @@ std::string canonical(const std::string& path) {
   return error ? path : result.string();
 }
 
-bool is_sanitizer(std::string_view entry) {
-  const std::string_view name = entry.substr(entry.rfind('/') + 1);
-  constexpr std::array kRuntimes = {"libasan.so", "libtsan.so", "liblsan.so", "libclang_rt."};
-  return std::any_of(kRuntimes.begin(), kRuntimes.end(), [name](std::string_view runtime) { return name.starts_with(runtime); });
-}
-
 }  // namespace
 
 std::string check_options(std::vector<RunOption>& options) {
@@ -74,7 +75,9 @@ std::string check_options(std::vector<RunOption>& options) {
     if (!option.value) continue;
     const bool report = std::strcmp(option.variable, "CLOCKSHIM_REPORT") == 0;
     const bool folder = std::strcmp(option.variable, "CLOCKSHIM_DIR") == 0;
-    if (folder && option.value->empty()) return refusal(option, "must be the path of a folder");
+    if (option.value->empty()) {
+      if (const std::string why = empty_problem(option); !why.empty()) return refusal(option, why);
+    }
     if (folder || (report && is_path(*option.value)))
       option.value = report ? absolute_pattern(*option.value) : std::filesystem::absolute(*option.value).string();
     if (!report || !is_path(*option.value)) continue;
@@ -84,9 +87,10 @@ std::string check_options(std::vector<RunOption>& options) {
   g_options = &options;
   const Settings settings = read_settings(given);
   g_options = nullptr;
-  if (settings.errors.empty()) return "";
+  if (settings.serving_errors.empty() && settings.observing_errors.empty()) return "";
   // The library's own words, with the option's name in place of the variable's.
-  const std::string& error = settings.errors.front();
+  const std::string& error =
+      (settings.serving_errors.empty() ? settings.observing_errors : settings.serving_errors).front();
   for (const RunOption& option : options) {
     const std::string prefix = std::string(option.variable) + "=";
     if (error.starts_with(prefix)) return std::string(option.name) + " " + error.substr(prefix.size());
@@ -120,20 +124,14 @@ std::string find_library(const std::string& executable, const char* named, std::
 }
 
 std::string preload_with(const std::string& library, std::string_view present) {
-  std::vector<std::string_view> entries;
-  std::size_t ours = 0;
+  std::string all;
   while (!present.empty()) {
     const auto end = std::min(present.find_first_of(" :"), present.size());
     const std::string_view entry = present.substr(0, end);
     present.remove_prefix(std::min(end + 1, present.size()));
-    if (entry.empty() || entry == library) continue;
-    entries.push_back(entry);
-    if (is_sanitizer(entry)) ours = entries.size();
+    if (!entry.empty() && entry != library) all += std::string(entry) + ":";
   }
-  entries.insert(entries.begin() + static_cast<std::ptrdiff_t>(ours), library);
-  std::string all;
-  for (const std::string_view entry : entries) all += (all.empty() ? "" : ":") + std::string(entry);
-  return all;
+  return all + library;
 }
 
 std::string escape_percent(std::string_view path) {

@@ -29,7 +29,8 @@ Settings effective_settings(const std::vector<RunOption>& options);
 // `problem` says where it was looked for.
 std::string find_library(const std::string& executable, const char* named, std::string& problem);
 
-// LD_PRELOAD with the library first, before what is there already, but behind a sanitizer's runtime, which has to be first.
+// LD_PRELOAD with the library last. A sanitizer's runtime has to be first, and a library that gives the program another time
+// (libfaketime) has to be asked before us: then it asks us for the real one.
 std::string preload_with(const std::string& library, std::string_view present);
 
 // `path` as it is seen from here, whatever directory the command is in later. The folder we are in may have a % in its

@@ -12,6 +12,7 @@
 #include <string_view>
 
 #include "arch/counter.h"
+#include "os/make_folder.h"
 
 namespace clockshim::live {
 namespace {
@@ -19,13 +20,13 @@ namespace {
 constexpr std::string_view kPrefix = "/proc/clockshim/";
 constexpr unsigned kMostNames = 4096;  // of one process, for its programs and its children
 
-const char* check_folder(const char* folder) {
+NamingProblem check_folder(const char* folder) {
   struct stat info;
-  if (lstat(folder, &info) != 0) return problem_of(errno);
-  if (!S_ISDIR(info.st_mode)) return "is not a folder";
-  if (info.st_uid != geteuid()) return "belongs to another user";
-  if ((info.st_mode & (S_IWGRP | S_IWOTH)) != 0) return "may be written to by others";
-  return nullptr;
+  if (lstat(folder, &info) != 0) return {nullptr, errno};
+  if (!S_ISDIR(info.st_mode)) return {"is not a folder"};
+  if (info.st_uid != geteuid()) return {"belongs to another user"};
+  if ((info.st_mode & (S_IWGRP | S_IWOTH)) != 0) return {"may be written to by others"};
+  return {};
 }
 
 // Puts texts and numbers one behind the other, and a zero at the end: snprintf takes more stack than a thread may have left.
@@ -109,16 +110,11 @@ void remove_segment(const Segment& segment) noexcept {
   detach_segment(address);
 }
 
-const char* name_segment(const Segment& segment, const Header& header, const char* folder, unsigned& first, char* path,
-                         std::size_t size) noexcept {
+NamingProblem name_segment(const Segment& segment, const Header& header, const char* folder, unsigned& first, char* path,
+                           std::size_t size) noexcept {
   path[0] = '\0';
-  // With the umask of a program that keeps everybody out, itself too, it would be of no use.
-  if (mkdir(folder, S_IRWXU) == 0) {
-    if (chmod(folder, S_IRWXU) != 0) return problem_of(errno);
-  } else if (errno != EEXIST) {
-    return problem_of(errno);
-  }
-  if (const char* problem = check_folder(folder)) return problem;
+  if (const int error = make_own_folder(folder); error != 0 && error != EEXIST) return {nullptr, error};
+  if (const NamingProblem problem = check_folder(folder)) return problem;
   char target[128];
   Writer(target, sizeof target).text(kPrefix).number(static_cast<unsigned>(segment.id), 10).text("-").number(segment.token, 16).text("-").number(
       segment.ipc_namespace, 16);
@@ -126,14 +122,14 @@ const char* name_segment(const Segment& segment, const Header& header, const cha
     link_name(header, first, folder, path, size);
     if (symlink(target, path) == 0) {
       ++first;
-      return nullptr;
+      return {};
     }
     if (errno == EEXIST) continue;
     path[0] = '\0';
-    return problem_of(errno);
+    return {nullptr, errno};
   }
   path[0] = '\0';
-  return "holds too many names of this process";
+  return {"holds too many names of this process"};
 }
 
 bool read_link(int folder, const char* name, Segment& out) noexcept {

@@ -51,9 +51,14 @@ void remove_segment(const Segment& segment) noexcept;
 
 // Makes a link to the segment in `folder` (which is made where it is missing) under the first free name PID-TICKS.live,
 // PID-TICKS.1.live ... from number `first` on, which becomes the next to try. `path` becomes the link's, "" where there is none.
-// Null, or why there is none, in words that go behind the folder's name. The folder must be ours, with nobody else allowed to write.
-const char* name_segment(const Segment& segment, const Header& header, const char* folder, unsigned& first, char* path,
-                         std::size_t size) noexcept;
+// Says why there is none. The folder must be ours, with nobody else allowed to write.
+struct NamingProblem {
+  const char* words = nullptr;  // that go behind the folder's name
+  int error = 0;                // or an errno
+  explicit operator bool() const { return words != nullptr || error != 0; }
+};
+NamingProblem name_segment(const Segment& segment, const Header& header, const char* folder, unsigned& first, char* path,
+                           std::size_t size) noexcept;
 
 // What a link says. False: it is none of ours. `folder` is a descriptor or AT_FDCWD.
 bool read_link(int folder, const char* name, Segment& out) noexcept;

@@ -12,8 +12,10 @@
 namespace clockshim::real {
 namespace {
 
-using ClockGettime = int (*)(clockid_t, timespec*);
-using Gettimeofday = int (*)(timeval*, void*);
+constinit std::atomic<ClockGettime> g_next_clock_gettime{nullptr};
+constinit std::atomic<Gettimeofday> g_next_gettimeofday{nullptr};
+constinit std::atomic<TimespecGet> g_next_timespec_get{nullptr};
+constinit std::atomic<TimespecGet> g_c_timespec_get{nullptr};
 
 struct Vdso {
   ClockGettime clock_gettime = nullptr;
@@ -94,12 +96,33 @@ int with_errno(long result) noexcept {
 
 }  // namespace
 
-int clock_gettime(clockid_t id, timespec* tp) noexcept { return with_errno(kernel_clock_gettime(id, tp)); }
+void chain_to(const Functions& functions) noexcept {
+  g_next_clock_gettime.store(functions.clock_gettime, std::memory_order_relaxed);
+  g_next_gettimeofday.store(functions.gettimeofday, std::memory_order_relaxed);
+  g_next_timespec_get.store(functions.timespec_get, std::memory_order_relaxed);
+  g_c_timespec_get.store(functions.c_timespec_get, std::memory_order_relaxed);
+}
+
+int clock_gettime(clockid_t id, timespec* tp) noexcept {
+  if (const auto next = g_next_clock_gettime.load(std::memory_order_relaxed)) return next(id, tp);
+  return with_errno(kernel_clock_gettime(id, tp));
+}
 
 int gettimeofday(timeval* tv, void* tz) noexcept {
+  if (const auto next = g_next_gettimeofday.load(std::memory_order_relaxed)) return next(tv, tz);
   const Vdso entries = vdso();
   if (entries.gettimeofday != nullptr) return entries.gettimeofday(tv, tz);
   return with_errno(raw_syscall(SYS_gettimeofday, reinterpret_cast<long>(tv), reinterpret_cast<long>(tz)));
+}
+
+int timespec_get(timespec* ts, int base) noexcept {
+  if (const auto next = g_next_timespec_get.load(std::memory_order_relaxed)) return next(ts, base);
+  if (base == TIME_UTC) {
+    with_errno(kernel_clock_gettime(CLOCK_REALTIME, ts));
+    return base;
+  }
+  const auto own = g_c_timespec_get.load(std::memory_order_relaxed);
+  return own != nullptr ? own(ts, base) : 0;
 }
 
 bool read(clockid_t id, Nanos& out) noexcept {

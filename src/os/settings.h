@@ -1,5 +1,6 @@
-// The CLOCKSHIM_* environment, read once at start. A setting that can't be used becomes one clear line, and the process
-// runs on with real time: nothing is guessed. docs/configuration.md is the text for users.
+// The CLOCKSHIM_* environment, read once at start. A setting that can't be used becomes one clear line. If it is about
+// serving, the process runs on with real time: nothing is guessed. If it is about observing only, its default stands:
+// observing never switches serving off. docs/configuration.md is the text for users.
 #pragma once
 
 #include <cstdint>
@@ -33,9 +34,16 @@ struct Settings {
   std::string only;
   std::string skip;
   std::string dir;  // of live files; "": /dev/shm/clockshim-UID
-  // One line each: the setting, its value, what would be right.
-  std::vector<std::string> errors;
+  // One line each: the setting, its value, what would be right. PROFILE, DEPTH, REPORT, DIR and LOG
+  // only observe; all others decide what is served, to whom and how.
+  std::vector<std::string> serving_errors;
+  std::vector<std::string> observing_errors;
 };
+
+// Compose files and service units have variables that are set to nothing: those count as unset.
+inline const char* unless_empty(const char* value) {
+  return value != nullptr && *value != '\0' ? value : nullptr;
+}
 
 // `variable(name)` gives a setting's value, or null where it is unset (getenv, or a test's own).
 Settings read_settings(const char* (*variable)(const char* name));

@@ -86,7 +86,7 @@ bool tell_report(const ProcessState& state, Report& report) {
   const Deadline deadline(kTimeForNames);
   const bool few = settings.report == "stderr" && !g_uncounted && report.calls() < kTooFewToTell;
   if (!few) name_callers(report, stack_has_room(), deadline);
-  if (report_is_path(settings) && !settings.report.empty() && !state.report_unwritable) {
+  if (report_is_path(settings)) {
     const std::string path = report_path(state);
     const bool json = path.size() >= 5 && path.compare(path.size() - 5, 5, ".json") == 0;
     std::string problem;

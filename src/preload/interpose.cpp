@@ -79,16 +79,9 @@ CLOCKSHIM_SLOW int gettimeofday_slow(timeval* tv, void* tz) noexcept {
   return 0;
 }
 
-// The C library's own succeeds whatever became of the reading.
-CLOCKSHIM_SLOW int timespec_get_real(timespec* ts, int base) noexcept {
-  if (base != TIME_UTC) return real_timespec_get(ts, base);
-  real::clock_gettime(CLOCK_REALTIME, ts);
-  return base;
-}
-
 CLOCKSHIM_SLOW int timespec_get_slow(timespec* ts, int base) noexcept {
   timespec now;
-  if (!resynced(CLOCK_REALTIME, ts != nullptr && base == TIME_UTC, now)) return timespec_get_real(ts, base);
+  if (!resynced(CLOCK_REALTIME, ts != nullptr && base == TIME_UTC, now)) return real::timespec_get(ts, base);
   *ts = now;
   return base;
 }
@@ -197,7 +190,7 @@ CLOCKSHIM_NOINLINE int gettimeofday_here(timeval* tv, void* tz, std::uint8_t how
 CLOCKSHIM_NOINLINE int timespec_get_here(timespec* ts, int base, std::uint8_t how, void* pc, void* stack, void* frame) noexcept {
   wake_up(CLOCK_REALTIME, how);
   count_here(key_of(pc, CLOCK_REALTIME, Function::timespec_get), how, stack, frame);
-  if (passes(CLOCK_REALTIME, how)) return timespec_get_real(ts, base);
+  if (passes(CLOCK_REALTIME, how)) return real::timespec_get(ts, base);
   timespec now;
   if (CLOCKSHIM_UNLIKELY(ts == nullptr || base != TIME_UTC || !g_clock.read_here(CLOCK_REALTIME, how, now)))
     return timespec_get_slow(ts, base);

@@ -2,7 +2,6 @@
 // that allocates, opens files or speaks; between the two there is only interpose.cpp.
 #include "preload/lifecycle.h"
 
-#include <dlfcn.h>
 #include <fcntl.h>
 #include <sys/auxv.h>
 #include <sys/stat.h>
@@ -26,6 +25,7 @@
 #include "live/region.h"
 #include "os/clocksource.h"
 #include "os/log.h"
+#include "os/next_clocks.h"
 #include "os/real_clock.h"
 #include "os/thread_id.h"
 #include "preload/arena.h"
@@ -39,9 +39,6 @@ namespace clockshim {
 constinit bool g_uncounted = false;
 
 namespace {
-
-using TimespecGet = int (*)(timespec*, int);
-constinit TimespecGet g_timespec_get = nullptr;
 
 // Never destroyed: the host may call us after the last destructor ran.
 alignas(ProcessState) constinit unsigned char g_state_storage[sizeof(ProcessState)]{};
@@ -73,8 +70,10 @@ bool counter_dear() {
 }
 
 // Where to stop and why; "" to go on and serve.
-std::string reason_to_pass_through(const ProcessState& state) {
-  if (!state.settings.errors.empty()) return "a setting can't be used";
+std::string reason_to_pass_through(const ProcessState& state, const NextClocks& next) {
+  if (next.library != nullptr)
+    return std::string(next.library) + " behind this library defines " + next.function + ", too: its clocks are used";
+  if (!state.settings.serving_errors.empty()) return "a setting can't be used";
   if (state.settings.tolerance == Nanos{0}) return "CLOCKSHIM_TOLERANCE=0: count, serve nothing";
   if (counter_forbidden()) return "PR_SET_TSC forbids the time stamp counter here";
   if (counter_dear()) return "reading the time stamp counter costs more than the clock does";
@@ -117,14 +116,23 @@ std::string plan_timeline(ProcessState& state, TimelineSettings& timeline) {
 // CLOCKSHIM_FOLLOW=0: only the process that `clockshim run` started, which it names here.
 bool followed(Settings& settings) {
   if (settings.follow) return true;
-  const char* root = getenv("CLOCKSHIM_RUN_PID");
+  const char* root = unless_empty(getenv("CLOCKSHIM_RUN_PID"));
   if (root != nullptr) return std::to_string(getpid()) == root;
-  settings.errors.push_back(
+  settings.serving_errors.push_back(
       "CLOCKSHIM_FOLLOW=\"0\": works with `clockshim run` only, which knows the named program; use CLOCKSHIM_ONLY=PROGRAM");
   return true;
 }
 
-void start(ProcessState& state) {
+void say_errors(const ProcessState& state) {
+  const auto say_each = [&](const std::vector<std::string>& errors, const char* what_now) {
+    for (const std::string& error : errors)
+      say(LogLevel::error, state.settings.log, error + "; " + state.program + what_now);
+  };
+  say_each(state.settings.serving_errors, " runs on with real time, uncached");
+  say_each(state.settings.observing_errors, " goes on with the default");
+}
+
+void start(ProcessState& state, const NextClocks& next) {
   state.settings = read_settings([](const char* name) -> const char* { return getenv(name); });
   state.program = program_invocation_short_name;
   state.pid = getpid();
@@ -142,14 +150,14 @@ void start(ProcessState& state) {
   }
   state.active = true;
   state.executable = executable_path();  // now: the process may be in a chroot or behind a filter when it ends
-  if (report_is_path(settings) && !settings.report.empty()) {
+  if (report_is_path(settings)) {
     const std::string problem = report_path_problem(state);
-    state.report_unwritable = !problem.empty();
-    if (!problem.empty()) settings.errors.push_back("CLOCKSHIM_REPORT=\"" + settings.report + "\": " + problem);
+    if (!problem.empty()) {
+      settings.observing_errors.push_back("CLOCKSHIM_REPORT=\"" + settings.report + "\": " + problem);
+      settings.report = Settings{}.report;
+    }
   }
-  for (const auto& error : settings.errors) {
-    say(LogLevel::error, settings.log, error + "; " + state.program + " runs on with real time, uncached");
-  }
+  say_errors(state);
   g_uncounted = settings.profile == Profile::off;
   if (!g_uncounted) {
     std::string reason;
@@ -162,13 +170,16 @@ void start(ProcessState& state) {
   }
   state.clocksource = current_clocksource();
   TimelineSettings timeline;
-  std::string passed = reason_to_pass_through(state);
+  std::string passed = reason_to_pass_through(state, next);
   if (passed.empty()) passed = plan_timeline(state, timeline);
   if (!passed.empty()) {
     state.mode = "passthrough";
     state.mode_reason = passed;
-    if (settings.errors.empty() && settings.tolerance != Nanos{0})
-      say(LogLevel::warn, settings.log, state.program + " runs on with real time, uncached: " + passed);
+    const bool others = next.library != nullptr;
+    const std::string how = others ? " runs on uncached: " : " runs on with real time, uncached: ";
+    const std::string remedy = others ? " (in LD_PRELOAD, libclockshim.so goes last)" : "";
+    if (settings.serving_errors.empty() && settings.tolerance != Nanos{0})
+      say(LogLevel::warn, settings.log, state.program + how + passed + remedy);
   }
   find_real_containers();
   if (g_uncounted) {
@@ -192,29 +203,27 @@ void start(ProcessState& state) {
 }
 
 }  // namespace
-
-int real_timespec_get(timespec* ts, int base) noexcept { return g_timespec_get != nullptr ? g_timespec_get(ts, base) : 0; }
-
 }  // namespace clockshim
 
 using namespace clockshim;
 
 __attribute__((constructor)) static void clockshim_start() {
+  NextClocks next = find_next_clocks();
+  real::chain_to(next.functions);
   // The loader ignores most preloads where it is set; whoever got us in all the same gets real time.
   if (getauxval(AT_SECURE) != 0) {
     g_uncounted = true;
     return;
   }
   const int saved_errno = errno;
-  const auto begin = [](void*) {
+  const auto begin = [](void* others) {
     remember_stderr();
-    g_timespec_get = reinterpret_cast<TimespecGet>(dlsym(RTLD_NEXT, "timespec_get"));
     auto* state = new (g_state_storage) ProcessState;
-    start(*state);
+    start(*state, *static_cast<const NextClocks*>(others));
     g_state = state;
   };
   // No memory before the host's first line: nothing was started.
-  if (!run_or_give_up(begin, nullptr)) g_uncounted = true;
+  if (!run_or_give_up(begin, &next)) g_uncounted = true;
   errno = saved_errno;
 }
 

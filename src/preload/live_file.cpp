@@ -25,6 +25,7 @@
 #include "live/segment.h"
 #include "os/clocksource.h"
 #include "os/containment.h"
+#include "os/error_text.h"
 #include "os/module.h"
 #include "os/process.h"
 #include "os/real_clock.h"
@@ -298,19 +299,18 @@ std::string open_live_file(const ProcessState& state) {
   g_own.ipc_namespace = live::own_ipc_namespace();
   madvise(&g_first_look, sizeof g_first_look, MADV_WIPEONFORK);  // a kernel older than 4.14 can't: clones are not noticed
   if (const int error = replace_region(); error != 0) {
-    const char* text = strerrordesc_np(error);
     go_private();
-    return std::string("no live file: no shared memory: ") + (text != nullptr ? text : "unknown error");
+    return "no live file: no shared memory: " + error_text(error);
   }
   g_own.header.token = g_own.segment.token;
   begin_own_region();
   live::bound_folder(g_own.folder, g_own.ipc_namespace);
   unsigned name = live::tidy_behind_exec(g_own.folder, g_own.header, g_own.ipc_namespace);
-  const char* why = live::name_segment(g_own.segment, g_own.header, g_own.folder, name, g_own.path, sizeof g_own.path);
+  const live::NamingProblem why = live::name_segment(g_own.segment, g_own.header, g_own.folder, name, g_own.path, sizeof g_own.path);
   g_own.next_name.store(name, std::memory_order_relaxed);
-  if (why == nullptr) return "";
+  if (!why) return "";
   live::remove_segment(g_own.segment);  // as soon as nobody has it any more
-  return "no live file: " + std::string(g_own.folder) + ": " + why;
+  return "no live file: " + std::string(g_own.folder) + ": " + (why.words != nullptr ? why.words : error_text(why.error));
 }
 
 void describe_private_region(const ProcessState& state) {

@@ -219,6 +219,9 @@ int access(const char* path, int how) noexcept {
 int mkdir(const char* path, mode_t mode) noexcept {
   return number(raw_syscall(SYS_mkdir, path, mode));
 }
+int chmod(const char* path, mode_t mode) noexcept {
+  return number(raw_syscall(SYS_chmod, path, mode));
+}
 int unlink(const char* path) noexcept { return number(raw_syscall(SYS_unlink, path)); }
 int unlinkat(int folder, const char* path, int flags) noexcept {
   return number(raw_syscall(SYS_unlinkat, folder, word(path), flags));

@@ -22,7 +22,6 @@ struct ProcessState {
   std::string mode;
   std::string mode_reason;
   std::vector<std::string> notes;
-  bool report_unwritable = false;  // the report's path is no good, and that has been said
   bool active = false;             // false: skipped, nothing is served, counted or told
 };
 

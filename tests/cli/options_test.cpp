@@ -63,6 +63,7 @@ TEST(Options, BadValuesAreNamedWithWhatWouldBeRight) {
   expect_refused_option("--report", "/nowhere/report.txt", "can't be made in /nowhere/");
   expect_refused_option("--report", "/", "is a directory");
   expect_refused_option("--dir", "", "must be the path of a folder");
+  expect_refused_option("--tolerance", "", "must have a value");
   expect_refused({"run", "--no-such-option", "--", "echo", "started"}, "--no-such-option");
   expect_refused({"run", "--tolerance"}, "--tolerance");
 }
@@ -84,6 +85,15 @@ TEST(Options, ComeBeforeTheEnvironment) {
   EXPECT_NE(ending.out.find("CLOCKSHIM_TOLERANCE=1ms\n"), std::string::npos);
   EXPECT_NE(ending.out.find("CLOCKSHIM_ORDER=relaxed\n"), std::string::npos) << "what has no option stays";
   EXPECT_EQ(ending.err, "");
+}
+
+// Compose files and service units have variables that are set to nothing.
+TEST(Options, EmptyVariablesAreUnset) {
+  const Ending ending = run_clockshim({"run", "--", "env"}, {"CLOCKSHIM_TOLERANCE=", "CLOCKSHIM_ORDER=", "CLOCKSHIM_LOG=",
+                                                             "CLOCKSHIM_COUNTERS=", "CLOCKSHIM_REPORT=", "CLOCKSHIM_DIR=",
+                                                             "CLOCKSHIM_LIBRARY="});
+  EXPECT_EQ(ending.exit_code, 0);
+  EXPECT_EQ(ending.err.find("CLOCKSHIM_"), std::string::npos) << ending.err;
 }
 
 TEST(Options, LibraryThatIsNotThere) {

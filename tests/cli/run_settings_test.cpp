@@ -9,18 +9,21 @@
 namespace clockshim::cli {
 namespace {
 
-TEST(Preload, IsFirstAndKeepsWhatIsThere) {
+TEST(Preload, IsLastAndKeepsWhatIsThere) {
   EXPECT_EQ(preload_with("/l/libclockshim.so", ""), "/l/libclockshim.so");
-  EXPECT_EQ(preload_with("/l/libclockshim.so", "a.so b.so:c.so"), "/l/libclockshim.so:a.so:b.so:c.so");
-  EXPECT_EQ(preload_with("/l/libclockshim.so", "::a.so: "), "/l/libclockshim.so:a.so");
+  EXPECT_EQ(preload_with("/l/libclockshim.so", "a.so b.so:c.so"), "a.so:b.so:c.so:/l/libclockshim.so");
+  EXPECT_EQ(preload_with("/l/libclockshim.so", "::a.so: "), "a.so:/l/libclockshim.so");
 }
 
-TEST(Preload, IsNotRepeated) { EXPECT_EQ(preload_with("/l/libclockshim.so", "a.so:/l/libclockshim.so"), "/l/libclockshim.so:a.so"); }
+TEST(Preload, IsNotRepeated) {
+  EXPECT_EQ(preload_with("/l/libclockshim.so", "a.so:/l/libclockshim.so"), "a.so:/l/libclockshim.so");
+  EXPECT_EQ(preload_with("/l/libclockshim.so", "/l/libclockshim.so:a.so"), "a.so:/l/libclockshim.so");
+}
 
-// AddressSanitizer ends a program in which it is not the first library.
-TEST(Preload, StandsBehindASanitizer) {
-  EXPECT_EQ(preload_with("/l/libclockshim.so", "/usr/lib/libasan.so.8:a.so"), "/usr/lib/libasan.so.8:/l/libclockshim.so:a.so");
-  EXPECT_EQ(preload_with("/l/libclockshim.so", "libtsan.so.2"), "libtsan.so.2:/l/libclockshim.so");
+// AddressSanitizer ends a program in which it is not the first library; libfaketime's time is to be seen.
+TEST(Preload, StandsBehindWhoIsToBeAskedFirst) {
+  for (const std::string other : {"/usr/lib/libasan.so.8", "libtsan.so.2", "/usr/lib/faketime/libfaketime.so.1"})
+    EXPECT_EQ(preload_with("/l/libclockshim.so", other), other + ":/l/libclockshim.so");
 }
 
 TEST(Patterns, FolderOfTheCallerIsNoPattern) {

@@ -20,10 +20,10 @@ TEST(Takes, LibraryIsInTheCommandAndItsChildren) {
   EXPECT_EQ(ending.err, "");
 }
 
-TEST(Takes, PreloadIsFirstAndKeepsWhatIsThere) {
+TEST(Takes, PreloadIsLastAndKeepsWhatIsThere) {
   const Ending ending =
       run_clockshim({"run", "--report", "none", "--", "sh", "-c", "echo $LD_PRELOAD"}, {"LD_PRELOAD=libm.so.6 libdl.so.2"});
-  EXPECT_EQ(ending.out, shim_path() + ":libm.so.6:libdl.so.2\n");
+  EXPECT_EQ(ending.out, "libm.so.6:libdl.so.2:" + shim_path() + "\n");
 }
 
 TEST(Takes, StaticProgramRunsWithoutAndIsTold) {

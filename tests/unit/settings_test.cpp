@@ -20,6 +20,8 @@ Settings with(std::map<std::string, std::string> environment) {
   });
 }
 
+std::size_t errors_of(const Settings& s) { return s.serving_errors.size() + s.observing_errors.size(); }
+
 TEST(Duration, TakesANumberAndAUnit) {
   EXPECT_EQ(parse_duration("500ns"), Nanos{500});
   EXPECT_EQ(parse_duration("10us"), Nanos{10'000});
@@ -44,7 +46,7 @@ TEST(Duration, IsWrittenShort) {
 
 TEST(Settings, DefaultsStandWhereNothingIsSet) {
   const Settings s = with({});
-  EXPECT_TRUE(s.errors.empty());
+  EXPECT_EQ(errors_of(s), 0U);
   EXPECT_EQ(s.tolerance, microseconds(10));
   EXPECT_EQ(s.order, Order::strict);
   EXPECT_EQ(s.counters, Counters::automatic);
@@ -54,27 +56,68 @@ TEST(Settings, DefaultsStandWhereNothingIsSet) {
   EXPECT_TRUE(s.follow);
 }
 
+// The names of all settings, and whether a bad value may cost the process its served time.
+struct Known {
+  const char* name;
+  bool serves;
+};
+constexpr Known kWithBadValues[] = {
+    {"CLOCKSHIM_TOLERANCE", true}, {"CLOCKSHIM_COUNTERS", true}, {"CLOCKSHIM_ORDER", true},
+    {"CLOCKSHIM_CLOCKS", true},    {"CLOCKSHIM_FOLLOW", true},   {"CLOCKSHIM_PROFILE", false},
+    {"CLOCKSHIM_DEPTH", false},    {"CLOCKSHIM_DIR", false},     {"CLOCKSHIM_LOG", false}};
+
 TEST(Settings, ABadValueIsNamedWithItsSetting) {
-  for (const char* name : {"CLOCKSHIM_TOLERANCE", "CLOCKSHIM_COUNTERS", "CLOCKSHIM_ORDER", "CLOCKSHIM_PROFILE", "CLOCKSHIM_DEPTH",
-                           "CLOCKSHIM_CLOCKS", "CLOCKSHIM_FOLLOW", "CLOCKSHIM_LOG"}) {
+  for (const auto& [name, serves] : kWithBadValues) {
     const Settings s = with({{name, "banana"}});
-    ASSERT_EQ(s.errors.size(), 1U) << name;
-    EXPECT_NE(s.errors[0].find(std::string(name) + "=\"banana\""), std::string::npos) << s.errors[0];
-    EXPECT_NE(s.errors[0].find("must be"), std::string::npos) << s.errors[0];
-    EXPECT_EQ(s.errors[0].find('\n'), std::string::npos);
+    ASSERT_EQ(errors_of(s), 1U) << name;
+    const auto& errors = serves ? s.serving_errors : s.observing_errors;
+    ASSERT_EQ(errors.size(), 1U) << name << (serves ? " decides on serving" : " observes only");
+    EXPECT_NE(errors[0].find(std::string(name) + "=\"banana\""), std::string::npos) << errors[0];
+    EXPECT_NE(errors[0].find("must be"), std::string::npos) << errors[0];
+    EXPECT_EQ(errors[0].find('\n'), std::string::npos);
   }
+}
+
+// A bad value of a setting that only observes leaves the default in its place.
+TEST(Settings, ObservingFallsBackToTheDefault) {
+  const Settings s = with({{"CLOCKSHIM_PROFILE", "stacks:0"},
+                           {"CLOCKSHIM_DEPTH", "7"},
+                           {"CLOCKSHIM_DIR", "no/root"},
+                           {"CLOCKSHIM_LOG", "loud"}});
+  EXPECT_EQ(s.observing_errors.size(), 4U);
+  const Settings fresh;
+  EXPECT_EQ(s.profile, fresh.profile);
+  EXPECT_EQ(s.stacks_every, fresh.stacks_every);
+  EXPECT_EQ(s.depth, fresh.depth);
+  EXPECT_EQ(s.dir, fresh.dir);
+  EXPECT_EQ(s.log, fresh.log);
+}
+
+TEST(Settings, EmptyIsUnset) {
+  std::map<std::string, std::string> all;
+  for (const auto& known : kWithBadValues) all[known.name] = "";
+  for (const char* name : {"CLOCKSHIM_REPORT", "CLOCKSHIM_ONLY", "CLOCKSHIM_SKIP"}) all[name] = "";
+  const Settings s = with(all);
+  const Settings fresh;
+  EXPECT_EQ(errors_of(s), 0U);
+  EXPECT_EQ(s.tolerance, fresh.tolerance);
+  EXPECT_EQ(s.clocks, fresh.clocks);
+  EXPECT_EQ(s.follow, fresh.follow);
+  EXPECT_EQ(s.report, fresh.report);
+  EXPECT_EQ(s.dir, fresh.dir);
+  EXPECT_EQ(s.profile, fresh.profile);
 }
 
 TEST(Settings, MeasuredCountersMaySayHowFar) {
   EXPECT_EQ(with({{"CLOCKSHIM_COUNTERS", "measured"}}).counters, Counters::measured);
   const Settings s = with({{"CLOCKSHIM_COUNTERS", "measured:4300"}});
-  EXPECT_TRUE(s.errors.empty());
+  EXPECT_EQ(errors_of(s), 0U);
   EXPECT_EQ(s.counters, Counters::measured);
   EXPECT_EQ(s.measured_ticks, "4300");
   for (const char* bad : {"measured:", "measured:-1", "measured:4 us", "measured:999999999999999999999", "measured4"}) {
     const Settings refused = with({{"CLOCKSHIM_COUNTERS", bad}});
-    ASSERT_EQ(refused.errors.size(), 1U) << bad;
-    EXPECT_NE(refused.errors[0].find("must "), std::string::npos) << refused.errors[0];
+    ASSERT_EQ(refused.serving_errors.size(), 1U) << bad;
+    EXPECT_NE(refused.serving_errors[0].find("must "), std::string::npos) << refused.serving_errors[0];
     EXPECT_EQ(refused.counters, Counters::automatic) << bad;
   }
 }
@@ -82,18 +125,19 @@ TEST(Settings, MeasuredCountersMaySayHowFar) {
 TEST(Settings, DepthEndsAtSix) {
   EXPECT_EQ(with({}).depth, 0U);
   EXPECT_EQ(with({{"CLOCKSHIM_DEPTH", "6"}}).depth, 6U);
-  for (const char* bad : {"", "7", "-1", "06", "1 ", "10"}) EXPECT_EQ(with({{"CLOCKSHIM_DEPTH", bad}}).errors.size(), 1U) << bad;
+  for (const char* bad : {"7", "-1", "06", "1 ", "10"})
+    EXPECT_EQ(errors_of(with({{"CLOCKSHIM_DEPTH", bad}})), 1U) << bad;
 }
 
 TEST(Settings, ToleranceEndsAtASecond) {
-  EXPECT_TRUE(with({{"CLOCKSHIM_TOLERANCE", "1s"}}).errors.empty());
-  EXPECT_EQ(with({{"CLOCKSHIM_TOLERANCE", "1001ms"}}).errors.size(), 1U);
+  EXPECT_EQ(errors_of(with({{"CLOCKSHIM_TOLERANCE", "1s"}})), 0U);
+  EXPECT_EQ(errors_of(with({{"CLOCKSHIM_TOLERANCE", "1001ms"}})), 1U);
   EXPECT_EQ(with({{"CLOCKSHIM_TOLERANCE", "0"}}).tolerance, Nanos{0});
 }
 
 TEST(Settings, ClocksAreAList) {
   EXPECT_EQ(with({{"CLOCKSHIM_CLOCKS", "realtime,tai"}}).clocks, mask_of(CLOCK_REALTIME) | mask_of(CLOCK_TAI));
-  EXPECT_EQ(with({{"CLOCKSHIM_CLOCKS", "realtime,"}}).errors.size(), 1U);
+  EXPECT_EQ(errors_of(with({{"CLOCKSHIM_CLOCKS", "realtime,"}})), 1U);
 }
 
 TEST(Skip, TimeDaemonsAreLeftAloneUnlessNamed) {

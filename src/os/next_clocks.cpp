@@ -1,0 +1,97 @@
+#include "os/next_clocks.h"
+
+#include <dlfcn.h>
+#include <link.h>
+#include <sys/auxv.h>
+
+#include <cerrno>
+#include <span>
+#include <string_view>
+
+#include "os/module.h"
+
+// Where the linker lets this library, or a test program, begin.
+extern "C" const char __ehdr_start[] __attribute__((visibility("hidden")));
+
+namespace clockshim {
+namespace {
+
+constexpr const char* kFunctions[] = {"clock_gettime", "gettimeofday", "timespec_get"};
+constexpr unsigned kClockGettime = 0;
+constexpr unsigned kGettimeofday = 1;
+constexpr unsigned kTimespecGet = 2;
+
+struct Search {
+  std::uintptr_t ours = reinterpret_cast<std::uintptr_t>(__ehdr_start);
+  std::uintptr_t vdso = getauxval(AT_SYSINFO_EHDR);
+  bool behind_us = false;
+  bool defined[std::size(kFunctions)]{};  // by another library
+  std::uintptr_t c_timespec_get = 0;
+  NextClocks found{};
+};
+
+bool defines(const Module& module, std::string_view name) {
+  return find_dynamic_symbol(module, name).start != 0;
+}
+
+// Parts of the C library that were files of their own before glibc 2.34.
+bool is_part_of_c_library(std::string_view path) {
+  const std::string_view name = path.substr(path.rfind('/') + 1);
+  return name.starts_with("librt.so.1") || name.starts_with("librt-2") ||
+         name.starts_with("libpthread");
+}
+
+// Sees one module. Nonzero ends the search.
+int look_at(dl_phdr_info* info, std::size_t, void* argument) {
+  auto& search = *static_cast<Search*>(argument);
+  if (info->dlpi_addr == search.vdso && search.vdso != 0)
+    return 0;  // the loader looks nothing up in it
+  Module module;
+  module.load_bias = info->dlpi_addr;
+  module.path = info->dlpi_name != nullptr ? info->dlpi_name : "";
+  for (const auto& header : std::span(info->dlpi_phdr, info->dlpi_phnum)) {
+    if (header.p_type != PT_DYNAMIC) continue;
+    module.dynamic = reinterpret_cast<const Elf64_Dyn*>(info->dlpi_addr + header.p_vaddr);
+  }
+  if (module.dynamic == nullptr) return 0;
+  if (info->dlpi_addr == search.ours) {
+    search.behind_us = true;
+    return 0;
+  }
+  if (defines(module, "gnu_get_libc_version")) {
+    search.c_timespec_get = find_dynamic_symbol(module, kFunctions[kTimespecGet]).start;
+    return 1;
+  }
+  if (!search.behind_us || is_part_of_c_library(module.path)) return 0;
+  for (unsigned i = 0; i < std::size(kFunctions); ++i) {
+    if (!defines(module, kFunctions[i]) || defines(module, "__sanitizer_print_stack_trace"))
+      continue;
+    search.defined[i] = true;
+    if (search.found.library != nullptr) continue;
+    search.found.library = module.path;
+    search.found.function = kFunctions[i];
+  }
+  return 0;
+}
+
+}  // namespace
+
+NextClocks find_next_clocks() noexcept {
+  const int saved_errno = errno;  // getauxval sets it where the kernel gave no vDSO
+  Search search;
+  dl_iterate_phdr(look_at, &search);
+  // By dlsym, as what stands first behind us may be a sanitizer's runtime that asks that library
+  // itself.
+  const auto next = [&](unsigned i) {
+    return search.defined[i] ? dlsym(RTLD_NEXT, kFunctions[i]) : nullptr;
+  };
+  real::Functions& functions = search.found.functions;
+  functions.clock_gettime = reinterpret_cast<real::ClockGettime>(next(kClockGettime));
+  functions.gettimeofday = reinterpret_cast<real::Gettimeofday>(next(kGettimeofday));
+  functions.timespec_get = reinterpret_cast<real::TimespecGet>(next(kTimespecGet));
+  functions.c_timespec_get = reinterpret_cast<real::TimespecGet>(search.c_timespec_get);
+  errno = saved_errno;
+  return search.found;
+}
+
+}  // namespace clockshim
