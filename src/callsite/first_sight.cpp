@@ -41,7 +41,8 @@ bool SiteTable::first_sight(SiteKey key, const Frame* chain, unsigned depth, Thr
     const bool learned = walked && learn_rule(frame.pc, rule);
     if (!learned) rule = FrameRule{.interpreted = python == CPythonIs::known};
     if (learned || rule.interpreted) {
-      insert(table, key.raw() | SiteKey::kRule, rule.packed());
+      insert(table, key.raw() | SiteKey::kRule, rule.packed(),
+             retired_key(key, chain, depth).raw());
       return true;
     }
   }
@@ -70,17 +71,27 @@ void SiteTable::count_new(SiteKey key, const Frame* chain, unsigned depth, Threa
     table = nullptr;  // there the rule stands that leads on
     python = nullptr;
   }
-  add_site(key, chain, depth, may_learn, python);
-  insert(table, key.raw(), 1);
+  const std::uint64_t retired = retired_key(key, chain, depth).raw();
+  add_site(key, retired, chain, depth, may_learn, python);
+  insert(table, key.raw(), 1, retired);
 }
 
 // Keeps what the site is: the exact frames of its chain and, where libunwind is free, the stack behind them as it is now.
-void SiteTable::add_site(SiteKey key, const Frame* chain, unsigned depth, bool may_learn, const PythonFrames* python) noexcept {
+void SiteTable::add_site(SiteKey key, std::uint64_t retired, const Frame* chain, unsigned depth,
+                         bool may_learn, const PythonFrames* python) noexcept {
   const unsigned home = key.home(kSiteBits);
   for (unsigned probe = 0; probe < kSites; ++probe) {
     SiteRecord& site = region_->sites[(home + probe) % kSites];
     std::uint64_t expected = 0;
-    if (!site.key.compare_exchange_strong(expected, key.raw(), std::memory_order_acq_rel) && expected != key.raw()) continue;
+    if (!site.key.compare_exchange_strong(expected, key.raw(), std::memory_order_acq_rel) &&
+        expected != key.raw()) {
+      if (expected != retired) continue;
+      // Its modules are back. Whoever else has just found out has done the same.
+      if (!site.key.compare_exchange_strong(expected, key.raw(), std::memory_order_acq_rel) &&
+          expected != key.raw())
+        continue;
+      site.retired.store(0, std::memory_order_release);
+    }
     std::uint32_t state = kFree;
     if (!site.state.compare_exchange_strong(state, kWriting, std::memory_order_acq_rel)) return;  // known, or at it
     sites_used_.fetch_add(1, std::memory_order_relaxed);
@@ -100,6 +111,8 @@ void SiteTable::add_site(SiteKey key, const Frame* chain, unsigned depth, bool m
     } else if (may_learn) {
       add_first_seen(site, chain[depth - 1]);
     }
+    const auto place = static_cast<unsigned>(&site - region_->sites);
+    site_places_[place / 64].fetch_or(1ULL << place % 64, std::memory_order_release);
     site.state.store(kValid, std::memory_order_release);
     return;
   }

@@ -1,60 +1,127 @@
 // Sites of modules that dlclose() has taken away. Part of SiteTable.
+//
+// A site whose module is gone is renamed: what is counted under its key stays in its place in the
+// tables, under a key that no call has. The new key is made of the old one and of the numbers of
+// the modules of its frames. So it is the same whichever of them goes first, and it is known at a
+// first sight: a site whose modules are all back takes up its old counts. A plug-in that is loaded
+// and unloaded again and again needs room for its sites once.
 #include <atomic>
 
 #include "callsite/full_stacks.h"
 #include "callsite/site_table.h"
 #include "live/modules.h"
+#include "os/module.h"
 
 namespace clockshim {
 
+using live::kNamed;
+using live::kSharedBits;
+using live::kSharedSites;
+using live::kThreadSites;
 using live::kValid;
 using live::ModuleRecord;
 using live::SharedEntry;
 using live::SiteRecord;
 using live::ThreadTable;
 
-// The new key is made of the old one and `generation`, and stays in the old one's place, so that searches go past it as before.
-// Nobody counts under the old one meanwhile: its code is gone. (A wrapper's rule may be in use for other callers: they learn it anew.)
-void SiteTable::retire(SiteKey key, std::uint64_t generation) noexcept {
-  const std::uint64_t to = key.behind(generation).raw();
-  const auto exchange = [&](auto&& word, std::uint64_t bit) {
-    std::uint64_t from = key.raw() | bit;
-    return word.compare_exchange_strong(from, to | bit, std::memory_order_acq_rel);
-  };
-  for (ThreadTable& table : region_->threads) {
-    if (std::atomic_ref(table.used).load(std::memory_order_relaxed) == 0) continue;
-    for (ThreadTable::Entry& entry : table.entries) {
-      if (!exchange(std::atomic_ref(entry.key), 0)) exchange(std::atomic_ref(entry.key), SiteKey::kRule);
-    }
-  }
-  for (SharedEntry& entry : region_->shared.entries) {
-    if (!exchange(entry.key, 0)) exchange(entry.key, SiteKey::kRule);
-  }
-  for (SiteRecord& site : region_->sites) exchange(site.key, 0);
+namespace {
+
+// A step of a retired key. By one more than the number: 0 stands for what is behind a caller that
+// is not known.
+SiteKey with_module(SiteKey key, unsigned module) { return key.behind(module + 1); }
+
+}  // namespace
+
+// What `key` became if it was retired: it is that of a call by the frames of `chain`, or of what is
+// behind them.
+SiteKey SiteTable::retired_key(SiteKey key, const Frame* chain, unsigned depth) noexcept {
+  for (unsigned i = 0; i < depth; ++i)
+    key = with_module(key, live::module_of(*region_, chain[i].pc));
+  return key;
 }
 
-void SiteTable::retire_unloaded() noexcept {
-  live::for_each_gone(*region_, [this](const ModuleRecord& module) {
+// Nobody counts under `from` meanwhile: code that is on the way to it is gone.
+void SiteTable::rename(SiteKey from, SiteKey to, bool only_rules) noexcept {
+  // False: a free place, behind which the key is not.
+  const auto look_at = [from, to, only_rules](auto&& key, auto&& count) {
+    std::uint64_t there = key.load(std::memory_order_acquire);
+    if ((there & ~SiteKey::kRule) != from.raw()) return there != 0;
+    const std::uint64_t rule = there & SiteKey::kRule;
+    if (rule == 0 && only_rules) return true;
+    if (key.compare_exchange_strong(there, to.raw() | rule, std::memory_order_acq_rel) && rule != 0)
+      count.store(0, std::memory_order_release);  // who finds it again learns it anew
+    return true;
+  };
+  for (ThreadTable& table : region_->threads) {
+    // Tables are taken in order: behind one that nobody has had, there are no others.
+    if (std::atomic_ref(table.used).load(std::memory_order_relaxed) == 0 &&
+        table.owner.load(std::memory_order_relaxed) == 0)
+      break;
+    for (unsigned probe = 0; probe < kThreadSites; ++probe) {
+      ThreadTable::Entry& entry = table.entries[place(from, probe)];
+      if (!look_at(std::atomic_ref(entry.key), std::atomic_ref(entry.count))) break;
+    }
+  }
+  const unsigned home = from.home(kSharedBits);
+  for (unsigned probe = 0; probe < kSharedSites; ++probe) {
+    SharedEntry& entry = region_->shared.entries[(home + probe) % kSharedSites];
+    if (!look_at(entry.key, entry.count)) break;
+  }
+}
+
+// With the rules on the way to it, from where a module is gone.
+void SiteTable::retire(SiteRecord& site, const live::Modules& gone) noexcept {
+  const SiteKey known{site.key.load(std::memory_order_relaxed)};
+  SiteKey key{site.pc[0], known.clock(), known.function()};
+  SiteKey retired = known;
+  bool any = false;
+  for (unsigned i = 0; i < site.exact_frames && site.module[i] != kNamed; ++i) {
+    const unsigned module = site.module[i];
+    if (module < live::kModules && gone[module]) any = true;
+    // Gone before: what has this key now, if anything has, is another module's.
+    if (module < live::kModules && !gone[module] &&
+        region_->modules[module].unloaded.load(std::memory_order_acquire) != 0)
+      return;
+    if (i > 0) key = key.behind(site.pc[i]);
+    retired = with_module(retired, module);
+    if (!any) continue;
+    SiteKey to = key;
+    for (unsigned frame = 0; frame <= i; ++frame) to = with_module(to, site.module[frame]);
+    rename(key, to, true);  // a caller that is counted under it has a record of its own
+  }
+  if (!any || site.retired.load(std::memory_order_acquire) != 0) return;
+  rename(known, retired, false);
+  site.key.store(retired.raw(), std::memory_order_release);
+  site.retired.store(1, std::memory_order_release);
+}
+
+void SiteTable::retire(const live::Modules& gone) noexcept {
+  for (unsigned i = 0; i < live::kModules; ++i) {
+    if (!gone[i]) continue;
+    const ModuleRecord& module = region_->modules[i];
     g_stacks.forget(module.start, module.end);
     g_cpython.forget(module.start);
-    const auto generation = static_cast<std::uint64_t>(&module - region_->modules) + 1;
-    for (SiteRecord& site : region_->sites) {
-      if (site.state.load(std::memory_order_acquire) != kValid) continue;
-      bool in_it = false;
-      for (unsigned i = 0; i < site.exact_frames; ++i)
-        in_it = in_it || (site.module[i] != live::kNamed && site.pc[i] - module.start < module.end - module.start);
-      if (!in_it) continue;
-      // With the rules on the way to it.
-      const SiteKey known{site.key.load(std::memory_order_relaxed)};
-      SiteKey key{site.pc[0], known.clock(), known.function()};
-      for (unsigned i = 1; i < site.exact_frames; ++i) {
-        retire(key, generation);
-        if (site.module[i] == live::kNamed) break;  // from here on there are no rules
-        key = key.behind(site.pc[i]);
-      }
-      retire(known, generation);
-    }
-  });
+  }
+  for (unsigned i = 0; i < live::kSites; ++i) {
+    if ((site_places_[i / 64].load(std::memory_order_acquire) >> i % 64 & 1U) == 0) continue;
+    SiteRecord& site = region_->sites[i];
+    if (site.state.load(std::memory_order_acquire) == kValid) retire(site, gone);
+  }
+}
+
+void SiteTable::retire_unloaded(bool locked) noexcept {
+  static std::atomic<std::uint64_t> seen{0};
+  const std::uint64_t unloaded = modules_unloaded();
+  if (seen.exchange(unloaded, std::memory_order_relaxed) == unloaded) return;  // it has other users
+  const auto look = [](void* sites) {
+    SiteTable& self = *static_cast<SiteTable*>(sites);
+    if (const live::Modules gone = live::mark_unloaded(*self.region_); gone.any()) self.retire(gone);
+  };
+  if (locked) {
+    look(this);
+  } else {
+    while_none_is_unloaded(look, this);
+  }
 }
 
 }  // namespace clockshim

@@ -205,16 +205,24 @@ auto SiteTable::look_up(ThreadTable* table, SiteKey key, FrameRule& rule, Thread
   return Found::nothing;
 }
 
-// Adds `amount` (or, for a rule, stores the word) under a new or known key. The key is claimed first and by a locked
-// exchange: a signal handler may be doing the same.
-void SiteTable::insert(ThreadTable* table, std::uint64_t key, std::uint64_t amount) noexcept {
+// Adds `amount` (or, for a rule, stores the word) under a new or known key, or under one that was
+// retired and is back. The key is claimed first and by a locked exchange: a signal handler may be
+// doing the same.
+void SiteTable::insert(ThreadTable* table, std::uint64_t key, std::uint64_t amount,
+                       std::uint64_t retired) noexcept {
+  retired |= retired != 0 ? key & SiteKey::kRule : 0;
+  // A retired key stands where the key itself stood, so it is met before any free place is.
+  const auto revived = [&](auto&& word, std::uint64_t there) {
+    return there == retired &&
+           (word.compare_exchange_strong(there, key, std::memory_order_acq_rel) || there == key);
+  };
   if (table != nullptr && table->used < live::kThreadSitesUsable) {
     const SiteKey plain{key & ~SiteKey::kRule};
     for (unsigned probe = 0; probe < kThreadSites; ++probe) {
       ThreadTable::Entry& entry = table->entries[place(plain, probe)];
       std::uint64_t expected = 0;
       const bool fresh = std::atomic_ref(entry.key).compare_exchange_strong(expected, key, std::memory_order_acq_rel);
-      if (!fresh && expected != key) continue;
+      if (!fresh && expected != key && !revived(std::atomic_ref(entry.key), expected)) continue;
       if ((key & SiteKey::kRule) != 0) {
         std::atomic_ref(entry.count).store(amount, std::memory_order_release);
       } else {
@@ -229,7 +237,7 @@ void SiteTable::insert(ThreadTable* table, std::uint64_t key, std::uint64_t amou
     SharedEntry& entry = region_->shared.entries[(home + probe) % kSharedSites];
     std::uint64_t expected = 0;
     const bool fresh = entry.key.compare_exchange_strong(expected, key, std::memory_order_acq_rel);
-    if (!fresh && expected != key) continue;
+    if (!fresh && expected != key && !revived(entry.key, expected)) continue;
     if (fresh) {
       shared_used_.fetch_add(1, std::memory_order_relaxed);
       live::note_page(*region_, &entry, sizeof entry);

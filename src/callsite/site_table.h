@@ -16,6 +16,7 @@
 #include "callsite/cpython.h"
 #include "callsite/stack.h"
 #include "live/layout.h"
+#include "live/modules.h"
 #include "live/site_key.h"
 
 namespace clockshim {
@@ -93,9 +94,11 @@ class SiteTable {
   // The calling thread may have asked before its number could be known: its table is told now. At start.
   static void sign_again() noexcept;
 
-  // After dlclose(): sites in modules that are gone keep their counts under keys that no call has any more, so that what is
-  // loaded in the same place is counted under its own name.
-  void retire_unloaded() noexcept;
+  // After dlclose(): sites in modules that are gone keep their counts under keys that no call has
+  // any more, so that what is loaded in the same place is counted under its own name. A module that
+  // comes back there goes on with what it had. `locked`: the loader's lock is held since before the
+  // closing, so that nothing can be loaded meanwhile (preload/unloading.cpp).
+  void retire_unloaded(bool locked) noexcept;
 
   constexpr explicit SiteTable(live::Region& region) : region_(&region) {}
 
@@ -121,8 +124,10 @@ class SiteTable {
   void count_new(SiteKey key, const Frame* chain, unsigned depth, live::ThreadTable* table, bool may_learn,
                  const PythonFrames* python = nullptr) noexcept;
   [[nodiscard]] bool crowded() const noexcept;
-  void insert(live::ThreadTable* table, std::uint64_t key, std::uint64_t amount) noexcept;
-  void add_site(SiteKey key, const Frame* chain, unsigned depth, bool may_learn, const PythonFrames* python) noexcept;
+  void insert(live::ThreadTable* table, std::uint64_t key, std::uint64_t amount,
+              std::uint64_t retired = 0) noexcept;
+  void add_site(SiteKey key, std::uint64_t retired, const Frame* chain, unsigned depth,
+                bool may_learn, const PythonFrames* python) noexcept;
   void add_first_seen(live::SiteRecord& site, const Frame& last) noexcept;
   // callsite/python_sites.cpp
   void sample(SiteKey key, const Frame* chain, unsigned in_c, bool may_learn) noexcept;
@@ -134,7 +139,11 @@ class SiteTable {
   [[nodiscard]] unsigned python_depth(unsigned chain) const noexcept;
   bool number(std::uintptr_t frame, std::uint16_t& out) noexcept;
   void add_first_seen_python(live::SiteRecord& site, std::uintptr_t last) noexcept;
-  void retire(SiteKey key, std::uint64_t generation) noexcept;
+  // callsite/retired_sites.cpp
+  SiteKey retired_key(SiteKey key, const Frame* chain, unsigned depth) noexcept;
+  void retire(const live::Modules& gone) noexcept;
+  void retire(live::SiteRecord& site, const live::Modules& gone) noexcept;
+  void rename(SiteKey from, SiteKey to, bool only_rules) noexcept;
 
   static CLOCKSHIM_TLS live::ThreadTable* t_table_;  // for the hot path; g_no_table where each call takes the slow one
   static CLOCKSHIM_TLS ChainMemos* t_memos_;         // likewise; null there
@@ -154,6 +163,9 @@ class SiteTable {
   std::atomic<unsigned> shared_used_{};  // of region_->shared.entries
   std::atomic<unsigned> sites_used_{};   // of region_->sites
   std::atomic<unsigned> names_used_{};   // of region_->names
+  // Which of region_->sites are taken, so that pages of it that nobody has used are not touched for
+  // those that are sought. In a forked child, those that its parent had too.
+  std::atomic<std::uint64_t> site_places_[live::kSites / 64]{};
 };
 
 // The process's own.

@@ -102,7 +102,8 @@ inline constexpr unsigned kModules = 128;
 inline constexpr unsigned kModulePath = 256;
 inline constexpr unsigned kBuildId = 32;
 
-// A loaded module, as it was when a site in it was first seen. Append-only.
+// A loaded module, as it was when a site in it was first seen. Append-only. One that is loaded
+// again in the same place has its record again.
 struct ModuleRecord {
   std::atomic<std::uint32_t> state;
   std::atomic<std::uint32_t> unloaded;  // 1: it has been closed since (dlclose), and another may stand in its place
@@ -122,7 +123,9 @@ struct SiteRecord {
   std::atomic<std::uint32_t> state;
   std::uint8_t frames;
   std::uint8_t exact_frames;  // the first of them that every call of this site had; the rest is as first seen
-  std::uint8_t unused[2];
+  // 1: one of its modules is unloaded, and the key is one that no call has.
+  std::atomic<std::uint8_t> retired;
+  std::uint8_t unused;
   std::uint16_t module[kSiteDepth];  // not below kModules: none known; kNamed: the frame is no machine's
   std::uint64_t pc[kSiteDepth];      // return addresses, innermost first; where module is kNamed, the number of a name
 };

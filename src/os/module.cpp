@@ -3,6 +3,8 @@
 #include <dlfcn.h>
 #include <link.h>
 
+#include <atomic>
+#include <bit>
 #include <cstring>
 
 // Weak: where glibc is older than 2.35 the address is null, and every look-up answers "no module".
@@ -53,19 +55,88 @@ bool find_module(std::uintptr_t address, Module& out) noexcept {
   return true;
 }
 
-std::span<const std::uint8_t> find_build_id(const Module& module) noexcept {
-  // What a module maps first is its file's start, with the ELF header; where it is not, the note is not looked for.
-  const auto mapped = [&](std::uintptr_t at, std::size_t size) {
-    return at >= module.map_start && at <= module.map_end && size <= module.map_end - at;
+namespace {
+
+// Calls the C library's own dl_iterate_phdr: one that a host has instead (with a list that it has
+// copied, say) need not take the lock.
+int iterate_modules(int (*f)(dl_phdr_info* info, std::size_t size, void* argument),
+                    void* argument) noexcept {
+  static std::atomic<void*> next{nullptr};
+  if (next.load(std::memory_order_acquire) == nullptr)
+    next.store(dlsym(RTLD_NEXT, "dl_iterate_phdr"), std::memory_order_release);
+  const auto real =
+      reinterpret_cast<decltype(&dl_iterate_phdr)>(next.load(std::memory_order_acquire));
+  return real != nullptr ? real(f, argument) : 0;
+}
+
+}  // namespace
+
+std::uint64_t modules_unloaded() noexcept {
+  std::uint64_t unloaded = 0;
+  const auto of_the_first = [](dl_phdr_info* info, std::size_t, void* out) {
+    *static_cast<std::uint64_t*>(out) = info->dlpi_subs;
+    return 1;
   };
-  if (!mapped(module.map_start, sizeof(Elf64_Ehdr))) return {};
+  iterate_modules(of_the_first, &unloaded);
+  return unloaded;
+}
+
+void while_none_is_unloaded(void (*f)(void* argument), void* argument) noexcept {
+  struct Call {
+    void (*f)(void*);
+    void* argument;
+  } call{f, argument};
+  const auto at_the_first = [](dl_phdr_info*, std::size_t, void* what) {
+    const auto& wanted = *static_cast<const Call*>(what);
+    wanted.f(wanted.argument);
+    return 1;
+  };
+  iterate_modules(at_the_first, &call);
+}
+
+namespace {
+
+// Whether so many bytes are the module's.
+bool mapped(const Module& module, std::uintptr_t at, std::size_t size) noexcept {
+  return at >= module.map_start && at <= module.map_end && size <= module.map_end - at;
+}
+
+// What a module maps first is its file's start, with the ELF header; where it is not, there are
+// none.
+std::span<const Elf64_Phdr> program_headers(const Module& module) noexcept {
+  if (!mapped(module, module.map_start, sizeof(Elf64_Ehdr))) return {};
   const auto* elf = reinterpret_cast<const Elf64_Ehdr*>(module.map_start);
   if (std::memcmp(elf->e_ident, ELFMAG, SELFMAG) != 0 || elf->e_phentsize != sizeof(Elf64_Phdr)) return {};
   const std::uintptr_t headers = module.map_start + elf->e_phoff;
-  if (!mapped(headers, elf->e_phnum * sizeof(Elf64_Phdr))) return {};
-  for (const auto& header : std::span(reinterpret_cast<const Elf64_Phdr*>(headers), elf->e_phnum)) {
+  if (!mapped(module, headers, elf->e_phnum * sizeof(Elf64_Phdr))) return {};
+  return {reinterpret_cast<const Elf64_Phdr*>(headers), elf->e_phnum};
+}
+
+}  // namespace
+
+std::uint64_t fingerprint(const Module& module) noexcept {
+  std::uint64_t hash = 0;
+  const auto add = [&hash](std::uint64_t word) {
+    hash = (std::rotl(hash, 23) ^ word) * 0x9E3779B97F4A7C15ULL;  // 2^64 / phi
+  };
+  for (const Elf64_Phdr& header : program_headers(module)) {
+    add(std::uint64_t{header.p_type} << 32 | header.p_flags);
+    for (const std::uint64_t word :
+         {header.p_offset, header.p_vaddr, header.p_filesz, header.p_memsz})
+      add(word);
+  }
+  for (const Elf64_Dyn* entry = module.dynamic; entry != nullptr && entry->d_tag != DT_NULL;
+       ++entry) {
+    add(static_cast<std::uint64_t>(entry->d_tag));
+    add(entry->d_un.d_val);
+  }
+  return hash;
+}
+
+std::span<const std::uint8_t> find_build_id(const Module& module) noexcept {
+  for (const auto& header : program_headers(module)) {
     const std::uintptr_t start = module.load_bias + header.p_vaddr;
-    if (header.p_type != PT_NOTE || !mapped(start, header.p_memsz)) continue;
+    if (header.p_type != PT_NOTE || !mapped(module, start, header.p_memsz)) continue;
     for (std::uintptr_t at = start; at + sizeof(Elf64_Nhdr) <= start + header.p_memsz;) {
       const auto* note = reinterpret_cast<const Elf64_Nhdr*>(at);
       const auto padded = [](std::size_t size) { return (size + 3) & ~std::size_t{3}; };

@@ -56,6 +56,7 @@ TEST(Layout, OfModulesAndSites) {
   EXPECT_EQ(offsetof(SiteRecord, state), 8U);
   EXPECT_EQ(offsetof(SiteRecord, frames), 12U);
   EXPECT_EQ(offsetof(SiteRecord, exact_frames), 13U);
+  EXPECT_EQ(offsetof(SiteRecord, retired), 14U);
   EXPECT_EQ(offsetof(SiteRecord, module), 16U);
   EXPECT_EQ(offsetof(SiteRecord, pc), 32U);
 }
