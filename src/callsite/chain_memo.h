@@ -4,7 +4,7 @@
 //
 // Exact: it is taken for the same chain if and only if walking would find the same frames. The rule of a frame is fixed by its return
 // address, so a frame is the same if the word there is, and, where the rule starts from rbp, that is what it was.
-// Private memory, no part of the live file; one set for each thread's table, and right when all zero.
+// Private memory, no part of the live file (callsite/thread_memos.h), and right when all zero.
 #pragma once
 
 #include <atomic>
@@ -99,7 +99,5 @@ class ChainMemos {
   static constexpr unsigned kBits = 4;
   ChainMemo memos_[1U << kBits]{};
 };
-
-extern constinit ChainMemos g_memos[live::kThreads];
 
 }  // namespace clockshim

@@ -6,7 +6,7 @@
 #include "callsite/learning_guard.h"
 #include "live/region.h"
 #include "os/thread_id.h"
-#include "os/thread_index.h"
+#include "os/thread_end.h"
 
 namespace clockshim {
 
@@ -37,7 +37,7 @@ void sign(ThreadTable& table, std::uint32_t tid) noexcept {
 static constinit ThreadTable g_no_table{};
 
 CLOCKSHIM_TLS ThreadTable* SiteTable::t_table_ = &g_no_table;
-CLOCKSHIM_TLS ChainMemos* SiteTable::t_memos_ = nullptr;
+CLOCKSHIM_TLS ThreadMemos* SiteTable::t_memos_ = nullptr;
 CLOCKSHIM_TLS ThreadTable* SiteTable::t_mine_ = nullptr;
 CLOCKSHIM_TLS bool SiteTable::t_no_table_ = false;
 CLOCKSHIM_TLS std::uint32_t SiteTable::t_forked_as_ = 0;
@@ -47,13 +47,14 @@ constinit SiteTable g_sites{live::g_region};
 // A table that is free, or that a thread in the same place left behind when it ended without a word. Whoever had it before counts on.
 ThreadTable* SiteTable::attach() noexcept {
   if (t_mine_ != nullptr || t_no_table_) return t_mine_;
-  this_thread_index();  // takes part in release_at_thread_end()
+  watch_thread_end();
   const std::uint64_t me = Arch::thread_pointer();
   for (ThreadTable& table : region_.threads) {
     std::uint64_t owner = table.owner.load(std::memory_order_acquire);
     if (owner == me || (owner == 0 && table.owner.compare_exchange_strong(owner, me, std::memory_order_acq_rel))) {
+      ThreadMemos* const memos = make_memos(static_cast<unsigned>(&table - region_.threads));
       if (g_stacks.every() == 0) {  // else each call comes here, to be sampled or not
-        t_memos_ = &g_memos[&table - region_.threads];
+        t_memos_ = memos;
         t_table_ = &table;
       }
       sign(table, t_forked_as_ != 0 ? t_forked_as_ : this_thread_id());
@@ -82,7 +83,7 @@ void SiteTable::attach_again(std::uint32_t tid) noexcept {
   t_mine_->owner.store(Arch::thread_pointer(), std::memory_order_relaxed);
   sign(*t_mine_, tid);
   if (t_table_ != &g_no_table) t_table_ = t_mine_;
-  if (t_memos_ != nullptr) t_memos_ = &g_memos[0];  // those of its table before point to what another thread of the child will have
+  if (t_memos_ != nullptr) t_memos_ = memos_of(0);  // those of its table before point to what another thread of the child will have
 }
 
 void SiteTable::sign_again() noexcept {
@@ -92,7 +93,7 @@ void SiteTable::sign_again() noexcept {
 void SiteTable::count_elsewhere(SiteKey key, const Frame& caller) noexcept {
   if (t_memos_ != nullptr) {
     std::uint64_t last = 0;
-    const unsigned depth = t_memos_->of(key, caller).find_interpreted(key, caller, last);
+    const unsigned depth = t_memos_->chains.of(key, caller).find_interpreted(key, caller, last);
     if (depth != 0 && count_python_again(SiteKey{last}, depth)) return;
   }
   ThreadTable* const table = attach();
@@ -116,7 +117,7 @@ unsigned SiteTable::count_by_chain(SiteKey key, Frame* chain, ThreadTable* table
     const Found found = look_up(table, key, rule, mine);
     if (found == Found::nothing && !first_sight(key, chain, depth, table, rule)) return 0;
     if (mine != nullptr && t_memos_ != nullptr && (found == Found::counted || rule.interpreted))
-      t_memos_->of(innermost, chain[0]).remember(innermost, chain, rules, depth, *mine);
+      t_memos_->chains.of(innermost, chain[0]).remember(innermost, chain, rules, depth, *mine);
     if (found == Found::counted) return 0;
     if (rule.interpreted) {
       count_interpreted(key, chain, depth, table);

@@ -12,9 +12,9 @@
 #include "arch/counter.h"
 #include "base/attributes.h"
 #include "base/clock_id.h"
-#include "callsite/chain_memo.h"
 #include "callsite/cpython.h"
 #include "callsite/stack.h"
+#include "callsite/thread_memos.h"
 #include "live/layout.h"
 #include "live/site_key.h"
 
@@ -59,8 +59,8 @@ class SiteTable {
 
   // HOT behind several wrappers, and with CLOCKSHIM_DEPTH. The same for a caller whose chain this thread has walked before.
   CLOCKSHIM_INLINE static bool count_chain(SiteKey key, const Frame& caller) noexcept {
-    ChainMemos* const mine = t_memos_;
-    return CLOCKSHIM_LIKELY(mine != nullptr) && mine->of(key, caller).count_again(key, caller);
+    ThreadMemos* const mine = t_memos_;
+    return CLOCKSHIM_LIKELY(mine != nullptr) && mine->chains.of(key, caller).count_again(key, caller);
   }
 
   // Counts any call: walks through wrappers, learns a site at its first sight. `caller` is the frame that called.
@@ -134,7 +134,7 @@ class SiteTable {
   void retire(SiteKey key, std::uint64_t generation) noexcept;
 
   static CLOCKSHIM_TLS live::ThreadTable* t_table_;  // for the hot path; g_no_table where each call takes the slow one
-  static CLOCKSHIM_TLS ChainMemos* t_memos_;         // likewise; null there
+  static CLOCKSHIM_TLS ThreadMemos* t_memos_;        // likewise; null there
   static CLOCKSHIM_TLS live::ThreadTable* t_mine_;
   static CLOCKSHIM_TLS bool t_no_table_;
   static CLOCKSHIM_TLS std::uint32_t t_forked_as_;  // its number, in a forked child; else 0

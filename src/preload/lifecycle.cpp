@@ -26,6 +26,7 @@
 #include "os/clocksource.h"
 #include "os/log.h"
 #include "os/real_clock.h"
+#include "os/thread_end.h"
 #include "os/thread_id.h"
 #include "preload/exit_report.h"
 #include "preload/live_file.h"
@@ -176,7 +177,7 @@ void start(ProcessState& state) {
   SiteTable::sign_again();
   if (passed.empty()) {
     g_clock.timeline.start(timeline, live::g_region.clock);
-    if (!g_uncounted) release_at_thread_end(&SiteTable::detach);
+    if (!g_uncounted) call_at_thread_end(&SiteTable::detach);
   }
   g_stacks.sample_every(settings.stacks_every);
   if (settings.stacks_every != 0) SiteTable::look_at_each_call();

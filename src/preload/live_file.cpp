@@ -19,7 +19,6 @@
 #include "os/clocksource.h"
 #include "os/module.h"
 #include "os/real_clock.h"
-#include "os/thread_index.h"
 #include "preload/lifecycle.h"
 
 namespace clockshim {
@@ -141,7 +140,7 @@ bool follow_fork() noexcept {
   }
   clock.last_change.store(change, std::memory_order_relaxed);
   clock.change_ticks.store(ticks, std::memory_order_relaxed);
-  g_threads.release_all_but(Arch::thread_pointer());
+  g_clock.timeline.release_claims_of_others(Arch::thread_pointer());
   if (g_uncounted) {
     SiteTable::count_nowhere();
   } else {

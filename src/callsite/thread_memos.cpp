@@ -1,0 +1,43 @@
+#include "callsite/thread_memos.h"
+
+#include <sys/mman.h>
+
+#include <atomic>
+#include <cerrno>
+
+namespace clockshim {
+namespace {
+
+static_assert(sizeof(ThreadMemos) <= 7168);
+constinit ThreadMemos g_first[kStaticMemos]{};
+constinit std::atomic<ThreadMemos*> g_more[live::kThreads - kStaticMemos]{};
+
+// Whether a system call that the host did not ask for may be made now: not in a process that has put
+// a filter on itself.
+bool may_map() noexcept { return true; }
+
+}  // namespace
+
+ThreadMemos* memos_of(unsigned index) noexcept {
+  if (index < kStaticMemos) return &g_first[index];
+  return g_more[index - kStaticMemos].load(std::memory_order_acquire);
+}
+
+ThreadMemos* make_memos(unsigned index) noexcept {
+  ThreadMemos* there = memos_of(index);
+  if (there != nullptr || !may_map()) return there;
+  const int saved_errno = errno;
+  void* const memory = mmap(nullptr, sizeof(ThreadMemos), PROT_READ | PROT_WRITE,
+                            MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  errno = saved_errno;
+  if (memory == MAP_FAILED) return nullptr;
+  auto* const mine = static_cast<ThreadMemos*>(memory);  // right when all zero
+  // A signal handler may have been faster.
+  if (g_more[index - kStaticMemos].compare_exchange_strong(there, mine, std::memory_order_acq_rel))
+    return mine;
+  munmap(memory, sizeof(ThreadMemos));
+  errno = saved_errno;
+  return there;
+}
+
+}  // namespace clockshim

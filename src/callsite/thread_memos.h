@@ -1,0 +1,26 @@
+// What a thread remembers of its latest calls (callsite/chain_memo.h, callsite/code_memo.h): one set for
+// each thread's table, because it points into that. Private memory. The first few sets are static; what
+// belongs to more threads is mapped when they come.
+#pragma once
+
+#include "callsite/chain_memo.h"
+#include "callsite/code_memo.h"
+#include "live/layout.h"
+
+namespace clockshim {
+
+struct ThreadMemos {
+  ChainMemos chains;
+  CodeMemo codes;
+};
+
+// Those of table `index`, as far as they are there; else null, and nothing is remembered.
+[[nodiscard]] ThreadMemos* memos_of(unsigned index) noexcept;
+
+// The same, and maps them where they are not there yet: one system call in a thread's first call, of
+// threads behind the first kStaticMemos. By the thread that has the table.
+ThreadMemos* make_memos(unsigned index) noexcept;
+
+inline constexpr unsigned kStaticMemos = 16;
+
+}  // namespace clockshim
