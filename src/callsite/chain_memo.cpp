@@ -2,8 +2,6 @@
 
 namespace clockshim {
 
-constinit ChainMemos g_memos[live::kThreads]{};
-
 void ChainMemo::remember(SiteKey key, const Frame* chain, const FrameRule* rules, unsigned depth,
                          live::ThreadTable::Entry& entry) noexcept {
   // Held by an odd version: a signal handler that comes in between leaves it alone. It can't be resumed in the middle of us.

@@ -4,7 +4,7 @@
 //
 // Exact: it is taken for the same chain if and only if walking would find the same frames. The rule of a frame is fixed by its return
 // address, so a frame is the same if the word there is, and, where the rule starts from rbp, that is what it was.
-// Private memory, no part of the live file; one set for each thread's table, and right when all zero.
+// Private memory, no part of the live file (callsite/thread_memos.h), and right when all zero.
 #pragma once
 
 #include <atomic>
@@ -97,20 +97,13 @@ class ChainMemos {
     return memos_[SiteKey{key.raw() + (caller.stack << 16)}.home(kBits)];
   }
 
-  // For a thread that is given its table in `region`. What was remembered of a table in another one is forgotten: a forked child has
-  // its parent's memos, which lead into its parent's tables.
-  void serve(const live::Region& region) noexcept {
-    if (region_ == &region) return;
+  void forget() noexcept {
     for (ChainMemo& memo : memos_) memo.forget();
-    region_ = &region;
   }
 
  private:
   static constexpr unsigned kBits = 4;
-  const live::Region* region_ = nullptr;
   ChainMemo memos_[1U << kBits]{};
 };
-
-extern constinit ChainMemos g_memos[live::kThreads];
 
 }  // namespace clockshim

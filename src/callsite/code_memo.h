@@ -1,7 +1,7 @@
 // The Python functions that a thread has asked for last, each with its key, so that the names need not be read again at each call.
 //
 // Exact: a code object's memory is used again when it is gone, often by the next one of the same size, so its address alone says nothing
-// (CPython::is_still). Private memory, one set for each thread's table, and right when all zero.
+// (CPython::is_still). Private memory (callsite/thread_memos.h), and right when all zero.
 #pragma once
 
 #include <atomic>
@@ -9,7 +9,6 @@
 
 #include "base/attributes.h"
 #include "callsite/cpython.h"
-#include "live/layout.h"
 
 namespace clockshim {
 
@@ -50,7 +49,5 @@ class CodeMemo {
 
   Entry entries_[1U << kBits]{};
 };
-
-extern constinit CodeMemo g_code_memos[live::kThreads];
 
 }  // namespace clockshim

@@ -76,11 +76,17 @@ bool FullStacks::due() noexcept {
 
 void FullStacks::keep(live::Region& region, SiteKey key, const std::uint64_t* frames, unsigned depth, bool cut) noexcept {
   for (unsigned i = 1; i < depth; ++i) key = key.behind(frames[i]);
-  for (unsigned probe = 0; probe < live::kStacks; ++probe) {
+  constexpr unsigned kProbes = 64;  // a stack that has not found its place within so many has none
+  for (unsigned probe = 0; probe < kProbes; ++probe) {
     live::StackRecord& record = region.stacks[(home_of(key.raw(), live::kStackBits) + probe) % live::kStacks];
-    std::uint64_t there = 0;
-    if (!record.key.compare_exchange_strong(there, key.raw(), std::memory_order_acq_rel) && there != key.raw()) continue;
-    if (there == 0) live::note_page(region, &record, sizeof record);
+    std::uint64_t there = record.key.load(std::memory_order_acquire);
+    if (there != 0 && there != key.raw()) continue;
+    if (there == 0) {
+      live::note_page(region, &record, sizeof record);
+      if (!record.key.compare_exchange_strong(there, key.raw(), std::memory_order_acq_rel) &&
+          there != key.raw())
+        continue;
+    }
     record.samples.fetch_add(1, std::memory_order_relaxed);
     std::uint32_t state = live::kFree;
     if (!record.state.compare_exchange_strong(state, live::kWriting, std::memory_order_acq_rel)) return;  // known, or at it

@@ -7,16 +7,14 @@
 #include <charconv>
 #include <cstring>
 
-#include "callsite/code_memo.h"
 #include "callsite/cpython.h"
 #include "callsite/full_stacks.h"
 #include "callsite/learning_guard.h"
 #include "callsite/site_table.h"
+#include "callsite/thread_memos.h"
 #include "live/names.h"
 
 namespace clockshim {
-
-constinit CodeMemo g_code_memos[live::kThreads]{};
 
 namespace {
 
@@ -72,7 +70,9 @@ SiteKey SiteTable::key_behind(SiteKey key, const PythonFrames& python) noexcept 
 }
 
 void SiteTable::find_python(const ThreadTable* table, unsigned most, PythonFrames& out) noexcept {
-  CodeMemo* const memo = table != nullptr ? &g_code_memos[table - region_->threads] : nullptr;
+  ThreadMemos* const memos =
+      table != nullptr ? memos_of(static_cast<unsigned>(table - region_->threads)) : nullptr;
+  CodeMemo* const memo = memos != nullptr ? &memos->codes : nullptr;
   out.count = 0;
   for (std::uintptr_t frame = g_cpython.running(); frame != 0 && out.count < most; frame = g_cpython.behind(frame)) {
     const std::uintptr_t object = g_cpython.executable_of(frame);
@@ -92,7 +92,7 @@ unsigned SiteTable::python_depth(unsigned chain) const noexcept { return std::cl
 
 // Counts a call by C frames that this thread has walked before, if it has counted their Python functions before, too.
 bool SiteTable::count_python_again(SiteKey key, unsigned depth) noexcept {
-  const CodeMemo& memo = g_code_memos[t_table_ - region_->threads];
+  const CodeMemo& memo = t_memos_->codes;
   const unsigned most = python_depth(depth);
   std::uintptr_t frame = g_cpython.running();
   if (frame == 0) key = key.behind(0);
@@ -115,6 +115,7 @@ void SiteTable::count_interpreted(SiteKey key, const Frame* chain, unsigned dept
   ThreadTable::Entry* mine = nullptr;
   Found found = look_up(table, with, nameless, mine);
   if (found == Found::counted) return;
+  if (full() && !knows(with)) return count_folded(SiteKey::kOtherCallers, with, chain[0]);
   bool named = found == Found::nothing;
   for (unsigned i = 0; named && i < python.count; ++i) named = number(python.frames[i], python.numbers[i]);
   if (!named) {  // no room for more names: this function counts as none, from now on

@@ -6,7 +6,7 @@
 #include "callsite/learning_guard.h"
 #include "live/region.h"
 #include "os/thread_id.h"
-#include "os/thread_index.h"
+#include "os/thread_end.h"
 
 namespace clockshim {
 
@@ -18,12 +18,29 @@ using live::kThreadSites;
 using live::SharedEntry;
 using live::ThreadTable;
 
+// A key that has not found its place within so many has none: in a thread's table, in the shared one.
+constexpr unsigned kThreadProbes = 16;
+constexpr unsigned kSharedProbes = 64;
+constexpr unsigned kSharedUsable = kSharedSites * 15 / 16;
+// In a thread's table most keys are found within so many. Those that nobody has are searched no further.
+constexpr unsigned kNearProbes = 2;
+
 // Whether a rule leads to a place on the frame's stack. A frame of the application may be large: then the stack must be one of which it
 // is certain how far it reaches.
 bool leads_up(const FrameRule& rule, const Frame& frame) noexcept {
   if (CLOCKSHIM_LIKELY(rule.leads_near(frame))) return true;
   const std::uintptr_t cfa = rule.cfa(frame);
   return cfa > frame.stack && cfa <= stack_limit(frame.stack);
+}
+
+// Where a key that is no rule's stands in a thread's table; null: nowhere.
+ThreadTable::Entry* find(ThreadTable& table, SiteKey key) noexcept {
+  for (unsigned probe = 0; probe < kThreadSites; ++probe) {
+    ThreadTable::Entry& entry = table.entries[key.home(live::kThreadSiteBits) ^ probe];
+    if (entry.key == key.raw()) return &entry;
+    if (entry.key == 0) break;
+  }
+  return nullptr;
 }
 
 // Says whose the table is. A thread may come here twice: in a signal handler over itself, or in the destructors behind its end.
@@ -37,7 +54,7 @@ void sign(ThreadTable& table, std::uint32_t tid) noexcept {
 static constinit ThreadTable g_no_table{};
 
 CLOCKSHIM_TLS ThreadTable* SiteTable::t_table_ = &g_no_table;
-CLOCKSHIM_TLS ChainMemos* SiteTable::t_memos_ = nullptr;
+CLOCKSHIM_TLS ThreadMemos* SiteTable::t_memos_ = nullptr;
 CLOCKSHIM_TLS ThreadTable* SiteTable::t_mine_ = nullptr;
 CLOCKSHIM_TLS bool SiteTable::t_no_table_ = false;
 CLOCKSHIM_TLS std::uint32_t SiteTable::t_forked_as_ = 0;
@@ -52,14 +69,15 @@ ThreadTable* SiteTable::attach() noexcept {
   }
   if (t_mine_ != nullptr || t_no_table_) return t_mine_;
   begin();
-  this_thread_index();  // takes part in release_at_thread_end()
+  watch_thread_end();
   const std::uint64_t me = Arch::thread_pointer();
   for (ThreadTable& table : region_->threads) {
     std::uint64_t owner = table.owner.load(std::memory_order_acquire);
     if (owner == me || (owner == 0 && table.owner.compare_exchange_strong(owner, me, std::memory_order_acq_rel))) {
+      ThreadMemos* const memos = make_memos(static_cast<unsigned>(&table - region_->threads));
+      if (memos != nullptr) memos->serve(*region_);
       if (g_stacks.every() == 0) {  // else each call comes here, to be sampled or not
-        t_memos_ = &g_memos[&table - region_->threads];
-        t_memos_->serve(*region_);
+        t_memos_ = memos;
         t_table_ = &table;
       }
       live::note_page(*region_, &table, sizeof table);
@@ -100,7 +118,7 @@ void SiteTable::begin_in_child(live::Region& region, std::uint32_t tid, bool sha
   region_ = &region;
   shared_.store(share, std::memory_order_relaxed);
   if (!share) {
-    for (auto* const used : {&shared_used_, &sites_used_, &names_used_}) used->store(0, std::memory_order_relaxed);
+    for (auto* const used : {&shared_used_, &sites_used_, &generated_used_, &names_used_}) used->store(0, std::memory_order_relaxed);
   }
   // This thread's table and memos are its parent's.
   t_table_ = &g_no_table;
@@ -115,9 +133,13 @@ void SiteTable::sign_again() noexcept {
 }
 
 void SiteTable::count_elsewhere(SiteKey key, const Frame& caller) noexcept {
-  if (t_memos_ != nullptr && !shared_.load(std::memory_order_acquire)) {
+  if (CLOCKSHIM_UNLIKELY(full() || generated_full()) && g_stacks.every() == 0) {
+    attach();
+    if (count_without_site(key, &caller, 1)) return;
+  }
+  if (memos() != nullptr) {
     std::uint64_t last = 0;
-    const unsigned depth = t_memos_->of(key, caller).find_interpreted(key, caller, last);
+    const unsigned depth = memos()->chains.of(key, caller).find_interpreted(key, caller, last);
     if (depth != 0 && count_python_again(SiteKey{last}, depth)) return;
   }
   ThreadTable* const table = attach();
@@ -140,8 +162,8 @@ unsigned SiteTable::count_by_chain(SiteKey key, Frame* chain, ThreadTable* table
     ThreadTable::Entry* mine = nullptr;
     const Found found = look_up(table, key, rule, mine);
     if (found == Found::nothing && !first_sight(key, chain, depth, table, rule)) return 0;
-    if (mine != nullptr && t_memos_ != nullptr && (found == Found::counted || rule.interpreted))
-      t_memos_->of(innermost, chain[0]).remember(innermost, chain, rules, depth, *mine);
+    if (mine != nullptr && memos() != nullptr && (found == Found::counted || rule.interpreted))
+      t_memos_->chains.of(innermost, chain[0]).remember(innermost, chain, rules, depth, *mine);
     if (found == Found::counted) return 0;
     if (rule.interpreted) {
       count_interpreted(key, chain, depth, table);
@@ -166,9 +188,10 @@ void SiteTable::look_at_each_call() noexcept {
 // counted under the wrapper itself.
 auto SiteTable::look_up(ThreadTable* table, SiteKey key, FrameRule& rule, ThreadTable::Entry*& mine) noexcept -> Found {
   if (table != nullptr) {
-    for (unsigned probe = 0; probe < kThreadSites; ++probe) {
+    for (unsigned probe = 0; probe < kThreadProbes; ++probe) {
       ThreadTable::Entry& entry = table->entries[place(key, probe)];
       if (entry.key == 0) break;
+      if (probe == kNearProbes && !knows(key)) return Found::nothing;
       if (entry.key == key.raw()) {
         Arch::increment(entry.count);
         mine = &entry;
@@ -181,9 +204,10 @@ auto SiteTable::look_up(ThreadTable* table, SiteKey key, FrameRule& rule, Thread
       }
     }
   }
+  if (!knows(key)) return Found::nothing;
   const bool has_room = table != nullptr && table->used < live::kThreadSitesUsable;
   const unsigned home = key.home(kSharedBits);
-  for (unsigned probe = 0; probe < kSharedSites; ++probe) {
+  for (unsigned probe = 0; probe < kSharedProbes; ++probe) {
     SharedEntry& entry = region_->shared.entries[(home + probe) % kSharedSites];
     const std::uint64_t there = entry.key.load(std::memory_order_acquire);
     if (there == 0) break;
@@ -205,51 +229,104 @@ auto SiteTable::look_up(ThreadTable* table, SiteKey key, FrameRule& rule, Thread
   return Found::nothing;
 }
 
+namespace {
+
+// The two bits of a key in the filter: of the high half of the hash, whose top says where it is at home.
+template <class F>
+bool both_bits(SiteKey key, unsigned bits, F f) {
+  const std::uint64_t hash = key.raw() * 0x9E3779B97F4A7C15ULL;
+  const std::uint64_t mask = (1ULL << bits) - 1;
+  return f(hash >> (64 - bits) & mask) && f(hash >> (64 - 2 * bits) & mask);
+}
+
+}  // namespace
+
+bool SiteTable::knows(SiteKey key) const noexcept {
+  return both_bits(key, kKnownBits, [this](std::uint64_t bit) {
+    return (known_[bit >> kWordBits].load(std::memory_order_acquire) >> bit % (1U << kWordBits) & 1U) != 0;
+  });
+}
+
+// Before the key itself can be found.
+void SiteTable::note(SiteKey key) noexcept {
+  if (knows(key)) return;
+  both_bits(key, kKnownBits, [this](std::uint64_t bit) {
+    known_[bit >> kWordBits].fetch_or(1ULL << bit % (1U << kWordBits), std::memory_order_acq_rel);
+    return true;
+  });
+}
+
 // Adds `amount` (or, for a rule, stores the word) under a new or known key, or under one that was
-// retired and is back. The key is claimed first and by a locked exchange: a signal handler may be
-// doing the same.
-void SiteTable::insert(ThreadTable* table, std::uint64_t key, std::uint64_t amount,
+// retired and is back. A new key is claimed first and by a locked exchange: a signal handler may be
+// doing the same. False: there is no room for it. The last places are kept for folded callers, so that
+// these always find one.
+bool SiteTable::insert(ThreadTable* table, std::uint64_t key, std::uint64_t amount,
                        std::uint64_t retired) noexcept {
   retired |= retired != 0 ? key & SiteKey::kRule : 0;
   // A retired key stands where the key itself stood, so it is met before any free place is.
   const auto revived = [&](auto&& word, std::uint64_t there) {
-    return there == retired &&
+    return there == retired && retired != 0 &&
            (word.compare_exchange_strong(there, key, std::memory_order_acq_rel) || there == key);
   };
-  if (table != nullptr && table->used < live::kThreadSitesUsable) {
-    const SiteKey plain{key & ~SiteKey::kRule};
-    for (unsigned probe = 0; probe < kThreadSites; ++probe) {
-      ThreadTable::Entry& entry = table->entries[place(plain, probe)];
-      std::uint64_t expected = 0;
-      const bool fresh = std::atomic_ref(entry.key).compare_exchange_strong(expected, key, std::memory_order_acq_rel);
-      if (!fresh && expected != key && !revived(std::atomic_ref(entry.key), expected)) continue;
-      if ((key & SiteKey::kRule) != 0) {
-        std::atomic_ref(entry.count).store(amount, std::memory_order_release);
-      } else {
-        Arch::increment(entry.count);
-      }
-      if (fresh) Arch::increment(table->used);
-      return;
+  const SiteKey plain{key & ~SiteKey::kRule};
+  const unsigned usable = plain.folded() ? kThreadSites : live::kThreadSitesUsable;
+  const unsigned near = plain.folded() ? kThreadSites : kThreadProbes;
+  for (unsigned probe = 0; table != nullptr && probe < near; ++probe) {
+    ThreadTable::Entry& entry = table->entries[place(plain, probe)];
+    const std::atomic_ref there(entry.key);
+    std::uint64_t seen = there.load(std::memory_order_acquire);
+    if (seen == 0 && table->used >= usable) break;
+    if (seen == 0) note(plain);
+    const bool fresh = seen == 0 && there.compare_exchange_strong(seen, key, std::memory_order_acq_rel);
+    if (!fresh && seen != key && !revived(there, seen)) continue;
+    if ((key & SiteKey::kRule) != 0) {
+      std::atomic_ref(entry.count).store(amount, std::memory_order_release);
+    } else {
+      Arch::increment(entry.count);
     }
+    if (fresh) Arch::increment(table->used);
+    return true;
   }
-  const unsigned home = SiteKey{key & ~SiteKey::kRule}.home(kSharedBits);
-  for (unsigned probe = 0; probe < kSharedSites; ++probe) {
+  const unsigned home = plain.home(kSharedBits);
+  const unsigned probes = plain.folded() ? kSharedSites : kSharedProbes;
+  for (unsigned probe = 0; probe < probes; ++probe) {
     SharedEntry& entry = region_->shared.entries[(home + probe) % kSharedSites];
-    std::uint64_t expected = 0;
-    const bool fresh = entry.key.compare_exchange_strong(expected, key, std::memory_order_acq_rel);
-    if (!fresh && expected != key && !revived(entry.key, expected)) continue;
-    if (fresh) {
-      shared_used_.fetch_add(1, std::memory_order_relaxed);
+    std::uint64_t seen = entry.key.load(std::memory_order_acquire);
+    bool fresh = false;
+    if (seen == 0) {
+      if (!plain.folded() && shared_used_.load(std::memory_order_relaxed) >= kSharedUsable) return false;
+      note(plain);
       live::note_page(*region_, &entry, sizeof entry);
+      fresh = entry.key.compare_exchange_strong(seen, key, std::memory_order_acq_rel);
     }
+    if (!fresh && seen != key && !revived(entry.key, seen)) continue;
+    if (fresh) shared_used_.fetch_add(1, std::memory_order_relaxed);
     if ((key & SiteKey::kRule) != 0) {
       entry.count.store(amount, std::memory_order_release);
     } else {
       entry.count.fetch_add(amount, std::memory_order_relaxed);
     }
-    return;
+    return true;
   }
-  if ((key & SiteKey::kRule) == 0) region_->shared.dropped.fetch_add(amount, std::memory_order_relaxed);
+  return false;
+}
+
+// A call whose caller has no site of its own: `key` came from `caller`. No room for that either would
+// take more clocks and functions than there are. Where the table is full to search it takes long: the
+// thread remembers the place, and the caller with it.
+void SiteTable::count_folded(std::uintptr_t as, SiteKey key, const Frame& caller) noexcept {
+  const SiteKey folded{as, key.clock(), key.function()};
+  ThreadMemos* const memos = this->memos();
+  if (memos != nullptr) {
+    ThreadTable::Entry*& place_of = memos->folded_at(folded);
+    if (place_of == nullptr || place_of->key != folded.raw()) place_of = find(*t_mine_, folded);
+    if (ThreadTable::Entry* const entry = place_of; entry != nullptr) {
+      Arch::increment(entry->count);
+      if ((key.raw() & SiteKey::kChain) == 0) memos->chains.of(key, caller).remember(key, &caller, nullptr, 1, *entry);
+      return;
+    }
+  }
+  if (!insert(mine(), folded.raw(), 1)) region_->shared.dropped.fetch_add(1, std::memory_order_relaxed);
 }
 
 void SiteTable::count_real(unsigned clock) noexcept {

@@ -12,9 +12,9 @@
 #include "arch/counter.h"
 #include "base/attributes.h"
 #include "base/clock_id.h"
-#include "callsite/chain_memo.h"
 #include "callsite/cpython.h"
 #include "callsite/stack.h"
+#include "callsite/thread_memos.h"
 #include "live/layout.h"
 #include "live/modules.h"
 #include "live/site_key.h"
@@ -60,8 +60,8 @@ class SiteTable {
 
   // HOT behind several wrappers, and with CLOCKSHIM_DEPTH. The same for a caller whose chain this thread has walked before.
   CLOCKSHIM_INLINE static bool count_chain(SiteKey key, const Frame& caller) noexcept {
-    ChainMemos* const mine = t_memos_;
-    return CLOCKSHIM_LIKELY(mine != nullptr) && mine->of(key, caller).count_again(key, caller);
+    ThreadMemos* const mine = t_memos_;
+    return CLOCKSHIM_LIKELY(mine != nullptr) && mine->chains.of(key, caller).count_again(key, caller);
   }
 
   // Counts any call: walks through wrappers, learns a site at its first sight. `caller` is the frame that called.
@@ -121,12 +121,21 @@ class SiteTable {
   CLOCKSHIM_SLOW bool first_sight(SiteKey key, const Frame* chain, unsigned depth, live::ThreadTable* table, FrameRule& rule) noexcept;
   live::ThreadTable* attach() noexcept;
   void count_unwalked(SiteKey key, const Frame* chain, unsigned depth) noexcept;
+  [[nodiscard]] bool count_without_site(SiteKey key, const Frame* chain, unsigned depth) noexcept;
+  void count_folded(std::uintptr_t as, SiteKey key, const Frame& caller) noexcept;
   void count_new(SiteKey key, const Frame* chain, unsigned depth, live::ThreadTable* table, bool may_learn,
                  const PythonFrames* python = nullptr) noexcept;
   [[nodiscard]] bool crowded() const noexcept;
-  void insert(live::ThreadTable* table, std::uint64_t key, std::uint64_t amount,
+  // No room for any new site; or for none in generated code.
+  [[nodiscard]] bool full() const noexcept { return sites_used_.load(std::memory_order_relaxed) >= kSitesUsable; }
+  [[nodiscard]] bool generated_full() const noexcept {
+    return generated_used_.load(std::memory_order_relaxed) >= kSitesForGenerated;
+  }
+  [[nodiscard]] bool knows(SiteKey key) const noexcept;
+  void note(SiteKey key) noexcept;
+  bool insert(live::ThreadTable* table, std::uint64_t key, std::uint64_t amount,
               std::uint64_t retired = 0) noexcept;
-  void add_site(SiteKey key, std::uint64_t retired, const Frame* chain, unsigned depth,
+  bool add_site(SiteKey key, std::uint64_t retired, const Frame* chain, unsigned depth,
                 bool may_learn, const PythonFrames* python) noexcept;
   void add_first_seen(live::SiteRecord& site, const Frame& last) noexcept;
   // callsite/python_sites.cpp
@@ -146,7 +155,7 @@ class SiteTable {
   void rename(SiteKey from, SiteKey to, bool only_rules) noexcept;
 
   static CLOCKSHIM_TLS live::ThreadTable* t_table_;  // for the hot path; g_no_table where each call takes the slow one
-  static CLOCKSHIM_TLS ChainMemos* t_memos_;         // likewise; null there
+  static CLOCKSHIM_TLS ThreadMemos* t_memos_;        // likewise; null there
   static CLOCKSHIM_TLS live::ThreadTable* t_mine_;
   static CLOCKSHIM_TLS bool t_no_table_;
   static CLOCKSHIM_TLS std::uint32_t t_forked_as_;  // its number, in a forked child; else 0
@@ -155,17 +164,35 @@ class SiteTable {
     if (CLOCKSHIM_UNLIKELY(region_->header.counted.load(std::memory_order_relaxed) == 0)) begin_counting();
   }
   CLOCKSHIM_SLOW void begin_counting() noexcept;
+  // This thread's table and memos. Where the region is a parent's, a cloned thread still has those of the
+  // parent's thread: then there are none.
+  [[nodiscard]] live::ThreadTable* mine() const noexcept { return shared_.load(std::memory_order_acquire) ? nullptr : t_mine_; }
+  [[nodiscard]] ThreadMemos* memos() const noexcept { return shared_.load(std::memory_order_acquire) ? nullptr : t_memos_; }
+
+  // Sites: some room is kept for callers behind no wrapper, and some so that searches end soon. Code
+  // that a program makes while it runs (JIT) may be made for ever, and be gone soon.
+  static constexpr unsigned kSitesForChains = live::kSites * 7 / 8;
+  static constexpr unsigned kSitesUsable = live::kSites * 15 / 16;
+  static constexpr unsigned kSitesForGenerated = live::kSites / 2;
 
   live::Region* region_;
   std::atomic<bool> shared_{};  // counts by locked additions only: the region is a parent's
   std::atomic<bool> learning_{};
   unsigned always_walked_ = 0;
-  std::atomic<unsigned> shared_used_{};  // of region_->shared.entries
-  std::atomic<unsigned> sites_used_{};   // of region_->sites
-  std::atomic<unsigned> names_used_{};   // of region_->names
+  std::atomic<unsigned> shared_used_{};     // of region_->shared.entries
+  std::atomic<unsigned> sites_used_{};      // of region_->sites
+  std::atomic<unsigned> generated_used_{};  // of those, the ones whose caller is in no module
+  std::atomic<unsigned> names_used_{};      // of region_->names
   // Which of region_->sites are taken, so that pages of it that nobody has used are not touched for
   // those that are sought. In a forked child, those that its parent had too.
   std::atomic<std::uint64_t> site_places_[live::kSites / 64]{};
+
+  // Which keys have a site or stand in the shared table: two bits each (a Bloom filter), so that an
+  // unknown one is found to be one by two loads, whatever the tables hold. Never cleared: where it
+  // is wrong, in one case in 300 of full tables, the tables are searched.
+  static constexpr unsigned kKnownBits = 15;
+  static constexpr unsigned kWordBits = 6;
+  std::atomic<std::uint64_t> known_[1U << (kKnownBits - kWordBits)]{};
 };
 
 // The process's own.

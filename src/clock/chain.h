@@ -1,5 +1,5 @@
-// What a timeline is made of beside its slots (clock/slot.h): chains, what a thread notes of its slots, settings. All of it stands in
-// zeroed memory, and zero is what each field begins with.
+// What a timeline is made of beside its slots (clock/slot.h): chains, what is noted of each slot,
+// settings. All of it stands in zeroed memory, and zero is what each field begins with.
 #pragma once
 
 #include <atomic>
@@ -9,17 +9,39 @@
 #include "base/nanos.h"
 #include "clock/slot.h"
 #include "clock/witness.h"
-#include "os/thread_index.h"
 
 namespace clockshim {
-
-inline constexpr unsigned kSlotsPerThread = 64;  // two live ones for each clock and CPU that it published for last
-static_assert(kMaxThreads * kSlotsPerThread * kSlotBytes <= kOffsetMask + 1);
 
 // Where chains are kept: one place for counters that agree, then one for each CPU.
 inline constexpr unsigned kCommon = 0;
 inline constexpr unsigned kDomains = 1 + kMaxCpus;
 constexpr unsigned domain_of(unsigned cpu) { return 1 + cpu; }
+
+// Only servable clocks have chains: a chain's place among those of its domain.
+inline constexpr unsigned kChains = kServableClocks.size();
+constexpr unsigned chain_place(unsigned id) {
+  switch (static_cast<clockid_t>(id)) {
+    case CLOCK_REALTIME: return 0;
+    case CLOCK_MONOTONIC: return 1;
+    case CLOCK_MONOTONIC_RAW: return 2;
+    case CLOCK_BOOTTIME: return 3;
+    default: return 4;  // CLOCK_TAI
+  }
+}
+static_assert([] {
+  for (unsigned i = 0; i < kChains; ++i) {
+    if (chain_place(static_cast<unsigned>(kServableClocks[i].id)) != i) return false;
+  }
+  return true;
+}());
+
+// Slots belong to nobody for good: whoever publishes claims one. A chain has at most two live ones,
+// its head and its current segment, so the pool holds them for every clock on every CPU. The rest
+// is for those that are being written, by threads that may be preempted or may never come back.
+inline constexpr unsigned kLivePerChain = 2;
+inline constexpr unsigned kSpareSlots = 246;
+inline constexpr unsigned kSlots = kLivePerChain * kDomains * kChains + kSpareSlots;
+static_assert(kSlots * kSlotBytes <= kOffsetMask + 1);
 
 // Of one clock, in one domain. What resyncs update, and the newest segment.
 struct alignas(64) Chain {
@@ -32,12 +54,14 @@ struct alignas(64) Chain {
   std::atomic<std::uint32_t> too_wide{};        // samples in a row that were too wide for the tolerance
 };
 
-// What a thread notes of its slots. Its alone, but for signal handlers and raw clones.
-struct alignas(64) OwnSlots {
-  std::atomic<bool> claimed[kSlotsPerThread]{};
-  std::uint16_t chain[kSlotsPerThread]{};  // which one the slot served last: domain * kClockIds + id
-  std::uint64_t uses[kSlotsPerThread]{};
+// What is noted of a slot. `uses` and `chain` are touched only while the slot is claimed: an
+// acquiring exchange and a releasing store order those who claim it one after the other.
+struct SlotNotes {
+  std::atomic<std::uintptr_t> claimed_by{};  // Source::thread() of who is writing it; 0: nobody
+  std::uint32_t uses = 0;
+  std::uint16_t chain = 0;  // which one it served last: domain * kChains + chain_place(id)
 };
+static_assert(kDomains * kChains <= UINT16_MAX);
 
 // How the hot path reads the time. Together in one word, because it decides the first branch.
 inline constexpr std::uint8_t kRelaxed = 1;   // CLOCKSHIM_ORDER=relaxed

@@ -30,9 +30,9 @@ concept TimeSource = requires(S& source, clockid_t id, Nanos& out, CoarsePair& c
   noexcept->std::same_as<bool>;
   { source.coarse(coarse) }
   noexcept->std::same_as<bool>;
-  // The number of this thread, below kMaxThreads, or kNoThread.
+  // What tells this thread from all others; 0 publishes nothing.
   { source.thread() }
-  noexcept->std::same_as<unsigned>;
+  noexcept->std::same_as<std::uintptr_t>;
 };
 // clang-format on
 

@@ -19,7 +19,7 @@ struct KernelSource {
   [[nodiscard]] Reading reading() const noexcept { return counter.ordered(); }
   static bool real(clockid_t id, Nanos& out) noexcept { return real::read(id, out); }
   static bool coarse(CoarsePair& out) noexcept;
-  static unsigned thread() noexcept { return this_thread_index(); }
+  static std::uintptr_t thread() noexcept { return Arch::thread_pointer(); }
 };
 
 // In the hot path's word besides Timeline::how(): set by wake(), at start and in each forked child.
@@ -81,6 +81,8 @@ struct ServedClock {
 };
 
 extern constinit ServedClock g_clock;
+// Of each process that we are loaded into: it counts as locked where the host locks its memory.
+static_assert(sizeof(ServedClock) <= 520U << 10);
 
 // The gate was shut. `out` is the answer, and the result where it comes from; none: ask the real function.
 CLOCKSHIM_SLOW Answer read_slow(unsigned id, timespec& out) noexcept;

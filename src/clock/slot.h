@@ -1,4 +1,5 @@
-// A published segment in memory: 128 bytes of atomics that one thread writes and all may read at any time.
+// A published segment in memory: 128 bytes of atomics that one thread at a time writes and all may
+// read whenever they like.
 //
 // A word names a publication: the slot's offset, and how often that slot has been used. The slot's version is the word
 // under which its fields were published, a value that is nobody's word while they are being written, and the word with a
@@ -40,9 +41,13 @@ static_assert(kClosedShift == 62);
 // Not 0: that is the word of a clock that nothing was published for, and its offset is the first slot's.
 inline constexpr PublishedWord kBeingWritten = kClosedMask;
 
-// The word of a slot's n-th use (n > 0). They repeat after 2^26 - 1 uses: a reader would have to sleep for days, and wake in that very use.
-constexpr PublishedWord word_of(std::uint64_t uses, unsigned offset) {
-  return (uses % ((std::uint64_t{1} << kUsesBits) - 1) + 1) << kUsesShift | offset;
+// Uses are numbered from 1. They repeat after 2^26 - 1: a reader would have to sleep for days, and
+// wake in that very use.
+constexpr std::uint32_t next_use(std::uint32_t uses) {
+  return uses == (1U << kUsesBits) - 1 ? 1 : uses + 1;
+}
+constexpr PublishedWord word_of(std::uint32_t uses, unsigned offset) {
+  return std::uint64_t{uses} << kUsesShift | offset;
 }
 
 struct Record {

@@ -7,8 +7,9 @@
 //   head     the newest segment. Published by compare-and-swap; who loses takes the winner's.
 //   current  the segment that the hot path evaluates: head, or head's predecessor until the counter reaches the joint.
 //
-// Both are words that name a slot's use (clock/slot.h). A slot is written only by the thread that owns it, and only while
-// neither word names it, so no thread that is preempted, killed or forked away in the middle can tear a published segment.
+// Both are words that name a slot's use (clock/slot.h). A slot is written only by the thread that has
+// claimed it, and only while neither word names it, so no thread that is preempted, killed or forked
+// away in the middle can tear a published segment.
 // A reader that was itself preempted notices by the slot's version that the slot has been used again. Nobody ever waits.
 //
 // (A late compare-and-swap may name a closed segment's slot once more, while it is written: read() and turn() refuse it.)
@@ -30,7 +31,6 @@
 #include "clock/slot.h"
 #include "clock/witness.h"
 #include "live/layout.h"
-#include "os/thread_index.h"
 
 namespace clockshim {
 
@@ -134,6 +134,11 @@ class Timeline {
   // Somebody in this process has set or slewed a clock: what is published is not believed any more.
   void clocks_were_set() noexcept;
 
+  // In a forked child, before anybody is answered there: what other threads of the parent were
+  // writing will never be finished. `thread`: the one that forked, whose call may have been
+  // interrupted by the handler that did so.
+  void release_claims_of_others(std::uintptr_t thread) noexcept;
+
   [[nodiscard]] const Witness& witness() const noexcept { return witness_; }
 
  private:
@@ -151,12 +156,14 @@ class Timeline {
   CLOCKSHIM_INLINE const Slot& slot_at(PublishedWord word) const noexcept {
     return *reinterpret_cast<const Slot*>(reinterpret_cast<const char*>(slots_) + (word & kOffsetMask));
   }
+  [[nodiscard]] Chain& chain_of(unsigned domain, unsigned id) noexcept {
+    return chains_[domain][chain_place(id)];
+  }
   Slot& slot_at(PublishedWord word) noexcept { return const_cast<Slot&>(static_cast<const Timeline*>(this)->slot_at(word)); }
   [[nodiscard]] bool steps(unsigned id) const noexcept { return id == CLOCK_REALTIME || id == CLOCK_TAI; }
 
   Publish publish(const Call& call, Source& source, PublishedWord& expected_head, const Record& record) noexcept;
   [[nodiscard]] bool named(unsigned chain, PublishedWord word) const noexcept;
-  void retire(unsigned thread, unsigned index) noexcept;
   bool close(PublishedWord word, Closed why) noexcept;
   void close_chain(unsigned domain, unsigned id, Closed why) noexcept;
   void close_stepping(Nanos wall) noexcept;
@@ -215,9 +222,9 @@ class Timeline {
   PaddedFloor floors_[kClockIds]{};
   std::atomic<bool> domain_used_[kDomains]{};
   Witness witness_{};
-  Chain chains_[kDomains][kClockIds]{};
-  OwnSlots own_[kMaxThreads]{};
-  Slot slots_[kMaxThreads * kSlotsPerThread]{};
+  Chain chains_[kDomains][kChains]{};
+  SlotNotes notes_[kSlots]{};
+  Slot slots_[kSlots]{};
 };
 
 }  // namespace clockshim

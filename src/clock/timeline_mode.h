@@ -46,7 +46,8 @@ void Timeline<Source>::demote(ModeChange why, std::uint64_t ticks) noexcept {
   if (!settings_.can_tell_cpus) {
     changed(ModeChange::stopped, 0);
     serving_.store(0, std::memory_order_release);
-    for (unsigned id = 0; id < kClockIds; ++id) close_chain(kCommon, id, Closed::over);
+    for (const auto& clock : kServableClocks)
+      close_chain(kCommon, static_cast<unsigned>(clock.id), Closed::over);
     return;
   }
   if (!how_.compare_exchange_strong(how, static_cast<std::uint8_t>(how | kPerCpu | kSettling), std::memory_order_acq_rel)) return;
@@ -70,7 +71,8 @@ void Timeline<Source>::promote(Source& source) noexcept {
   how_.fetch_and(static_cast<std::uint8_t>(~kPerCpu), std::memory_order_acq_rel);
   for (unsigned domain = domain_of(0); domain < kDomains; ++domain) {
     if (!domain_used_[domain].load(std::memory_order_acquire)) continue;
-    for (unsigned id = 0; id < kClockIds; ++id) close_chain(domain, id, Closed::over);
+    for (const auto& clock : kServableClocks)
+      close_chain(domain, static_cast<unsigned>(clock.id), Closed::over);
   }
 }
 
@@ -102,7 +104,8 @@ template <TimeSource Source>
 void Timeline<Source>::clocks_were_set() noexcept {
   for (unsigned domain = 0; domain < kDomains; ++domain) {
     if (!domain_used_[domain].load(std::memory_order_acquire)) continue;
-    for (unsigned id = 0; id < kClockIds; ++id) close_chain(domain, id, Closed::set);
+    for (const auto& clock : kServableClocks)
+      close_chain(domain, static_cast<unsigned>(clock.id), Closed::set);
   }
 }
 

@@ -9,53 +9,57 @@ namespace clockshim {
 // Whether a slot that was used for `chain`, under `word`, is still one that somebody may be sent to.
 template <TimeSource Source>
 bool Timeline<Source>::named(unsigned chain, PublishedWord word) const noexcept {
-  const unsigned domain = chain / kClockIds;
-  const unsigned id = chain % kClockIds;
-  return word == chains_[domain][id].head.load(std::memory_order_acquire) || word == current_[domain][id].load(std::memory_order_acquire);
+  const unsigned domain = chain / kChains;
+  const unsigned place = chain % kChains;
+  const auto id = static_cast<unsigned>(kServableClocks[place].id);
+  return word == chains_[domain][place].head.load(std::memory_order_acquire) ||
+         word == current_[domain][id].load(std::memory_order_acquire);
 }
 
-// Takes a CPU's segment out of use to get at its slot: that chain learns its rate anew.
+// Writes `record` into a slot and makes it the head, if the head is still what the caller built it
+// on. `expected_head` becomes the new word where it succeeds. Each chain looks first where no other
+// one does, so CPUs that publish side by side do not meet.
 template <TimeSource Source>
-void Timeline<Source>::retire(unsigned thread, unsigned index) noexcept {
-  const unsigned domain = own_[thread].chain[index] / kClockIds;
-  const unsigned id = own_[thread].chain[index] % kClockIds;
-  PublishedWord word = slots_[thread * kSlotsPerThread + index].version.load(std::memory_order_acquire) & ~kClosedMask;
-  if (word == 0 || domain == kCommon) return;
-  PublishedWord expected = word;
-  current_[domain][id].compare_exchange_strong(expected, 0, std::memory_order_acq_rel);
-  chains_[domain][id].head.compare_exchange_strong(word, 0, std::memory_order_acq_rel);
-}
-
-// Writes `record` into a slot of this thread's and makes it the head, if the head is still what the caller built it on.
-// `expected_head` becomes the new word where it succeeds.
-template <TimeSource Source>
-auto Timeline<Source>::publish(const Call& call, Source& source, PublishedWord& expected_head, const Record& record) noexcept -> Publish {
-  const unsigned thread = source.thread();
-  if (thread == kNoThread) return Publish::no_slot;
-  OwnSlots& own = own_[thread];
-  for (unsigned index = 0; index < kSlotsPerThread; ++index) {
-    // Taken: by the code that this signal handler interrupted, or by a raw clone that shares this thread pointer.
-    if (own.claimed[index].exchange(true, std::memory_order_acquire)) continue;
-    const unsigned place = thread * kSlotsPerThread + index;
+auto Timeline<Source>::publish(const Call& call, Source& source, PublishedWord& expected_head,
+                               const Record& record) noexcept -> Publish {
+  const std::uintptr_t me = source.thread();
+  if (me == 0) return Publish::no_slot;
+  const unsigned chain = call.domain * kChains + chain_place(call.id);
+  for (unsigned probe = 0; probe < kSlots; ++probe) {
+    const unsigned place = (kLivePerChain * chain + probe) % kSlots;
+    SlotNotes& notes = notes_[place];
+    // Taken: by another thread, or by the code that this signal handler has interrupted.
+    std::uintptr_t nobody = 0;
+    if (!notes.claimed_by.compare_exchange_strong(nobody, me, std::memory_order_acquire)) continue;
     Slot& slot = slots_[place];
     const PublishedWord used_as = slot.version.load(std::memory_order_relaxed) & ~kClosedMask;
-    if (used_as != 0 && named(own.chain[index], used_as)) {
-      if (index + 1 == kSlotsPerThread) retire(thread, call.now.ticks.raw() % kSlotsPerThread);  // for the next time
-      own.claimed[index].store(false, std::memory_order_release);
+    if (used_as != 0 && named(notes.chain, used_as)) {
+      notes.claimed_by.store(0, std::memory_order_release);
       continue;
     }
-    const PublishedWord word = word_of(++own.uses[index], place * kSlotBytes);
+    notes.uses = next_use(notes.uses);
+    notes.chain = static_cast<std::uint16_t>(chain);
+    const PublishedWord word = word_of(notes.uses, place * kSlotBytes);
     slot.version.store(kBeingWritten, std::memory_order_release);
-    own.chain[index] = static_cast<std::uint16_t>(call.domain * kClockIds + call.id);
     slot.put(record);
     slot.version.store(word, std::memory_order_release);
-    const bool won = chains_[call.domain][call.id].head.compare_exchange_strong(expected_head, word, std::memory_order_acq_rel);
+    const bool won = chain_of(call.domain, call.id)
+                         .head.compare_exchange_strong(expected_head, word, std::memory_order_acq_rel);
     if (won) expected_head = word;
-    own.claimed[index].store(false, std::memory_order_release);
-    if (won && !domain_used_[call.domain].load(std::memory_order_relaxed)) domain_used_[call.domain].store(true, std::memory_order_release);
+    notes.claimed_by.store(0, std::memory_order_release);
+    std::atomic<bool>& used = domain_used_[call.domain];
+    if (won && !used.load(std::memory_order_relaxed)) used.store(true, std::memory_order_release);
     return won ? Publish::done : Publish::lost;
   }
   return Publish::no_slot;
+}
+
+template <TimeSource Source>
+void Timeline<Source>::release_claims_of_others(std::uintptr_t thread) noexcept {
+  for (SlotNotes& notes : notes_) {
+    const std::uintptr_t by = notes.claimed_by.load(std::memory_order_relaxed);
+    if (by != 0 && by != thread) notes.claimed_by.store(0, std::memory_order_relaxed);
+  }
 }
 
 // Nobody is served from it any more, and its gate stands still: what has been served is below closing_value(). False: somebody
@@ -70,7 +74,7 @@ bool Timeline<Source>::close(PublishedWord word, Closed why) noexcept {
 template <TimeSource Source>
 void Timeline<Source>::close_chain(unsigned domain, unsigned id, Closed why) noexcept {
   const PublishedWord current = current_[domain][id].load(std::memory_order_acquire);
-  const PublishedWord head = chains_[domain][id].head.load(std::memory_order_acquire);
+  const PublishedWord head = chain_of(domain, id).head.load(std::memory_order_acquire);
   close(current, why);
   if (head != current) close(head, why);
 }
@@ -88,7 +92,7 @@ void Timeline<Source>::close_stepping(Nanos wall) noexcept {
     if (!domain_used_[domain].load(std::memory_order_acquire)) continue;
     for (const unsigned id : {unsigned{CLOCK_REALTIME}, unsigned{CLOCK_TAI}}) {
       close_old(current_[domain][id].load(std::memory_order_acquire));
-      close_old(chains_[domain][id].head.load(std::memory_order_acquire));
+      close_old(chain_of(domain, id).head.load(std::memory_order_acquire));
     }
   }
 }

@@ -48,7 +48,7 @@ void Timeline<Source>::contradicted(const Call& call, unsigned cpu, const Record
   count_disturbance();
   const bool clock_to_blame = call.id == CLOCK_TAI || (call.id == CLOCK_REALTIME && settings_.coarse_tick.raw() == 0);
   if (call.domain != kCommon || clock_to_blame || cpu == record.cpu) return;
-  std::atomic<std::uint32_t>& so_far = chains_[kCommon][call.id].contradictions;
+  std::atomic<std::uint32_t>& so_far = chain_of(kCommon, call.id).contradictions;
   if (so_far.fetch_add(1, std::memory_order_relaxed) + 1 >= policy::kContradictions) demote(ModeChange::residual, 0);
 }
 
@@ -67,7 +67,7 @@ void Timeline<Source>::disturbed(const Call& call, PublishedWord word, const Rec
 // ends. False: the segment was wrong, and is closed.
 template <TimeSource Source>
 bool Timeline<Source>::refresh(const Call& call, Source& source, PublishedWord word, PublishedWord head, const Record& record) noexcept {
-  Chain& chain = chains_[call.domain][call.id];
+  Chain& chain = chain_of(call.domain, call.id);
   CoarsePair coarse;
   const bool guarded = read_coarse(source, coarse);
   const std::uint64_t usual = chain.usual_width.load(std::memory_order_relaxed);
@@ -146,7 +146,7 @@ Nanos Timeline<Source>::floor_of(const Call& call, const Record* last, const Sam
 template <TimeSource Source>
 auto Timeline<Source>::begin(const Call& call, Source& source, PublishedWord head, PublishedWord current, const Record* last,
                              Nanos& out) noexcept -> Turn {
-  Chain& chain = chains_[call.domain][call.id];
+  Chain& chain = chain_of(call.domain, call.id);
   CoarsePair coarse;
   const bool guarded = read_coarse(source, coarse);
   const std::uint64_t usual = chain.usual_width.load(std::memory_order_relaxed);

@@ -32,7 +32,7 @@ auto Timeline<Source>::look(const Call& call, Source& source, const Record& reco
   // A sleep of the machine is a step of all clocks that stood still meanwhile against those that did not.
   if (call.id == CLOCK_BOOTTIME && moved) seen.suspicious = true;
   // The least cost of late, so that one preempted look does not put off the next one.
-  Chain& chain = chains_[call.domain][call.id];
+  Chain& chain = chain_of(call.domain, call.id);
   const std::uint64_t usual = chain.usual_check.load(std::memory_order_relaxed);
   const std::uint64_t taken = first.cpu == last.cpu ? (last.ticks - first.ticks).raw() : usual;
   const std::uint64_t cost = usual == 0 ? taken : std::min(taken, usual + usual / policy::kCheckCostMemory + 1);
@@ -69,7 +69,7 @@ auto Timeline<Source>::serve(const Call& call, Source& source, PublishedWord wor
   out = record.segment.at(call.now.ticks);
   if (age < record.gate) return Turn::served;
 
-  Chain& chain = chains_[call.domain][call.id];
+  Chain& chain = chain_of(call.domain, call.id);
   const Look seen = look(call, source, record);
   if (seen.stepped) {
     disturbed(call, word, record, call.now.cpu, &seen.coarse);
@@ -98,7 +98,7 @@ template <TimeSource Source>
 auto Timeline<Source>::turn(const Call& call, Source& source, Nanos& out) noexcept -> Turn {
   std::atomic<PublishedWord>& current_word = current_[call.domain][call.id];
   PublishedWord current = current_word.load(std::memory_order_acquire);
-  const PublishedWord head = chains_[call.domain][call.id].head.load(std::memory_order_acquire);
+  const PublishedWord head = chain_of(call.domain, call.id).head.load(std::memory_order_acquire);
   if (head == 0) return begin(call, source, head, current, nullptr, out);
   Record record;
   if (!slot_at(head).get(head, record)) return Turn::again;
@@ -151,7 +151,7 @@ Answer Timeline<Source>::resync(unsigned id, Source& source, Nanos& out, OwnFloo
     const std::uint8_t how = how_.load(std::memory_order_acquire);
     const bool per_cpu = (how & kPerCpu) != 0;
     if ((how & kSettling) != 0) {
-      for (unsigned any = 0; any < kClockIds; ++any) settle(any);
+      for (const auto& clock : kServableClocks) settle(static_cast<unsigned>(clock.id));
       how_.fetch_and(static_cast<std::uint8_t>(~kSettling), std::memory_order_acq_rel);
       continue;
     }

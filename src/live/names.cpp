@@ -14,8 +14,9 @@ unsigned number_of_name(Region& region, std::uint64_t key, const Name& name, boo
   for (unsigned probe = 0; probe < room; ++probe) {
     const unsigned number = static_cast<unsigned>((key + probe) % room);
     NameRecord& record = region.names[number];
-    std::uint64_t there = 0;
-    if (!record.key.compare_exchange_strong(there, key, std::memory_order_acq_rel) && there != key) continue;
+    std::uint64_t there = record.key.load(std::memory_order_acquire);
+    if (there != 0 && there != key) continue;
+    if (there == 0 && !record.key.compare_exchange_strong(there, key, std::memory_order_acq_rel) && there != key) continue;
     std::uint32_t state = kFree;
     if (record.state.compare_exchange_strong(state, kWriting, std::memory_order_acq_rel)) {
       note_page(region, &record, sizeof record);

@@ -19,6 +19,11 @@ class SiteKey {
   static constexpr std::uint64_t kRule = 1ULL << 63;
   static constexpr std::uint64_t kTagMask = 0x3FULL << kClockShift;
 
+  // Return addresses that stand for callers without a site of their own. No code is there.
+  static constexpr std::uintptr_t kOtherCallers = 1;   // there was no room for more
+  static constexpr std::uintptr_t kGeneratedCode = 2;  // in no module, and those have had their share
+  static constexpr std::uintptr_t kLastFolded = kGeneratedCode;
+
   constexpr SiteKey(std::uintptr_t return_address, unsigned clock, Function function)
       : raw_(return_address | static_cast<std::uint64_t>(clock) << kClockShift | static_cast<std::uint64_t>(function) << kFunctionShift) {}
   constexpr explicit SiteKey(std::uint64_t raw) : raw_(raw) {}
@@ -28,6 +33,9 @@ class SiteKey {
   [[nodiscard]] constexpr std::uintptr_t return_address() const { return raw_ & ((1ULL << kClockShift) - 1); }
   [[nodiscard]] constexpr unsigned clock() const { return raw_ >> kClockShift & 0xFU; }
   [[nodiscard]] constexpr Function function() const { return static_cast<Function>(raw_ >> kFunctionShift & 0x3U); }
+
+  // Counts callers that have no site of their own.
+  [[nodiscard]] constexpr bool folded() const { return (raw_ & kChain) == 0 && return_address() - 1 < kLastFolded; }
 
   // The key of a caller further out, behind this one. 56 hash bits: two chains of 4096 share one with p < 2^-32.
   // One multiplication (by 2^64 / phi, Knuth's constant), because this is on the path of every wrapped call.

@@ -27,6 +27,7 @@
 #include "os/log.h"
 #include "os/next_clocks.h"
 #include "os/real_clock.h"
+#include "os/thread_end.h"
 #include "os/thread_id.h"
 #include "preload/arena.h"
 #include "preload/containment.h"
@@ -190,10 +191,8 @@ void start(ProcessState& state, const NextClocks& next) {
   }
   find_thread_ids();
   SiteTable::sign_again();
-  if (passed.empty()) {
-    g_clock.timeline.start(timeline, live::current().clock);
-    if (!g_uncounted) release_at_thread_end(&SiteTable::detach);
-  }
+  if (passed.empty()) g_clock.timeline.start(timeline, live::current().clock);
+  if (!g_uncounted) call_at_thread_end(&SiteTable::detach);
   g_stacks.sample_every(settings.stacks_every);
   if (settings.stacks_every != 0) SiteTable::look_at_each_call();
   g_clock.wake();

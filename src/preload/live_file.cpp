@@ -30,7 +30,6 @@
 #include "os/process.h"
 #include "os/real_clock.h"
 #include "os/thread_id.h"
-#include "os/thread_index.h"
 #include "preload/lifecycle.h"
 
 namespace clockshim {
@@ -262,7 +261,7 @@ void after_fork_in_child() {
     one.used = false;  // the parent's
     one.busy.store(false, std::memory_order_relaxed);
   }
-  g_threads.release_all_but(Arch::thread_pointer());
+  g_clock.timeline.release_claims_of_others(Arch::thread_pointer());
   bool share = false;
   if (t_forking.region != nullptr) {
     g_own.segment = t_forking.segment;

@@ -129,12 +129,24 @@ class Reader {
       }
       const auto found = std::lower_bound(records.begin(), records.end(), std::pair{key, 0U});
       if (found != records.end() && found->first == key) add_frames(site, sites_[found->second]);
+      if (SiteKey{key}.folded()) add_folded(site, SiteKey{key});
       out_.sites.push_back(std::move(site));
     }
     sort(out_.sites);
     out_.threads = std::move(counts_.threads);
     for (ReportThread& thread : out_.threads) thread.pid = out_.pid;
     settle_threads(out_);
+  }
+
+  // Callers that have no site of their own.
+  void add_folded(ReportSite& site, SiteKey key) {
+    const bool generated = key.return_address() == SiteKey::kGeneratedCode;
+    site.frames.assign(1, ReportFrame{.symbol = generated ? "generated code" : "other callers", .module = ""});
+    site.exact_frames = 1;
+    out_.notes.push_back(std::to_string(site.calls) + " calls of " + site.function + "(" + site.clock + ") are told under \"" +
+                         site.frames[0].symbol + "\": " +
+                         (generated ? "code made while the program ran had filled its share of the table"
+                                    : "the table of callers was full"));
   }
 
   void add_frames(ReportSite& site, const live::SiteRecord& record) const {

@@ -39,6 +39,7 @@ BROKEN = {
     'ORDER': ('torn', threads(4, 0, 1), None),           # the version is written behind the fields only
     'WRITING': ('torn', threads(3, 0, 1, 'FRESH'), None),  # ... and is 0 meanwhile, as is the word of who found nothing
     'USES': ('torn', threads(4, 0, 1), None),            # each use of a slot has the same word
+    'CLAIM': ('named', threads(2, 2, 0), None),          # a slot is used that another writer is writing
     'NAMED': ('named', threads(3, 1, 0), None),          # a slot is used again without asking whether it is in use
     'FREEZE': ('gate', threads(3, 1, 0), None),          # the gate of a closed segment can be moved
     'GATE': ('gate', threads(3, 1, 0), None),            # the gate is moved whatever the version says

@@ -4,7 +4,7 @@
 // A step is one load, one store or one locked instruction of the C++, with what the thread then does to variables of its
 // own. Each BREAK_* takes one guard away; run.py expects an error then.
 
-#define WRITERS 2  // threads in resync(), each with slots of its own
+#define WRITERS 2  // threads in resync(), which share all slots
 #ifndef READERS
 #define READERS 1  // threads in read(), once each
 #endif
@@ -15,7 +15,7 @@
 #define OTHER_TURNS 1  // of the second
 #endif
 #ifndef SLOTS
-#define SLOTS 2  // of each writer
+#define SLOTS 4
 #endif
 #ifndef CLOSINGS
 #define CLOSINGS 1  // by disturbances, beside those of segments that are over
@@ -30,8 +30,7 @@
 #define FIRST_GATE 1  // and the age from which a successor is due; a look moves the gate to the end
 
 // A word: how often the slot has been used, and the slot. A version: a word, and a mark once the segment is closed.
-#define ALL_SLOTS (WRITERS * SLOTS)
-#define SLOT(word) ((word) % ALL_SLOTS)
+#define SLOT(word) ((word) % SLOTS)
 #define MARK 128
 #ifdef BREAK_WRITING
 #define WRITING 0
@@ -40,13 +39,14 @@
 #endif
 
 byte current, head, counter;
-byte version[ALL_SLOTS], gate[ALL_SLOTS], start[ALL_SLOTS], base[ALL_SLOTS];
-byte uses[ALL_SLOTS];  // its owner's alone
+byte version[SLOTS], gate[SLOTS], start[SLOTS], base[SLOTS];
+byte uses[SLOTS];  // of who has claimed the slot
+bit claimed[SLOTS];
 byte closings;
 
 // What only the assertions know.
-byte its_word[ALL_SLOTS], its_start[ALL_SLOTS], its_base[ALL_SLOTS];  // the segment as its writer means it
-byte its_last_gate[ALL_SLOTS];  // its length, or where its gate stood when it was closed
+byte its_word[SLOTS], its_start[SLOTS], its_base[SLOTS];  // the segment as its writer means it
+byte its_last_gate[SLOTS];  // its length, or where its gate stood when it was closed
 byte returned;                  // the latest value that any call has returned
 bit moved[WRITERS];             // something has changed since the writer's turn began
 
@@ -134,12 +134,23 @@ inline exchange_head(from_word, to_word) {
 
 // Timeline::publish() of a segment from new_start at new_base, in the place of hd: `won`, or `no_slot`, or lost.
 inline publish() {
-  slot = me * SLOTS;
+  slot = 0;
   do
   :: atomic {
-      word = version[slot] & ~MARK;
-      named = (word != 0 && head == word)
+      // Taken: on to the next one, at once, because nothing but the claim has been looked at.
+      do
+#ifndef BREAK_CLAIM
+      :: slot < SLOTS && claimed[slot] -> slot++
+#endif
+      :: else -> break
+      od;
+      if
+      :: slot == SLOTS -> no_slot = 1; slot = 0; word = 0; break
+      :: else -> claimed[slot] = 1
+      fi;
+      word = version[slot] & ~MARK
     }
+    atomic { named = (word != 0 && head == word) }
     atomic {
       named = (named || (word != 0 && current == word));
 #ifdef BREAK_NAMED
@@ -147,11 +158,7 @@ inline publish() {
 #endif
       if
       :: !named -> break
-      :: else -> slot++; named = 0
-      fi;
-      if
-      :: slot == (me + 1) * SLOTS -> no_slot = 1; slot = 0; word = 0; break
-      :: else
+      :: else -> claimed[slot] = 0; slot++; named = 0
       fi
     }
   od;
@@ -166,7 +173,7 @@ inline publish() {
 #else
       uses[slot]++;
 #endif
-      word = uses[slot] * ALL_SLOTS + slot;
+      word = uses[slot] * SLOTS + slot;
       its_word[slot] = word;
       its_start[slot] = new_start;
       its_base[slot] = new_base;
@@ -179,7 +186,8 @@ inline publish() {
     start[slot] = new_start;
     base[slot] = new_base;
     version[slot] = word;
-    d_step { exchange_head(hd, word); slot = 0; new_start = 0; new_base = 0 }
+    d_step { exchange_head(hd, word); new_start = 0; new_base = 0 }
+    d_step { claimed[slot] = 0; slot = 0 }
   fi
 }
 
@@ -341,9 +349,9 @@ init {
 #ifndef FRESH
   d_step {
     // The first writer has published a segment, whose estimate was late by one.
-    uses[0] = 1; version[0] = ALL_SLOTS; gate[0] = FIRST_GATE; base[0] = 1;
-    its_word[0] = ALL_SLOTS; its_base[0] = 1; its_last_gate[0] = LENGTH;
-    head = ALL_SLOTS; current = ALL_SLOTS
+    uses[0] = 1; version[0] = SLOTS; gate[0] = FIRST_GATE; base[0] = 1;
+    its_word[0] = SLOTS; its_base[0] = 1; its_last_gate[0] = LENGTH;
+    head = SLOTS; current = SLOTS
   }
 #endif
   atomic {

@@ -56,7 +56,7 @@ struct Plan {
   // The threads.
   unsigned threads = 3;
   bool pinned = false;         // one to a CPU at least, and no migration
-  bool unnumbered = false;     // the last thread finds the registry full
+  bool unnumbered = false;     // the last thread never finds a slot
   bool shared_number = false;  // all share one: raw clones, handlers that interrupt a resync
   bool tight = false;          // bursts without pauses, where threads meet
   std::vector<clockid_t> clocks;

@@ -27,7 +27,7 @@ struct SimSource {
   [[nodiscard]] Reading reading() const noexcept;
   bool real(clockid_t id, Nanos& out) const noexcept;
   bool coarse(clockshim::CoarsePair& out) const noexcept;
-  [[nodiscard]] unsigned thread() const noexcept;
+  [[nodiscard]] std::uintptr_t thread() const noexcept;
 };
 
 // As in the library: static memory that is right when it is all zero. Given back to the kernel after each schedule.
@@ -107,8 +107,8 @@ class World {
   }
   unsigned number() {
     const unsigned n = fibers_.running();
-    if (plan_.shared_number) return 0;
-    return plan_.unnumbered && n + 1 == plan_.threads ? clockshim::kNoThread : n;
+    if (plan_.shared_number) return 1;
+    return plan_.unnumbered && n + 1 == plan_.threads ? 0 : n + 1;
   }
 
   void preempt() {
@@ -265,7 +265,7 @@ bool SimSource::coarse(clockshim::CoarsePair& out) const noexcept {
   out = {Nanos{values.realtime}, Nanos{values.monotonic}};
   return true;
 }
-unsigned SimSource::thread() const noexcept { return world.number(); }
+std::uintptr_t SimSource::thread() const noexcept { return world.number(); }
 
 }  // namespace
 

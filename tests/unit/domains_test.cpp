@@ -28,7 +28,7 @@ struct TwoCpus {
     out.realtime = out.monotonic;
     return true;
   }
-  static unsigned thread() noexcept { return 0; }
+  static std::uintptr_t thread() noexcept { return 1; }
 };
 
 class DomainsTest : public testing::Test {

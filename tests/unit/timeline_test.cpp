@@ -29,7 +29,7 @@ struct FakeSource {
     out.realtime = out.monotonic + coarse_wall;
     return true;
   }
-  static unsigned thread() noexcept { return 0; }
+  static std::uintptr_t thread() noexcept { return 1; }
   bool real(clockid_t, Nanos& out) noexcept {
     ++readings;
     ticks += cost / 2 + std::exchange(stolen, 0);

@@ -36,7 +36,7 @@ struct SharedSource {
     out.realtime = out.monotonic;
     return true;
   }
-  [[nodiscard]] unsigned thread() const noexcept { return index; }
+  [[nodiscard]] std::uintptr_t thread() const noexcept { return index + 1; }
 };
 
 class TimelineThreads : public testing::TestWithParam<bool> {

@@ -1,0 +1,35 @@
+#include "os/thread_end.h"
+
+#include <pthread.h>
+
+namespace clockshim {
+namespace {
+
+// glibc keeps the values of a process's first keys in the thread's control block: to set one allocates nothing.
+constexpr pthread_key_t kKeysInPlace = 32;
+
+constinit bool g_watched = false;
+constinit pthread_key_t g_key = 0;
+using Ended = void (*)();
+constinit Ended g_ended = nullptr;
+
+// Runs among the destructors of a thread's other keys: one that comes later and asks for the time
+// takes part anew, and the C library comes here again (PTHREAD_DESTRUCTOR_ITERATIONS times; what is
+// taken after that waits for the stack's reuse).
+void thread_ended(void* /*set*/) { g_ended(); }
+
+}  // namespace
+
+void watch_thread_end() noexcept {
+  if (g_watched) pthread_setspecific(g_key, &g_key);
+}
+
+bool call_at_thread_end(void (*ended)()) noexcept {
+  if (pthread_key_create(&g_key, thread_ended) != 0) return false;
+  g_ended = ended;
+  g_watched = g_key < kKeysInPlace;
+  if (!g_watched) pthread_key_delete(g_key);
+  return g_watched;
+}
+
+}  // namespace clockshim
