@@ -42,6 +42,13 @@ class alignas(64) ChainMemo {
   // thread that counts here.
   void remember(SiteKey key, const Frame* chain, const FrameRule* rules, unsigned depth, live::ThreadTable::Entry& entry) noexcept;
 
+  // Nothing is remembered any more. By the thread that counts here, when nobody can be writing.
+  void forget() noexcept {
+    key_ = 0;
+    writer_ = 0;
+    version_.store(0, std::memory_order_relaxed);
+  }
+
  private:
   // f(entry) with that of the chain that is remembered under `key`, if `caller` comes by it. With SiteKey::kRule: one that ends in a rule,
   // so that it is never taken for one that is counted.
@@ -85,7 +92,9 @@ class alignas(64) ChainMemo {
   live::ThreadTable::Entry* entry_ = nullptr;
   std::uint64_t counted_as_ = 0;
   Step steps_[kMostFrames]{};
+  std::uintptr_t writer_ = 0;  // while the version is odd: this_frame() of who writes
 };
+static_assert(sizeof(ChainMemo) == 192);
 
 // Those of one thread, or rather of its table.
 class ChainMemos {
@@ -93,6 +102,11 @@ class ChainMemos {
   CLOCKSHIM_INLINE ChainMemo& of(SiteKey key, const Frame& caller) noexcept {
     // The place on the stack tells most callers behind the same wrapper apart.
     return memos_[SiteKey{key.raw() + (caller.stack << 16)}.home(kBits)];
+  }
+
+  // The table goes to another thread, or to a forked child in which what was being written is not finished.
+  void forget() noexcept {
+    for (ChainMemo& memo : memos_) memo.forget();
   }
 
  private:

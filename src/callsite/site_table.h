@@ -115,14 +115,14 @@ class SiteTable {
   CLOCKSHIM_SLOW bool first_sight(SiteKey key, const Frame* chain, unsigned depth, live::ThreadTable* table, FrameRule& rule) noexcept;
   live::ThreadTable* attach() noexcept;
   void count_unwalked(SiteKey key, const Frame* chain, unsigned depth) noexcept;
-  void count_new(SiteKey key, const Frame* chain, unsigned depth, live::ThreadTable* table, bool may_learn,
+  void count_new(SiteKey key, const Frame* chain, unsigned depth, live::ThreadTable* table,
                  const PythonFrames* python = nullptr) noexcept;
   [[nodiscard]] bool crowded() const noexcept;
   void insert(live::ThreadTable* table, std::uint64_t key, std::uint64_t amount) noexcept;
-  void add_site(SiteKey key, const Frame* chain, unsigned depth, bool may_learn, const PythonFrames* python) noexcept;
-  void add_first_seen(live::SiteRecord& site, const Frame& last) noexcept;
+  void add_site(SiteKey key, const Frame* chain, unsigned depth, const PythonFrames* python) noexcept;
+  unsigned add_first_seen(live::SiteRecord& site, unsigned exact, const Frame& last) noexcept;
   // callsite/python_sites.cpp
-  void sample(SiteKey key, const Frame* chain, unsigned in_c, bool may_learn) noexcept;
+  void sample(SiteKey key, const Frame* chain, unsigned in_c) noexcept;
   [[nodiscard]] CPythonIs python_behind(const Module& module, const Frame* chain, unsigned depth) noexcept;
   [[nodiscard]] bool count_python_again(SiteKey key, unsigned depth) noexcept;
   void count_interpreted(SiteKey key, const Frame* chain, unsigned depth, live::ThreadTable* table) noexcept;
@@ -130,7 +130,7 @@ class SiteTable {
   static SiteKey key_behind(SiteKey key, const PythonFrames& python) noexcept;
   [[nodiscard]] unsigned python_depth(unsigned chain) const noexcept;
   bool number(std::uintptr_t frame, std::uint16_t& out) noexcept;
-  void add_first_seen_python(live::SiteRecord& site, std::uintptr_t last) noexcept;
+  unsigned add_first_seen_python(live::SiteRecord& site, unsigned exact, std::uintptr_t last) noexcept;
   void retire(SiteKey key, std::uint64_t generation) noexcept;
 
   static CLOCKSHIM_TLS live::ThreadTable* t_table_;  // for the hot path; g_no_table where each call takes the slow one
@@ -140,7 +140,6 @@ class SiteTable {
   static CLOCKSHIM_TLS std::uint32_t t_forked_as_;  // its number, in a forked child; else 0
 
   live::Region& region_;
-  std::atomic<bool> learning_{};
   unsigned always_walked_ = 0;
   std::atomic<unsigned> shared_used_{};  // of region_.shared.entries
   std::atomic<unsigned> sites_used_{};   // of region_.sites
