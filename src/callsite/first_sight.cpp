@@ -70,16 +70,17 @@ void SiteTable::count_new(SiteKey key, const Frame* chain, unsigned depth, Threa
 void SiteTable::add_site(SiteKey key, const Frame* chain, unsigned depth, const PythonFrames* python) noexcept {
   const unsigned home = key.home(kSiteBits);
   for (unsigned probe = 0; probe < kSites; ++probe) {
-    SiteRecord& site = region_.sites[(home + probe) % kSites];
+    SiteRecord& site = region_->sites[(home + probe) % kSites];
     std::uint64_t expected = 0;
     if (!site.key.compare_exchange_strong(expected, key.raw(), std::memory_order_acq_rel) && expected != key.raw()) continue;
     if (site.state.load(std::memory_order_acquire) == kValid) return;
     const bool first = expected == 0;
     if (first) sites_used_.fetch_add(1, std::memory_order_relaxed);
+    live::note_page(*region_, &site, sizeof site);
     unsigned exact = 0;
     for (; exact < std::min(depth, kSiteDepth); ++exact) {
       site.pc[exact] = chain[exact].pc;
-      site.module[exact] = static_cast<std::uint16_t>(live::module_of(region_, chain[exact].pc));
+      site.module[exact] = static_cast<std::uint16_t>(live::module_of(*region_, chain[exact].pc));
     }
     for (unsigned i = 0; python != nullptr && i < python->count && exact < kSiteDepth; ++i, ++exact) {
       site.pc[exact] = python->numbers[i];
@@ -103,7 +104,7 @@ void SiteTable::add_site(SiteKey key, const Frame* chain, unsigned depth, const 
 unsigned SiteTable::add_first_seen(SiteRecord& site, unsigned exact, const Frame& last) noexcept {
   bool cut = false;
   const unsigned all = exact + g_stacks.walk(last, site.pc + exact, kSiteDepth - exact, cut);
-  for (unsigned i = exact; i < all; ++i) site.module[i] = static_cast<std::uint16_t>(live::module_of(region_, site.pc[i]));
+  for (unsigned i = exact; i < all; ++i) site.module[i] = static_cast<std::uint16_t>(live::module_of(*region_, site.pc[i]));
   return all;
 }
 

@@ -80,8 +80,10 @@ void FullStacks::keep(live::Region& region, SiteKey key, const std::uint64_t* fr
     live::StackRecord& record = region.stacks[(home_of(key.raw(), live::kStackBits) + probe) % live::kStacks];
     std::uint64_t there = 0;
     if (!record.key.compare_exchange_strong(there, key.raw(), std::memory_order_acq_rel) && there != key.raw()) continue;
+    const bool known = record.state.load(std::memory_order_acquire) == live::kValid;
+    if (!known) live::note_page(region, &record, sizeof record);
     record.samples.fetch_add(1, std::memory_order_relaxed);
-    if (record.state.load(std::memory_order_acquire) == live::kValid) return;
+    if (known) return;
     // The key says what stands there: who finds it begun writes the same, for the other may not come back.
     std::copy_n(frames, depth, record.pc);
     record.depth = static_cast<std::uint16_t>(depth);

@@ -58,7 +58,7 @@ CPythonIs SiteTable::python_behind(const Module& module, const Frame* chain, uns
   std::uint32_t version = 0;
   const CPythonIs here = g_cpython.look_at(module, version);
   if (here == CPythonIs::known) return here;
-  if (here != CPythonIs::absent) note_unread(region_, here, version, module);
+  if (here != CPythonIs::absent) note_unread(*region_, here, version, module);
   const bool on_the_way = std::any_of(chain, chain + depth - 1, [](const Frame& frame) { return g_cpython.holds(frame.pc); });
   return on_the_way ? CPythonIs::known : CPythonIs::absent;
 }
@@ -71,7 +71,7 @@ SiteKey SiteTable::key_behind(SiteKey key, const PythonFrames& python) noexcept 
 }
 
 void SiteTable::find_python(const ThreadTable* table, unsigned most, PythonFrames& out) noexcept {
-  CodeMemo* const memo = table != nullptr ? &g_code_memos[table - region_.threads] : nullptr;
+  CodeMemo* const memo = table != nullptr ? &g_code_memos[table - region_->threads] : nullptr;
   out.count = 0;
   for (std::uintptr_t frame = g_cpython.running(); frame != 0 && out.count < most; frame = g_cpython.behind(frame)) {
     const std::uintptr_t object = g_cpython.executable_of(frame);
@@ -91,7 +91,7 @@ unsigned SiteTable::python_depth(unsigned chain) const noexcept { return std::cl
 
 // Counts a call by C frames that this thread has walked before, if it has counted their Python functions before, too.
 bool SiteTable::count_python_again(SiteKey key, unsigned depth) noexcept {
-  const CodeMemo& memo = g_code_memos[t_table_ - region_.threads];
+  const CodeMemo& memo = g_code_memos[t_table_ - region_->threads];
   const unsigned most = python_depth(depth);
   std::uintptr_t frame = g_cpython.running();
   if (frame == 0) key = key.behind(0);
@@ -139,7 +139,7 @@ bool SiteTable::number(std::uintptr_t frame, std::uint16_t& out) noexcept {
   live::Name name{};
   g_cpython.name(code, name);
   bool fresh = false;
-  const unsigned number = live::number_of_name(region_, g_cpython.key_of(code), name, fresh);
+  const unsigned number = live::number_of_name(*region_, g_cpython.key_of(code), name, fresh);
   if (fresh) names_used_.fetch_add(1, std::memory_order_relaxed);
   out = static_cast<std::uint16_t>(number);
   return number != live::kNames;
@@ -149,7 +149,7 @@ bool SiteTable::number(std::uintptr_t frame, std::uint16_t& out) noexcept {
 unsigned SiteTable::add_first_seen_python(live::SiteRecord& site, unsigned exact, std::uintptr_t last) noexcept {
   unsigned all = exact;
   for (std::uintptr_t frame = g_cpython.behind(last); frame != 0 && all < kSiteDepth; frame = g_cpython.behind(frame)) {
-    const bool room = names_used_.load(std::memory_order_relaxed) < live::room_for_names(region_) / 4 * 3;
+    const bool room = names_used_.load(std::memory_order_relaxed) < live::room_for_names(*region_) / 4 * 3;
     std::uint16_t at = 0;
     if (!room || !number(frame, at)) break;
     site.pc[all] = at;
@@ -170,7 +170,7 @@ void SiteTable::sample(SiteKey key, const Frame* chain, unsigned in_c) noexcept 
   for (std::uint16_t at = 0; python != 0 && depth < live::kStackDepth && number(python, at); python = g_cpython.behind(python)) {
     frames[depth++] = live::kNamedFrame | at;
   }
-  g_stacks.keep(region_, key, frames, depth, cut || python != 0);
+  g_stacks.keep(*region_, key, frames, depth, cut || python != 0);
 }
 
 }  // namespace clockshim

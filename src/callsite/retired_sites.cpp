@@ -21,24 +21,24 @@ void SiteTable::retire(SiteKey key, std::uint64_t generation) noexcept {
     std::uint64_t from = key.raw() | bit;
     return word.compare_exchange_strong(from, to | bit, std::memory_order_acq_rel);
   };
-  for (ThreadTable& table : region_.threads) {
+  for (ThreadTable& table : region_->threads) {
     if (std::atomic_ref(table.used).load(std::memory_order_relaxed) == 0) continue;
     for (ThreadTable::Entry& entry : table.entries) {
       if (!exchange(std::atomic_ref(entry.key), 0)) exchange(std::atomic_ref(entry.key), SiteKey::kRule);
     }
   }
-  for (SharedEntry& entry : region_.shared.entries) {
+  for (SharedEntry& entry : region_->shared.entries) {
     if (!exchange(entry.key, 0)) exchange(entry.key, SiteKey::kRule);
   }
-  for (SiteRecord& site : region_.sites) exchange(site.key, 0);
+  for (SiteRecord& site : region_->sites) exchange(site.key, 0);
 }
 
 void SiteTable::retire_unloaded() noexcept {
-  live::for_each_gone(region_, [this](const ModuleRecord& module) {
+  live::for_each_gone(*region_, [this](const ModuleRecord& module) {
     g_stacks.forget(module.start, module.end);
     g_cpython.forget(module.start);
-    const auto generation = static_cast<std::uint64_t>(&module - region_.modules) + 1;
-    for (SiteRecord& site : region_.sites) {
+    const auto generation = static_cast<std::uint64_t>(&module - region_->modules) + 1;
+    for (SiteRecord& site : region_->sites) {
       if (site.state.load(std::memory_order_acquire) != kValid) continue;
       bool in_it = false;
       for (unsigned i = 0; i < site.exact_frames; ++i)

@@ -45,16 +45,22 @@ constinit SiteTable g_sites{live::g_region};
 
 // A table that is free, or that a thread in the same place left behind when it ended without a word. Whoever had it before counts on.
 ThreadTable* SiteTable::attach() noexcept {
+  if (CLOCKSHIM_UNLIKELY(shared_.load(std::memory_order_acquire))) {
+    begin();
+    return nullptr;
+  }
   if (t_mine_ != nullptr || t_no_table_) return t_mine_;
+  begin();
   this_thread_index();  // takes part in release_at_thread_end()
   const std::uint64_t me = Arch::thread_pointer();
-  for (ThreadTable& table : region_.threads) {
+  for (ThreadTable& table : region_->threads) {
     std::uint64_t owner = table.owner.load(std::memory_order_acquire);
     if (owner == me || (owner == 0 && table.owner.compare_exchange_strong(owner, me, std::memory_order_acq_rel))) {
       if (g_stacks.every() == 0) {  // else each call comes here, to be sampled or not
-        t_memos_ = &g_memos[&table - region_.threads];
+        t_memos_ = &g_memos[&table - region_->threads];
         t_table_ = &table;
       }
+      live::note_page(*region_, &table, sizeof table);
       sign(table, t_forked_as_ != 0 ? t_forked_as_ : this_thread_id());
       return t_mine_ = &table;
     }
@@ -69,19 +75,37 @@ void SiteTable::detach() noexcept {
   t_table_ = &g_no_table;  // first: a signal handler from here on takes a table of its own
   t_mine_ = nullptr;
   t_no_table_ = false;
-  if (table != nullptr) table->owner.store(0, std::memory_order_release);
+  if (table != nullptr && !g_sites.shared_.load(std::memory_order_acquire)) table->owner.store(0, std::memory_order_release);
 }
 
-void SiteTable::attach_again(std::uint32_t tid) noexcept {
-  for (auto* const used : {&shared_used_, &sites_used_, &names_used_}) used->store(0, std::memory_order_relaxed);
-  t_forked_as_ = tid;
+void SiteTable::begin_counting() noexcept {
+  region_->header.counted.store(1, std::memory_order_relaxed);
+  live::State none = live::State::none;
+  region_->header.state.compare_exchange_strong(none, live::State::running, std::memory_order_release);
+}
+
+void SiteTable::count_in(live::Region& region) noexcept {
+  region_ = &region;
+  const auto moved = [&](ThreadTable* table) {
+    return table == nullptr || table == &g_no_table ? table : &region.threads[table - live::g_region.threads];
+  };
+  t_mine_ = moved(t_mine_);
+  t_table_ = moved(t_table_);
+  t_memos_ = nullptr;  // they point into the tables of before
+}
+
+void SiteTable::begin_in_child(live::Region& region, std::uint32_t tid, bool share) noexcept {
+  region_ = &region;
+  shared_.store(share, std::memory_order_relaxed);
+  if (!share) {
+    for (auto* const used : {&shared_used_, &sites_used_, &names_used_}) used->store(0, std::memory_order_relaxed);
+  }
+  // This thread's table and memos are its parent's.
+  t_table_ = &g_no_table;
+  t_memos_ = nullptr;
+  t_mine_ = nullptr;
   t_no_table_ = false;
-  if (t_mine_ == nullptr) return;
-  t_mine_ = &region_.threads[0];
-  t_mine_->owner.store(Arch::thread_pointer(), std::memory_order_relaxed);
-  sign(*t_mine_, tid);
-  if (t_table_ != &g_no_table) t_table_ = t_mine_;
-  if (t_memos_ != nullptr) t_memos_ = &g_memos[0];  // those of its table before point to what another thread of the child will have
+  t_forked_as_ = tid;
 }
 
 void SiteTable::sign_again() noexcept {
@@ -89,7 +113,7 @@ void SiteTable::sign_again() noexcept {
 }
 
 void SiteTable::count_elsewhere(SiteKey key, const Frame& caller) noexcept {
-  if (t_memos_ != nullptr) {
+  if (t_memos_ != nullptr && !shared_.load(std::memory_order_acquire)) {
     std::uint64_t last = 0;
     const unsigned depth = t_memos_->of(key, caller).find_interpreted(key, caller, last);
     if (depth != 0 && count_python_again(SiteKey{last}, depth)) return;
@@ -132,12 +156,6 @@ void SiteTable::look_at_each_call() noexcept {
   t_table_ = &g_no_table;
 }
 
-void SiteTable::count_nowhere() noexcept {
-  look_at_each_call();
-  t_mine_ = nullptr;
-  t_no_table_ = true;
-}
-
 // In this thread's table, else in the shared one: what others have there because they found no room is its own from now on, if it has
 // room. A rule entry whose word is still 0 is being written by the code that we, a signal handler, have interrupted: this call is
 // counted under the wrapper itself.
@@ -161,7 +179,7 @@ auto SiteTable::look_up(ThreadTable* table, SiteKey key, FrameRule& rule, Thread
   const bool has_room = table != nullptr && table->used < live::kThreadSitesUsable;
   const unsigned home = key.home(kSharedBits);
   for (unsigned probe = 0; probe < kSharedSites; ++probe) {
-    SharedEntry& entry = region_.shared.entries[(home + probe) % kSharedSites];
+    SharedEntry& entry = region_->shared.entries[(home + probe) % kSharedSites];
     const std::uint64_t there = entry.key.load(std::memory_order_acquire);
     if (there == 0) break;
     const std::uint64_t word = entry.count.load(std::memory_order_acquire);
@@ -203,11 +221,14 @@ void SiteTable::insert(ThreadTable* table, std::uint64_t key, std::uint64_t amou
   }
   const unsigned home = SiteKey{key & ~SiteKey::kRule}.home(kSharedBits);
   for (unsigned probe = 0; probe < kSharedSites; ++probe) {
-    SharedEntry& entry = region_.shared.entries[(home + probe) % kSharedSites];
+    SharedEntry& entry = region_->shared.entries[(home + probe) % kSharedSites];
     std::uint64_t expected = 0;
     const bool fresh = entry.key.compare_exchange_strong(expected, key, std::memory_order_acq_rel);
     if (!fresh && expected != key) continue;
-    if (fresh) shared_used_.fetch_add(1, std::memory_order_relaxed);
+    if (fresh) {
+      shared_used_.fetch_add(1, std::memory_order_relaxed);
+      live::note_page(*region_, &entry, sizeof entry);
+    }
     if ((key & SiteKey::kRule) != 0) {
       entry.count.store(amount, std::memory_order_release);
     } else {
@@ -215,14 +236,14 @@ void SiteTable::insert(ThreadTable* table, std::uint64_t key, std::uint64_t amou
     }
     return;
   }
-  if ((key & SiteKey::kRule) == 0) region_.shared.dropped.fetch_add(amount, std::memory_order_relaxed);
+  if ((key & SiteKey::kRule) == 0) region_->shared.dropped.fetch_add(amount, std::memory_order_relaxed);
 }
 
 void SiteTable::count_real(unsigned clock) noexcept {
   if (ThreadTable* const table = attach()) {
     Arch::increment(table->real[clock]);
   } else {
-    region_.shared.real[clock].fetch_add(1, std::memory_order_relaxed);
+    region_->shared.real[clock].fetch_add(1, std::memory_order_relaxed);
   }
 }
 

@@ -1,8 +1,8 @@
 // Counts per call site. Every thread counts in a table of its own: one plain add by one instruction, so a signal handler
 // can't split it and no other CPU is in its way. What a site is (its frames) stands once, process-wide.
 //
-// All of it stands in a live::Region, static memory that is right when all zero, below which preload/ puts a live file. A forked
-// child gets a region of its own (preload/follow_fork.cpp): it counts from nothing.
+// All of it stands in a live::Region, which is right when all zero. A forked child has a region of its own, in which it counts from
+// nothing, or shares its parent's (preload/live_file.cpp).
 #pragma once
 
 #include <algorithm>
@@ -81,11 +81,14 @@ class SiteTable {
   // The calling thread ends: its table, with what it counted, goes to the next thread that needs one.
   static void detach() noexcept;
 
-  // In a forked child, after its region was replaced: the only thread has the first table, as in any process. `tid`: its number, which
-  // the C library knows only if it made the child itself.
-  void attach_again(std::uint32_t tid) noexcept;
-  // In one whose region could not be: what the hot path would count in is its parent's.
-  static void count_nowhere() noexcept;
+  // At start: counts go to `region` from now on, which has those of before start already.
+  void count_in(live::Region& region) noexcept;
+  // In a forked child, by its only thread. `region` is new, or its parent's, which is then counted in as after share().
+  // `tid`: the thread's number; 0 where that is not known.
+  void begin_in_child(live::Region& region, std::uint32_t tid, bool share) noexcept;
+  // The region is a parent's, whose threads own the tables: from now on no thread of this process writes to one of them. What the
+  // hot path would count in is such a table, for the thread that was cloned: the caller keeps calls away from it.
+  void share() noexcept { shared_.store(true, std::memory_order_release); }
 
   // The calling thread may have asked before its number could be known: its table is told now. At start.
   static void sign_again() noexcept;
@@ -94,7 +97,7 @@ class SiteTable {
   // loaded in the same place is counted under its own name.
   void retire_unloaded() noexcept;
 
-  constexpr explicit SiteTable(live::Region& region) : region_(region) {}
+  constexpr explicit SiteTable(live::Region& region) : region_(&region) {}
 
  private:
   enum class Found { nothing, counted, rule };
@@ -139,11 +142,17 @@ class SiteTable {
   static CLOCKSHIM_TLS bool t_no_table_;
   static CLOCKSHIM_TLS std::uint32_t t_forked_as_;  // its number, in a forked child; else 0
 
-  live::Region& region_;
+  void begin() noexcept {
+    if (CLOCKSHIM_UNLIKELY(region_->header.counted.load(std::memory_order_relaxed) == 0)) begin_counting();
+  }
+  CLOCKSHIM_SLOW void begin_counting() noexcept;
+
+  live::Region* region_;
+  std::atomic<bool> shared_{};  // counts by locked additions only: the region is a parent's
   unsigned always_walked_ = 0;
-  std::atomic<unsigned> shared_used_{};  // of region_.shared.entries
-  std::atomic<unsigned> sites_used_{};   // of region_.sites
-  std::atomic<unsigned> names_used_{};   // of region_.names
+  std::atomic<unsigned> shared_used_{};  // of region_->shared.entries
+  std::atomic<unsigned> sites_used_{};   // of region_->sites
+  std::atomic<unsigned> names_used_{};   // of region_->names
 };
 
 // The process's own.

@@ -27,9 +27,10 @@ constexpr std::time_t kMinute = 60;
 
 struct Dead {
   std::string path;
-  dev_t device;
-  ino_t inode;
-  std::uint64_t room;
+  dev_t device = 0;
+  ino_t inode = 0;
+  std::uint64_t room = 0;
+  live::Segment segment{};  // that it names, if any
 };
 
 // A file that its maker did not finish: only zeros so far where the magic goes, or the magic.
@@ -55,18 +56,34 @@ bool is_left_behind(const std::string& path, const std::string& name, Dead& out)
       name, info.st_dev, info.st_ino, static_cast<std::uint32_t>(std::strtoul(name.c_str() + 1, nullptr, 10)), own_pid_namespace(), 0};
   long pid = 0;
   if (life_of(maker, pid) != Life::gone) return false;
-  out = {path, info.st_dev, info.st_ino, static_cast<std::uint64_t>(info.st_blocks) * 512};
+  out = {path, info.st_dev, info.st_ino, static_cast<std::uint64_t>(info.st_blocks) * 512, {}};
   return true;
+}
+
+// Made for a child that is gone without having asked.
+bool is_unused(const std::string& path, live::Segment& segment) {
+  std::string problem;
+  const auto source = LiveSource::open(path, problem);
+  if (!source || !source->is_segment() || source->in_use()) return false;
+  segment = source->segment();
+  return !LiveFile::read(*source, path, problem) && problem.empty();
 }
 
 void add_dead_files(const std::string& dir, std::vector<Dead>& dead, unsigned& kept) {
   for (const std::string& path : live_files({dir})) {
     std::string problem;
     const auto file = LiveFile::open(path, problem);
-    if (!file) {
-      if (access(path.c_str(), F_OK) == 0) say(LogLevel::warn, LogLevel::warn, one_line(path) + ": " + problem + "; it stays");
+    struct stat info;
+    Dead unused;
+    if (!file && lstat(path.c_str(), &info) != 0) continue;
+    if (!file && (is_dangling(path) || is_unused(path, unused.segment))) {
+      dead.push_back({path, info.st_dev, info.st_ino, 0, unused.segment});
+    } else if (!file && problem.empty()) {
+      ++kept;  // a child's that has not asked yet
+    } else if (!file) {
+      say(LogLevel::warn, LogLevel::warn, one_line(path) + ": " + problem + "; it stays");
     } else if (file->life() == Life::gone) {
-      dead.push_back({path, file->device(), file->inode(), file->room()});
+      dead.push_back({path, file->device(), file->inode(), file->room(), file->segment()});
     } else {
       ++kept;
     }
@@ -86,7 +103,9 @@ int remove(const Dead& file) {
   struct stat info;
   if (lstat(file.path.c_str(), &info) != 0) return errno == ENOENT ? 0 : errno;
   if (info.st_dev != file.device || info.st_ino != file.inode) return 0;
-  return unlink(file.path.c_str()) == 0 || errno == ENOENT ? 0 : errno;
+  if (unlink(file.path.c_str()) != 0 && errno != ENOENT) return errno;
+  live::remove_segment(file.segment);
+  return 0;
 }
 
 }  // namespace

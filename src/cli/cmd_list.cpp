@@ -1,5 +1,6 @@
 #include "cli/cmd_list.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <ctime>
@@ -72,7 +73,7 @@ int list(const ListOptions& options) {
     const auto file = LiveFile::open(path, problem);
     if (file) {
       rows.push_back({file->report(), path});
-    } else if (access(path.c_str(), F_OK) == 0) {  // a process that has ended takes its file with it
+    } else if (struct stat info; !problem.empty() && lstat(path.c_str(), &info) == 0) {  // one that has ended takes its file with it
       say(LogLevel::warn, LogLevel::warn, one_line(path) + ": " + problem);
     }
   }

@@ -1,11 +1,11 @@
 #include "cli/live_dir.h"
 
 #include <dirent.h>
-#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <bit>
 #include <cerrno>
 #include <cstring>
 #include <ctime>
@@ -21,18 +21,21 @@ namespace {
 // One of this version has 1.4 MiB at the most.
 constexpr std::size_t kLargest = std::size_t{8} << 20;
 
-// Up to `size` bytes from the start, in ascending order: a record's state is read before its fields, as its writer wrote it after
-// them. Fewer where the file has been cut. -1: an error.
-ssize_t read_all(int fd, std::byte* out, std::size_t size) {
-  std::size_t done = 0;
-  while (done < size) {
-    const ssize_t n = pread(fd, out + done, size - done, static_cast<off_t>(done));
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return -1;
-    if (n == 0) break;
-    done += static_cast<std::size_t>(n);
+// In ascending order: a record's state is read before its fields, as its writer wrote it after them. Of a segment only those pages that
+// were written to: to look at another one would be to make it. Returns how much there is; below 0: an error.
+ssize_t read_all(const LiveSource& source, std::byte* out, std::size_t size) {
+  if (!source.is_segment()) return source.read(out, size, 0);
+  std::memset(static_cast<void*>(out), 0, size);
+  const ssize_t head = source.read(out, std::min(size, sizeof(live::Header)), 0);
+  if (head < static_cast<ssize_t>(sizeof(live::Header))) return head;
+  const auto& header = *reinterpret_cast<const live::Header*>(out);
+  for (std::size_t at = sizeof header; at < size; at += live::kPage) {
+    const std::size_t page = at / live::kPage;
+    if (page / 64 >= live::kPagesInWords) break;
+    if ((header.pages[page / 64].load(std::memory_order_acquire) >> page % 64 & 1U) == 0) continue;
+    if (source.read(out + at, std::min(live::kPage, size - at), at) < 0) return -1;
   }
-  return static_cast<ssize_t>(done);
+  return static_cast<ssize_t>(size);
 }
 
 std::string base_name(const std::string& path) { return path.substr(path.rfind('/') + 1); }
@@ -90,55 +93,74 @@ std::vector<std::string> live_files_of(long pid, const Folders& folders) {
   return paths;
 }
 
-// A FIFO would have us wait for its writer, and a device might do anything.
-Descriptor LiveFile::descriptor(const std::string& path, std::string& problem) {
-  Descriptor file(::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
-  problem = file.get() >= 0 ? "" : errno == ELOOP ? "is a symbolic link" : std::strerror(errno);
-  return file;
-}
-
 std::optional<LiveFile> LiveFile::open(const std::string& path, std::string& problem) {
-  const Descriptor file = descriptor(path, problem);
-  return file.get() < 0 ? std::nullopt : read(file, path, problem);
+  const auto source = LiveSource::open(path, problem);
+  return source ? read(*source, path, problem) : std::nullopt;
 }
 
-std::optional<LiveFile> LiveFile::read(const Descriptor& file, const std::string& path, std::string& problem) {
+std::optional<LiveFile> LiveFile::read(const LiveSource& source, const std::string& path, std::string& problem) {
   const auto refuse = [&](const char* reason) {
     problem = reason;
     return std::nullopt;
   };
   problem.clear();
-  struct stat info;
-  if (fstat(file.get(), &info) != 0) return refuse(std::strerror(errno));
-  if (!S_ISREG(info.st_mode)) return refuse("is no plain file");
   const std::size_t slash = path.rfind('/');
   struct stat folder;
   if (stat(slash == std::string::npos ? "." : path.substr(0, slash + 1).c_str(), &folder) != 0) return refuse(std::strerror(errno));
-  if (geteuid() != 0 && info.st_uid != geteuid() && info.st_uid != folder.st_uid) return refuse("belongs to another user than its folder");
-  if (static_cast<std::uint64_t>(info.st_size) > kLargest) return refuse("is too large for a live file");
+  if (geteuid() != 0 && source.owner() != geteuid() && source.owner() != folder.st_uid)
+    return refuse("belongs to another user than its folder");
+  if (source.size() > kLargest) return refuse("is too large for a live file");
 
   LiveFile out;
   out.path_ = path;
-  out.device_ = info.st_dev;
-  out.inode_ = info.st_ino;
-  out.owner_ = info.st_uid;
-  out.room_ = static_cast<std::uint64_t>(info.st_blocks) * 512;
+  out.device_ = source.device();
+  out.inode_ = source.inode();
+  out.owner_ = source.owner();
+  out.segment_ = source.segment();
+  const bool in_use = source.in_use();
   // One byte at least, so that there is something to look at.
-  const auto size = std::max<std::size_t>(1, static_cast<std::size_t>(info.st_size));
+  const auto size = std::max<std::size_t>(1, static_cast<std::size_t>(source.size()));
   out.content_.reset(static_cast<std::byte*>(::operator new[](size, std::align_val_t{alignof(live::Header)})));
-  const ssize_t length = read_all(file.get(), out.content_.get(), static_cast<std::size_t>(info.st_size));
+  const ssize_t length = read_all(source, out.content_.get(), static_cast<std::size_t>(source.size()));
   if (length < 0) return refuse(std::strerror(errno));
   out.size_ = static_cast<std::size_t>(length);
-  const live::Header* header = live_header(out.bytes(), problem);
+  auto* header = const_cast<live::Header*>(live_header(out.bytes(), problem));
   if (header == nullptr) return std::nullopt;
-  out.life_ = life_of(out.maker(), out.pid_);
+  out.room_ = source.blocks();
+  if (source.is_segment()) {
+    if (header->token != source.segment().token) return refuse("is of memory that is gone");
+    if (header->state.load(std::memory_order_relaxed) == live::State::none) return std::nullopt;
+    for (const auto& word : header->pages) out.room_ += static_cast<std::uint64_t>(std::popcount(word.load())) * live::kPage;
+  }
+  out.pid_ = header->pid;
+  out.life_ = in_use ? life_of(out.maker(), out.pid_) : Life::gone;
+  // A child of a process that forked is not told its own start.
+  if (header->start_ticks == 0 && out.life_ == Life::running) header->start_ticks = start_ticks_of(out.pid_);
   return out;
 }
 
-Maker LiveFile::maker() const { return {base_name(path_), device_, inode_, header().pid, header().pid_namespace, header().start_ticks}; }
+int LiveFile::remove() const {
+  struct stat info;
+  if (lstat(path_.c_str(), &info) != 0) return errno == ENOENT ? 0 : errno;
+  if (info.st_dev != device_ || info.st_ino != inode_) return 0;
+  if (unlink(path_.c_str()) != 0 && errno != ENOENT) return errno;
+  live::remove_segment(segment_);
+  return 0;
+}
+
+Maker LiveFile::maker() const {
+  const live::Header& h = header();
+  if (segment_.id >= 0) return {kSegmentName, 0, static_cast<ino_t>(segment_.id), h.pid, h.pid_namespace, h.start_ticks};
+  return {base_name(path_), device_, inode_, h.pid, h.pid_namespace, h.start_ticks};
+}
 
 Life LiveFile::life_now() const {
   long pid = 0;
+  if (segment_.id >= 0) {
+    std::string problem;
+    const auto source = LiveSource::open(path_, problem);
+    if (source && !source->in_use()) return Life::gone;
+  }
   return life_of(maker(), pid);
 }
 

@@ -1,5 +1,5 @@
-// Live files, as a viewer finds them in their folders. A folder may be anybody's: what is opened is checked to
-// be a plain file of a sane size, is read without mapping it (a file may be cut while we read), and is believed by nobody here.
+// Live files, as a viewer finds them in their folders. A folder may be anybody's: what is opened is checked to be memory that a link
+// of ours names, or a plain file of a sane size; it is copied, and believed by nobody here.
 #pragma once
 
 #include <sys/types.h>
@@ -13,8 +13,8 @@
 #include <string>
 #include <vector>
 
-#include "cli/descriptor.h"
 #include "cli/live_folders.h"
+#include "cli/live_source.h"
 #include "live/layout.h"
 #include "report/report.h"
 
@@ -39,9 +39,11 @@ class LiveFile {
   // "" in `problem`, or why not, in words that go behind the path.
   static std::optional<LiveFile> open(const std::string& path, std::string& problem);
 
-  // The same in two steps: what was opened once can be read again and again, also when it has been removed meanwhile.
-  static Descriptor descriptor(const std::string& path, std::string& problem);
-  static std::optional<LiveFile> read(const Descriptor& file, const std::string& path, std::string& problem);
+  // The same of what was opened before. "" in `problem` with nothing: it was made for a child that has not asked for the time.
+  static std::optional<LiveFile> read(const LiveSource& source, const std::string& path, std::string& problem);
+
+  // Removes the name, if it still stands for this file, and the memory that it names. 0 or errno.
+  [[nodiscard]] int remove() const;
 
   [[nodiscard]] const std::string& path() const { return path_; }
   [[nodiscard]] const live::Header& header() const { return *reinterpret_cast<const live::Header*>(content_.get()); }
@@ -49,6 +51,7 @@ class LiveFile {
   [[nodiscard]] dev_t device() const { return device_; }
   [[nodiscard]] ino_t inode() const { return inode_; }
   [[nodiscard]] uid_t owner() const { return owner_; }
+  [[nodiscard]] const live::Segment& segment() const { return segment_; }  // id -1: a plain file
   [[nodiscard]] std::uint64_t room() const { return room_; }  // bytes that its removal gives back
 
   [[nodiscard]] Life life() const { return life_; }  // as it was when the file had been read
@@ -73,6 +76,7 @@ class LiveFile {
   dev_t device_ = 0;
   ino_t inode_ = 0;
   uid_t owner_ = 0;
+  live::Segment segment_;
   Life life_ = Life::unknown;
   long pid_ = 0;
 };

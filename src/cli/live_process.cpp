@@ -1,6 +1,7 @@
 #include "cli/live_process.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -40,7 +41,9 @@ bool names_file(const std::string& line, const Maker& maker) {
   unsigned minor = 0;
   unsigned long long inode = 0;
   int path = 0;
-  if (std::sscanf(line.c_str(), "%*s %*s %*s %x:%x %llu %n", &major, &minor, &inode, &path) < 3 || inode == 0) return false;
+  if (std::sscanf(line.c_str(), "%*s %*s %*s %x:%x %llu %n", &major, &minor, &inode, &path) < 3) return false;
+  if (maker.name == kSegmentName) return inode == maker.inode && line.ends_with(kSegmentName);
+  if (inode == 0) return false;
   if (inode == maker.inode && makedev(major, minor) == maker.device) return true;
   // Some file systems (overlayfs, btrfs) tell another device here than to stat(2). The name is in nobody else's use.
   const std::string_view mapped = std::string_view(line).substr(static_cast<std::size_t>(path));
@@ -66,7 +69,7 @@ long search_namespaces(const Maker& maker) {
   if (all == nullptr) return 0;
   while (const dirent* entry = readdir(all)) {
     const long pid = std::strtol(entry->d_name, nullptr, 10);
-    if (pid > 0 && maps_file(pid, maker) == Life::running && inner_number(proc(pid)) == maker.pid) {
+    if (pid > 0 && maps_file(pid, maker) == Life::running && (maker.pid == 0 || inner_number(proc(pid)) == maker.pid)) {
       found = pid;
       break;
     }
@@ -131,9 +134,36 @@ Life maps_file(long pid, const Maker& maker) {
   return error == 0 || error == ENOENT || error == ESRCH ? Life::gone : Life::unknown;
 }
 
+Descriptor memory_of_segment(int id, std::uint64_t ipc_namespace, std::uint64_t& address, std::uint64_t& size) {
+  const Maker maker{kSegmentName, 0, static_cast<ino_t>(id), 0, 0, 0};
+  Descriptor found;
+  DIR* all = opendir("/proc");
+  if (all == nullptr) return found;
+  while (const dirent* entry = readdir(all)) {
+    const long pid = std::strtol(entry->d_name, nullptr, 10);
+    struct stat info;
+    if (pid <= 0 || stat((proc(pid) + "/ns/ipc").c_str(), &info) != 0 || info.st_ino != ipc_namespace) continue;
+    std::string maps;
+    read_proc(proc(pid) + "/maps", maps);
+    std::istringstream lines(maps);
+    for (std::string line; std::getline(lines, line);) {
+      unsigned long long start = 0;
+      unsigned long long end = 0;
+      if (!names_file(line, maker) || std::sscanf(line.c_str(), "%llx-%llx", &start, &end) != 2) continue;
+      address = start;
+      size = end - start;
+      found = Descriptor(open((proc(pid) + "/mem").c_str(), O_RDONLY | O_CLOEXEC));
+      break;
+    }
+    if (found.get() >= 0) break;
+  }
+  closedir(all);
+  return found;
+}
+
 Life life_of(const Maker& maker, long& pid) {
   pid = maker.pid;
-  if (maker.pid_namespace != own_pid_namespace()) {
+  if (maker.pid_namespace != own_pid_namespace() || maker.pid == 0) {
     if (const long found = search_namespaces(maker); found != 0) {
       pid = found;
       return Life::running;
@@ -143,6 +173,7 @@ Life life_of(const Maker& maker, long& pid) {
   if (pid <= 0 || (kill(static_cast<pid_t>(pid), 0) != 0 && errno == ESRCH)) return Life::gone;
   const Life life = maps_file(pid, maker);
   if (life != Life::unknown) return life;
+  if (maker.name == kSegmentName) return Life::running;  // there is such a process, and somebody has the segment
   // A process in another time namespace sees another start than we do: a start that differs proves nothing.
   std::string stat;
   const int error = read_proc(proc(pid) + "/stat", stat);

@@ -7,13 +7,14 @@
 #include <string>
 #include <vector>
 
+#include "cli/descriptor.h"
 #include "cli/live_dir.h"
 
 namespace clockshim::cli {
 
 // What is known of a file and the process that made it.
 struct Maker {
-  std::string name;  // of the file, without its folder
+  std::string name;  // of the file, without its folder; of a segment's mapping, as the kernel calls it
   dev_t device = 0;
   ino_t inode = 0;
   std::uint32_t pid = 0;
@@ -24,6 +25,13 @@ struct Maker {
 // exec keeps a process's id and its start, so what decides is whether it has the file mapped; where that may not be read, its start.
 // `pid`: where it runs, its number as we see it; else maker.pid.
 Life life_of(const Maker& maker, long& pid);
+
+// What /proc/PID/maps calls a segment whose inode is its id.
+inline constexpr const char* kSegmentName = "SYSV00000000 (deleted)";
+
+// The memory of a process that has this segment of another IPC namespace attached, and where it stands there. None: no such
+// process is to be found, or its memory must not be read.
+Descriptor memory_of_segment(int id, std::uint64_t ipc_namespace, std::uint64_t& address, std::uint64_t& size);
 
 // Whether this process has the file mapped. Unknown: that may not be read.
 Life maps_file(long pid, const Maker& maker);

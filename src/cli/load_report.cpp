@@ -34,8 +34,21 @@ int read_to_end(int fd, std::string& out) {
 // Whom to believe about generated code: the user whose file it is.
 uid_t owner_of(const std::string& path) {
   struct stat info {};
-  return stat(path.c_str(), &info) == 0 ? info.st_uid : geteuid();
+  return lstat(path.c_str(), &info) == 0 ? info.st_uid : geteuid();
 }
+
+// Of two files: is `child` of a process that the other's forked, or that runs below the same command?
+bool is_child(const live::Header& child, const live::Header& parent) {
+  if (child.pid_namespace != parent.pid_namespace || child.started_at < parent.started_at) return false;
+  return child.forked_from == parent.pid || child.run_pid == parent.pid;
+}
+
+bool is_link(const std::string& path) {
+  live::Segment segment;
+  return live::read_link(AT_FDCWD, path.c_str(), segment);
+}
+
+}  // namespace
 
 bool load_live(const std::string& path, Symbolizer& symbolizer, Report& out, std::string& problem) {
   const auto file = LiveFile::open(path, problem);
@@ -46,15 +59,12 @@ bool load_live(const std::string& path, Symbolizer& symbolizer, Report& out, std
   return true;
 }
 
-// Of two files: is `child` of a process that the other's forked, or that runs below the same command?
-bool is_child(const live::Header& child, const live::Header& parent) {
-  if (child.pid_namespace != parent.pid_namespace || child.started_at < parent.started_at) return false;
-  return child.forked_from == parent.pid || child.run_pid == parent.pid;
-}
-
-}  // namespace
-
 bool load_file(const std::string& path, Symbolizer& symbolizer, Report& out, std::string& problem) {
+  if (is_link(path)) {
+    if (load_live(path, symbolizer, out, problem)) return true;
+    problem = "report \"" + path + "\": " + (problem.empty() ? "nothing is counted in it yet" : problem);
+    return false;
+  }
   const bool standard_input = path == "-";
   const int fd = standard_input ? STDIN_FILENO : open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY);
   std::string text;

@@ -66,9 +66,9 @@ bool RateWatch::is_gone() const {
 
 bool RateWatch::open(const std::string& path, std::string& problem) {
   Program program{path};
-  program.file = LiveFile::descriptor(path, problem);
-  if (program.file.get() < 0) return false;
-  program.content = LiveFile::read(program.file, path, problem);
+  program.source = LiveSource::open(path, problem);
+  if (!program.source) return false;
+  program.content = LiveFile::read(*program.source, path, problem);
   if (!program.content) return false;
   program.report = program.content->report();
   programs_.push_back(std::move(program));
@@ -77,7 +77,7 @@ bool RateWatch::open(const std::string& path, std::string& problem) {
 
 void RateWatch::read(Program& program, bool begin) {
   std::string problem;
-  if (auto content = LiveFile::read(program.file, program.path, problem)) {
+  if (auto content = LiveFile::read(*program.source, program.path, problem)) {
     program.content = std::move(content);
     program.report = program.content->report();
   }

@@ -58,7 +58,7 @@ class RateWatch {
   // That the process has been, one after another.
   struct Program {
     std::string path;
-    Descriptor file{};
+    std::optional<LiveSource> source{};
     std::optional<LiveFile> content{};  // as of the last look, and
     Report report{};
     std::map<std::string, Growth> clocks{};

@@ -22,13 +22,15 @@ struct KernelSource {
   static unsigned thread() noexcept { return this_thread_index(); }
 };
 
-// In the hot path's word besides Timeline::how(): set by the first wake(). A forked child finds it cleared.
+// In the hot path's word besides Timeline::how(): set by wake(), at start and in each forked child.
 inline constexpr std::uint8_t kAwake = 8;
 // This clock is not served: its calls are for the real one, and there is no need to read the counter.
 inline constexpr std::uint8_t kPass = 16;
+// This process counts in a region of its parent's: the hot path's own counting is not for it.
+inline constexpr std::uint8_t kSharing = 32;
 
-// What each call looks at first, by clock. Alone in its page, which the kernel clears in a forked child (also of a raw clone): so a
-// child notices at its first call, for nothing.
+// What each call looks at first, by clock. Alone in its page, which the kernel clears in a forked child: so the child of a raw
+// clone, which no fork handler has seen, is noticed at its first call, for nothing.
 // An object of its own, not a member of ServedClock: so no register holds that one's address while the call is counted.
 struct alignas(4096) FirstLook {
   std::atomic<std::uint8_t> how[kClockIds]{};
@@ -39,6 +41,7 @@ CLOCKSHIM_HIDDEN extern constinit FirstLook g_first_look;
 struct ServedClock {
   Timeline<KernelSource> timeline;
   CpuCounter counter;
+  std::atomic<bool> sharing{};
 
   // What the slow side has decided, for the hot path to see. A thread that still goes by the word of before is no worse off than one
   // that was preempted after it had read it: the segments that it might use are closed.
@@ -51,12 +54,15 @@ struct ServedClock {
     if ((now & kAwake) != 0 && now != awake(id)) wake();
   }
   [[nodiscard]] std::uint8_t awake(unsigned id) const noexcept {
-    return static_cast<std::uint8_t>(timeline.how() | kAwake | (timeline.serves(id) ? 0 : kPass));
+    return static_cast<std::uint8_t>(timeline.how() | kAwake | (timeline.serves(id) ? 0 : kPass) |
+                                     (sharing.load(std::memory_order_acquire) ? kSharing : 0));
   }
 
-  // Where counters disagree: the time of clock `id` (< kClockIds) from this CPU's chain, never below the floor.
+  // Where counters disagree: the time of clock `id` (< kClockIds) from this CPU's chain, never below the floor. Where they agree,
+  // for those whose counting keeps them off the hot path, from the common chain.
   CLOCKSHIM_INLINE bool read_here(unsigned id, std::uint8_t how, timespec& out) noexcept {
-    if ((how & (kPerCpu | kSettling)) != kPerCpu) return false;
+    if ((how & kSettling) != 0) return false;
+    if ((how & kPerCpu) == 0) return timeline.read(id, (how & kRelaxed) != 0 ? Arch::unordered() : Arch::ordered(), out);
     if ((how & kRelaxed) != 0) {
       Floor& mine = t_floors_[id].value;
       const std::int64_t seen = mine.load(std::memory_order_relaxed);

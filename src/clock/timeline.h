@@ -60,6 +60,11 @@ class Timeline {
     serving_.store(settings.clocks, std::memory_order_release);
   }
 
+  // In a forked child, by its only thread: what is measured from now on goes elsewhere.
+  void record_in(live::ClockRecord& record) noexcept {
+    if (record_ != nullptr) record_ = &record;
+  }
+
   [[nodiscard]] CLOCKSHIM_INLINE std::uint8_t how() const noexcept { return how_.load(std::memory_order_acquire); }
   // Whether resync() may answer for clock `id` (< kClockIds).
   [[nodiscard]] bool serves(unsigned id) const noexcept { return (serving_.load(std::memory_order_acquire) >> id & 1U) != 0; }

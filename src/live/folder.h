@@ -2,20 +2,19 @@
 // not without end, since it stands in memory. Async-signal-safe.
 #pragma once
 
+#include <cstdint>
+
 #include "live/layout.h"
 
 namespace clockshim::live {
 
 // Where more files than kKeptFiles stand, removes some of processes that are gone. To be called before a file is added: so their number
-// stays bounded, however many processes come and go. Sees only processes of our own pid namespace.
+// stays bounded, however many processes come and go. Sees only segments of the IPC namespace that is named.
 inline constexpr unsigned kKeptFiles = 64;
-void bound_folder(const char* folder, const Header& self) noexcept;
+void bound_folder(const char* folder, std::uint64_t ipc_namespace) noexcept;
 
 // The programs that this process was before exec: their files are removed where nothing was counted, so that env, nice or a shell
-// leave nothing behind; the others give back the room that they reserved and did not use.
-void tidy_behind_exec(const char* folder, const Header& self) noexcept;
-
-// Gives back what a file that stays behind reserved and did not use.
-void shrink(const char* path) noexcept;
+// leave nothing behind. Returns the number of the first name that is free.
+unsigned tidy_behind_exec(const char* folder, const Header& self, std::uint64_t ipc_namespace) noexcept;
 
 }  // namespace clockshim::live

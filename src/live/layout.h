@@ -1,6 +1,8 @@
 // The live file: what a process counts and measures, as it stands in memory that a viewer can map too. One struct, Region, that is
 // at once static memory of the library (valid when all zero: before start, and where no file can be had) and the file's
 // layout. Versioned: docs/report-format.md is the specification, and tests/unit/layout_test.cpp holds the offsets.
+// The memory is a System V shared memory segment, which a symbolic link in the folder of live files names (live/segment.h); what is
+// called the file here is the segment, or a copy of it. Its pages come into being when they are first written to.
 //
 // Words are written by one thread, or atomically; nothing is locked. Little-endian, 8-byte aligned. Records are appended: free,
 // then being written, then valid for good. Readers take a record only in state kValid, and sums as they come.
@@ -25,7 +27,8 @@ inline constexpr std::uint32_t kFree = 0;
 inline constexpr std::uint32_t kWriting = 1;
 inline constexpr std::uint32_t kValid = 2;
 
-enum class State : std::uint32_t { none = 0, running = 1, ended = 2 };
+// none: made for a forked child that has not asked for the time yet. told: ended, and has written a report of all of it.
+enum class State : std::uint32_t { none = 0, running = 1, ended = 2, told = 3 };
 
 // Why the mode is not the one of the start any more.
 enum class ModeChange : std::uint32_t { none = 0, warp = 1, residual = 2, promoted = 3, stopped = 4 };
@@ -40,7 +43,10 @@ struct Section {
 enum class Part : unsigned { clock, modules, sites, shared, threads, stacks, names };
 inline constexpr Part kEachPart[] = {Part::clock, Part::modules, Part::sites, Part::shared, Part::threads, Part::stacks, Part::names};
 
-struct alignas(4096) Header {
+inline constexpr std::size_t kPage = 4096;
+inline constexpr std::size_t kPagesInWords = 6;  // 384 pages
+
+struct alignas(kPage) Header {
   char magic[8];
   std::uint32_t version;
   std::uint32_t header_size;
@@ -69,6 +75,11 @@ struct alignas(4096) Header {
   char mode[16];  // at start; ModeChange tells what became of it
   char mode_reason[256];
   char notes[8][256];
+
+  std::atomic<std::uint32_t> counted;               // 1: somebody has begun to count here
+  std::uint32_t unused;
+  std::uint64_t token;                              // a number that the segment's link repeats; 0: a region without one
+  std::atomic<std::uint64_t> pages[kPagesInWords];  // bit n: page n has been written to. Of the others a reader need not make any
 };
 static_assert(sizeof(Header) == 4096);
 
@@ -203,8 +214,20 @@ struct Region {
 // A file is the beginning of a region, as much of it as the process needs.
 inline constexpr std::size_t kSizeWithFewNames = offsetof(Region, names) + kFewNames * sizeof(NameRecord);
 inline constexpr std::size_t kSizeWithoutStacks = offsetof(Region, stacks);
-static_assert(kSizeWithFewNames <= 640U << 10, "memory for each process that is served, and 0.3 us for each KiB of it at start and end");
+static_assert(kSizeWithFewNames <= 640U << 10, "address space for each process that is served, and for each child of its that has forked");
 static_assert(kSizeWithoutStacks <= 1U << 20);
-static_assert(kSizeWithFewNames % 4096 == 0 && sizeof(Region) % 4096 == 0);
+static_assert(kSizeWithFewNames % kPage == 0 && sizeof(Region) % kPage == 0);
+static_assert(sizeof(Region) / kPage <= kPagesInWords * 64);
+
+// To be called by whoever begins a record: from now on a reader looks into its page. Async-signal-safe.
+inline void note_page(Region& region, const void* record, std::size_t size) noexcept {
+  const std::size_t first = static_cast<std::size_t>(static_cast<const char*>(record) - reinterpret_cast<const char*>(&region)) / kPage;
+  const std::size_t last = static_cast<std::size_t>(static_cast<const char*>(record) + size - 1 - reinterpret_cast<const char*>(&region)) / kPage;
+  for (std::size_t page = first; page <= last; ++page) {
+    std::atomic<std::uint64_t>& word = region.header.pages[page / 64];
+    const std::uint64_t bit = std::uint64_t{1} << page % 64;
+    if ((word.load(std::memory_order_relaxed) & bit) == 0) word.fetch_or(bit, std::memory_order_release);
+  }
+}
 
 }  // namespace clockshim::live

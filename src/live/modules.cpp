@@ -24,6 +24,7 @@ unsigned module_of(Region& region, std::uintptr_t pc) noexcept {
     ModuleRecord& record = region.modules[i];
     std::uint32_t state = kFree;
     if (record.state.compare_exchange_strong(state, kWriting, std::memory_order_acq_rel)) {
+      note_page(region, &record, sizeof record);
       record.start = found.map_start;
       record.end = found.map_end;
       record.load_bias = found.load_bias;

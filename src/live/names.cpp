@@ -18,6 +18,7 @@ unsigned number_of_name(Region& region, std::uint64_t key, const Name& name, boo
     if (!record.key.compare_exchange_strong(there, key, std::memory_order_acq_rel) && there != key) continue;
     // The key says what stands there: who finds it begun writes the same, for the other may not come back.
     if (record.state.load(std::memory_order_acquire) != kValid) {
+      note_page(region, &record, sizeof record);
       record.name = name;
       record.state.store(kValid, std::memory_order_release);
       fresh = there == 0;

@@ -1,4 +1,4 @@
-// The process's region (live/layout.h), and the file below it.
+// The process's own region (live/layout.h): where it counts.
 #pragma once
 
 #include <cstddef>
@@ -7,30 +7,19 @@
 
 namespace clockshim::live {
 
-extern constinit Region g_region;
+// Static memory, right when all zero: counts of before start stand in it, and a segment is attached in its place at start. There is
+// room for kSizeWithFewNames bytes of it: a larger region stands elsewhere, and nobody writes to the rest of this one before start.
+extern Region g_region asm("clockshim_region");
 
-inline constexpr std::size_t kLongestPath = 320;
+// Where this process counts: g_region, or in a forked child what its parent has prepared for it.
+extern constinit Region* g_current;
+inline Region& current() noexcept { return *g_current; }
 
-// Puts a new file below the region, so that what stands there from now on is seen by viewers and outlives the process. The header is
-// the caller's, but for the layout's own fields. `keep`: what stands in the region now stays; else the rest begins as zeros.
-// `folder` is made (mode 0700) where it is missing; it must be ours, with nobody else allowed to write to it.
-// Null: done, and `path` is the file's. Else why not, in words that go behind the folder's name, and the region is as it was.
-// Async-signal-safe.
-const char* map_file(const Header& header, std::size_t size, const char* folder, char* path, std::size_t path_size, bool keep) noexcept;
+// Completes a header that stands at the beginning of `size` bytes of zeros: magic, version, sections, and the pages that are read
+// in any case. `from` has the other fields. The state stays State::none until somebody counts.
+void begin_region(Region& region, const Header& from, std::size_t size) noexcept;
 
-// Private memory instead, all zero but for the header, in a forked child of a process that has or had a file. False: out of memory.
-bool map_private(const Header& header, std::size_t size) noexcept;
-
-// The path of a process's file; `program`: 0, or how often it has called exec since the first one.
-void file_name(const Header& header, unsigned program, const char* folder, char* out, std::size_t size) noexcept;
-
-// The header of a region that has no file.
-void describe_region(const Header& header, std::size_t size) noexcept;
-
-// Forked children find zeros here (from Linux 4.14 on): only for a region that has no file. False: the kernel can't.
+// Forked children find zeros in g_region (from Linux 4.14 on): only for a region without a segment. False: the kernel can't.
 bool wipe_on_fork() noexcept;
-
-// Fills in what names this process for good: pid, start_ticks, pid_namespace, uid. Opens /proc files; async-signal-safe.
-void identify(Header& header) noexcept;
 
 }  // namespace clockshim::live

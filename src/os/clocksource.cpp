@@ -40,6 +40,4 @@ bool counter_forbidden() noexcept {
 
 bool seccomp_filtered() noexcept { return prctl(PR_GET_SECCOMP) > 0; }
 
-bool privileges_may_grow() noexcept { return prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 0; }
-
 }  // namespace clockshim

@@ -23,11 +23,7 @@ Nanos coarse_tick() noexcept;
 // Whether PR_SET_TSC makes rdtsc fault in this process (prctl(2), PR_GET_TSC).
 bool counter_forbidden() noexcept;
 
-// Whether a seccomp filter is on this thread (prctl(2), PR_GET_SECCOMP): then files are better not opened.
+// Whether a seccomp filter is on this thread (prctl(2), PR_GET_SECCOMP). One that the process has put on itself may kill for asking.
 bool seccomp_filtered() noexcept;
-
-// Whether this process could not add a filter without that showing here later: PR_GET_NO_NEW_PRIVS is still off, which whoever
-// lacks CAP_SYS_ADMIN has to switch on first (seccomp(2)). So a filter that is there with it off is a container's.
-bool privileges_may_grow() noexcept;
 
 }  // namespace clockshim

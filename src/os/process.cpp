@@ -1,6 +1,7 @@
 #include "os/process.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -21,6 +22,11 @@ std::uint64_t process_start_ticks() noexcept {
   constexpr int kFieldsBehindName = 20;
   for (int field = 0; at != nullptr && field < kFieldsBehindName; ++field) at = std::strchr(at + 1, ' ');
   return at != nullptr ? std::strtoull(at, nullptr, 10) : 0;
+}
+
+std::uint64_t pid_namespace() noexcept {
+  struct stat info;
+  return stat("/proc/self/ns/pid", &info) == 0 ? info.st_ino : 0;
 }
 
 }  // namespace clockshim

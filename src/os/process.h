@@ -9,4 +9,7 @@ namespace clockshim {
 // good; exec leaves it. 0 where /proc can't be read.
 std::uint64_t process_start_ticks() noexcept;
 
+// The inode of /proc/self/ns/pid; 0 where /proc can't be read.
+std::uint64_t pid_namespace() noexcept;
+
 }  // namespace clockshim

@@ -14,9 +14,9 @@ namespace clockshim {
 Report collect_report() {
   Report report;
   std::string problem;
-  const std::size_t size = live::g_region.header.sections[static_cast<unsigned>(live::Part::stacks)].count == 0 ? live::kSizeWithoutStacks
-                                                                                                                : sizeof live::g_region;
-  if (!read_live(std::as_bytes(std::span(&live::g_region, 1)).first(size), report, problem))
+  const std::size_t size = live::current().header.sections[static_cast<unsigned>(live::Part::stacks)].count == 0 ? live::kSizeWithoutStacks
+                                                                                                                : sizeof(live::Region);
+  if (!read_live(std::as_bytes(std::span(&live::current(), 1)).first(size), report, problem))
     report.notes.push_back("the counts " + problem);
   return report;
 }

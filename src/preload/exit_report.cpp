@@ -8,9 +8,10 @@
 #include <cstring>
 
 #include "live/region.h"
-#include "os/clocksource.h"
 #include "os/log.h"
+#include "os/real_clock.h"
 #include "preload/collect.h"
+#include "preload/containment.h"
 #include "preload/lifecycle.h"
 #include "preload/live_file.h"
 
@@ -54,29 +55,25 @@ bool write_report(const std::string& path, const std::string& text, std::string&
   return error == 0;
 }
 
-// Threads are given tables in order: where the first has no entry, no call was counted. Where calls aren't counted, resyncs tell.
+// Where calls aren't counted, resyncs tell.
 bool asked_for_the_time() {
-  if (!g_uncounted) return live::g_region.threads[0].used != 0;
-  for (const auto& clock : live::g_region.clock.clocks) {
+  if (!g_uncounted) return live::current().header.counted.load(std::memory_order_relaxed) != 0;
+  for (const auto& clock : live::current().clock.clocks) {
     if (clock.resyncs.load(std::memory_order_relaxed) != 0) return true;
   }
   return false;
 }
 
 // Whether all that is to be told was told.
-bool tell_report(const ProcessState& state, Report& report, bool filtered) {
+bool tell_report(const ProcessState& state, Report& report) {
   const Settings& settings = state.settings;
   const bool few = settings.report == "stderr" && !g_uncounted && report.calls() < kTooFewToTell;
-  if (filtered) {
-    report.notes.emplace_back("a seccomp filter is on: callers are not named");
-  } else if (!few) {
-    name_callers(report);
-  }
+  if (!few) name_callers(report);
   if (report_is_path(settings) && !settings.report.empty() && !state.report_unwritable) {
     const std::string path = report_path(state);
     const bool json = path.size() >= 5 && path.compare(path.size() - 5, 5, ".json") == 0;
     std::string problem;
-    if (json && !filtered) name_threads(report);
+    if (json) name_threads(report);
     if (write_report(path, json ? render_json(report) : render_text(report), problem)) return true;
     say(LogLevel::error, settings.log,
         "CLOCKSHIM_REPORT=\"" + settings.report + "\": " + path + " could not be written: " + problem + "; here is the report");
@@ -97,16 +94,19 @@ std::string report_path_problem(const ProcessState& state) { return problem_of(e
 
 void tell(const ProcessState& state) {
   if (!state.active || !region_is_ours()) return;
-  mark_ended();
-  if (state.settings.report == "none") return;  // and not one system call more: who wants nothing told may sit behind a filter that kills
-  // One that the program has put on itself may forbid to open and remove files. One that was there before let us do so at start.
-  const bool filtered = seccomp_filtered() && !(state.contained && privileges_may_grow());
+  // A process that has shut itself in may be forbidden anything that it does not do itself: its counts stay in its live file. Nor is
+  // there a system call for who wants nothing told.
+  if (self_contained() || state.settings.report == "none") return mark_ended(0);
+  Nanos now;
+  real::read(CLOCK_MONOTONIC, now);
+  mark_ended(now.raw());
   bool told = true;
   if (asked_for_the_time()) {
     Report report = collect_report();
-    told = tell_report(state, report, filtered);
+    told = tell_report(state, report);
   }
-  if (!filtered) close_live_file(told);
+  if (told) remove_live_file();
+  tidy_children();
 }
 
 }  // namespace clockshim

@@ -149,12 +149,11 @@ CLOCKSHIM_NOINLINE int timespec_get_behind(timespec* ts, int base, Ticks ticks, 
   return finish_timespec_get(ts, base, ticks);
 }
 
-// Before start and in a child that was just forked there is something to do first. False: leave this call alone.
-CLOCKSHIM_INLINE bool awake(unsigned clock, std::uint8_t& how) noexcept {
-  if (CLOCKSHIM_LIKELY((how & kAwake) != 0)) return true;
-  const bool ours = follow_fork();
+// Before start and in a child that no fork handler has seen.
+CLOCKSHIM_INLINE void wake_up(unsigned clock, std::uint8_t& how) noexcept {
+  if (CLOCKSHIM_LIKELY((how & kAwake) != 0)) return;
+  follow_clone();
   how = g_first_look.how[clock].load(std::memory_order_acquire);
-  return ours;
 }
 
 CLOCKSHIM_INLINE bool passes(unsigned clock, std::uint8_t how) noexcept {
@@ -164,15 +163,19 @@ CLOCKSHIM_INLINE bool passes(unsigned clock, std::uint8_t how) noexcept {
 }
 
 // The same functions where the CPUs' counters disagree, where this clock is not served, and for a process's first call.
-CLOCKSHIM_INLINE void count_here(SiteKey site, void* stack, void* frame) noexcept {
+CLOCKSHIM_INLINE void count_here(SiteKey site, std::uint8_t how, void* stack, void* frame) noexcept {
+  if (CLOCKSHIM_UNLIKELY((how & kSharing) != 0)) {
+    if (!g_uncounted) g_sites.count_elsewhere(site, frame_of(site, stack, frame));
+    return;
+  }
   if (SiteTable::ready() && (CLOCKSHIM_COUNTED(site) || counted_near(site, stack, frame))) return;
   count_elsewhere(site, stack, frame);
 }
 
 CLOCKSHIM_NOINLINE int clock_gettime_here(clockid_t id, timespec* tp, std::uint8_t how, void* pc, void* stack, void* frame) noexcept {
   const unsigned clock = clock_index(id);
-  if (CLOCKSHIM_UNLIKELY(!awake(clock, how))) return real::clock_gettime(id, tp);
-  count_here(key_of(pc, clock, Function::clock_gettime), stack, frame);
+  wake_up(clock, how);
+  count_here(key_of(pc, clock, Function::clock_gettime), how, stack, frame);
   if (passes(clock, how)) return real::clock_gettime(id, tp);
   timespec now;
   if (CLOCKSHIM_UNLIKELY(tp == nullptr || !g_clock.read_here(clock, how, now))) return clock_gettime_slow(id, tp);
@@ -181,8 +184,8 @@ CLOCKSHIM_NOINLINE int clock_gettime_here(clockid_t id, timespec* tp, std::uint8
 }
 
 CLOCKSHIM_NOINLINE int gettimeofday_here(timeval* tv, void* tz, std::uint8_t how, void* pc, void* stack, void* frame) noexcept {
-  if (CLOCKSHIM_UNLIKELY(!awake(CLOCK_REALTIME, how))) return real::gettimeofday(tv, tz);
-  count_here(key_of(pc, CLOCK_REALTIME, Function::gettimeofday), stack, frame);
+  wake_up(CLOCK_REALTIME, how);
+  count_here(key_of(pc, CLOCK_REALTIME, Function::gettimeofday), how, stack, frame);
   if (passes(CLOCK_REALTIME, how)) return real::gettimeofday(tv, tz);
   timespec now;
   if (CLOCKSHIM_UNLIKELY(tv == nullptr || tz != nullptr || !g_clock.read_here(CLOCK_REALTIME, how, now))) return gettimeofday_slow(tv, tz);
@@ -192,8 +195,8 @@ CLOCKSHIM_NOINLINE int gettimeofday_here(timeval* tv, void* tz, std::uint8_t how
 }
 
 CLOCKSHIM_NOINLINE int timespec_get_here(timespec* ts, int base, std::uint8_t how, void* pc, void* stack, void* frame) noexcept {
-  if (CLOCKSHIM_UNLIKELY(!awake(CLOCK_REALTIME, how))) return timespec_get_real(ts, base);
-  count_here(key_of(pc, CLOCK_REALTIME, Function::timespec_get), stack, frame);
+  wake_up(CLOCK_REALTIME, how);
+  count_here(key_of(pc, CLOCK_REALTIME, Function::timespec_get), how, stack, frame);
   if (passes(CLOCK_REALTIME, how)) return timespec_get_real(ts, base);
   timespec now;
   if (CLOCKSHIM_UNLIKELY(ts == nullptr || base != TIME_UTC || !g_clock.read_here(CLOCK_REALTIME, how, now)))

@@ -26,6 +26,7 @@
 #include "os/log.h"
 #include "os/real_clock.h"
 #include "os/thread_id.h"
+#include "preload/containment.h"
 #include "preload/exit_report.h"
 #include "preload/live_file.h"
 #include "preload/state.h"
@@ -137,7 +138,6 @@ void start(ProcessState& state) {
     return;
   }
   state.active = true;
-  state.contained = seccomp_filtered() && privileges_may_grow();
   state.executable = executable_path();  // now: the process may be in a chroot or behind a filter when it ends
   if (report_is_path(settings) && !settings.report.empty()) {
     const std::string problem = report_path_problem(state);
@@ -162,14 +162,17 @@ void start(ProcessState& state) {
     if (settings.errors.empty() && settings.tolerance != Nanos{0})
       say(LogLevel::warn, settings.log, state.program + " runs on with real time, uncached: " + passed);
   }
-  if (const std::string problem = g_uncounted ? "" : open_live_file(state); !problem.empty()) {
+  find_real_containers();
+  if (g_uncounted) {
+    describe_private_region(state);
+  } else if (const std::string problem = open_live_file(state); !problem.empty()) {
     state.notes.push_back(problem);
     say(LogLevel::warn, settings.log, state.program + ": " + problem + "; counts are told at exit only");
   }
   find_thread_ids();
   SiteTable::sign_again();
   if (passed.empty()) {
-    g_clock.timeline.start(timeline, live::g_region.clock);
+    g_clock.timeline.start(timeline, live::current().clock);
     if (!g_uncounted) release_at_thread_end(&SiteTable::detach);
   }
   g_stacks.sample_every(settings.stacks_every);

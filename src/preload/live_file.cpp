@@ -1,12 +1,18 @@
+// How a forked child gets memory of its own without asking the kernel for it: it may be behind a filter that kills by the time it
+// first asks for the time. So its parent, just before the fork and in its own right, makes a segment and attaches it; the
+// child inherits it, and need only change a pointer. A segment that no child has used (it called exec) serves the next one.
+//
+// Where there was none (no memory, the parent has shut itself in, a clone that no fork handler sees), the child goes on in the
+// region of its parent by locked additions: its calls are counted there, exactly.
 #include "preload/live_file.h"
 
+#include <pthread.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <cerrno>
 #include <charconv>
-#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <string_view>
@@ -16,26 +22,56 @@
 #include "clock/served_clock.h"
 #include "live/folder.h"
 #include "live/region.h"
+#include "live/segment.h"
 #include "os/clocksource.h"
 #include "os/module.h"
+#include "os/process.h"
 #include "os/real_clock.h"
+#include "os/thread_id.h"
 #include "os/thread_index.h"
+#include "preload/containment.h"
 #include "preload/lifecycle.h"
 
 namespace clockshim {
 namespace {
 
-// What a forked child needs of its parent, in memory that no fork clears.
+using live::Region;
+using live::Segment;
+
+// A segment that was made for a child. Busy: by the thread that forks just now.
+struct Prepared {
+  std::atomic<bool> busy{};
+  bool used = false;  // the fields below say something
+  Segment segment;
+  char path[live::kLongestPath] = "";
+};
+constexpr unsigned kPrepared = 16;      // segments that are looked at before another one is made
+constexpr unsigned kLookedAtOnce = 2;   // of these, at each fork: each costs a system call
+constexpr unsigned kNamesPerBound = 8;  // as often the folder is looked through
+
+// What the process knows of its own live file. A forked child has a copy.
 struct Own {
-  live::Header header;
+  live::Header header;  // as each child's begins
   std::size_t size = 0;
-  char folder[256] = "";               // "": the default one, which depends on the user
-  char path[live::kLongestPath] = "";  // of the file; "": there is none
-  bool contained = false;
+  std::uint64_t ipc_namespace = 0;
+  char folder[256] = "";
+  Segment segment;                     // id -1: private memory
+  char path[live::kLongestPath] = "";  // of its name; "": it has none
+  std::atomic<unsigned> next_name{};
+  std::atomic<unsigned> next_look{};
+  Prepared prepared[kPrepared];
 };
 constinit Own g_own{};
 constinit std::atomic<bool> g_expecting{false};
-constinit std::atomic<bool> g_following{false};
+
+// Between the fork handlers, in the thread that forks.
+struct Forking {
+  Region* region = nullptr;      // the child's; null: none could be had
+  Prepared* prepared = nullptr;  // where it is noted; null: nowhere
+  Segment segment;
+};
+CLOCKSHIM_TLS Forking t_forking{};
+CLOCKSHIM_TLS char t_path[live::kLongestPath];
 
 // What does not fit is cut; the field is zero before.
 template <std::size_t N>
@@ -49,22 +85,14 @@ Nanos now_on(clockid_t id) {
   return now;
 }
 
-// Async-signal-safe.
-const char* folder_now(char (&out)[sizeof g_own.folder]) {
-  if (g_own.folder[0] != '\0') return g_own.folder;
-  std::snprintf(out, sizeof out, "/dev/shm/clockshim-%u", static_cast<unsigned>(geteuid()));
-  return out;
-}
-
-void put_start(live::Header& header) {
-  live::identify(header);
-  header.started_at = now_on(CLOCK_REALTIME).raw();
-  header.started = now_on(CLOCK_MONOTONIC).raw();
-}
-
 void describe(const ProcessState& state, live::Header& header) {
   const Settings& settings = state.settings;
-  put_start(header);
+  header.pid = static_cast<std::uint32_t>(state.pid);
+  header.uid = geteuid();
+  header.start_ticks = process_start_ticks();
+  header.pid_namespace = pid_namespace();
+  header.started_at = now_on(CLOCK_REALTIME).raw();
+  header.started = now_on(CLOCK_MONOTONIC).raw();
   if (const char* run = getenv("CLOCKSHIM_RUN_PID")) std::from_chars(run, run + std::strlen(run), header.run_pid);
   header.stacks_every = settings.stacks_every;
   header.tolerance = settings.tolerance.raw();
@@ -79,91 +107,258 @@ void describe(const ProcessState& state, live::Header& header) {
   for (std::size_t i = 0; i < std::size(header.notes) && i < state.notes.size(); ++i) put(header.notes[i], state.notes[i]);
 }
 
+void choose_folder(const Settings& settings) {
+  if (!settings.dir.empty()) return put(g_own.folder, settings.dir);
+  put(g_own.folder, "/dev/shm/clockshim-" + std::to_string(geteuid()));
+}
+
+// Counts of before start, into memory that is all zero: only pages that hold something, so that the others are not made.
+void copy_counts(Region& to) {
+  const auto* from = reinterpret_cast<const unsigned char*>(&live::g_region);
+  static constexpr unsigned char kNothing[live::kPage]{};
+  for (std::size_t at = 0; at < live::kSizeWithFewNames; at += live::kPage) {
+    if (std::memcmp(from + at, kNothing, live::kPage) != 0) std::memcpy(reinterpret_cast<unsigned char*>(&to) + at, from + at, live::kPage);
+  }
+}
+
+// A segment below the region, in g_region's place where that has room for it. Null, or the errno.
+int replace_region() {
+  int error = 0;
+  const bool counted = live::g_region.threads[0].used != 0 || live::g_region.shared.dropped.load(std::memory_order_relaxed) != 0;
+  const bool in_place = g_own.size <= live::kSizeWithFewNames && !counted;
+  void* const at = in_place ? static_cast<void*>(&live::g_region) : nullptr;
+  void* const memory = live::make_segment(g_own.size, g_own.ipc_namespace, at, g_own.segment, error);
+  if (memory == nullptr) return error;
+  auto* const region = static_cast<Region*>(memory);
+  if (counted) copy_counts(*region);
+  live::g_current = region;
+  g_sites.count_in(*region);
+  return 0;
+}
+
+void begin_own_region() {
+  live::begin_region(live::current(), g_own.header, g_own.size);
+  live::current().header.state.store(live::State::running, std::memory_order_release);
+}
+
+void go_private() {
+  g_own.size = live::kSizeWithFewNames;
+  live::wipe_on_fork();
+  begin_own_region();
+}
+
+// --- before a fork, in the parent
+
+// One that an earlier child has not used, and does not have any more.
+bool take_up(Prepared& one) {
+  const live::SegmentFacts facts = live::facts_of(one.segment);
+  if (facts.there && facts.attached != 0) return false;
+  auto* const region = facts.there ? static_cast<Region*>(live::attach_segment(one.segment, true)) : nullptr;
+  if (region != nullptr && region->header.token == one.segment.token && region->header.state.load() == live::State::none) {
+    t_forking.region = region;
+    t_forking.segment = one.segment;
+    std::memcpy(t_path, one.path, sizeof t_path);
+    return true;
+  }
+  // Its child has written its own report, or is gone without one: then its file stays, and it is not for us any more.
+  const bool told = region != nullptr && region->header.state.load() == live::State::told;
+  if (region != nullptr) live::detach_segment(region);
+  if (!facts.there || told) {
+    if (one.path[0] != '\0') unlink(one.path);
+    live::remove_segment(one.segment);
+  }
+  one.used = false;
+  return false;
+}
+
+void make_new() {
+  int error = 0;
+  auto* const region = static_cast<Region*>(live::make_segment(g_own.size, g_own.ipc_namespace, nullptr, t_forking.segment, error));
+  if (region == nullptr) return;
+  live::Header header;
+  std::memcpy(static_cast<void*>(&header), static_cast<const void*>(&g_own.header), sizeof header);
+  header.token = t_forking.segment.token;
+  live::begin_region(*region, header, g_own.size);
+  t_forking.region = region;
+  t_path[0] = '\0';
+  unsigned name = g_own.next_name.load(std::memory_order_relaxed);
+  if (g_own.path[0] != '\0') {
+    if (name % kNamesPerBound == 0) live::bound_folder(g_own.folder, g_own.ipc_namespace);
+    live::name_segment(t_forking.segment, g_own.header, g_own.folder, name, t_path, sizeof t_path);
+    g_own.next_name.store(name, std::memory_order_relaxed);
+  }
+  // Without a name nobody could find it to remove it.
+  if (t_path[0] == '\0') live::remove_segment(t_forking.segment);
+}
+
+void before_fork() {
+  const int saved_errno = errno;
+  t_forking.region = nullptr;
+  t_forking.prepared = nullptr;
+  if (g_expecting.load(std::memory_order_acquire) && g_own.segment.id >= 0 && !self_contained()) {
+    Prepared* vacant = nullptr;
+    unsigned looked = 0;
+    const unsigned first = g_own.next_look.fetch_add(kLookedAtOnce, std::memory_order_relaxed);
+    for (unsigned i = 0; i < kPrepared && t_forking.region == nullptr; ++i) {
+      Prepared& one = g_own.prepared[(first + i) % kPrepared];
+      if (one.busy.exchange(true, std::memory_order_acquire)) continue;
+      if (one.used && looked < kLookedAtOnce) {
+        ++looked;
+        if (take_up(one)) {
+          if (vacant != nullptr) vacant->busy.store(false, std::memory_order_release);
+          vacant = &one;
+          break;
+        }
+      }
+      if (!one.used && vacant == nullptr) {
+        vacant = &one;  // stays busy
+      } else {
+        one.busy.store(false, std::memory_order_release);
+      }
+    }
+    t_forking.prepared = vacant;
+    if (t_forking.region == nullptr) make_new();
+    if (t_forking.region != nullptr) {
+      live::Header& header = t_forking.region->header;
+      header.forked_from = g_own.header.pid;
+      header.started_at = now_on(CLOCK_REALTIME_COARSE).raw();
+      header.started = now_on(CLOCK_MONOTONIC_COARSE).raw();
+      // What the clock has become goes on; what it has measured is the parent's.
+      const live::ClockRecord& parent = live::current().clock;
+      live::ClockRecord& child = t_forking.region->clock;
+      child.last_change.store(parent.last_change.load(std::memory_order_relaxed), std::memory_order_relaxed);
+      child.change_ticks.store(parent.change_ticks.load(std::memory_order_relaxed), std::memory_order_relaxed);
+    }
+  }
+  errno = saved_errno;
+}
+
+// --- behind it
+
+void after_fork_in_parent() {
+  const int saved_errno = errno;
+  Prepared* const prepared = t_forking.prepared;
+  if (t_forking.region != nullptr) {
+    live::detach_segment(t_forking.region);
+    if (prepared != nullptr) {
+      prepared->segment = t_forking.segment;
+      std::memcpy(prepared->path, t_path, sizeof t_path);
+      prepared->used = true;
+    }
+  }
+  if (prepared != nullptr) prepared->busy.store(false, std::memory_order_release);
+  t_forking.region = nullptr;
+  t_forking.prepared = nullptr;
+  errno = saved_errno;
+}
+
+// The only thread of the child. No system call from here to the child's end, but for the clock's own and what the report needs.
+void after_fork_in_child() {
+  if (!g_expecting.load(std::memory_order_acquire)) return;
+  const std::uint32_t parent = g_own.header.pid;
+  const std::uint32_t pid = this_thread_id();  // 0: not known
+  for (Prepared& one : g_own.prepared) {
+    one.used = false;  // the parent's
+    one.busy.store(false, std::memory_order_relaxed);
+  }
+  g_threads.release_all_but(Arch::thread_pointer());
+  bool share = false;
+  if (t_forking.region != nullptr) {
+    g_own.segment = t_forking.segment;
+    std::memcpy(g_own.path, t_path, sizeof t_path);
+    live::g_current = t_forking.region;
+  } else if (g_own.segment.id >= 0) {
+    share = true;
+  }
+  t_forking.region = nullptr;
+  t_forking.prepared = nullptr;
+  g_own.header.pid = pid;
+  g_own.header.forked_from = parent;
+  g_own.header.start_ticks = 0;  // not known without asking
+  g_own.next_name.store(0, std::memory_order_relaxed);
+  if (g_own.segment.id < 0) {  // private memory, which is all zero by now
+    begin_own_region();
+  } else if (!share) {
+    live::current().header.pid = pid;
+  }
+  g_sites.begin_in_child(live::current(), pid, share);
+  g_clock.timeline.record_in(live::current().clock);
+  g_clock.sharing.store(share, std::memory_order_relaxed);
+  g_clock.wake();
+}
+
 }  // namespace
 
 std::string open_live_file(const ProcessState& state) {
   describe(state, g_own.header);
-  put(g_own.folder, state.settings.dir);
-  g_own.contained = state.contained;
-  g_own.size = state.settings.profile == Profile::stacks             ? sizeof(live::Region)
+  choose_folder(state.settings);
+  g_own.size = state.settings.profile == Profile::stacks             ? sizeof(Region)
                : any_module_defines("PyGILState_GetThisThreadState") ? live::kSizeWithoutStacks
                                                                      : live::kSizeWithFewNames;
-  const bool forks = madvise(&g_first_look, sizeof g_first_look, MADV_WIPEONFORK) == 0;
-  char buffer[sizeof g_own.folder] = "";
-  const std::string folder = folder_now(buffer);
-  std::string problem;
-  if (!forks) {
-    problem = "this kernel can't wipe memory on fork (4.14 can): a child's counts include its parent's, and there is no live file";
-  } else {
-    live::tidy_behind_exec(folder.c_str(), g_own.header);
-    live::bound_folder(folder.c_str(), g_own.header);
-    // Threads are given tables in order: where the first has none, nobody has counted anything yet.
-    const bool counted = live::g_region.threads[0].used != 0;
-    const char* why = live::map_file(g_own.header, g_own.size, folder.c_str(), g_own.path, sizeof g_own.path, counted);
-    if (why != nullptr) problem = "no live file: " + folder + ": " + why;
+  g_own.ipc_namespace = live::own_ipc_namespace();
+  madvise(&g_first_look, sizeof g_first_look, MADV_WIPEONFORK);  // a kernel older than 4.14 can't: clones are not noticed
+  if (const int error = replace_region(); error != 0) {
+    const char* text = strerrordesc_np(error);
+    go_private();
+    return std::string("no live file: no shared memory: ") + (text != nullptr ? text : "unknown error");
   }
-  if (!problem.empty()) {
-    live::describe_region(g_own.header, g_own.size);
-    if (forks) live::wipe_on_fork();
-  }
-  return problem;
+  g_own.header.token = g_own.segment.token;
+  begin_own_region();
+  live::bound_folder(g_own.folder, g_own.ipc_namespace);
+  unsigned name = live::tidy_behind_exec(g_own.folder, g_own.header, g_own.ipc_namespace);
+  const char* why = live::name_segment(g_own.segment, g_own.header, g_own.folder, name, g_own.path, sizeof g_own.path);
+  g_own.next_name.store(name, std::memory_order_relaxed);
+  if (why == nullptr) return "";
+  live::remove_segment(g_own.segment);  // as soon as nobody has it any more
+  return "no live file: " + std::string(g_own.folder) + ": " + why;
 }
 
-void expect_forks() noexcept { g_expecting.store(true, std::memory_order_release); }
+void describe_private_region(const ProcessState& state) {
+  describe(state, g_own.header);
+  madvise(&g_first_look, sizeof g_first_look, MADV_WIPEONFORK);
+  go_private();
+}
 
-bool region_is_ours() noexcept { return (g_first_look.how[CLOCK_REALTIME].load(std::memory_order_acquire) & kAwake) != 0; }
+void expect_forks() noexcept {
+  pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+  g_expecting.store(true, std::memory_order_release);
+}
 
-bool follow_fork() noexcept {
-  if (!g_expecting.load(std::memory_order_acquire)) return true;
-  if (g_following.exchange(true, std::memory_order_acq_rel)) return false;
-  const int saved_errno = errno;
-  const auto parent = g_own.header.pid;
-  put_start(g_own.header);
-  g_own.header.forked_from = parent;
-  // What the clock has become goes on; what it has measured is the parent's.
-  live::ClockRecord& clock = live::g_region.clock;
-  const live::ModeChange change = clock.last_change.load(std::memory_order_relaxed);
-  const std::uint64_t ticks = clock.change_ticks.load(std::memory_order_relaxed);
-  bool mapped = false;
-  if (g_own.path[0] != '\0') {
-    char buffer[sizeof g_own.folder] = "";
-    // A filter of the program's own may kill whoever opens a file.
-    const bool filtered = seccomp_filtered() && !(g_own.contained && privileges_may_grow());
-    g_own.path[0] = '\0';
-    if (!filtered) {
-      const char* const folder = folder_now(buffer);
-      live::bound_folder(folder, g_own.header);
-      mapped = live::map_file(g_own.header, g_own.size, folder, g_own.path, sizeof g_own.path, false) == nullptr;
-    }
-    if (!mapped && !live::map_private(g_own.header, g_own.size)) g_uncounted = true;  // no memory: the parent's counts stay right
-  } else {
-    live::describe_region(g_own.header, g_own.size);
-  }
-  clock.last_change.store(change, std::memory_order_relaxed);
-  clock.change_ticks.store(ticks, std::memory_order_relaxed);
-  g_threads.release_all_but(Arch::thread_pointer());
-  if (g_uncounted) {
-    SiteTable::count_nowhere();
-  } else {
-    g_sites.attach_again(g_own.header.pid);
-  }
+bool region_is_ours() noexcept {
+  return (g_first_look.how[CLOCK_REALTIME].load(std::memory_order_acquire) & (kAwake | kSharing)) == kAwake;
+}
+
+void follow_clone() noexcept {
+  if (!g_expecting.load(std::memory_order_acquire)) return;
+  g_clock.sharing.store(true, std::memory_order_release);
+  g_sites.share();
   g_clock.wake();
-  g_following.store(false, std::memory_order_release);
-  errno = saved_errno;
-  return true;
 }
 
-void mark_ended() noexcept {
-  live::g_region.header.ended.store(now_on(CLOCK_MONOTONIC).raw(), std::memory_order_relaxed);
-  live::g_region.header.state.store(live::State::ended, std::memory_order_release);
+void mark_ended(std::int64_t now) noexcept {
+  live::Header& header = live::current().header;
+  header.ended.store(now, std::memory_order_relaxed);
+  header.state.store(live::State::ended, std::memory_order_release);
 }
 
-void close_live_file(bool told) noexcept {
+void remove_live_file() noexcept {
   if (g_own.path[0] == '\0') return;
-  if (told) {
-    unlink(g_own.path);
-  } else {
-    live::shrink(g_own.path);
+  live::current().header.state.store(live::State::told, std::memory_order_release);
+  unlink(g_own.path);
+  live::remove_segment(g_own.segment);
+}
+
+void tidy_children() noexcept {
+  for (Prepared& one : g_own.prepared) {
+    if (one.busy.exchange(true, std::memory_order_acquire)) continue;
+    if (one.used && take_up(one)) {
+      live::detach_segment(t_forking.region);
+      t_forking.region = nullptr;
+      if (one.path[0] != '\0') unlink(one.path);
+      live::remove_segment(one.segment);
+      one.used = false;
+    }
+    one.busy.store(false, std::memory_order_release);
   }
 }
 

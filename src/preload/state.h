@@ -23,7 +23,6 @@ struct ProcessState {
   std::string mode_reason;
   std::vector<std::string> notes;
   bool report_unwritable = false;  // the report's path is no good, and that has been said
-  bool contained = false;          // a seccomp filter was there at start: a container's, under which we start and report
   bool active = false;             // false: skipped, nothing is served, counted or told
 };
 

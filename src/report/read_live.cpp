@@ -58,7 +58,8 @@ class Reader {
     out_.pid = header_.pid;
     out_.forked_from = header_.forked_from;
     const std::int64_t ended = header_.ended.load(std::memory_order_acquire);
-    out_.state = header_.state.load(std::memory_order_relaxed) == live::State::ended ? "ended" : "running";
+    const live::State state = header_.state.load(std::memory_order_relaxed);
+    out_.state = state == live::State::ended || state == live::State::told ? "ended" : "running";
     out_.started_at = static_cast<double>(header_.started_at) / 1e9;
     const std::int64_t last = clock_[0].last_resync.load(std::memory_order_relaxed);
     const std::int64_t until = ended != 0 ? ended : now.raw() != 0 ? now.raw() : last;

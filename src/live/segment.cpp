@@ -1,0 +1,168 @@
+#include "live/segment.h"
+
+#include <fcntl.h>
+#include <sys/ipc.h>
+#include <sys/shm.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+#include <string_view>
+
+#include "arch/counter.h"
+
+namespace clockshim::live {
+namespace {
+
+constexpr std::string_view kPrefix = "/proc/clockshim/";
+constexpr unsigned kMostNames = 4096;  // of one process, for its programs and its children
+
+// strerror() may allocate.
+const char* problem_of(int error) {
+  const char* text = strerrordesc_np(error);
+  return text != nullptr ? text : "unknown error";
+}
+
+const char* check_folder(const char* folder) {
+  struct stat info;
+  if (lstat(folder, &info) != 0) return problem_of(errno);
+  if (!S_ISDIR(info.st_mode)) return "is not a folder";
+  if (info.st_uid != geteuid()) return "belongs to another user";
+  if ((info.st_mode & (S_IWGRP | S_IWOTH)) != 0) return "may be written to by others";
+  return nullptr;
+}
+
+// Puts texts and numbers one behind the other, and a zero at the end: snprintf takes more stack than a thread may have left.
+class Writer {
+ public:
+  Writer(char* out, std::size_t size) : at_(out), end_(out + size - 1) { *at_ = '\0'; }
+  Writer& text(std::string_view part) {
+    for (const char c : part) {
+      if (at_ < end_) *at_++ = c;
+    }
+    *at_ = '\0';
+    return *this;
+  }
+  Writer& number(std::uint64_t value, int base) {
+    char digits[24];
+    return text({digits, static_cast<std::size_t>(std::to_chars(digits, digits + sizeof digits, value, base).ptr - digits)});
+  }
+
+ private:
+  char* at_;
+  char* end_;
+};
+
+// A number that ends in `end` ('\0': the text's end). False: there is none.
+bool take_number(std::string_view& text, char end, int base, std::uint64_t& out) {
+  const auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), out, base);
+  if (error != std::errc{}) return false;
+  text.remove_prefix(static_cast<std::size_t>(rest - text.data()));
+  if (end == '\0') return text.empty();
+  if (text.empty() || text.front() != end) return false;
+  text.remove_prefix(1);
+  return true;
+}
+
+// The counter, the process and an address that the loader has chosen at random: two segments with one id never share it.
+std::uint64_t new_token(const void* address, int id) {
+  const std::uint64_t mixed = Arch::unordered().raw() ^ reinterpret_cast<std::uintptr_t>(address) << 20 ^ static_cast<unsigned>(id);
+  return (mixed * 0x9E3779B97F4A7C15ULL) | 1;
+}
+
+}  // namespace
+
+std::uint64_t own_ipc_namespace() noexcept {
+  struct stat info;
+  return stat("/proc/self/ns/ipc", &info) == 0 ? info.st_ino : 0;
+}
+
+void* make_segment(std::size_t size, std::uint64_t ipc_namespace, void* at, Segment& out, int& error) noexcept {
+  const int id = shmget(IPC_PRIVATE, size, IPC_CREAT | SHM_NORESERVE | S_IRUSR | S_IWUSR);
+  void* const address = id < 0 ? reinterpret_cast<void*>(-1) : shmat(id, at, at != nullptr ? SHM_REMAP : 0);
+  if (address == reinterpret_cast<void*>(-1)) {
+    error = errno;
+    if (id >= 0) shmctl(id, IPC_RMID, nullptr);
+    return nullptr;
+  }
+  out = {id, new_token(address, id), ipc_namespace};
+  return address;
+}
+
+void* attach_segment(const Segment& segment, bool writable) noexcept {
+  // Smaller than a header, it is none of ours, and nothing that may be looked at.
+  if (facts_of(segment).size < sizeof(Header)) return nullptr;
+  void* const address = shmat(segment.id, nullptr, writable ? 0 : SHM_RDONLY);
+  return address == reinterpret_cast<void*>(-1) ? nullptr : address;
+}
+
+void detach_segment(const void* address) noexcept { shmdt(address); }
+
+SegmentFacts facts_of(const Segment& segment) noexcept {
+  shmid_ds info;
+  if (segment.id < 0 || shmctl(segment.id, IPC_STAT, &info) != 0) return {};
+  return {true, info.shm_segsz, info.shm_perm.uid, info.shm_nattch};
+}
+
+// Ids are used again: what has another token, or none, is somebody else's.
+void remove_segment(const Segment& segment) noexcept {
+  const void* const address = segment.id < 0 ? nullptr : attach_segment(segment, false);
+  if (address == nullptr) return;
+  const Header& header = static_cast<const Region*>(address)->header;
+  if (std::memcmp(header.magic, kMagic, sizeof kMagic) == 0 && header.token == segment.token) shmctl(segment.id, IPC_RMID, nullptr);
+  detach_segment(address);
+}
+
+const char* name_segment(const Segment& segment, const Header& header, const char* folder, unsigned& first, char* path,
+                         std::size_t size) noexcept {
+  path[0] = '\0';
+  // With the umask of a program that keeps everybody out, itself too, it would be of no use.
+  if (mkdir(folder, S_IRWXU) == 0) {
+    if (chmod(folder, S_IRWXU) != 0) return problem_of(errno);
+  } else if (errno != EEXIST) {
+    return problem_of(errno);
+  }
+  if (const char* problem = check_folder(folder)) return problem;
+  char target[128];
+  Writer(target, sizeof target).text(kPrefix).number(static_cast<unsigned>(segment.id), 10).text("-").number(segment.token, 16).text("-").number(
+      segment.ipc_namespace, 16);
+  for (; first < kMostNames; ++first) {
+    link_name(header, first, folder, path, size);
+    if (symlink(target, path) == 0) {
+      ++first;
+      return nullptr;
+    }
+    if (errno == EEXIST) continue;
+    path[0] = '\0';
+    return problem_of(errno);
+  }
+  path[0] = '\0';
+  return "holds too many names of this process";
+}
+
+bool read_link(int folder, const char* name, Segment& out) noexcept {
+  char target[128];
+  const ssize_t length = readlinkat(folder, name, target, sizeof target);
+  if (length <= 0) return false;
+  std::string_view text(target, static_cast<std::size_t>(length));
+  if (!text.starts_with(kPrefix)) return false;
+  text.remove_prefix(kPrefix.size());
+  std::uint64_t id = 0;
+  if (!take_number(text, '-', 10, id) || id > INT32_MAX || !take_number(text, '-', 16, out.token) ||
+      !take_number(text, '\0', 16, out.ipc_namespace)) {
+    return false;
+  }
+  out.id = static_cast<int>(id);
+  return true;
+}
+
+void link_name(const Header& header, unsigned number, const char* folder, char* out, std::size_t size) noexcept {
+  Writer name(out, size);
+  name.text(folder).text("/").number(header.pid, 10).text("-").number(header.start_ticks, 16);
+  if (number != 0) name.text(".").number(number, 10);
+  name.text(kEnding);
+}
+
+}  // namespace clockshim::live
