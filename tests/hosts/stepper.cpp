@@ -242,14 +242,14 @@ void threads() {
 void unloads() {
   char path[4096];
   snprintf(path, sizeof path, "%s/plug_a.so", getenv("CLOCKSHIM_TEST_HOSTS"));
-  for (int i = 0; i < 3; ++i) {
+  for (int i = 0; i < 2; ++i) {
     void* library = dlopen(path, RTLD_NOW);
     HOST_EXPECT(library != nullptr);
     int64_t (*plug_ask)(long);
     *reinterpret_cast<void**>(&plug_ask) = dlsym(library, "plug_a_ask");
     stepped([&] { plug_ask(3); });
     g_calls += 3;
-    stepped([&] { HOST_EXPECT(dlclose(library) == 0); }, 60'000);
+    stepped([&] { HOST_EXPECT(dlclose(library) == 0); }, 25'000);
   }
 }
 
@@ -258,7 +258,7 @@ void jumps(long first) {
   static long jumped = 0; /* static: what is on the stack may be lost by the jump */
   static int i = 0;
   for (; i < kJumps; ++i) {
-    t_jump_after = first + i * 26;
+    t_jump_after = first + i * 13;
     if (sigsetjmp(g_out, 1) == 0) {
       stepped(i % 2 == 0 ? kCallers[i] : kWrapped[i]);
     } else {
@@ -321,7 +321,7 @@ int main(int argc, char** argv) {
   } else if (strcmp(how, "exit") == 0) {
     /* What is asked at the end is in no report: the calls are not compared. */
     ask(CLOCK_MONOTONIC);
-    t_stop_after = 60'000;
+    t_stop_after = 25'000;
     step_over(true);
     exit(0);
   } else {
