@@ -1,15 +1,22 @@
 #include "callsite/chain_memo.h"
 
+#include "base/left_behind.h"
+
 namespace clockshim {
 
 void ChainMemo::remember(SiteKey key, const Frame* chain, const FrameRule* rules, unsigned depth,
                          live::ThreadTable::Entry& entry) noexcept {
   // Held by an odd version: a signal handler that comes in between leaves it alone. It can't be resumed in the middle of us.
-  const std::uint32_t version = version_.load(std::memory_order_relaxed);
-  if (version % 2 != 0 || depth > kMostFrames + 1) return;
-  version_.store(version + 1, std::memory_order_relaxed);
-  std::atomic_signal_fence(std::memory_order_seq_cst);
+  std::uint32_t version = version_.load(std::memory_order_relaxed);
+  if (depth > kMostFrames + 1) return;
   const std::uintptr_t start = chain[0].stack;
+  const std::uintptr_t here = this_frame();
+  if (version % 2 != 0 && !is_left_behind(writer_, here, start)) return;
+  version |= 1U;
+  version_.store(version, std::memory_order_relaxed);
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+  writer_ = here;
+  std::atomic_signal_fence(std::memory_order_seq_cst);
   constexpr std::uintptr_t kFarthest = 1U << 30;
   bool fits = true;
   const auto offset_of = [&](std::uintptr_t address) {
@@ -32,7 +39,9 @@ void ChainMemo::remember(SiteKey key, const Frame* chain, const FrameRule* rules
   entry_ = &entry;
   counted_as_ = entry.key;
   std::atomic_signal_fence(std::memory_order_seq_cst);
-  version_.store(version + 2, std::memory_order_release);
+  writer_ = 0;  // before others may write: a note that is stale would be taken for theirs
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+  version_.store(version + 1, std::memory_order_release);
 }
 
 }  // namespace clockshim

@@ -28,8 +28,6 @@ class alignas(64) ChainMemo {
     return if_same(key.raw(), caller, [](live::ThreadTable::Entry& entry) { Arch::increment(entry.count); });
   }
 
-  void forget() noexcept { key_ = 0; }
-
   // The same for a chain behind whose last frame the interpreter is: that frame's key, and how many there are; 0: it comes by another one.
   CLOCKSHIM_INLINE unsigned find_interpreted(SiteKey key, const Frame& caller, std::uint64_t& last) noexcept {
     unsigned depth = 0;
@@ -43,6 +41,13 @@ class alignas(64) ChainMemo {
   // Remembers `depth` frames, walked by rules[0 .. depth - 2], that are counted in `entry`, or whose last one's rule stands there. By the
   // thread that counts here.
   void remember(SiteKey key, const Frame* chain, const FrameRule* rules, unsigned depth, live::ThreadTable::Entry& entry) noexcept;
+
+  // Nothing is remembered any more. By the thread that counts here, when nobody can be writing.
+  void forget() noexcept {
+    key_ = 0;
+    writer_ = 0;
+    version_.store(0, std::memory_order_relaxed);
+  }
 
  private:
   // f(entry) with that of the chain that is remembered under `key`, if `caller` comes by it. With SiteKey::kRule: one that ends in a rule,
@@ -87,7 +92,9 @@ class alignas(64) ChainMemo {
   live::ThreadTable::Entry* entry_ = nullptr;
   std::uint64_t counted_as_ = 0;
   Step steps_[kMostFrames]{};
+  std::uintptr_t writer_ = 0;  // while the version is odd: this_frame() of who writes
 };
+static_assert(sizeof(ChainMemo) == 192);
 
 // Those of one thread, or rather of its table.
 class ChainMemos {
@@ -97,6 +104,7 @@ class ChainMemos {
     return memos_[SiteKey{key.raw() + (caller.stack << 16)}.home(kBits)];
   }
 
+  // The table goes to another thread, or to a forked child in which what was being written is not finished.
   void forget() noexcept {
     for (ChainMemo& memo : memos_) memo.forget();
   }

@@ -8,6 +8,7 @@
 #include <cstdint>
 
 #include "base/attributes.h"
+#include "base/left_behind.h"
 #include "callsite/cpython.h"
 
 namespace clockshim {
@@ -24,17 +25,30 @@ class CodeMemo {
     return CLOCKSHIM_LIKELY(entry.version.load(std::memory_order_relaxed) == version) ? key : 0;
   }
 
-  void remember(const PythonCode& code, std::uint64_t key) noexcept {
+  // `top`: an address in a frame that the caller will return to.
+  CLOCKSHIM_NOINLINE void remember(const PythonCode& code, std::uint64_t key, const void* top) noexcept {
     Entry& entry = entries_[place(code.code)];
-    // Odd: held. A signal handler that comes in between leaves it alone.
-    const std::uint32_t version = entry.version.load(std::memory_order_relaxed);
-    if (version % 2 != 0) return;
-    entry.version.store(version + 1, std::memory_order_relaxed);
+    // Odd: held, and for the time being the key is who holds it. A signal handler that comes in between leaves it alone.
+    std::uint32_t version = entry.version.load(std::memory_order_relaxed);
+    const std::uintptr_t here = this_frame();
+    if (version % 2 != 0 && !is_left_behind(entry.key, here, reinterpret_cast<std::uintptr_t>(top))) return;
+    version |= 1U;
+    entry.version.store(version, std::memory_order_relaxed);
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+    std::atomic_ref(entry.key).store(here, std::memory_order_relaxed);
     std::atomic_signal_fence(std::memory_order_seq_cst);
     entry.code = code;
-    entry.key = key;
+    std::atomic_ref(entry.key).store(key, std::memory_order_relaxed);
     std::atomic_signal_fence(std::memory_order_seq_cst);
-    entry.version.store(version + 2, std::memory_order_release);
+    entry.version.store(version + 1, std::memory_order_release);
+  }
+
+  // Nothing is remembered any more. By the thread whose table this one belongs to, when nobody can be writing.
+  void forget() noexcept {
+    for (Entry& entry : entries_) {
+      if (entry.key != 0) entry.key = 0;
+      if (entry.version.load(std::memory_order_relaxed) % 2 != 0) entry.version.store(0, std::memory_order_relaxed);
+    }
   }
 
  private:

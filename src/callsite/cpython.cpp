@@ -41,30 +41,30 @@ unsigned utf8(std::uint64_t c, char (&out)[4]) {
 }  // namespace
 
 CPythonIs CPython::look_at(const Module& module, std::uint32_t& version) noexcept {
-  State state = state_.load(std::memory_order_acquire);
-  const auto is_this = [&] { return (state == State::kept || state == State::fits) && module.map_start == start_; };
-  if (is_this()) return CPythonIs::known;
+  const State state = state_.load(std::memory_order_acquire);
+  const bool is_this = module.map_start == start_.load(std::memory_order_relaxed);
+  if (is_this && (state == State::kept || state == State::fits)) return CPythonIs::known;
   CPythonSymbols found;
   const CPythonIs is = check_cpython(module, found);
   version = found.version;
   if (is != CPythonIs::known) return is;
-  if (state == State::unfit && module.map_start == start_) return CPythonIs::of_unknown_build;
-  state = State::none;
-  if (!state_.compare_exchange_strong(state, State::looking, std::memory_order_acq_rel)) {
-    if (state == State::looking) return CPythonIs::undecided;
-    return is_this() ? CPythonIs::known : CPythonIs::second;
-  }
-  start_ = module.map_start;
+  if (state == State::unfit && is_this) return CPythonIs::of_unknown_build;
+  std::uintptr_t start = 0;
+  if (!start_.compare_exchange_strong(start, module.map_start, std::memory_order_acq_rel) && start != module.map_start)
+    return CPythonIs::second;
+  // Whoever finds it begun finishes it, because the other may not come back. Both write the same.
   size_ = module.map_end - module.map_start;
   symbols_ = found;
   layout_ = *found.layout;
-  state_.store(State::kept, std::memory_order_release);
+  State none = State::none;
+  state_.compare_exchange_strong(none, State::kept, std::memory_order_acq_rel);
   return CPythonIs::known;
 }
 
 void CPython::forget(std::uintptr_t start) noexcept {
-  State state = state_.load(std::memory_order_acquire);
-  if (state >= State::kept && start_ == start) state_.compare_exchange_strong(state, State::none);
+  if (start_.load(std::memory_order_acquire) != start) return;
+  state_.store(State::none, std::memory_order_release);
+  start_.store(0, std::memory_order_release);  // last: there is room again
 }
 
 // What two accessors say of this thread's state must be what is read by the layout. Once is enough.

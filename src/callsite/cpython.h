@@ -39,7 +39,7 @@ class CPython {
   // Whether an address is in the one that is kept.
   [[nodiscard]] bool holds(std::uintptr_t address) const noexcept {
     const State state = state_.load(std::memory_order_acquire);
-    return (state == State::kept || state == State::fits) && address - start_ < size_;
+    return (state == State::kept || state == State::fits) && address - start_.load(std::memory_order_relaxed) < size_;
   }
 
   // A module that began there is gone.
@@ -88,7 +88,7 @@ class CPython {
   void name(const PythonCode& code, live::Name& out) const noexcept;
 
  private:
-  enum class State : std::uint8_t { none, looking, kept, fits, unfit };
+  enum class State : std::uint8_t { none, kept, fits, unfit };
 
   // A str that is as it should be.
   struct Text {
@@ -139,7 +139,7 @@ class CPython {
   std::atomic<State> state_{State::none};
   CPythonLayout layout_{};
   CPythonSymbols symbols_{};
-  std::uintptr_t start_ = 0;
+  std::atomic<std::uintptr_t> start_{};  // 0: there is room for one
   std::uintptr_t size_ = 0;
 };
 

@@ -45,7 +45,6 @@ enum class CPythonIs : std::uint8_t {
   of_unknown_version,
   of_unknown_build,  // a version that is known, but not as it is usually built: with Py_DEBUG, without the GIL, changed by somebody
   second,            // another one is read already
-  undecided,         // it is being looked at, by the code that we have interrupted or by another thread
 };
 
 // What is needed of a CPython to read its frames.

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "callsite/full_stacks.h"
-#include "callsite/learning_guard.h"
 #include "callsite/site_table.h"
 #include "callsite/wrappers.h"
 #include "live/modules.h"
@@ -11,13 +10,11 @@
 
 namespace clockshim {
 
-using live::kFree;
 using live::kSharedSites;
 using live::kSiteBits;
 using live::kSiteDepth;
 using live::kSites;
 using live::kValid;
-using live::kWriting;
 using live::SiteRecord;
 using live::ThreadTable;
 
@@ -27,22 +24,13 @@ constexpr unsigned kSiteProbes = 64;
 // A key that this thread has not counted yet. True: its frame is to be walked, and `rule` leads on. False: counted.
 bool SiteTable::first_sight(SiteKey key, const Frame* chain, unsigned depth, ThreadTable* table, FrameRule& rule) noexcept {
   if (count_without_site(key, chain, depth)) return false;
-  const LearningGuard guard(learning_);
   const Frame& frame = chain[depth - 1];
   Module module;
   if (depth <= kMaxWalked && !crowded() && find_module(frame.pc, module)) {
     const CPythonIs python = python_behind(module, chain, depth);
     // Where Python runs, its functions are who asks, not the interpreter's: CLOCKSHIM_DEPTH is for those.
     const bool walked = (depth <= always_walked_ && python != CPythonIs::known) || in_wrapper(module, frame.pc, depth);
-    if (walked && !guard.held() && python == CPythonIs::known) {  // its functions are found from any frame
-      count_interpreted(key.behind(0), chain, depth, nullptr);
-      return false;
-    }
-    if ((walked && !guard.held()) || python == CPythonIs::undecided) {
-      count_unwalked(key, chain, depth);
-      return false;
-    }
-    const bool learned = walked && learn_rule(frame.pc, rule);
+    const bool learned = walked && rule_from_table(module, frame.pc, rule);
     if (!learned) rule = FrameRule{.interpreted = python == CPythonIs::known};
     if (learned || rule.interpreted) {
       insert(table, key.raw() | SiteKey::kRule, rule.packed(),
@@ -50,7 +38,7 @@ bool SiteTable::first_sight(SiteKey key, const Frame* chain, unsigned depth, Thr
       return true;
     }
   }
-  count_new(key, chain, depth, table, guard.held());
+  count_new(key, chain, depth, table);
   return false;
 }
 
@@ -68,7 +56,7 @@ bool SiteTable::count_without_site(SiteKey key, const Frame* chain, unsigned dep
     const SiteKey wrapper = SiteKey{chain[0].pc, key.clock(), key.function()}.behind(0);
     FrameRule none;
     ThreadTable::Entry* mine = nullptr;
-    if (look_up(this->mine(), wrapper, none, mine) != Found::counted) count_new(wrapper, chain, 1, this->mine(), false);
+    if (look_up(this->mine(), wrapper, none, mine) != Found::counted) count_new(wrapper, chain, 1, this->mine());
     return true;
   }
   if (full()) {
@@ -82,34 +70,38 @@ bool SiteTable::count_without_site(SiteKey key, const Frame* chain, unsigned dep
   return true;
 }
 
-// This once, because libunwind is taken or because the rule leads off the stack. Under a key of its own: the frame's own key would be
+// This once, because the rule leads off the stack. Under a key of its own: the frame's own key would be
 // found by other threads, which would not walk from there on any more.
 void SiteTable::count_unwalked(SiteKey key, const Frame* chain, unsigned depth) noexcept {
-  count_new(key.behind(0), chain, depth, nullptr, false);
+  count_new(key.behind(0), chain, depth, nullptr);
 }
 
-void SiteTable::count_new(SiteKey key, const Frame* chain, unsigned depth, ThreadTable* table, bool may_learn,
+void SiteTable::count_new(SiteKey key, const Frame* chain, unsigned depth, ThreadTable* table,
                           const PythonFrames* python) noexcept {
   const std::uint64_t retired = retired_key(key, chain, depth).raw();
-  if (!add_site(key, retired, chain, depth, may_learn, python) ||
-      !insert(table, key.raw(), 1, retired))
+  if (!add_site(key, retired, chain, depth, python) || !insert(table, key.raw(), 1, retired))
     count_folded(SiteKey::kOtherCallers, key, chain[0]);
 }
 
-// Keeps what the site is: the exact frames of its chain and, where libunwind is free, the stack behind
-// them as it is now. False: there is no room for it.
+// Keeps what the site is: the exact frames of its chain and the stack behind them as it is now. False:
+// there is no room for it.
+//
+// Whoever finds the record begun finishes it, because the other may not come back: a signal handler may
+// have jumped over it. What is exact follows from the key, so both write the same. The stack behind it
+// is written by the first alone; until that is done, or for good, the site has its exact frames.
 bool SiteTable::add_site(SiteKey key, std::uint64_t retired, const Frame* chain, unsigned depth,
-                         bool may_learn, const PythonFrames* python) noexcept {
+                         const PythonFrames* python) noexcept {
   if (full() && !knows(key)) return false;
   const unsigned home = key.home(kSiteBits);
   for (unsigned probe = 0; probe < kSiteProbes; ++probe) {
     SiteRecord& site = region_->sites[(home + probe) % kSites];
     std::uint64_t there = site.key.load(std::memory_order_acquire);
+    bool first = false;
     if (there == 0) {
       if (full()) return false;
       note(key);
-      if (site.key.compare_exchange_strong(there, key.raw(), std::memory_order_acq_rel))
-        there = key.raw();
+      first = site.key.compare_exchange_strong(there, key.raw(), std::memory_order_acq_rel);
+      if (first) there = key.raw();
     } else if (there == retired && there != key.raw()) {
       // Its modules are back. Whoever else has just found out has done the same.
       if (site.key.compare_exchange_strong(there, key.raw(), std::memory_order_acq_rel))
@@ -117,41 +109,44 @@ bool SiteTable::add_site(SiteKey key, std::uint64_t retired, const Frame* chain,
       if (there == key.raw()) site.retired.store(0, std::memory_order_release);
     }
     if (there != key.raw()) continue;
-    std::uint32_t state = kFree;
-    if (!site.state.compare_exchange_strong(state, kWriting, std::memory_order_acq_rel)) return true;  // known, or at it
-    sites_used_.fetch_add(1, std::memory_order_relaxed);
+    if (site.state.load(std::memory_order_acquire) == kValid) return true;
+    if (first) sites_used_.fetch_add(1, std::memory_order_relaxed);
     live::note_page(*region_, &site, sizeof site);
-    site.frames = 0;
-    for (; site.frames < std::min(depth, kSiteDepth); ++site.frames) {
-      site.pc[site.frames] = chain[site.frames].pc;
-      site.module[site.frames] = static_cast<std::uint16_t>(live::module_of(*region_, chain[site.frames].pc));
+    unsigned exact = 0;
+    for (; exact < std::min(depth, kSiteDepth); ++exact) {
+      site.pc[exact] = chain[exact].pc;
+      site.module[exact] = static_cast<std::uint16_t>(live::module_of(*region_, chain[exact].pc));
     }
     Module module;
-    if ((python == nullptr || python->count == 0) && !find_module(chain[depth - 1].pc, module))
+    if (first && (python == nullptr || python->count == 0) && !find_module(chain[depth - 1].pc, module))
       generated_used_.fetch_add(1, std::memory_order_relaxed);
-    for (unsigned i = 0; python != nullptr && i < python->count && site.frames < kSiteDepth; ++i, ++site.frames) {
-      site.pc[site.frames] = python->numbers[i];
-      site.module[site.frames] = live::kNamed;
+    for (unsigned i = 0; python != nullptr && i < python->count && exact < kSiteDepth; ++i, ++exact) {
+      site.pc[exact] = python->numbers[i];
+      site.module[exact] = live::kNamed;
     }
-    site.exact_frames = site.frames;
-    if (python != nullptr && python->count != 0) {
-      add_first_seen_python(site, python->frames[python->count - 1]);
-    } else if (may_learn) {
-      add_first_seen(site, chain[depth - 1]);
-    }
+    site.exact_frames = static_cast<std::uint8_t>(exact);
+    std::uint8_t none = 0;
+    const std::atomic_ref frames{site.frames};
+    frames.compare_exchange_strong(none, site.exact_frames, std::memory_order_release);
     const auto place = static_cast<unsigned>(&site - region_->sites);
     site_places_[place / 64].fetch_or(1ULL << place % 64, std::memory_order_release);
     site.state.store(kValid, std::memory_order_release);
+    if (!first) return true;
+    const unsigned all = python != nullptr && python->count != 0
+                             ? add_first_seen_python(site, exact, python->frames[python->count - 1])
+                             : add_first_seen(site, exact, chain[depth - 1]);
+    frames.store(static_cast<std::uint8_t>(all), std::memory_order_release);
     return true;
   }
   return false;
 }
 
-void SiteTable::add_first_seen(SiteRecord& site, const Frame& last) noexcept {
+// Writes the frames behind the exact ones. Returns how many there are in all.
+unsigned SiteTable::add_first_seen(SiteRecord& site, unsigned exact, const Frame& last) noexcept {
   bool cut = false;
-  const unsigned known = site.frames;
-  site.frames = static_cast<std::uint8_t>(known + g_stacks.walk(last, site.pc + known, kSiteDepth - known, true, cut));
-  for (unsigned i = known; i < site.frames; ++i) site.module[i] = static_cast<std::uint16_t>(live::module_of(*region_, site.pc[i]));
+  const unsigned all = exact + g_stacks.walk(last, site.pc + exact, kSiteDepth - exact, cut);
+  for (unsigned i = exact; i < all; ++i) site.module[i] = static_cast<std::uint16_t>(live::module_of(*region_, site.pc[i]));
+  return all;
 }
 
 }  // namespace clockshim

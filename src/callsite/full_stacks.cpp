@@ -31,7 +31,7 @@ std::uintptr_t stack_limit(std::uintptr_t stack) noexcept {
 constinit FullStacks g_stacks;
 CLOCKSHIM_TLS std::uint32_t FullStacks::t_until_due_ = 0;
 
-bool FullStacks::rule_of(std::uintptr_t pc, bool may_learn, FrameRule& out) noexcept {
+bool FullStacks::rule_of(std::uintptr_t pc, FrameRule& out) noexcept {
   constexpr unsigned kProbes = 16;
   for (unsigned probe = 0; probe < 2 * kProbes; ++probe) {
     const unsigned bits = probe < kProbes ? kFirstRuleBits : kRuleBits;
@@ -39,22 +39,22 @@ bool FullStacks::rule_of(std::uintptr_t pc, bool may_learn, FrameRule& out) noex
     std::uint64_t there = 0;
     if (!rule.pc.compare_exchange_strong(there, pc, std::memory_order_acq_rel) && there != pc) continue;
     std::uint64_t word = rule.word.load(std::memory_order_acquire);
-    if (word == 0 && may_learn) {
+    if (word == 0) {  // or another thread is learning it: it finds the same
       word = learn_rule(pc, out) ? out.packed() : kNone;
       rule.word.store(word, std::memory_order_release);
     }
-    if (word == 0 || word == kNone) return false;
+    if (word == kNone) return false;
     out = FrameRule::unpacked(word);
     return true;
   }
-  return may_learn && learn_rule(pc, out);  // this corner of the table is full
+  return learn_rule(pc, out);  // this corner of the table is full
 }
 
-unsigned FullStacks::walk(Frame frame, std::uint64_t* out, unsigned most, bool may_learn, bool& cut) noexcept {
+unsigned FullStacks::walk(Frame frame, std::uint64_t* out, unsigned most, bool& cut) noexcept {
   const std::uintptr_t limit = stack_limit(frame.stack);
   unsigned depth = 0;
   cut = false;
-  for (FrameRule rule; rule_of(frame.pc, may_learn, rule);) {
+  for (FrameRule rule; rule_of(frame.pc, rule);) {
     const std::uintptr_t cfa = rule.cfa(frame);
     if (cfa <= frame.stack || cfa > limit) return depth;
     frame = rule.caller_of(frame);
@@ -81,15 +81,15 @@ void FullStacks::keep(live::Region& region, SiteKey key, const std::uint64_t* fr
     live::StackRecord& record = region.stacks[(home_of(key.raw(), live::kStackBits) + probe) % live::kStacks];
     std::uint64_t there = record.key.load(std::memory_order_acquire);
     if (there != 0 && there != key.raw()) continue;
-    if (there == 0) {
-      live::note_page(region, &record, sizeof record);
-      if (!record.key.compare_exchange_strong(there, key.raw(), std::memory_order_acq_rel) &&
-          there != key.raw())
-        continue;
-    }
+    if (there == 0 &&
+        !record.key.compare_exchange_strong(there, key.raw(), std::memory_order_acq_rel) &&
+        there != key.raw())
+      continue;
+    const bool known = record.state.load(std::memory_order_acquire) == live::kValid;
+    if (!known) live::note_page(region, &record, sizeof record);
     record.samples.fetch_add(1, std::memory_order_relaxed);
-    std::uint32_t state = live::kFree;
-    if (!record.state.compare_exchange_strong(state, live::kWriting, std::memory_order_acq_rel)) return;  // known, or at it
+    if (known) return;
+    // The key says what stands there: who finds it begun writes the same, for the other may not come back.
     std::copy_n(frames, depth, record.pc);
     record.depth = static_cast<std::uint16_t>(depth);
     record.cut = cut ? 1 : 0;

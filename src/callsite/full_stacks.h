@@ -1,5 +1,5 @@
-// The stack behind a call, frame by frame, by the rules that libunwind teaches (callsite/stack.h): for the first sight of a site, and for
-// CLOCKSHIM_PROFILE=stacks, which keeps the whole stack of one call in N.
+// The stack behind a call, frame by frame, by the rules of unwind tables (callsite/stack.h): for the
+// first sight of a site, and for CLOCKSHIM_PROFILE=stacks, which keeps the whole stack of one call in N.
 //
 // Each rule is learned once and remembered, so a frame costs some 5 ns from its second sight on. A frame whose rule can't be
 // had (JIT code without unwind tables, a signal frame), or that would lead off the stack, ends the walk: what was found until then stands.
@@ -25,8 +25,8 @@ class FullStacks {
   constexpr FullStacks() = default;
 
   // Up to `most` return addresses behind `frame`, innermost first. Returns how many. `cut`: there
-  // were more. Teaches itself new rules: the caller holds the learning guard; without it (`may_learn` false) unknown rules end the walk.
-  unsigned walk(Frame frame, std::uint64_t* out, unsigned most, bool may_learn, bool& cut) noexcept;
+  // were more. Learns the rules that it does not know.
+  unsigned walk(Frame frame, std::uint64_t* out, unsigned most, bool& cut) noexcept;
 
   // One call in `every` is looked at from now on; 0: none.
   void sample_every(std::uint32_t every) noexcept { every_ = every; }
@@ -51,7 +51,7 @@ class FullStacks {
     std::atomic<std::uint64_t> word;  // FrameRule::packed(); 0: not learned yet; kNone: there is none
   };
 
-  bool rule_of(std::uintptr_t pc, bool may_learn, FrameRule& out) noexcept;
+  bool rule_of(std::uintptr_t pc, FrameRule& out) noexcept;
 
   Rule rules_[kRules]{};
   std::uint32_t every_ = 0;

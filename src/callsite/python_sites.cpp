@@ -9,7 +9,6 @@
 
 #include "callsite/cpython.h"
 #include "callsite/full_stacks.h"
-#include "callsite/learning_guard.h"
 #include "callsite/site_table.h"
 #include "callsite/thread_memos.h"
 #include "live/names.h"
@@ -56,7 +55,7 @@ void note_unread(live::Region& region, CPythonIs why, std::uint32_t version, con
 CPythonIs SiteTable::python_behind(const Module& module, const Frame* chain, unsigned depth) noexcept {
   std::uint32_t version = 0;
   const CPythonIs here = g_cpython.look_at(module, version);
-  if (here == CPythonIs::known || here == CPythonIs::undecided) return here;
+  if (here == CPythonIs::known) return here;
   if (here != CPythonIs::absent) note_unread(*region_, here, version, module);
   const bool on_the_way = std::any_of(chain, chain + depth - 1, [](const Frame& frame) { return g_cpython.holds(frame.pc); });
   return on_the_way ? CPythonIs::known : CPythonIs::absent;
@@ -81,7 +80,7 @@ void SiteTable::find_python(const ThreadTable* table, unsigned most, PythonFrame
       PythonCode code;
       if (!g_cpython.read_code(object, code)) return;
       key = g_cpython.key_of(code);
-      if (memo != nullptr) memo->remember(code, key);
+      if (memo != nullptr) memo->remember(code, key, &out);
     }
     out.frames[out.count] = frame;
     out.keys[out.count++] = key;
@@ -131,8 +130,7 @@ void SiteTable::count_interpreted(SiteKey key, const Frame* chain, unsigned dept
       if (find_module(chain[i].pc, module)) static_cast<void>(python_behind(module, chain, i + 1));
     }
   }
-  const LearningGuard guard(learning_);
-  count_new(with, chain, depth, table, guard.held(), &python);
+  count_new(with, chain, depth, table, &python);
 }
 
 // The number of a frame's name. False: there is no room for it.
@@ -149,25 +147,27 @@ bool SiteTable::number(std::uintptr_t frame, std::uint16_t& out) noexcept {
 }
 
 // The Python functions behind the exact ones, as they are now. Some room for names is kept for those that ask themselves.
-void SiteTable::add_first_seen_python(live::SiteRecord& site, std::uintptr_t last) noexcept {
-  for (std::uintptr_t frame = g_cpython.behind(last); frame != 0 && site.frames < kSiteDepth; frame = g_cpython.behind(frame)) {
+unsigned SiteTable::add_first_seen_python(live::SiteRecord& site, unsigned exact, std::uintptr_t last) noexcept {
+  unsigned all = exact;
+  for (std::uintptr_t frame = g_cpython.behind(last); frame != 0 && all < kSiteDepth; frame = g_cpython.behind(frame)) {
     const bool room = names_used_.load(std::memory_order_relaxed) < live::room_for_names(*region_) / 4 * 3;
     std::uint16_t at = 0;
-    if (!room || !number(frame, at)) return;
-    site.pc[site.frames] = at;
-    site.module[site.frames++] = live::kNamed;
+    if (!room || !number(frame, at)) break;
+    site.pc[all] = at;
+    site.module[all++] = live::kNamed;
   }
+  return all;
 }
 
 // The whole stack of a call; behind the first `in_c` frames of `chain` it is Python's. 0: it is none.
-void SiteTable::sample(SiteKey key, const Frame* chain, unsigned in_c, bool may_learn) noexcept {
+void SiteTable::sample(SiteKey key, const Frame* chain, unsigned in_c) noexcept {
   std::uint64_t frames[live::kStackDepth];
   unsigned depth = 0;
   bool cut = false;
   std::uintptr_t python = in_c != 0 ? g_cpython.running() : 0;
   do frames[depth] = chain[depth].pc;
   while (++depth < in_c);
-  if (python == 0) depth += g_stacks.walk(chain[depth - 1], frames + depth, live::kStackDepth - depth, may_learn, cut);
+  if (python == 0) depth += g_stacks.walk(chain[depth - 1], frames + depth, live::kStackDepth - depth, cut);
   for (std::uint16_t at = 0; python != 0 && depth < live::kStackDepth && number(python, at); python = g_cpython.behind(python)) {
     frames[depth++] = live::kNamedFrame | at;
   }

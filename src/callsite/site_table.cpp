@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "callsite/full_stacks.h"
-#include "callsite/learning_guard.h"
 #include "live/region.h"
 #include "os/thread_id.h"
 #include "os/thread_end.h"
@@ -146,10 +145,7 @@ void SiteTable::count_elsewhere(SiteKey key, const Frame& caller) noexcept {
   Frame chain[kMaxWalked + 1];
   chain[0] = caller;
   const unsigned in_c = count_by_chain(key, chain, table);
-  if (g_stacks.due()) {
-    const LearningGuard guard(learning_);
-    sample(key, chain, in_c, guard.held());
-  }
+  if (g_stacks.due()) sample(key, chain, in_c);
 }
 
 // Walks from chain[0] on. Returns how many frames there are before those of Python; 0: no Python is there.

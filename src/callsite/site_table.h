@@ -123,7 +123,7 @@ class SiteTable {
   void count_unwalked(SiteKey key, const Frame* chain, unsigned depth) noexcept;
   [[nodiscard]] bool count_without_site(SiteKey key, const Frame* chain, unsigned depth) noexcept;
   void count_folded(std::uintptr_t as, SiteKey key, const Frame& caller) noexcept;
-  void count_new(SiteKey key, const Frame* chain, unsigned depth, live::ThreadTable* table, bool may_learn,
+  void count_new(SiteKey key, const Frame* chain, unsigned depth, live::ThreadTable* table,
                  const PythonFrames* python = nullptr) noexcept;
   [[nodiscard]] bool crowded() const noexcept;
   // No room for any new site; or for none in generated code.
@@ -136,10 +136,10 @@ class SiteTable {
   bool insert(live::ThreadTable* table, std::uint64_t key, std::uint64_t amount,
               std::uint64_t retired = 0) noexcept;
   bool add_site(SiteKey key, std::uint64_t retired, const Frame* chain, unsigned depth,
-                bool may_learn, const PythonFrames* python) noexcept;
-  void add_first_seen(live::SiteRecord& site, const Frame& last) noexcept;
+                const PythonFrames* python) noexcept;
+  unsigned add_first_seen(live::SiteRecord& site, unsigned exact, const Frame& last) noexcept;
   // callsite/python_sites.cpp
-  void sample(SiteKey key, const Frame* chain, unsigned in_c, bool may_learn) noexcept;
+  void sample(SiteKey key, const Frame* chain, unsigned in_c) noexcept;
   [[nodiscard]] CPythonIs python_behind(const Module& module, const Frame* chain, unsigned depth) noexcept;
   [[nodiscard]] bool count_python_again(SiteKey key, unsigned depth) noexcept;
   void count_interpreted(SiteKey key, const Frame* chain, unsigned depth, live::ThreadTable* table) noexcept;
@@ -147,7 +147,7 @@ class SiteTable {
   static SiteKey key_behind(SiteKey key, const PythonFrames& python) noexcept;
   [[nodiscard]] unsigned python_depth(unsigned chain) const noexcept;
   bool number(std::uintptr_t frame, std::uint16_t& out) noexcept;
-  void add_first_seen_python(live::SiteRecord& site, std::uintptr_t last) noexcept;
+  unsigned add_first_seen_python(live::SiteRecord& site, unsigned exact, std::uintptr_t last) noexcept;
   // callsite/retired_sites.cpp
   SiteKey retired_key(SiteKey key, const Frame* chain, unsigned depth) noexcept;
   void retire(const live::Modules& gone) noexcept;
@@ -177,7 +177,6 @@ class SiteTable {
 
   live::Region* region_;
   std::atomic<bool> shared_{};  // counts by locked additions only: the region is a parent's
-  std::atomic<bool> learning_{};
   unsigned always_walked_ = 0;
   std::atomic<unsigned> shared_used_{};     // of region_->shared.entries
   std::atomic<unsigned> sites_used_{};      // of region_->sites

@@ -1,12 +1,13 @@
 // Frames: how to get from one return address to the next, and who knows how. The rule that finds a caller's frame is
-// fixed for each return address, so it is learned once (by libunwind, from the module's unwind tables) and then walked
+// fixed for each return address, so it is learned once (from the module's unwind table) and then walked
 // for a few nanoseconds a frame.
 #pragma once
 
 #include <cstdint>
-#include <string>
 
 namespace clockshim {
+
+struct Module;
 
 // Registers of a frame: `pc` is a return address in it; `stack` and `frame` are rsp and rbp as they are at that address.
 // No initialisers: an array of them stands on the path of every wrapped call, and clearing it would cost 30 ns.
@@ -58,13 +59,12 @@ struct FrameRule {
   }
 };
 
-// Loads libunwind. At start only: opens files, allocates. False, with the reason: no rule can be learned, and every
-// caller is the one that the return address names.
-bool start_unwinder(std::string& reason);
-
-// The rule for return address `pc`, from the unwind tables of its module; the stack is not touched. False: none can be
-// had (no module, no table, a signal frame, a CFA that is neither rsp nor rbp plus a constant, libunwind absent).
-// Takes 2 to 5 us. Not reentrant: the caller holds the learning guard.
+// The rule for return address `pc`, from the unwind table of its module; the frame itself is not
+// looked at. False: none can be had (no module, no table, a signal frame, a CFA that is neither rsp nor
+// rbp plus a constant). Async-signal-safe, reentrant, in some 600 bytes of stack.
 bool learn_rule(std::uintptr_t pc, FrameRule& out) noexcept;
+
+// The same where the module is known.
+bool rule_from_table(const Module& module, std::uintptr_t pc, FrameRule& out) noexcept;
 
 }  // namespace clockshim

@@ -26,6 +26,7 @@ struct ThreadMemos {
   void serve(const live::Region& region) noexcept {
     if (of == &region) return;
     chains.forget();
+    codes.forget();
     for (Entry*& place : folded) place = nullptr;
     of = &region;
   }

@@ -17,14 +17,14 @@ unsigned number_of_name(Region& region, std::uint64_t key, const Name& name, boo
     std::uint64_t there = record.key.load(std::memory_order_acquire);
     if (there != 0 && there != key) continue;
     if (there == 0 && !record.key.compare_exchange_strong(there, key, std::memory_order_acq_rel) && there != key) continue;
-    std::uint32_t state = kFree;
-    if (record.state.compare_exchange_strong(state, kWriting, std::memory_order_acq_rel)) {
+    // The key says what stands there: who finds it begun writes the same, for the other may not come back.
+    if (record.state.load(std::memory_order_acquire) != kValid) {
       note_page(region, &record, sizeof record);
       record.name = name;
       record.state.store(kValid, std::memory_order_release);
-      fresh = true;
+      fresh = there == 0;
     }
-    return number;  // known, or somebody is at it
+    return number;
   }
   return kNames;
 }

@@ -19,7 +19,6 @@
 #include "base/duration.h"
 #include "callsite/full_stacks.h"
 #include "callsite/site_table.h"
-#include "callsite/stack.h"
 #include "callsite/wrappers.h"
 #include "clock/served_clock.h"
 #include "live/region.h"
@@ -161,11 +160,6 @@ void start(ProcessState& state, const NextClocks& next) {
   say_errors(state);
   g_uncounted = settings.profile == Profile::off;
   if (!g_uncounted) {
-    std::string reason;
-    if (!start_unwinder(reason)) {
-      state.notes.push_back(reason + ": callers behind wrappers such as std::chrono are not told apart");
-      say(LogLevel::warn, settings.log, state.notes.back());
-    }
     find_static_wrappers();
     g_sites.walk_always(settings.depth);
   }
