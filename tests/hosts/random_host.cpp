@@ -431,7 +431,9 @@ void move(Random& random) {
       return;
     case 2: say("chdir", chdir("/")); return;
     case 3: say("chdir", chdir("/proc/self")); return;
-    case 4: umask(random.one_in(2) ? 0777 : 0); return;
+    case 4:  // what root makes with no rights at all, root can still read
+      umask(!random.one_in(2) ? 0 : geteuid() == 0 ? 0777 : 077);
+      return;
     default:
       g_alone = true;
       clearenv();

@@ -53,7 +53,8 @@ class RandomHost : public testing::TestWithParam<long> {
     HostRun run = run_host("random_host", {.arguments = {board.path(), std::to_string(seed)},
                                            .environment = settings,
                                            .shim = shim,
-                                           .report = tells()});
+                                           .report = tells(),
+                                           .limit = std::chrono::seconds(60)});
     Outcome outcome{std::move(run), {}, board->calls, board->maybe};
     for (long i = 0; i + 2 <= std::min<long>(board->used, kBoardWords); i += 2) {
       char tag[sizeof(long) + 1] = "";
