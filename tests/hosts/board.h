@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -14,7 +15,9 @@ typedef struct Board {
   long calls;   /* all calls of all processes */
   long status;  /* waitpid's, of the process that matters */
   long trapped; /* 1 + the number of a system call that a filter did not expect; 0: none */
-  long used;    /* words that follow, and are taken */
+  long maybe; /* calls of which it can't be known whether they count: somebody jumped out of them */
+  long programs; /* made so far */
+  long used; /* words that follow, and are taken: a tag of up to 8 letters, and a number, in turn */
   long words[kBoardWords];
 } Board;
 
@@ -43,4 +46,11 @@ static inline void board_close(Board* board) { munmap(board, sizeof(Board)); }
 
 static inline void board_add(Board* board, long calls) {
   __atomic_add_fetch(&board->calls, calls, __ATOMIC_RELAXED);
+}
+
+static inline void board_say(Board* board, const char* tag, long number) {
+  const long at = __atomic_fetch_add(&board->used, 2, __ATOMIC_RELAXED);
+  if (at + 2 > kBoardWords) return;
+  memcpy(&board->words[at], tag, strnlen(tag, sizeof(long)));
+  board->words[at + 1] = number;
 }
