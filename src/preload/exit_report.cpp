@@ -61,11 +61,14 @@ std::string report_path(const ProcessState& state) {
 // Whatever stands at the path: a FIFO without a reader or one that is full, a terminal, a file as
 // large as it may be, a full disk.
 bool write_report(const std::string& path, const std::string& text, std::string& problem) {
-  const int fd =
-      open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0644);
+  constexpr int kFlags = O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
+  int fd = open(path.c_str(), kFlags | O_EXCL, 0644);
+  const bool made = fd >= 0;
+  if (!made) fd = open(path.c_str(), kFlags, 0644);
   int error = fd < 0 ? errno : write_within_a_second(fd, text);
   // Nothing rather than half of it; what is no file stays as it is.
-  if (fd >= 0 && error != 0) static_cast<void>(ftruncate(fd, 0) == 0);
+  if (error != 0 && made) unlink(path.c_str());
+  if (error != 0 && fd >= 0) static_cast<void>(ftruncate(fd, 0) == 0);
   if (fd >= 0 && close(fd) != 0 && error == 0) error = errno;
   if (error != 0) problem = error_text(error);
   return error == 0;

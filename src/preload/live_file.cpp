@@ -47,7 +47,7 @@ struct Prepared {
 };
 constexpr unsigned kPrepared = 16;      // segments that are looked at before another one is made
 constexpr unsigned kLookedAtOnce = 2;   // of these, at each fork: each costs a system call
-constexpr unsigned kNamesPerBound = 8;  // as often the folder is looked through
+constexpr unsigned kNamesPerBound = 2;  // as often the folder is looked through
 
 // What the process knows of its own live file. A forked child has a copy.
 struct Own {
