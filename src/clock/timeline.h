@@ -177,6 +177,7 @@ class Timeline {
     record_->clocks[id].unreachable_best.store(best.raw(), std::memory_order_relaxed);
   }
   static void learn_width(Chain& chain, TickDelta width) noexcept;
+  static Brackets brackets(const Chain& chain) noexcept;
   bool claim_refresh(Chain& chain, Ticks now) noexcept;
   void measure(const Record& record, const Sample& s) noexcept;
   void resynced(const Call& call, const CoarsePair& coarse) noexcept;

@@ -110,4 +110,16 @@ Allowance allowance(const Disturbance& d, const Plan& plan) {
   return a;
 }
 
+Allowance late_step_back(const Disturbance& d, const Plan& plan) {
+  Allowance a;
+  a.told = false;
+  if (d.kind != Kind::wall_step || d.amount >= 0 || -d.amount * kNs > kSec) return a;
+  a.kind = d.kind;
+  a.clocks = kWall;
+  a.ahead = 2 * plan.tolerance;
+  a.from = d.at;
+  a.until = a.until_if_preempted = d.at - d.amount * kNs + kPreemptedLook + held_back(a.ahead);
+  return a;
+}
+
 }  // namespace sim

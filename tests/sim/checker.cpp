@@ -22,6 +22,7 @@ long long ns(Ps t) { return t / kNs; }
 }  // namespace
 
 void Checker::happened(const Disturbance& d, Ps asleep) {
+  watched_.push_back({late_step_back(d, plan_), d.at + asleep});
   watched_.push_back({allowance(d, plan_), d.at + asleep});
   asleep_ += asleep;
   if (!watched_.back().allowance.stepped_back) return;
@@ -37,6 +38,14 @@ bool Checker::applies(const Allowance& a, const Read& read) const {
   return read.begin < (preempted_until_ > a.from ? a.until_if_preempted : a.until);
 }
 
+// What the kernel says next is read no sooner than the way to it takes; and beyond that, within a bracket and the clock's step.
+std::int64_t Checker::kernel_later() const {
+  return (plan_.way_there + (plan_.dearest - plan_.cheapest) + (plan_.granularity > kNs ? plan_.granularity : 0)) / kNs + kRoundingNs;
+}
+
+// A wait that the kernel has ended comes back no sooner than its reading of the clock does.
+std::int64_t Checker::kernel_back() const { return (plan_.cheapest - plan_.way_there) / kNs + kRoundingNs; }
+
 void Checker::begin(Read& read) const {
   const Seen& seen = seen_by(read);
   read.least = seen.newest[read.id];
@@ -51,8 +60,8 @@ void Checker::end(const Read& read) {
   const Range real = kernel_.between(read.id, read.begin, read.end);
   const std::int64_t ahead = read.value - real.high;
   const std::int64_t behind = real.low - read.value;
-  std::int64_t may_be_ahead = plan_.tolerance;
-  std::int64_t may_be_behind = plan_.late_side ? kEarlyNs : plan_.tolerance;
+  std::int64_t may_be_ahead = plan_.exact ? kernel_later() : plan_.tolerance;
+  std::int64_t may_be_behind = plan_.exact ? kernel_back() : plan_.tolerance;
   std::int64_t may_go_back = 0;
   bool stepped_back = false;
   for (const Watched& watched : watched_) {
@@ -90,7 +99,7 @@ std::vector<Detection> Checker::detections() const {
   std::vector<Detection> all;
   for (const Watched& watched : watched_) {
     const Allowance& a = watched.allowance;
-    if (a.until > watched.awake) all.push_back({a.kind, std::max<Ps>(0, watched.last_wrong - watched.awake), a.until - watched.awake});
+    if (a.told && a.until > watched.awake) all.push_back({a.kind, std::max<Ps>(0, watched.last_wrong - watched.awake), a.until - watched.awake});
   }
   return all;
 }

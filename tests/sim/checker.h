@@ -60,6 +60,8 @@ class Checker {
     Ps awake;
     Ps last_wrong = 0;
   };
+  [[nodiscard]] std::int64_t kernel_later() const;
+  [[nodiscard]] std::int64_t kernel_back() const;
   [[nodiscard]] bool applies(const Allowance& a, const Read& read) const;
   [[nodiscard]] Seen& seen_by(const Read& read) { return plan_.relaxed ? own_[read.thread] : shared_; }
   [[nodiscard]] const Seen& seen_by(const Read& read) const { return plan_.relaxed ? own_[read.thread] : shared_; }
