@@ -117,18 +117,13 @@ inline Update updated(Calibration c, const Sample& s, TickDelta steady) {
   return {c};
 }
 
-// The baseline starts anew at `s`, and the rate is kept: the clock was stepped, its pace was not.
+// The baseline starts anew at `s`, and the rate is kept: the clock was stepped, its pace was not. After a disturbance of another
+// kind the rate is learned anew: where the pace has changed, a long baseline hides that at first, and the next segment would be as
+// wrong.
 inline Calibration rebased(Calibration c, const Sample& s) {
   c.older = s;
   c.newer = s;
   return c;
-}
-
-// After a disturbance of another kind: where the rate was contradicted, or the trouble repeats itself while the baseline is
-// young, the rate is not believed either.
-inline Calibration mended(const Calibration& c, const Sample& s, TickDelta steady) {
-  const bool repeated = magnitude(s.real - c.older.real) < policy::kBaselineStep;
-  return repeated || updated(c, s, steady).jumped ? calibration_from(s) : rebased(c, s);
 }
 
 // What one sample leaves unknown: its bracket, and the step in which the real clock itself advances.

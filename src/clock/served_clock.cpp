@@ -18,6 +18,13 @@ bool KernelSource::coarse(CoarsePair& out) noexcept {
   return false;
 }
 
+void ServedClock::not_below_served(unsigned id, timespec& real) noexcept {
+  KernelSource source{counter};
+  const Nanos time = timeline.not_below_served(id, source, from_timespec(real));
+  real.tv_sec = time.raw() / kNanosPerSecond;
+  real.tv_nsec = time.raw() % kNanosPerSecond;
+}
+
 Answer read_slow(unsigned id, timespec& out) noexcept {
   KernelSource source{g_clock.counter};
   Nanos time;

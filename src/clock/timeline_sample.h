@@ -35,6 +35,18 @@ void Timeline<Source>::measure(const Record& record, const Sample& s) noexcept {
   record_->accuracy.record(least > most ? least : most, settings_.tolerance);
 }
 
+// The same of a segment that was over before anybody came to refresh it: by how much it was wrong where it was served last. Nothing
+// else is known of the time since, so it has to be short.
+template <TimeSource Source>
+void Timeline<Source>::measure_end(const Record& last, const Sample& s, const Brackets& known) noexcept {
+  const TickDelta since = s.before - (last.segment.start + last.gate);
+  if (last.segment.length.raw() == 0 || last.gate.raw() == 0 || since.backward() || since >= last.segment.length) return;
+  if (s.width.raw() > known.usual.raw() * policy::kRefusedBracketFactor) return;
+  const Nanos at_least = last.closing_value() + to_nanos(since, last.calibration.rate);
+  const Nanos at_most = at_least + to_nanos(s.width, last.calibration.rate);
+  record_->accuracy.record(std::max(magnitude(at_least - s.real), magnitude(at_most - s.real)), settings_.tolerance);
+}
+
 template <TimeSource Source>
 void Timeline<Source>::resynced(const Call& call, const CoarsePair& coarse) noexcept {
   record_->clocks[call.id].resyncs.fetch_add(1, std::memory_order_relaxed);
@@ -56,7 +68,7 @@ template <TimeSource Source>
 void Timeline<Source>::contradicted(const Call& call, unsigned cpu, const Record& record) noexcept {
   count_disturbance();
   const bool clock_to_blame = call.id == CLOCK_TAI || (call.id == CLOCK_REALTIME && settings_.coarse_tick.raw() == 0);
-  if (call.domain != kCommon || clock_to_blame || cpu == record.cpu) return;
+  if (call.domain != kCommon || clock_to_blame || cpu == record.cpu || cpu == kNoCpu) return;
   std::atomic<std::uint32_t>& so_far = chains_[kCommon][call.id].contradictions;
   if (so_far.fetch_add(1, std::memory_order_relaxed) + 1 >= policy::kContradictions) demote(ModeChange::residual, 0);
 }
@@ -97,6 +109,7 @@ bool Timeline<Source>::refresh(const Call& call, Source& source, PublishedWord w
   const bool braking = record.segment.rate < record.calibration.rate.bent(policy::kBrakingPpb);
   if (lag > settings_.tolerance || (ahead && !braking) || update.jumped) {
     const bool wall_stepped = steps(call.id) && guarded && read_coarse(source, coarse) && coarse.wall() != record.wall;
+    if (!wall_stepped && record.gate.raw() != 0) measure(record, s);  // what was served wrong is in the figures
     disturbed(call, word, record, s.cpu, wall_stepped ? &coarse : nullptr);
     return false;
   }
@@ -169,6 +182,8 @@ auto Timeline<Source>::begin(const Call& call, Source& source, PublishedWord hea
   const bool floor_stepped = guarded && floors_wall.exchange(coarse.wall().raw(), std::memory_order_acq_rel) != coarse.wall().raw();
   bool wall_stepped =
       steps(call.id) && ((last != nullptr && (guarded ? coarse.wall() != last->wall : why >= Closed::disturbed)) || floor_stepped);
+  // The coarse clocks do not show TAI's seconds. Where this process has set a clock, it may have been those.
+  wall_stepped |= call.id == CLOCK_TAI && why == Closed::set;
   if (guarded && last != nullptr && last->segment.base - last->lead - coarse.monotonic > policy::kNamespaceStep) {
     // The kernel's own monotonic clock is not what it was: this is a child in a time namespace of its own.
     wall_stepped = true;
@@ -186,6 +201,7 @@ auto Timeline<Source>::begin(const Call& call, Source& source, PublishedWord hea
   // Moved to another CPU in between, or the counter stands still: a segment can't be had from this sample.
   if (!s.ok || (call.domain != kCommon && domain_of(s.cpu) != call.domain)) return Turn::real;
 
+  if (why == Closed::over && !wall_stepped) measure_end(*last, s, brackets(chain));
   learn_width(chain, s.width);
   const TickDelta steady = brackets(chain).steady;
   Record next;
@@ -194,7 +210,7 @@ auto Timeline<Source>::begin(const Call& call, Source& source, PublishedWord hea
   } else if ((wall_stepped || why == Closed::set) && last->calibration.rate.plausible()) {
     next.calibration = rebased(last->calibration, s);
   } else if (why == Closed::disturbed) {
-    next.calibration = mended(last->calibration, s, steady);
+    next.calibration = calibration_from(s);
   } else {
     const Update update = updated(last->calibration, s, steady);
     if (update.jumped) contradicted(call, s.cpu, *last);

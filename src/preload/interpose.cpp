@@ -71,17 +71,33 @@ CLOCKSHIM_SLOW int clock_gettime_slow(clockid_t id, timespec* tp) noexcept {
   return 0;
 }
 
+// The timezone does not change with the clock: the real function fills it in, and the time is the served one, because
+// a caller beside this one is served too.
 CLOCKSHIM_SLOW int gettimeofday_slow(timeval* tv, void* tz) noexcept {
   timespec now;
-  if (!resynced(CLOCK_REALTIME, tv != nullptr && tz == nullptr, now)) return real::gettimeofday(tv, tz);
+  if (tv != nullptr && tz != nullptr) {
+    const int result = real::gettimeofday(nullptr, tz);
+    if (result != 0) return result;
+  }
+  if (!resynced(CLOCK_REALTIME, tv != nullptr, now)) return real::gettimeofday(tv, tz);
   tv->tv_sec = now.tv_sec;
   tv->tv_usec = now.tv_nsec / 1000;
   return 0;
 }
 
+// C23's, which newer C libraries know; no other base is of a clock that is served.
+constexpr int kTimeMonotonic = 2;
+
+CLOCKSHIM_SLOW int timespec_get_other(timespec* ts, int base) noexcept {
+  const int result = real_timespec_get(ts, base);
+  timespec now;
+  if (result == kTimeMonotonic && read_slow(CLOCK_MONOTONIC, now) != Answer::none) *ts = now;
+  return result;
+}
+
 // The C library's own succeeds whatever became of the reading.
 CLOCKSHIM_SLOW int timespec_get_real(timespec* ts, int base) noexcept {
-  if (base != TIME_UTC) return real_timespec_get(ts, base);
+  if (base != TIME_UTC) return timespec_get_other(ts, base);
   real::clock_gettime(CLOCK_REALTIME, ts);
   return base;
 }
@@ -163,6 +179,28 @@ CLOCKSHIM_INLINE bool passes(unsigned clock, std::uint8_t how) noexcept {
   return true;
 }
 
+// A handler's call in the middle of a forked child's first one, while that makes its region: nothing is counted or published, and
+// the time is not before what the parent was served.
+CLOCKSHIM_SLOW int clock_gettime_aside(clockid_t id, timespec* tp) noexcept {
+  const int result = real::clock_gettime(id, tp);
+  if (result == 0 && static_cast<unsigned>(id) < kClockIds) g_clock.not_below_served(static_cast<unsigned>(id), *tp);
+  return result;
+}
+
+CLOCKSHIM_SLOW int gettimeofday_aside(timeval* tv, void* tz) noexcept {
+  timespec now;
+  if (tv == nullptr || clock_gettime_aside(CLOCK_REALTIME, &now) != 0) return real::gettimeofday(tv, tz);
+  tv->tv_sec = now.tv_sec;
+  tv->tv_usec = now.tv_nsec / 1000;
+  return tz != nullptr ? real::gettimeofday(nullptr, tz) : 0;
+}
+
+CLOCKSHIM_SLOW int timespec_get_aside(timespec* ts, int base) noexcept {
+  if (base != TIME_UTC || ts == nullptr) return real_timespec_get(ts, base);
+  clock_gettime_aside(CLOCK_REALTIME, ts);
+  return base;
+}
+
 // The same functions where the CPUs' counters disagree, where this clock is not served, and for a process's first call.
 CLOCKSHIM_INLINE void count_here(SiteKey site, void* stack, void* frame) noexcept {
   if (SiteTable::ready() && (CLOCKSHIM_COUNTED(site) || counted_near(site, stack, frame))) return;
@@ -171,7 +209,7 @@ CLOCKSHIM_INLINE void count_here(SiteKey site, void* stack, void* frame) noexcep
 
 CLOCKSHIM_NOINLINE int clock_gettime_here(clockid_t id, timespec* tp, std::uint8_t how, void* pc, void* stack, void* frame) noexcept {
   const unsigned clock = clock_index(id);
-  if (CLOCKSHIM_UNLIKELY(!awake(clock, how))) return real::clock_gettime(id, tp);
+  if (CLOCKSHIM_UNLIKELY(!awake(clock, how))) return clock_gettime_aside(id, tp);
   count_here(key_of(pc, clock, Function::clock_gettime), stack, frame);
   if (passes(clock, how)) return real::clock_gettime(id, tp);
   timespec now;
@@ -181,7 +219,7 @@ CLOCKSHIM_NOINLINE int clock_gettime_here(clockid_t id, timespec* tp, std::uint8
 }
 
 CLOCKSHIM_NOINLINE int gettimeofday_here(timeval* tv, void* tz, std::uint8_t how, void* pc, void* stack, void* frame) noexcept {
-  if (CLOCKSHIM_UNLIKELY(!awake(CLOCK_REALTIME, how))) return real::gettimeofday(tv, tz);
+  if (CLOCKSHIM_UNLIKELY(!awake(CLOCK_REALTIME, how))) return gettimeofday_aside(tv, tz);
   count_here(key_of(pc, CLOCK_REALTIME, Function::gettimeofday), stack, frame);
   if (passes(CLOCK_REALTIME, how)) return real::gettimeofday(tv, tz);
   timespec now;
@@ -192,7 +230,7 @@ CLOCKSHIM_NOINLINE int gettimeofday_here(timeval* tv, void* tz, std::uint8_t how
 }
 
 CLOCKSHIM_NOINLINE int timespec_get_here(timespec* ts, int base, std::uint8_t how, void* pc, void* stack, void* frame) noexcept {
-  if (CLOCKSHIM_UNLIKELY(!awake(CLOCK_REALTIME, how))) return timespec_get_real(ts, base);
+  if (CLOCKSHIM_UNLIKELY(!awake(CLOCK_REALTIME, how))) return timespec_get_aside(ts, base);
   count_here(key_of(pc, CLOCK_REALTIME, Function::timespec_get), stack, frame);
   if (passes(CLOCK_REALTIME, how)) return timespec_get_real(ts, base);
   timespec now;
