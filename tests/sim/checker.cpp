@@ -24,6 +24,7 @@ long long ns(Ps t) { return t / kNs; }
 void Checker::happened(const Disturbance& d, Ps asleep) {
   watched_.push_back({late_step_back(d, plan_), d.at + asleep});
   watched_.push_back({allowance(d, plan_), d.at + asleep});
+  if (preempted_until_ > d.at) watched_.back().stale_until = preempted_until_ + asleep;
   asleep_ += asleep;
   if (!watched_.back().allowance.stepped_back) return;
   for (const clockid_t id : {CLOCK_REALTIME, CLOCK_TAI}) {
@@ -32,9 +33,11 @@ void Checker::happened(const Disturbance& d, Ps asleep) {
   }
 }
 
-bool Checker::applies(const Allowance& a, const Read& read) const {
+bool Checker::applies(const Watched& watched, const Read& read) const {
+  const Allowance& a = watched.allowance;
   if ((a.clocks & clockshim::mask_of(read.id)) == 0 || read.end < a.from) return false;
   if (a.after_demotion > 0 && demoted_ >= a.from) return read.begin < demoted_ + a.after_demotion;
+  if (watched.stale_until > a.until && read.begin < watched.stale_until + (a.until_if_preempted - a.from)) return true;
   return read.begin < (preempted_until_ > a.from ? a.until_if_preempted : a.until);
 }
 
@@ -66,7 +69,7 @@ void Checker::end(const Read& read) {
   bool stepped_back = false;
   for (const Watched& watched : watched_) {
     const Allowance& a = watched.allowance;
-    if (!applies(a, read)) continue;
+    if (!applies(watched, read)) continue;
     may_be_ahead += a.ahead;
     may_be_behind += a.behind;
     may_go_back += a.backward;
