@@ -25,7 +25,7 @@ struct Baseline {
 struct Calibration {
   Baseline older;  // 0.5 to 1 s back while the clock is in use
   Baseline newer;  // the older one next
-  Rate rate;     // not plausible(): not known yet
+  Rate rate;       // not plausible(): not known yet
   std::int64_t uncertainty_ppb = 0;
 };
 
@@ -117,9 +117,9 @@ inline Update updated(Calibration c, const Sample& s, TickDelta steady) {
   return {c};
 }
 
-// The baseline starts anew at `s`, and the rate is kept: the clock was stepped, its pace was not. After a disturbance of another
-// kind the rate is learned anew: where the pace has changed, a long baseline hides that at first, and the next segment would be as
-// wrong.
+// The baseline starts anew at `s`, and the rate is kept: the clock was stepped, its pace was not.
+// After a disturbance of another kind the rate is learned anew: where the pace has changed, a long
+// baseline hides that at first, and the next segment would be as wrong.
 inline Calibration rebased(Calibration c, const Sample& s) {
   c.older = s;
   c.newer = s;
@@ -130,8 +130,9 @@ inline Calibration rebased(Calibration c, const Sample& s) {
 inline Nanos unknown_of(const Calibration& c, const Sample& s, Nanos granularity) { return to_nanos(s.width, c.rate) + granularity; }
 
 // error(t) <= unknown + (2 * uncertainty + 2 * slew) * t, and half the tolerance is kept in hand for what one resync
-// finds and the next works off. Zero where the tolerance can't be kept on this clock. And no line is drawn further than the
-// rate's uncertainty makes one bracket of it, which is half as long as the rate was measured for.
+// finds and the next works off. Zero where the tolerance can't be kept on this clock. And no line
+// is drawn further than the rate's uncertainty makes one bracket of it, which is half as long as
+// the rate was measured for.
 inline Nanos segment_length(const Calibration& c, Nanos unknown, Nanos tolerance) {
   if (unknown >= tolerance) return Nanos{0};
   const auto spent_at = [](std::int64_t nanos, std::int64_t ppb) {
@@ -155,8 +156,9 @@ inline Nanos reachable_tolerance(const Calibration& c, Nanos unknown) {
   return unknown + Nanos{drift + 1};
 }
 
-// The real clock at `t`. Where the clock advances in steps, the reading is taken to be late in its step, but for what the way
-// back from it hides: no served time is before one that the kernel has ended a wait by.
+// The real clock at `t`. Where the clock advances in steps, the reading is taken to be late in its
+// step, but for what the way back from it hides: no served time is before one that the kernel has
+// ended a wait by.
 inline Nanos estimate(const Calibration& c, const Sample& s, Ticks t, Nanos granularity) {
   const Nanos hidden = to_nanos(TickDelta{s.half_way.raw() / policy::kStepHiddenParts}, c.rate);
   const Nanos at = s.real + std::max(granularity - hidden, Nanos{0});
@@ -164,8 +166,8 @@ inline Nanos estimate(const Calibration& c, const Sample& s, Ticks t, Nanos gran
   return since.backward() ? at - to_nanos(s.at - t, c.rate) : at + to_nanos(since, c.rate);
 }
 
-// A bracket that is wider than a steady one does not say on which side of the reading it was held up: what the line of before
-// says (`expected`, at `t`) is believed, as far as it lies within.
+// A bracket that is wider than a steady one does not say on which side of the reading it was held
+// up: what the line of before says (`expected`, at `t`) is believed, as far as it lies within.
 inline Sample settled(Sample s, const Calibration& c, TickDelta steady, Ticks t, Nanos expected, Nanos granularity) {
   const TickDelta open = slack_of(s.width, steady);
   const Nanos ahead = estimate(c, s, t, granularity) - expected;

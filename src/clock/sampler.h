@@ -48,12 +48,13 @@ struct Sample {
   Ticks at;            // where the reading is taken to stand; settled() may move it
 };
 
-// Places a sample's reading within its bracket. The way to the clock's own reading and back takes about the same each time, and a
-// steady bracket is all that it takes. In the middle of that the reading leaves half of it to either side: so a wait that the
-// kernel ends is over by the served time too, by the time that the kernel takes to come back from its reading; and what the
-// kernel says after a served time is not behind it, by the time that it takes to get to its own. What a bracket is wider by is
-// an interruption, before or after: taken to be after, unless the line of before says otherwise (settled()), because a clock
-// that is early keeps waits from ending.
+// Places a sample's reading within its bracket. The way to the clock's own reading and back takes
+// about the same each time, and a steady bracket is all that it takes. In the middle of that the
+// reading leaves half of it to either side: so a wait that the kernel ends is over by the served
+// time too, by the time that the kernel takes to come back from its reading; and what the kernel
+// says after a served time is not behind it, by the time that it takes to get to its own. What a
+// bracket is wider by is an interruption, before or after: taken to be after, unless the line of
+// before says otherwise (settled()), because a clock that is early keeps waits from ending.
 inline void place_reading(Sample& s, TickDelta steady) noexcept {
   const std::uint64_t way = steady.raw() == 0 ? s.width.raw() : std::min(s.width.raw(), steady.raw());
   s.half_way = TickDelta{s.ok ? way / 2 : 0};

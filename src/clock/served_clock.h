@@ -53,7 +53,8 @@ struct ServedClock {
   [[nodiscard]] std::uint8_t awake(unsigned id) const noexcept {
     return static_cast<std::uint8_t>(timeline.how() | kAwake | (timeline.serves(id) || timeline.has_served(id) ? 0 : kPass));
   }
-  // Makes of a real reading of clock `id` (< kClockIds) what may stand beside served ones. Writes nothing of ours.
+  // Makes of a real reading of clock `id` (< kClockIds) what may stand beside served ones. Writes
+  // nothing of ours.
   CLOCKSHIM_SLOW void not_below_served(unsigned id, timespec& real) noexcept;
 
   // Where counters disagree: the time of clock `id` (< kClockIds) from this CPU's chain, never below the floor.

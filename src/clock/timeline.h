@@ -129,8 +129,8 @@ class Timeline {
   // thread's, in relaxed order; else null. Async-signal-safe, lock-free.
   Answer resync(unsigned id, Source& source, Nanos& out, OwnFloor* own_floor = nullptr) noexcept;
 
-  // The real reading `now` of clock `id` (< kClockIds), raised to what may have been served before it; but where the wall clock
-  // was stepped back.
+  // The real reading `now` of clock `id` (< kClockIds), raised to what may have been served before
+  // it; but where the wall clock was stepped back.
   [[nodiscard]] Nanos not_below_served(unsigned id, Source& source, Nanos now) const noexcept;
 
   // Somebody in this process has set or slewed a clock: what is published is not believed any more.

@@ -35,8 +35,8 @@ void Timeline<Source>::measure(const Record& record, const Sample& s) noexcept {
   record_->accuracy.record(least > most ? least : most, settings_.tolerance);
 }
 
-// The same of a segment that was over before anybody came to refresh it: by how much it was wrong where it was served last. Nothing
-// else is known of the time since, so it has to be short.
+// The same of a segment that was over before anybody came to refresh it: by how much it was wrong
+// where it was served last. Nothing else is known of the time since, so it has to be short.
 template <TimeSource Source>
 void Timeline<Source>::measure_end(const Record& last, const Sample& s, const Brackets& known) noexcept {
   const TickDelta since = s.before - (last.segment.start + last.gate);
@@ -147,7 +147,8 @@ Nanos Timeline<Source>::served_of(const Record& last, const Sample& s) noexcept 
 template <TimeSource Source>
 Nanos Timeline<Source>::floor_of(const Call& call, const Record* last, const Sample& s, bool wall_stepped) noexcept {
   const Nanos arrival = s.real;
-  // Again: the call may have been preempted since it began, and the floor been taken back with the wall clock.
+  // Again: the call may have been preempted since it began, and the floor been taken back with the
+  // wall clock.
   std::int64_t seen = std::min(call.floor_before, floors_[call.id].value.load(std::memory_order_acquire));
   const Nanos step_back{settings_.tolerance.raw() * policy::kStepTolerances};
   if (wall_stepped && Nanos{seen} - arrival > step_back) {
@@ -182,7 +183,8 @@ auto Timeline<Source>::begin(const Call& call, Source& source, PublishedWord hea
   const bool floor_stepped = guarded && floors_wall.exchange(coarse.wall().raw(), std::memory_order_acq_rel) != coarse.wall().raw();
   bool wall_stepped =
       steps(call.id) && ((last != nullptr && (guarded ? coarse.wall() != last->wall : why >= Closed::disturbed)) || floor_stepped);
-  // The coarse clocks do not show TAI's seconds. Where this process has set a clock, it may have been those.
+  // The coarse clocks do not show TAI's seconds. Where this process has set a clock, it may have
+  // been those.
   wall_stepped |= call.id == CLOCK_TAI && why == Closed::set;
   if (guarded && last != nullptr && last->segment.base - last->lead - coarse.monotonic > policy::kNamespaceStep) {
     // The kernel's own monotonic clock is not what it was: this is a child in a time namespace of its own.

@@ -71,8 +71,8 @@ CLOCKSHIM_SLOW int clock_gettime_slow(clockid_t id, timespec* tp) noexcept {
   return 0;
 }
 
-// The timezone does not change with the clock: the real function fills it in, and the time is the served one, because
-// a caller beside this one is served too.
+// The timezone does not change with the clock: the real function fills it in, and the time is the
+// served one, because a caller beside this one is served too.
 CLOCKSHIM_SLOW int gettimeofday_slow(timeval* tv, void* tz) noexcept {
   timespec now;
   if (tv != nullptr && tz != nullptr) {
@@ -179,8 +179,8 @@ CLOCKSHIM_INLINE bool passes(unsigned clock, std::uint8_t how) noexcept {
   return true;
 }
 
-// A handler's call in the middle of a forked child's first one, while that makes its region: nothing is counted or published, and
-// the time is not before what the parent was served.
+// A handler's call in the middle of a forked child's first one, while that makes its region:
+// nothing is counted or published, and the time is not before what the parent was served.
 CLOCKSHIM_SLOW int clock_gettime_aside(clockid_t id, timespec* tp) noexcept {
   const int result = real::clock_gettime(id, tp);
   if (result == 0 && static_cast<unsigned>(id) < kClockIds) g_clock.not_below_served(static_cast<unsigned>(id), *tp);

@@ -1,7 +1,9 @@
-// Served and real readings of one clock in turn, as programs have them that ask both the C library and the kernel (LTP's
-// clock_gettime04 does nothing else). Time must not go back from one to the next. Told are the pairs that went back, and by how
-// many ns the later one was ahead at least: from a served reading to the real one behind it ("behind"), and from a real one to the served one
-// behind that ("early"). Of the clock's first 10 ms, while its rate is being learned ("young_..."), and of later.
+// Served and real readings of one clock in turn, as programs have them that ask both the C library
+// and the kernel (LTP's clock_gettime04 does nothing else). Time must not go back from one to the
+// next. Told are the pairs that went back, and by how many ns the later one was ahead at least:
+// from a served reading to the real one behind it ("behind"), and from a real one to the served one
+// behind that ("early"). Of the clock's first 10 ms, while its rate is being learned ("young_..."),
+// and of later.
 #include <algorithm>
 #include <string>
 

@@ -1,5 +1,6 @@
-// CLOCK_REALTIME by every function and argument that there is, mixed: some are answered in one place of the shim, some in
-// another, and time must not go back from one to the next, neither within a thread nor from one to another.
+// CLOCK_REALTIME by every function and argument that there is, mixed: some are answered in one
+// place of the shim, some in another, and time must not go back from one to the next, neither
+// within a thread nor from one to another.
 #include <atomic>
 #include <thread>
 #include <vector>

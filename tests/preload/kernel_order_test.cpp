@@ -1,5 +1,6 @@
-// Why: programs ask the kernel beside the C library (LTP's clock_gettime04, which kernels are qualified with, does nothing else).
-// What the kernel says after a served time must not be before it: nor a served time before what the kernel has said.
+// Why: programs ask the kernel beside the C library (LTP's clock_gettime04, which kernels are
+// qualified with, does nothing else). What the kernel says after a served time must not be before
+// it: nor a served time before what the kernel has said.
 #include <algorithm>
 #include <ctime>
 
@@ -8,7 +9,8 @@
 namespace clockshim::test {
 namespace {
 
-// Each run is a process that begins anew: a clock's first milliseconds, when its rate is hardly known, are the hardest.
+// Each run is a process that begins anew: a clock's first milliseconds, when its rate is hardly
+// known, are the hardest.
 constexpr int kRuns = 10;
 constexpr long kPairs = 20'000;
 

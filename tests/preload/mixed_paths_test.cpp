@@ -1,5 +1,6 @@
-// Why: functions and arguments that ask for the same clock may be answered in different places, some of them by the kernel.
-// Whoever mixes them (an old library's gettimeofday with a timezone beside everybody's clock_gettime) must not see time go back.
+// Why: functions and arguments that ask for the same clock may be answered in different places,
+// some of them by the kernel. Whoever mixes them (an old library's gettimeofday with a timezone
+// beside everybody's clock_gettime) must not see time go back.
 #include "served_run.h"
 
 namespace clockshim::test {

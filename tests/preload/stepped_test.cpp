@@ -1,5 +1,6 @@
-// Why: debuggers and tracers step through code one instruction at a time. What begins again where it was interrupted (a
-// restartable sequence) never ends then, and the program hangs in a clock call.
+// Why: debuggers and tracers step through code one instruction at a time. What begins again where
+// it was interrupted (a restartable sequence) never ends then, and the program hangs in a clock
+// call.
 #include <ctime>
 
 #include "served_run.h"

@@ -25,8 +25,8 @@ struct Allowance {
 
 Allowance allowance(const Disturbance& disturbance, const Plan& plan);
 
-// A step back that nobody asks the time after, until the clock is back at where it was but for two tolerances: waited out as a
-// smaller one is.
+// A step back that nobody asks the time after, until the clock is back at where it was but for two
+// tolerances: waited out as a smaller one is.
 Allowance late_step_back(const Disturbance& disturbance, const Plan& plan);
 
 // A clock that is held back until the real one has caught up runs at a tenth of the counter's pace or more, and the counter

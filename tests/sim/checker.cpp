@@ -41,7 +41,8 @@ bool Checker::applies(const Watched& watched, const Read& read) const {
   return read.begin < (preempted_until_ > a.from ? a.until_if_preempted : a.until);
 }
 
-// What the kernel says next is read no sooner than the way to it takes; and beyond that, within a bracket and the clock's step.
+// What the kernel says next is read no sooner than the way to it takes; and beyond that, within a
+// bracket and the clock's step.
 std::int64_t Checker::kernel_later() const {
   return (plan_.way_there + (plan_.dearest - plan_.cheapest) + (plan_.granularity > kNs ? plan_.granularity : 0)) / kNs + kRoundingNs;
 }
@@ -102,7 +103,8 @@ std::vector<Detection> Checker::detections() const {
   std::vector<Detection> all;
   for (const Watched& watched : watched_) {
     const Allowance& a = watched.allowance;
-    if (a.told && a.until > watched.awake) all.push_back({a.kind, std::max<Ps>(0, watched.last_wrong - watched.awake), a.until - watched.awake});
+    if (a.told && a.until > watched.awake)
+      all.push_back({a.kind, std::max<Ps>(0, watched.last_wrong - watched.awake), a.until - watched.awake});
   }
   return all;
 }

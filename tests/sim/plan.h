@@ -45,7 +45,7 @@ struct Plan {
   Ps granularity = kNs;               // of the real clock
   Ps cheapest = 20 * kNs;             // what reading it takes
   Ps dearest = 60 * kNs;
-  Ps way_there = 10 * kNs;            // of the cheapest: until the value is had. What a reading costs more is a delay before or after
+  Ps way_there = 10 * kNs;  // of the cheapest: until the value is had. What a reading costs more is a delay before or after
   Ps tick = 4 * kMs;
 
   // The settings.

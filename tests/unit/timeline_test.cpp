@@ -159,7 +159,8 @@ TEST_F(TimelineTest, TaiSecondsThatThisProcessTakesBackAreBackAtOnce) {
   }
 }
 
-// While nobody steps it, TAI stands where it stood however often this process says that it has set something.
+// While nobody steps it, TAI stands where it stood however often this process says that it has set
+// something.
 TEST_F(TimelineTest, TaiDoesNotGoBackWhereSomethingElseWasSet) {
   start();
   calibrate(CLOCK_TAI);
