@@ -14,20 +14,24 @@
 #include "base/attributes.h"
 #include "base/ticks.h"
 
-// A restartable sequence around one counter instruction: its descriptor, the thread's pointer to it, the sequence, and the
-// way back, which must be preceded by the signature that the C library registered with (linux/rseq.h, sys/rseq.h).
+// A restartable sequence around one counter instruction: its descriptor, the thread's pointer to
+// it, the sequence, and what is done where it was interrupted, which must be preceded by the
+// signature that the C library registered with (linux/rseq.h, sys/rseq.h). It is not begun again: a
+// thread that is single-stepped is interrupted at each instruction, and would never get out. The
+// counter is then read without knowing where, and that is what it says.
 #define CLOCKSHIM_RSEQ(COUNTER, LOW, HIGH, CPU, AREA)                                       \
   asm volatile(                                                                             \
       ".pushsection __rseq_cs, \"aw\"\n\t.balign 32\n"                                      \
       "881:\n\t.long 0, 0\n\t.quad 882f, 883f - 882f, 884f\n\t.popsection\n\t"              \
       ".pushsection __rseq_failure, \"ax\"\n\t.byte 0x0f, 0xb9, 0x3d\n\t.long 0x53053053\n" \
-      "884:\n\tjmp 885f\n\t.popsection\n"                                                   \
-      "885:\n\tleaq 881b(%%rip), %%rax\n\tmovq %%rax, %%fs:8(%3)\n"                         \
+      "884:\n\t" COUNTER                                                                    \
+      "\n\tmovl %4, %2\n\tjmp 883f\n\t.popsection\n\t"                                      \
+      "leaq 881b(%%rip), %%rax\n\tmovq %%rax, %%fs:8(%3)\n"                                 \
       "882:\n\tmovl %%fs:4(%3), %2\n\t" COUNTER                                             \
       "\n"                                                                                  \
       "883:\n"                                                                              \
       : "=&a"(LOW), "=&d"(HIGH), "=&r"(CPU)                                                 \
-      : "r"(AREA)                                                                           \
+      : "r"(AREA), "i"(kNoCpu)                                                              \
       : "memory")
 
 namespace clockshim {
@@ -53,7 +57,8 @@ struct CounterX86_64 {
 
   // The counter and the number of the CPU that it was read on, by the rseq area that the C library registered for this
   // thread `area` bytes from the thread pointer (rseq(2); glibc 2.35). Both are read in a restartable sequence: where the
-  // thread is preempted between the two, the kernel sends it back to the beginning, so they always belong together.
+  // thread is preempted between the two, the kernel sends it elsewhere, and the CPU is kNoCpu; so
+  // they always belong together.
   static CLOCKSHIM_INLINE Reading ordered_here(std::ptrdiff_t area) noexcept {
     std::uint64_t low;
     std::uint64_t high;

@@ -36,6 +36,10 @@ class Ticks {
   std::uint64_t raw_ = 0;
 };
 
+// Of a reading that was interrupted: it may be of any CPU. Above all numbers of CPUs, and what
+// those are kept in.
+inline constexpr unsigned kNoCpu = 1023;
+
 // A value of the counter, and the CPU whose counter it is.
 struct Reading {
   Ticks ticks;

@@ -11,11 +11,21 @@
 
 namespace clockshim {
 
+// What is kept of a sample to measure the rate against.
+struct Baseline {
+  constexpr Baseline() = default;
+  constexpr Baseline(Ticks tick, TickDelta bracket, Nanos clock) : at(tick), width(bracket), real(clock) {}
+  constexpr Baseline(const Sample& s) : Baseline(s.at, s.width, s.real) {}
+  Ticks at;
+  TickDelta width;
+  Nanos real;
+};
+
 // What is known of a clock's rate: two samples to measure it against, and the result.
 struct Calibration {
-  Sample older;  // the baseline: 0.5 to 1 s back while the clock is in use
-  Sample newer;  // becomes the baseline next
-  Rate rate;     // not plausible(): not known yet
+  Baseline older;  // 0.5 to 1 s back while the clock is in use
+  Baseline newer;  // the older one next
+  Rate rate;       // not plausible(): not known yet
   std::int64_t uncertainty_ppb = 0;
 };
 
@@ -34,8 +44,8 @@ struct MeasuredRate {
   std::int64_t uncertainty_ppb = 0;
 };
 
-inline MeasuredRate measured_rate(const Sample& from, const Sample& to) {
-  const TickDelta ticks = to.before - from.before;
+inline MeasuredRate measured_rate(const Baseline& from, const Baseline& to) {
+  const TickDelta ticks = to.at - from.at;
   const Nanos elapsed = to.real - from.real;
   if (ticks.backward() || elapsed.raw() <= 0) return {};
   const Rate rate = rate_of(ticks, elapsed);
@@ -43,6 +53,17 @@ inline MeasuredRate measured_rate(const Sample& from, const Sample& to) {
   const Nanos unknown = to_nanos(TickDelta{from.width.raw() + to.width.raw()}, rate) + Nanos{1};
   const Wide ppb = static_cast<Wide>(unknown.raw()) * kNanosPerSecond / elapsed.raw();
   return {rate, static_cast<std::int64_t>(std::min<Wide>(ppb, kNanosPerSecond))};
+}
+
+// What a bracket is wider by than a steady one.
+inline TickDelta slack_of(TickDelta width, TickDelta steady) { return TickDelta{width.raw() - std::min(width.raw(), steady.raw())}; }
+
+// The measured rate, faster by what the two brackets' slack leaves open: see place_reading().
+inline Rate late_rate(const MeasuredRate& measured, const Baseline& from, const Baseline& to, TickDelta steady) {
+  const std::uint64_t ticks = (to.at - from.at).raw();
+  const std::uint64_t open = slack_of(from.width, steady).raw() + slack_of(to.width, steady).raw();
+  return measured.rate.bent(static_cast<std::int64_t>(std::min<UnsignedWide>(static_cast<UnsignedWide>(open) * kNanosPerSecond / ticks,
+                                                                             static_cast<UnsignedWide>(measured.uncertainty_ppb))));
 }
 
 // Whether two measurements can be of one steady pace, slewed by NTP at most.
@@ -58,35 +79,35 @@ struct Update {
 };
 
 // Before the rate is known: it takes three samples whose two halves agree, so that a jump in between is not taken for a pace.
-inline Update learned(Calibration c, const Sample& s) {
+inline Update learned(Calibration c, const Sample& s, TickDelta steady) {
   const Nanos half{policy::kFirstBaseline.raw() / 2};
   const Nanos since = s.real - c.newer.real;
-  if ((s.before - c.newer.before).backward() || since.raw() < 0) return {calibration_from(s), true};
-  // The first sample was torn by a preemption: this one is the better beginning.
-  if (s.width.raw() < c.older.width.raw() / policy::kRefusedBracketFactor) return {calibration_from(s)};
+  if ((s.at - c.newer.at).backward() || since.raw() < 0) return {calibration_from(s), true};
+  // The first sample was torn by a preemption, or by cold caches: this one is the better beginning.
+  if (s.width.raw() < c.older.width.raw() / policy::kBracketOutlier) return {calibration_from(s)};
   if (since < half) return {c};
-  if (c.newer.before == c.older.before) {
+  if (c.newer.at == c.older.at) {
     c.newer = s;
     return {c};
   }
   if (!agree(measured_rate(c.older, c.newer), measured_rate(c.newer, s))) return {calibration_from(s), true};
   const MeasuredRate whole = measured_rate(c.older, s);
-  c.rate = whole.rate;
+  c.rate = late_rate(whole, c.older, s, steady);
   c.uncertainty_ppb = whole.uncertainty_ppb;
   c.newer = s;
   return {c};
 }
 
-inline Update updated(Calibration c, const Sample& s) {
-  if (!c.rate.plausible()) return learned(c, s);
+inline Update updated(Calibration c, const Sample& s, TickDelta steady) {
+  if (!c.rate.plausible()) return learned(c, s, steady);
   const Nanos elapsed = s.real - c.older.real;
-  if ((s.before - c.older.before).backward()) return {calibration_from(s), true};
+  if ((s.at - c.older.at).backward()) return {calibration_from(s), true};
   if (elapsed < policy::kFirstBaseline) return {c};
   const MeasuredRate measured = measured_rate(c.older, s);
   if (!agree(measured, {c.rate, c.uncertainty_ppb})) return {calibration_from(s), true};
   // A narrower measurement wins. A fresh one over a long baseline wins in any case: the kernel may have slewed since.
   if (measured.uncertainty_ppb <= c.uncertainty_ppb || elapsed >= policy::kBaselineStep) {
-    c.rate = measured.rate;
+    c.rate = late_rate(measured, c.older, s, steady);
     c.uncertainty_ppb = measured.uncertainty_ppb;
   }
   if (s.real - c.newer.real >= policy::kBaselineStep) {
@@ -97,30 +118,31 @@ inline Update updated(Calibration c, const Sample& s) {
 }
 
 // The baseline starts anew at `s`, and the rate is kept: the clock was stepped, its pace was not.
+// After a disturbance of another kind the rate is learned anew: where the pace has changed, a long
+// baseline hides that at first, and the next segment would be as wrong.
 inline Calibration rebased(Calibration c, const Sample& s) {
   c.older = s;
   c.newer = s;
   return c;
 }
 
-// After a disturbance of another kind: where the rate was contradicted, or the trouble repeats itself while the baseline is
-// young, the rate is not believed either.
-inline Calibration mended(const Calibration& c, const Sample& s) {
-  const bool repeated = magnitude(s.real - c.older.real) < policy::kBaselineStep;
-  return repeated || updated(c, s).jumped ? calibration_from(s) : rebased(c, s);
-}
-
 // What one sample leaves unknown: its bracket, and the step in which the real clock itself advances.
 inline Nanos unknown_of(const Calibration& c, const Sample& s, Nanos granularity) { return to_nanos(s.width, c.rate) + granularity; }
 
 // error(t) <= unknown + (2 * uncertainty + 2 * slew) * t, and half the tolerance is kept in hand for what one resync
-// finds and the next works off. Zero where the tolerance can't be kept on this clock.
+// finds and the next works off. Zero where the tolerance can't be kept on this clock. And no line
+// is drawn further than the rate's uncertainty makes one bracket of it, which is half as long as
+// the rate was measured for.
 inline Nanos segment_length(const Calibration& c, Nanos unknown, Nanos tolerance) {
   if (unknown >= tolerance) return Nanos{0};
+  const auto spent_at = [](std::int64_t nanos, std::int64_t ppb) {
+    return Nanos{static_cast<std::int64_t>(static_cast<Wide>(nanos) * kNanosPerSecond / ppb)};
+  };
   const std::int64_t budget = (tolerance - unknown).raw() / 2;
-  const std::int64_t ppb = 2 * (c.uncertainty_ppb + policy::kSlewPpb);
-  const Nanos length{static_cast<std::int64_t>(static_cast<Wide>(budget) * kNanosPerSecond / ppb)};
-  return length < policy::kShortestSegment ? Nanos{0} : std::min(length, policy::kLongestSegment);
+  const Nanos length = spent_at(budget, 2 * (c.uncertainty_ppb + policy::kSlewPpb));
+  if (length < policy::kShortestSegment) return Nanos{0};
+  const Nanos known = spent_at(unknown.raw(), std::max<std::int64_t>(c.uncertainty_ppb, 1));
+  return std::min({length, std::max(known, policy::kShortestSegment), policy::kLongestSegment});
 }
 
 // Whether the tolerance could be kept if the rate were known perfectly.
@@ -134,12 +156,23 @@ inline Nanos reachable_tolerance(const Calibration& c, Nanos unknown) {
   return unknown + Nanos{drift + 1};
 }
 
-// The real clock at `t` or a little more, never less: the sample's reading is taken to belong to the bracket's beginning and
-// to the end of its granule, and the rate to be at the upper end of its uncertainty. Serving from the late side lets
-// `while (now() < deadline) wait(deadline)` end at its first turn, and makes a real reading after a served one the rarer
-// surprise.
-inline Nanos late_estimate(const Calibration& c, const Sample& s, Ticks t, Nanos granularity) {
-  return s.real + granularity + to_nanos(t - s.before, c.rate.bent(c.uncertainty_ppb));
+// The real clock at `t`. Where the clock advances in steps, the reading is taken to be late in its
+// step, but for what the way back from it hides: no served time is before one that the kernel has
+// ended a wait by.
+inline Nanos estimate(const Calibration& c, const Sample& s, Ticks t, Nanos granularity) {
+  const Nanos hidden = to_nanos(TickDelta{s.half_way.raw() / policy::kStepHiddenParts}, c.rate);
+  const Nanos at = s.real + std::max(granularity - hidden, Nanos{0});
+  const TickDelta since = t - s.at;
+  return since.backward() ? at - to_nanos(s.at - t, c.rate) : at + to_nanos(since, c.rate);
+}
+
+// A bracket that is wider than a steady one does not say on which side of the reading it was held
+// up: what the line of before says (`expected`, at `t`) is believed, as far as it lies within.
+inline Sample settled(Sample s, const Calibration& c, TickDelta steady, Ticks t, Nanos expected, Nanos granularity) {
+  const TickDelta open = slack_of(s.width, steady);
+  const Nanos ahead = estimate(c, s, t, granularity) - expected;
+  if (ahead.raw() > 0) s.at = s.at + std::min(open, to_ticks(ahead, c.rate));
+  return s;
 }
 
 // Where the successor starts, and what it aims at.
@@ -149,21 +182,21 @@ struct Joint {
   bool may_brake = false;  // the floor is ahead by more than the tolerance, and the clock may not step back
 };
 
-// A line from the joint that is on the late estimate at its end, without ever being below the floor.
+// A line from the joint that is on the estimate at its end, without ever being below the floor.
 inline Segment next_segment(const Calibration& c, const Sample& s, const Joint& joint, Nanos length, Nanos granularity) {
   if (joint.may_brake) {
     // Held back hard and shortly, rather than a little for long.
-    const Nanos ahead = joint.floor - late_estimate(c, s, joint.start, granularity);
+    const Nanos ahead = joint.floor - estimate(c, s, joint.start, granularity);
     const Nanos at_slowest{static_cast<std::int64_t>(static_cast<Wide>(ahead.raw()) * kNanosPerSecond / -policy::kBrakePpb)};
     length = std::clamp(at_slowest, policy::kShortestSegment, std::max(length, policy::kShortestSegment));
   }
   const TickDelta ticks = to_ticks(length, c.rate);
-  const Nanos goal = late_estimate(c, s, joint.start + ticks, granularity);
+  const Nanos goal = estimate(c, s, joint.start + ticks, granularity);
   const Rate fastest = c.rate.bent(policy::kBendPpb);
   const Rate slowest = c.rate.bent(joint.may_brake ? policy::kBrakePpb : -policy::kBendPpb);
   const Rate wanted = rate_of(ticks, std::max(goal - joint.floor, Nanos{0}));
   const Rate rate = std::clamp(wanted, slowest, fastest);
-  // Where even the fastest rate does not get there, the joint jumps up: late by design, and forwards is allowed.
+  // Where even the fastest rate does not get there, the joint jumps up: forwards is allowed.
   const Nanos base = wanted > fastest ? std::max(joint.floor, goal - to_nanos(ticks, fastest)) : joint.floor;
   return Segment{joint.start, ticks, rate, base};
 }

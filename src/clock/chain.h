@@ -48,6 +48,7 @@ struct alignas(64) Chain {
   std::atomic<PublishedWord> head{};
   std::atomic<std::uint64_t> refreshing{};  // the counter when a refresh began; 0: none under way
   std::atomic<std::uint64_t> usual_width{};
+  std::atomic<std::uint64_t> shortest_width{};  // of late
   std::atomic<std::uint64_t> usual_check{};     // ticks that a look at the coarse clocks takes
   std::atomic<bool> served{};                   // a segment has been
   std::atomic<std::uint32_t> contradictions{};  // between samples of two CPUs, since they last agreed

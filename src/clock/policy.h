@@ -20,6 +20,17 @@ inline constexpr std::uint64_t kBracketMemory = 8;
 // ... and no sample counts for more than so many times the usual; one that is narrower by as much is believed at once, since
 // nothing makes a bracket too narrow.
 inline constexpr std::uint64_t kBracketOutlier = 2;
+// The shortest bracket may rise by one in so many with each sample: a clock that has become slower
+// is known as such after some hundreds, and meanwhile counts as read a little later in its bracket
+// than it is.
+inline constexpr std::uint64_t kShortestMemory = 256;
+// A bracket of so many eighths of it is steady: its middle is where the reading was. That puts the
+// reading wrong by an eighth of the shortest bracket at most, and a line of half the rate's
+// baseline by another two, of the four that the way back hides.
+inline constexpr std::uint64_t kSteadyBracketEighths = 10;
+// The fourth, a fifth of the way to a steady bracket's middle, is for the step in which the clock
+// advances.
+inline constexpr std::uint64_t kStepHiddenParts = 5;
 
 // The first rate needs three samples, the outer two this far apart. Shorter starts serving sooner, longer makes the first
 // segments longer.

@@ -54,10 +54,10 @@ struct ServedClock {
     if ((now & kAwake) != 0 && now != awake(id)) wake();
   }
   [[nodiscard]] std::uint8_t awake(unsigned id) const noexcept {
-    return static_cast<std::uint8_t>(timeline.how() | kAwake | (timeline.serves(id) ? 0 : kPass) |
+    return static_cast<std::uint8_t>(timeline.how() | kAwake |
+                                     (timeline.serves(id) || timeline.has_served(id) ? 0 : kPass) |
                                      (sharing.load(std::memory_order_acquire) ? kSharing : 0));
   }
-
   // Where counters disagree: the time of clock `id` (< kClockIds) from this CPU's chain, never below the floor. Where they agree,
   // for those whose counting keeps them off the hot path, from the common chain.
   CLOCKSHIM_INLINE bool read_here(unsigned id, std::uint8_t how, timespec& out) noexcept {

@@ -79,7 +79,7 @@ struct alignas(kSlotBytes) Slot {
   Word length;
   Word lead;
   // For whoever builds the successor.
-  Word wall, older_before, older_real, newer_before, newer_real, widths, rate, uncertainty_and_cpu;
+  Word wall, older_at, older_real, newer_at, newer_real, widths, rate, uncertainty_and_cpu;
 
   // All fields but the version.
   void put(const Record& r) noexcept;
@@ -108,9 +108,9 @@ inline void Slot::put(const Record& r) noexcept {
   store(lead, r.lead.raw());
   store(wall, r.wall.raw());
   const Calibration& c = r.calibration;
-  store(older_before, c.older.before.raw());
+  store(older_at, c.older.at.raw());
   store(older_real, c.older.real.raw());
-  store(newer_before, c.newer.before.raw());
+  store(newer_at, c.newer.at.raw());
   store(newer_real, c.newer.real.raw());
   store(widths, narrow(c.older.width) << kHalf | narrow(c.newer.width));
   store(rate, c.rate.raw());
@@ -127,8 +127,8 @@ inline bool Slot::get(PublishedWord word, Record& out) const noexcept {
   out.lead = nanos(load(lead));
   out.wall = nanos(load(wall));
   const std::uint64_t both = load(widths);
-  out.calibration.older = Sample{Ticks{load(older_before)}, TickDelta{both >> kHalf}, nanos(load(older_real)), 0, true};
-  out.calibration.newer = Sample{Ticks{load(newer_before)}, TickDelta{both & kLowHalf}, nanos(load(newer_real)), 0, true};
+  out.calibration.older = Baseline{Ticks{load(older_at)}, TickDelta{both >> kHalf}, nanos(load(older_real))};
+  out.calibration.newer = Baseline{Ticks{load(newer_at)}, TickDelta{both & kLowHalf}, nanos(load(newer_real))};
   out.calibration.rate = Rate{load(rate)};
   const std::uint64_t packed = load(uncertainty_and_cpu);
   out.calibration.uncertainty_ppb = static_cast<std::int64_t>(packed >> kHalf);

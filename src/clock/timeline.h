@@ -69,6 +69,9 @@ class Timeline {
   // Whether resync() may answer for clock `id` (< kClockIds).
   [[nodiscard]] bool serves(unsigned id) const noexcept { return (serving_.load(std::memory_order_acquire) >> id & 1U) != 0; }
 
+  // Whether it has ever answered from a segment, in the one chain for all CPUs.
+  [[nodiscard]] bool has_served(unsigned id) const noexcept { return chains_[kCommon][id].served.load(std::memory_order_acquire); }
+
   // HOT. Begins to fetch what read() evaluates, which it finds out by a load. Only a hint.
   CLOCKSHIM_INLINE void prefetch(unsigned id) const noexcept {
     __builtin_prefetch(&slot_at(current_[kCommon][id].load(std::memory_order_relaxed)));
@@ -131,6 +134,10 @@ class Timeline {
   // thread's, in relaxed order; else null. Async-signal-safe, lock-free.
   Answer resync(unsigned id, Source& source, Nanos& out, OwnFloor* own_floor = nullptr) noexcept;
 
+  // The real reading `now` of clock `id` (< kClockIds), raised to what may have been served before
+  // it; but where the wall clock was stepped back.
+  [[nodiscard]] Nanos not_below_served(unsigned id, Source& source, Nanos now) const noexcept;
+
   // Somebody in this process has set or slewed a clock: what is published is not believed any more.
   void clocks_were_set() noexcept;
 
@@ -189,8 +196,10 @@ class Timeline {
     record_->clocks[id].unreachable_best.store(best.raw(), std::memory_order_relaxed);
   }
   static void learn_width(Chain& chain, TickDelta width) noexcept;
+  static Brackets brackets(const Chain& chain) noexcept;
   bool claim_refresh(Chain& chain, Ticks now) noexcept;
   void measure(const Record& record, const Sample& s) noexcept;
+  void measure_end(const Record& last, const Sample& s, const Brackets& known) noexcept;
   void resynced(const Call& call, const CoarsePair& coarse) noexcept;
   static Nanos served_of(const Record& last, const Sample& s) noexcept;
   Nanos least_of(unsigned id, Source& source) const noexcept;

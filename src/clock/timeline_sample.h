@@ -15,6 +15,15 @@ void Timeline<Source>::learn_width(Chain& chain, TickDelta width) noexcept {
   const bool better = usual == 0 || width.raw() < usual / policy::kBracketOutlier;
   const std::uint64_t average = usual - usual / policy::kBracketMemory + counted / policy::kBracketMemory;
   chain.usual_width.store(better ? width.raw() : average, std::memory_order_relaxed);
+  const std::uint64_t shortest = chain.shortest_width.load(std::memory_order_relaxed);
+  const std::uint64_t risen = shortest + shortest / policy::kShortestMemory;
+  chain.shortest_width.store(shortest == 0 ? width.raw() : std::min(width.raw(), risen), std::memory_order_relaxed);
+}
+
+template <TimeSource Source>
+Brackets Timeline<Source>::brackets(const Chain& chain) noexcept {
+  const std::uint64_t shortest = chain.shortest_width.load(std::memory_order_relaxed);
+  return {TickDelta{chain.usual_width.load(std::memory_order_relaxed)}, TickDelta{shortest * policy::kSteadyBracketEighths / 8}};
 }
 
 // What the old segment says against what the real clock says: recorded as the largest error that the bracket allows.
@@ -24,6 +33,18 @@ void Timeline<Source>::measure(const Record& record, const Sample& s) noexcept {
   const Nanos least = magnitude(record.segment.at(s.before) - s.real);
   const Nanos most = magnitude(record.segment.at(s.before + s.width) - s.real);
   record_->accuracy.record(least > most ? least : most, settings_.tolerance);
+}
+
+// The same of a segment that was over before anybody came to refresh it: by how much it was wrong
+// where it was served last. Nothing else is known of the time since, so it has to be short.
+template <TimeSource Source>
+void Timeline<Source>::measure_end(const Record& last, const Sample& s, const Brackets& known) noexcept {
+  const TickDelta since = s.before - (last.segment.start + last.gate);
+  if (last.segment.length.raw() == 0 || last.gate.raw() == 0 || since.backward() || since >= last.segment.length) return;
+  if (s.width.raw() > known.usual.raw() * policy::kRefusedBracketFactor) return;
+  const Nanos at_least = last.closing_value() + to_nanos(since, last.calibration.rate);
+  const Nanos at_most = at_least + to_nanos(s.width, last.calibration.rate);
+  record_->accuracy.record(std::max(magnitude(at_least - s.real), magnitude(at_most - s.real)), settings_.tolerance);
 }
 
 template <TimeSource Source>
@@ -38,7 +59,7 @@ template <TimeSource Source>
 void Timeline<Source>::place_guard(Record& next, const Sample& s, const CoarsePair& coarse) noexcept {
   next.cpu = s.cpu;
   next.wall = coarse.wall();
-  next.lead = late_estimate(next.calibration, s, s.before, Nanos{0}) - coarse.monotonic;
+  next.lead = estimate(next.calibration, s, s.before, Nanos{0}) - coarse.monotonic;
 }
 
 // A sample does not fit what was known. Where that came from another CPU, and the clock was not set, one of their counters is to
@@ -47,7 +68,7 @@ template <TimeSource Source>
 void Timeline<Source>::contradicted(const Call& call, unsigned cpu, const Record& record) noexcept {
   count_disturbance();
   const bool clock_to_blame = call.id == CLOCK_TAI || (call.id == CLOCK_REALTIME && settings_.coarse_tick.raw() == 0);
-  if (call.domain != kCommon || clock_to_blame || cpu == record.cpu) return;
+  if (call.domain != kCommon || clock_to_blame || cpu == record.cpu || cpu == kNoCpu) return;
   std::atomic<std::uint32_t>& so_far = chain_of(kCommon, call.id).contradictions;
   if (so_far.fetch_add(1, std::memory_order_relaxed) + 1 >= policy::kContradictions) demote(ModeChange::residual, 0);
 }
@@ -70,22 +91,25 @@ bool Timeline<Source>::refresh(const Call& call, Source& source, PublishedWord w
   Chain& chain = chain_of(call.domain, call.id);
   CoarsePair coarse;
   const bool guarded = read_coarse(source, coarse);
-  const std::uint64_t usual = chain.usual_width.load(std::memory_order_relaxed);
-  const Sample s = take_sample(source, static_cast<clockid_t>(call.id), TickDelta{usual});
-  if (!s.ok || s.width.raw() > usual * policy::kRefusedBracketFactor) return true;  // preempted; the next call tries again
+  const Brackets known = brackets(chain);
+  Sample s = take_sample(source, static_cast<clockid_t>(call.id), known);
+  if (!s.ok || s.width.raw() > known.usual.raw() * policy::kRefusedBracketFactor) return true;  // preempted; the next call tries again
   if ((call.domain != kCommon && domain_of(s.cpu) != call.domain) || !record.segment.covers(s.before)) return true;
   const Nanos unknown = unknown_of(record.calibration, s, settings_.granularity);
   if (unknown >= settings_.tolerance) return true;  // no better: the segment runs out, begin() knows what to do
   learn_width(chain, s.width);
+  const TickDelta steady = brackets(chain).steady;
+  s = settled(s, record.calibration, steady, record.segment.end(), record.segment.end_value(), settings_.granularity);
 
   const Nanos lead = record.segment.at(s.before) - s.real;
   const Nanos lag = s.real - record.segment.at(s.before + s.width);
-  const Update update = updated(record.calibration, s);
+  const Update update = updated(record.calibration, s, steady);
   const bool ahead = lead > settings_.tolerance;
   // A clock that may not be stepped back is being held back already.
   const bool braking = record.segment.rate < record.calibration.rate.bent(policy::kBrakingPpb);
   if (lag > settings_.tolerance || (ahead && !braking) || update.jumped) {
     const bool wall_stepped = steps(call.id) && guarded && read_coarse(source, coarse) && coarse.wall() != record.wall;
+    if (!wall_stepped && record.gate.raw() != 0) measure(record, s);  // what was served wrong is in the figures
     disturbed(call, word, record, s.cpu, wall_stepped ? &coarse : nullptr);
     return false;
   }
@@ -96,7 +120,7 @@ bool Timeline<Source>::refresh(const Call& call, Source& source, PublishedWord w
   Nanos length = segment_length(next.calibration, unknown, settings_.tolerance);
   if (length.raw() == 0) length = policy::kShortestSegment;
   const Ticks end = record.segment.end();
-  const Nanos over = record.segment.end_value() - late_estimate(next.calibration, s, end, settings_.granularity);
+  const Nanos over = record.segment.end_value() - estimate(next.calibration, s, end, settings_.granularity);
   const Joint joint{end, record.segment.end_value(), over > Nanos{settings_.tolerance.raw() / policy::kBrakeToleranceParts}};
   next.segment = next_segment(next.calibration, s, joint, length, settings_.granularity);
   next.gate = TickDelta{0};  // the first call behind the joint looks
@@ -123,7 +147,9 @@ Nanos Timeline<Source>::served_of(const Record& last, const Sample& s) noexcept 
 template <TimeSource Source>
 Nanos Timeline<Source>::floor_of(const Call& call, const Record* last, const Sample& s, bool wall_stepped) noexcept {
   const Nanos arrival = s.real;
-  std::int64_t seen = call.floor_before;
+  // Again: the call may have been preempted since it began, and the floor been taken back with the
+  // wall clock.
+  std::int64_t seen = std::min(call.floor_before, floors_[call.id].value.load(std::memory_order_acquire));
   const Nanos step_back{settings_.tolerance.raw() * policy::kStepTolerances};
   if (wall_stepped && Nanos{seen} - arrival > step_back) {
     // Others may still raise it by the old time; below `seen` it is only when somebody else has lowered it.
@@ -134,12 +160,12 @@ Nanos Timeline<Source>::floor_of(const Call& call, const Record* last, const Sam
   }
   // Where each CPU has its chain the floor itself keeps the order. Only where it is far ahead must the segment start there, to
   // let the clock go on.
-  Nanos floor{call.domain == kCommon || Nanos{seen} - arrival > settings_.tolerance ? seen : arrival.raw()};
+  Nanos floor{call.domain == kCommon || Nanos{seen} - arrival > settings_.tolerance ? seen : 0};
   if (last != nullptr && (call.domain == kCommon || last->segment.length.raw() == 0)) {
     const Nanos served = served_of(*last, s);
     if (!wall_stepped || served - arrival <= step_back) floor = std::max(floor, served);
   }
-  return std::max(floor, arrival);
+  return floor;
 }
 
 // Nothing valid: sample, and start a segment here.
@@ -149,8 +175,7 @@ auto Timeline<Source>::begin(const Call& call, Source& source, PublishedWord hea
   Chain& chain = chain_of(call.domain, call.id);
   CoarsePair coarse;
   const bool guarded = read_coarse(source, coarse);
-  const std::uint64_t usual = chain.usual_width.load(std::memory_order_relaxed);
-  const Sample s = take_sample(source, static_cast<clockid_t>(call.id), TickDelta{usual});
+  const Sample s = take_sample(source, static_cast<clockid_t>(call.id), brackets(chain));
   if (s.refused) return Turn::none;
   const Closed why = last == nullptr ? Closed::no : last->closed;
   // Against what the floor belongs to, too: this CPU's chain may know nothing of the time before.
@@ -158,38 +183,43 @@ auto Timeline<Source>::begin(const Call& call, Source& source, PublishedWord hea
   const bool floor_stepped = guarded && floors_wall.exchange(coarse.wall().raw(), std::memory_order_acq_rel) != coarse.wall().raw();
   bool wall_stepped =
       steps(call.id) && ((last != nullptr && (guarded ? coarse.wall() != last->wall : why >= Closed::disturbed)) || floor_stepped);
+  // The coarse clocks do not show TAI's seconds. Where this process has set a clock, it may have
+  // been those.
+  wall_stepped |= call.id == CLOCK_TAI && why == Closed::set;
   if (guarded && last != nullptr && last->segment.base - last->lead - coarse.monotonic > policy::kNamespaceStep) {
     // The kernel's own monotonic clock is not what it was: this is a child in a time namespace of its own.
     wall_stepped = true;
   }
   if (wall_stepped && guarded) close_stepping(coarse.wall());  // before the floor is lowered, or somebody would raise it again
   const Nanos floor = floor_of(call, last, s, wall_stepped);
-  out = floor;  // s.real, or more: what the caller may be given where no segment comes of it
+  out = std::max(floor, s.real);  // what the caller may be given where no segment comes of it
   if ((last == nullptr || last->segment.length.raw() == 0 || last->closed != Closed::no) && floor > s.real) {
     // Served without a segment: the floor has to know of it where the CPUs are parted meanwhile.
     std::int64_t seen = call.floor_before;
     Floor& shared = floors_[call.id].value;
-    while (seen >= call.floor_before && seen < floor.raw() && !shared.compare_exchange_weak(seen, floor.raw(), std::memory_order_acq_rel)) {
+    while (seen >= call.floor_before && seen < out.raw() && !shared.compare_exchange_weak(seen, out.raw(), std::memory_order_acq_rel)) {
     }
   }
   // Moved to another CPU in between, or the counter stands still: a segment can't be had from this sample.
   if (!s.ok || (call.domain != kCommon && domain_of(s.cpu) != call.domain)) return Turn::real;
 
+  if (why == Closed::over && !wall_stepped) measure_end(*last, s, brackets(chain));
+  learn_width(chain, s.width);
+  const TickDelta steady = brackets(chain).steady;
   Record next;
   if (last == nullptr) {
     next.calibration = calibration_from(s);
   } else if ((wall_stepped || why == Closed::set) && last->calibration.rate.plausible()) {
     next.calibration = rebased(last->calibration, s);
   } else if (why == Closed::disturbed) {
-    next.calibration = mended(last->calibration, s);
+    next.calibration = calibration_from(s);
   } else {
-    const Update update = updated(last->calibration, s);
+    const Update update = updated(last->calibration, s, steady);
     if (update.jumped) contradicted(call, s.cpu, *last);
     next.calibration = update.calibration;
   }
-  learn_width(chain, s.width);
   const bool known = next.calibration.rate.plausible();
-  next.segment = Segment{s.before, TickDelta{0}, next.calibration.rate, floor};
+  next.segment = Segment{s.before, TickDelta{0}, next.calibration.rate, out};
   if (known) {
     const Nanos unknown = unknown_of(next.calibration, s, settings_.granularity);
     const Nanos length = segment_length(next.calibration, unknown, settings_.tolerance);
@@ -201,14 +231,14 @@ auto Timeline<Source>::begin(const Call& call, Source& source, PublishedWord hea
         cant_be_kept(call.id, reachable_tolerance(next.calibration, unknown));
       return Turn::real;
     }
-    const Nanos arrival = late_estimate(next.calibration, s, s.before, settings_.granularity);
+    const Nanos arrival = estimate(next.calibration, s, s.before, settings_.granularity);
     const Joint joint{s.before, std::max(arrival, floor),
                       floor - arrival > Nanos{settings_.tolerance.raw() / policy::kBrakeToleranceParts}};
     next.segment = next_segment(next.calibration, s, joint, length, settings_.granularity);
     next.gate = std::min(next.segment.length, to_ticks(policy::kCheckInterval, next.calibration.rate));
     chain.served.store(true, std::memory_order_relaxed);
     resynced(call, coarse);
-  } else if (last != nullptr && last->segment.length.raw() == 0 && next.calibration.newer.before == last->calibration.newer.before) {
+  } else if (last != nullptr && last->segment.length.raw() == 0 && next.calibration.newer.at == last->calibration.newer.at) {
     return Turn::real;  // the baseline is still too short: nothing new to publish
   }
   place_guard(next, s, coarse);

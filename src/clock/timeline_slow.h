@@ -93,6 +93,14 @@ Nanos Timeline<Source>::least_of(unsigned id, Source& source) const noexcept {
   return record.value_by(source.reading().ticks);
 }
 
+template <TimeSource Source>
+Nanos Timeline<Source>::not_below_served(unsigned id, Source& source, Nanos now) const noexcept {
+  // What a chain for each CPU has served is in the floor.
+  const Nanos least = std::max(least_of(id, source), Nanos{floors_[id].value.load(std::memory_order_acquire)});
+  const Nanos step_back{settings_.tolerance.raw() * policy::kStepTolerances};
+  return steps(id) && least - now > step_back ? now : std::max(now, least);
+}
+
 // One attempt at an answer.
 template <TimeSource Source>
 auto Timeline<Source>::turn(const Call& call, Source& source, Nanos& out) noexcept -> Turn {
@@ -141,7 +149,13 @@ auto Timeline<Source>::turn(const Call& call, Source& source, Nanos& out) noexce
 
 template <TimeSource Source>
 Answer Timeline<Source>::resync(unsigned id, Source& source, Nanos& out, OwnFloor* own_floor) noexcept {
-  if (id >= kClockIds || !serves(id)) return Answer::none;
+  if (id >= kClockIds) return Answer::none;
+  if (!serves(id)) {
+    // Not any more: real answers follow served ones.
+    if (!has_served(id) || !source.real(static_cast<clockid_t>(id), out)) return Answer::none;
+    out = not_below_served(id, source, out);
+    return Answer::real;
+  }
   Floor& floor = own_floor != nullptr ? own_floor->value : floors_[id].value;
   const std::atomic<std::int64_t>& unreachable = unreachable_best_[id];
   for (int attempt = 0; attempt < policy::kAttempts; ++attempt) {
@@ -167,7 +181,7 @@ Answer Timeline<Source>::resync(unsigned id, Source& source, Nanos& out, OwnFloo
     } else {
       // Every race lost, or this CPU is not served: the real clock.
       if (!source.real(static_cast<clockid_t>(id), out)) return Answer::none;
-      if (!per_cpu) out = std::max(out, least_of(id, source));
+      if (!per_cpu) out = not_below_served(id, source, out);
     }
     const Answer answer = result == Turn::served ? Answer::served : Answer::real;
     if (!per_cpu) return answer;

@@ -59,7 +59,7 @@ class Witness {
  private:
   static constexpr unsigned kCpuBits = 10;
   static constexpr std::uint64_t kCpuMask = (1U << kCpuBits) - 1;
-  static_assert(kMaxCpus <= kCpuMask);
+  static_assert(kMaxCpus <= kNoCpu && kNoCpu <= kCpuMask);
 
   static Token token(const Reading& r) noexcept { return r.ticks.raw() << kCpuBits | (r.cpu & kCpuMask); }
 

@@ -71,17 +71,37 @@ CLOCKSHIM_SLOW int clock_gettime_slow(clockid_t id, timespec* tp) noexcept {
   return 0;
 }
 
+// The timezone does not change with the clock: the real function fills it in, and the time is the
+// served one, because a caller beside this one is served too.
 CLOCKSHIM_SLOW int gettimeofday_slow(timeval* tv, void* tz) noexcept {
   timespec now;
-  if (!resynced(CLOCK_REALTIME, tv != nullptr && tz == nullptr, now)) return real::gettimeofday(tv, tz);
+  if (tv != nullptr && tz != nullptr) {
+    const int result = real::gettimeofday(nullptr, tz);
+    if (result != 0) return result;
+  }
+  if (!resynced(CLOCK_REALTIME, tv != nullptr, now)) return real::gettimeofday(tv, tz);
   tv->tv_sec = now.tv_sec;
   tv->tv_usec = now.tv_nsec / 1000;
   return 0;
 }
 
+// C23's, which newer C libraries know; no other base is of a clock that is served.
+constexpr int kTimeMonotonic = 2;
+
+CLOCKSHIM_SLOW int timespec_get_other(timespec* ts, int base) noexcept {
+  const int result = real::timespec_get(ts, base);
+  timespec now;
+  if (result == kTimeMonotonic && read_slow(CLOCK_MONOTONIC, now) != Answer::none) *ts = now;
+  return result;
+}
+
+CLOCKSHIM_SLOW int timespec_get_real(timespec* ts, int base) noexcept {
+  return base != TIME_UTC ? timespec_get_other(ts, base) : real::timespec_get(ts, base);
+}
+
 CLOCKSHIM_SLOW int timespec_get_slow(timespec* ts, int base) noexcept {
   timespec now;
-  if (!resynced(CLOCK_REALTIME, ts != nullptr && base == TIME_UTC, now)) return real::timespec_get(ts, base);
+  if (!resynced(CLOCK_REALTIME, ts != nullptr && base == TIME_UTC, now)) return timespec_get_real(ts, base);
   *ts = now;
   return base;
 }
@@ -190,7 +210,7 @@ CLOCKSHIM_NOINLINE int gettimeofday_here(timeval* tv, void* tz, std::uint8_t how
 CLOCKSHIM_NOINLINE int timespec_get_here(timespec* ts, int base, std::uint8_t how, void* pc, void* stack, void* frame) noexcept {
   wake_up(CLOCK_REALTIME, how);
   count_here(key_of(pc, CLOCK_REALTIME, Function::timespec_get), how, stack, frame);
-  if (passes(CLOCK_REALTIME, how)) return real::timespec_get(ts, base);
+  if (passes(CLOCK_REALTIME, how)) return timespec_get_real(ts, base);
   timespec now;
   if (CLOCKSHIM_UNLIKELY(ts == nullptr || base != TIME_UTC || !g_clock.read_here(CLOCK_REALTIME, how, now)))
     return timespec_get_slow(ts, base);

@@ -11,6 +11,8 @@ namespace {
 constexpr Ps kLook = 100 * kUs + kUs;
 // A thread preempted in its look lets the others go on for one more.
 constexpr Ps kPreemptedLook = 2 * kLook;
+// A jump is measured against a tick, and so was the line: each may have been late.
+constexpr Ps kLatestTick = 20 * kMs;
 // A segment may be served so far ahead unseen, as counters leave it at once by a jump.
 constexpr std::int64_t kGateNs = kLook / kNs;
 // A segment is as long as this at most; its successor is sampled at three quarters of it.
@@ -55,7 +57,7 @@ Allowance allowance(const Disturbance& d, const Plan& plan) {
     case Kind::steal_all: break;
     // Large: leaves the gate, ahead by no more than that, and held back until right. Small: the same once a resync has seen it.
     case Kind::counter_forward: {
-      const bool large = size > plan.tick / kNs + 1'000'000 + plan.tolerance;
+      const bool large = size > (2 * plan.tick + kLatestTick) / kNs + 1'000'000 + plan.tolerance;
       a.ahead = large ? kGateNs : size + kGateNs;
       const Ps noticed = large ? kLook : kSegment;
       until(noticed + held_back(a.ahead), noticed + kLook + held_back(a.ahead));
@@ -107,6 +109,18 @@ Allowance allowance(const Disturbance& d, const Plan& plan) {
       break;
     case Kind::counter_stop: break;
   }
+  return a;
+}
+
+Allowance late_step_back(const Disturbance& d, const Plan& plan) {
+  Allowance a;
+  a.told = false;
+  if (d.kind != Kind::wall_step || d.amount >= 0 || -d.amount * kNs > kSec) return a;
+  a.kind = d.kind;
+  a.clocks = kWall;
+  a.ahead = 2 * plan.tolerance;
+  a.from = d.at;
+  a.until = a.until_if_preempted = d.at - d.amount * kNs + kPreemptedLook + held_back(a.ahead);
   return a;
 }
 

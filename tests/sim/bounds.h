@@ -19,10 +19,15 @@ struct Allowance {
   std::int64_t behind = 0;    // it
   std::int64_t backward = 0;  // below a read before it
   bool stepped_back = false;  // below any read before it: the real clock was
+  bool told = true;           // how long reads were wrong by it is in the table
   Ps after_demotion = 0;      // > 0: `until` is only a limit; it is over so long after the CPUs' counters were parted
 };
 
 Allowance allowance(const Disturbance& disturbance, const Plan& plan);
+
+// A step back that nobody asks the time after, until the clock is back at where it was but for two
+// tolerances: waited out as a smaller one is.
+Allowance late_step_back(const Disturbance& disturbance, const Plan& plan);
 
 // A clock that is held back until the real one has caught up runs at a tenth of the counter's pace or more, and the counter
 // at half its own or more: so no clock, at no time, is slower than this many parts of the true time ...
@@ -36,7 +41,7 @@ inline constexpr Ps kParting = kPartingAheadNs * kNs * 10 / 9 + 10 * kUs;
 // A clock that was ahead is let go by a rate that is as uncertain as the brackets are, and the clock's granularity.
 inline constexpr std::int64_t kLetGoNs = 500;
 
-// Where nothing disturbs, no served time is early; a line is evaluated to a nanosecond below.
-inline constexpr std::int64_t kEarlyNs = 2;
+// A line is evaluated to a nanosecond below.
+inline constexpr std::int64_t kRoundingNs = 2;
 
 }  // namespace sim

@@ -22,7 +22,9 @@ long long ns(Ps t) { return t / kNs; }
 }  // namespace
 
 void Checker::happened(const Disturbance& d, Ps asleep) {
+  watched_.push_back({late_step_back(d, plan_), d.at + asleep});
   watched_.push_back({allowance(d, plan_), d.at + asleep});
+  if (preempted_until_ > d.at) watched_.back().stale_until = preempted_until_ + asleep;
   asleep_ += asleep;
   if (!watched_.back().allowance.stepped_back) return;
   for (const clockid_t id : {CLOCK_REALTIME, CLOCK_TAI}) {
@@ -31,11 +33,22 @@ void Checker::happened(const Disturbance& d, Ps asleep) {
   }
 }
 
-bool Checker::applies(const Allowance& a, const Read& read) const {
+bool Checker::applies(const Watched& watched, const Read& read) const {
+  const Allowance& a = watched.allowance;
   if ((a.clocks & clockshim::mask_of(read.id)) == 0 || read.end < a.from) return false;
   if (a.after_demotion > 0 && demoted_ >= a.from) return read.begin < demoted_ + a.after_demotion;
+  if (watched.stale_until > a.until && read.begin < watched.stale_until + (a.until_if_preempted - a.from)) return true;
   return read.begin < (preempted_until_ > a.from ? a.until_if_preempted : a.until);
 }
+
+// What the kernel says next is read no sooner than the way to it takes; and beyond that, within a
+// bracket and the clock's step.
+std::int64_t Checker::kernel_later() const {
+  return (plan_.way_there + (plan_.dearest - plan_.cheapest) + (plan_.granularity > kNs ? plan_.granularity : 0)) / kNs + kRoundingNs;
+}
+
+// A wait that the kernel has ended comes back no sooner than its reading of the clock does.
+std::int64_t Checker::kernel_back() const { return (plan_.cheapest - plan_.way_there) / kNs + kRoundingNs; }
 
 void Checker::begin(Read& read) const {
   const Seen& seen = seen_by(read);
@@ -51,13 +64,13 @@ void Checker::end(const Read& read) {
   const Range real = kernel_.between(read.id, read.begin, read.end);
   const std::int64_t ahead = read.value - real.high;
   const std::int64_t behind = real.low - read.value;
-  std::int64_t may_be_ahead = plan_.tolerance;
-  std::int64_t may_be_behind = plan_.late_side ? kEarlyNs : plan_.tolerance;
+  std::int64_t may_be_ahead = plan_.exact ? kernel_later() : plan_.tolerance;
+  std::int64_t may_be_behind = plan_.exact ? kernel_back() : plan_.tolerance;
   std::int64_t may_go_back = 0;
   bool stepped_back = false;
   for (const Watched& watched : watched_) {
     const Allowance& a = watched.allowance;
-    if (!applies(a, read)) continue;
+    if (!applies(watched, read)) continue;
     may_be_ahead += a.ahead;
     may_be_behind += a.behind;
     may_go_back += a.backward;
@@ -90,7 +103,8 @@ std::vector<Detection> Checker::detections() const {
   std::vector<Detection> all;
   for (const Watched& watched : watched_) {
     const Allowance& a = watched.allowance;
-    if (a.until > watched.awake) all.push_back({a.kind, std::max<Ps>(0, watched.last_wrong - watched.awake), a.until - watched.awake});
+    if (a.told && a.until > watched.awake)
+      all.push_back({a.kind, std::max<Ps>(0, watched.last_wrong - watched.awake), a.until - watched.awake});
   }
   return all;
 }

@@ -59,8 +59,11 @@ class Checker {
     Allowance allowance;
     Ps awake;
     Ps last_wrong = 0;
+    Ps stale_until = 0;  // threads that were preempted when it happened come back with what they read before
   };
-  [[nodiscard]] bool applies(const Allowance& a, const Read& read) const;
+  [[nodiscard]] std::int64_t kernel_later() const;
+  [[nodiscard]] std::int64_t kernel_back() const;
+  [[nodiscard]] bool applies(const Watched& watched, const Read& read) const;
   [[nodiscard]] Seen& seen_by(const Read& read) { return plan_.relaxed ? own_[read.thread] : shared_; }
   [[nodiscard]] const Seen& seen_by(const Read& read) const { return plan_.relaxed ? own_[read.thread] : shared_; }
   [[nodiscard]] std::int64_t part_of(Ps t) const { return (t - asleep_) / kNs / kSlowestPart; }

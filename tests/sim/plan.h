@@ -45,6 +45,7 @@ struct Plan {
   Ps granularity = kNs;               // of the real clock
   Ps cheapest = 20 * kNs;             // what reading it takes
   Ps dearest = 60 * kNs;
+  Ps way_there = 10 * kNs;  // of the cheapest: until the value is had. What a reading costs more is a delay before or after
   Ps tick = 4 * kMs;
 
   // The settings.
@@ -68,7 +69,7 @@ struct Plan {
 
   std::vector<Disturbance> disturbances;
   Ps ends = 0;
-  bool late_side = false;  // nothing but preemption happens: no served time is before the real one
+  bool exact = false;  // nothing but preemption happens: served times keep the kernel's order, too (checker.h)
 };
 
 // The schedule starts at this time, so that the past is there to be asked for.

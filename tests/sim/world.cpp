@@ -74,7 +74,9 @@ class World {
     g_world = nullptr;
     outcome_.failure = checker_.failure();
     // A clock that asks the kernel each time keeps every promise, and is of no use.
-    if (!checker_.failed() && plan_.late_side && outcome_.served < outcome_.reads / 2) outcome_.failure = "hardly anything is served";
+    // Of a few hundred reads it may: the rate is learned meanwhile.
+    const bool enough = outcome_.reads > kLearningReads;
+    if (!checker_.failed() && plan_.exact && enough && outcome_.served < outcome_.reads / 2) outcome_.failure = "hardly anything is served";
     outcome_.worst_error = checker_.worst_error();
     outcome_.detections = checker_.detections();
     for (const clockid_t id : plan_.clocks) outcome_.resyncs += record_.clocks[id].resyncs.load();
@@ -92,8 +94,11 @@ class World {
     return now;
   }
   std::int64_t real(clockid_t id) {
-    const Ps cost = random_.between(plan_.cheapest, plan_.dearest);
-    const Ps before = random_.between(0, cost);
+    // Exact schedules: about the same each time, but for an interruption now and then.
+    const bool held_up = !plan_.exact || random_.one_in(kHeldUpOneIn);
+    const Ps delay = random_.between(0, held_up ? plan_.dearest - plan_.cheapest : plan_.cheapest / kSteadyPart);
+    const Ps cost = plan_.cheapest + delay;
+    const Ps before = plan_.way_there + random_.between(0, delay);
     pass(before);
     const std::int64_t value = kernel_.at(id, fibers_.now());
     pass(cost - before);
@@ -127,6 +132,9 @@ class World {
  private:
   static constexpr Ps kCounterCost = 10 * kNs;
   static constexpr Ps kCoarseCost = 18 * kNs;
+  static constexpr std::uint64_t kLearningReads = 500;
+  static constexpr Ps kSteadyPart = 8;
+  static constexpr int kHeldUpOneIn = 8;
   static constexpr Ps kReordering = 30 * kNs;  // an unfenced counter is read that much early
   static constexpr int kSleepOneIn = 2000;
 

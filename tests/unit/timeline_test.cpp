@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <memory>
 #include <utility>
 
@@ -143,6 +144,74 @@ TEST_F(TimelineTest, AStepOfTheWallClockIsTakenOverBothWays) {
     source.pass(policy::kCheckInterval);
     EXPECT_LE(magnitude(served(CLOCK_REALTIME) - source.now()), microseconds(10)) << "step " << step;
   }
+}
+
+// The coarse clocks do not show TAI's seconds: only that this process has set something.
+TEST_F(TimelineTest, TaiSecondsThatThisProcessTakesBackAreBackAtOnce) {
+  start();
+  calibrate(CLOCK_TAI);
+  for (const std::int64_t seconds : {-1, 2, -2}) {
+    source.offset += seconds * kNanosPerSecond;
+    timeline->clocks_were_set();
+    EXPECT_LE(magnitude(answered(CLOCK_TAI) - source.now()), microseconds(1)) << seconds;
+    source.pass(milliseconds(2));
+    EXPECT_LE(magnitude(served(CLOCK_TAI) - source.now()), microseconds(1)) << seconds;
+  }
+}
+
+// While nobody steps it, TAI stands where it stood however often this process says that it has set
+// something.
+TEST_F(TimelineTest, TaiDoesNotGoBackWhereSomethingElseWasSet) {
+  start();
+  calibrate(CLOCK_TAI);
+  Nanos last{0};
+  for (int i = 0; i < 2000; ++i) {
+    source.pass(microseconds(3));
+    if (i % 7 == 0) timeline->clocks_were_set();
+    const Nanos out = answered(CLOCK_TAI);
+    ASSERT_GE(out, last) << i;
+    last = out;
+  }
+}
+
+TEST_F(TimelineTest, WhatWasServedWrongIsInTheFigures) {
+  start();
+  calibrate();
+  for (int i = 0; i < 100'000; ++i) source.pass(microseconds(20)), served();  // a baseline as long as any
+  EXPECT_EQ(record.accuracy.summary().over_tolerance, 0U);
+  // The kernel's clock runs faster by a tenth, as by adjtimex's tick.
+  Nanos worst{0};
+  for (int i = 0; i < 3000; ++i) {
+    source.pass(microseconds(5));
+    source.offset += 500;
+    worst = std::max(worst, magnitude(answered() - source.now()));
+  }
+  EXPECT_GT(worst, microseconds(200));
+  EXPECT_LE(record.disturbances.load(), 1U) << "the next segment has the rate of before";
+  const AccuracySummary accuracy = record.accuracy.summary();
+  EXPECT_GT(accuracy.over_tolerance, 0U);
+  EXPECT_GE(accuracy.max, worst - microseconds(1));
+  EXPECT_LE(accuracy.max, worst + microseconds(20)) << "no more than was served, but for what one gate lets through";
+}
+
+// The same where nobody comes to refresh the segment before it is over.
+TEST_F(TimelineTest, WhatWasServedWrongBeforeAPauseIsInTheFigures) {
+  start();
+  calibrate();
+  for (int i = 0; i < 3000; ++i) source.pass(Nanos{1000}), served();
+  const std::uint64_t disturbances = record.disturbances.load();
+  Nanos worst{0};
+  Nanos last = served();
+  for (int i = 0; i < 100 && record.disturbances.load() == disturbances; ++i) {
+    const auto step = i % 20 == 19 ? 4000 : 100;  // microseconds
+    source.pass(microseconds(step));
+    source.offset += step * 100;
+    Nanos out;
+    if (call(out) == Answer::served && step == 100) worst = std::max(worst, magnitude(out - source.now()));
+    ASSERT_GE(out, last);
+    last = out;
+  }
+  EXPECT_GE(record.accuracy.summary().max, worst - microseconds(1));
 }
 
 TEST_F(TimelineTest, MonotonicIsBrakedAndNotSteppedBack) {
