@@ -73,7 +73,8 @@ int list(const ListOptions& options) {
     const auto file = LiveFile::open(path, problem);
     if (file) {
       rows.push_back({file->report(), path});
-    } else if (struct stat info; !problem.empty() && lstat(path.c_str(), &info) == 0) {  // one that has ended takes its file with it
+    } else if (struct stat info; !problem.empty() && lstat(path.c_str(), &info) == 0 && !is_dangling(path)) {
+      // One that has ended takes its file with it, as far as it can: behind chroot the name stays.
       say(LogLevel::warn, LogLevel::warn, one_line(path) + ": " + problem);
     }
   }
