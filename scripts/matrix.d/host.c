@@ -40,7 +40,8 @@ static void* ask(void* rounds) {
     __atomic_fetch_add(&calls, 1, __ATOMIC_RELAXED);
     if (gettimeofday(&tv, zone && i % 16 == 0 ? (void*)&tz : NULL) != 0)
       __atomic_fetch_add(&bad, 1, __ATOMIC_RELAXED);
-    if (tv.tv_sec * 1000000L + tv.tv_usec < real) __atomic_fetch_add(&backward, 1, __ATOMIC_RELAXED);
+    const long asked_again = tv.tv_sec * 1000000L + tv.tv_usec;
+    if (asked_again < real) __atomic_fetch_add(&backward, 1, __ATOMIC_RELAXED);
     char* block = malloc(16 + (size_t)i % 4000);
     block[0] = (char)i;
     free(block);

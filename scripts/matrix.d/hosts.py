@@ -1,5 +1,5 @@
-"""Rows: what runs a program in an unusual way: debuggers, sanitizers, allocators, other preloads; and
-limits. The program is host.c, which knows what it may not see, and how often it has asked."""
+"""Rows: what runs a program in an unusual way: debuggers, sanitizers, allocators, other preloads.
+The program is host.c, which knows what it may not see, and how often it has asked."""
 import pathlib
 import re
 
@@ -9,6 +9,12 @@ from rows import row
 
 LIB = pathlib.Path("/usr/lib/x86_64-linux-gnu")
 TRACED = {"slow": "slowclock traces the program itself"}
+
+
+def own(text):
+    """What the program itself has said on standard error, and does each time."""
+    return "".join(line + "\n" for line in text.splitlines()
+                   if not line.startswith(("calls ", "==", "clockshim: ")))
 
 
 def host(cell, *words, build="host", prefix=(), exact=True, **how):
@@ -37,9 +43,9 @@ def timezone(cell):
 
 @row("gdb", "debuggers and sanitizers", "gdb", "gdb", short="shimmed", limit=30, skip=TRACED)
 def gdb(cell):
-    commands = ["set debuginfod enabled off", "set confirm off", "break ask", "run 1 50", "stepi 400",
-                "backtrace 1", "delete", "break child", "set detach-on-fork off", "next 3", "delete",
-                "set detach-on-fork on", "continue"]
+    commands = ["set debuginfod enabled off", "set confirm off", "break ask", "run 1 50",
+                "stepi 400", "backtrace 1", "delete", "break child", "set detach-on-fork off",
+                "next 3", "delete", "set detach-on-fork on", "continue"]
     words = [word for one in commands for word in ("-ex", one)]
     done = cell.run(["gdb", "-q", "-nx", "-batch", *words, cell.tools.cache / "host"])
     wanted = re.findall(r"exited normally|backward.*|bad clock.*|child: .*|received signal.*",
@@ -56,7 +62,8 @@ def gdb_steps(cell):
     return "; ".join(re.findall(r"exited normally|backward.*|received signal.*", done.out))
 
 
-@row("strace -f", "debuggers and sanitizers", "strace", "strace", short="shimmed counted", skip=TRACED)
+@row("strace -f", "debuggers and sanitizers", "strace", "strace", short="shimmed counted",
+     skip=TRACED)
 def strace(cell):
     return host(cell, "2", "500", prefix=["strace", "-f", "-qq", "-o", cell.folder / "trace"])
 
@@ -113,61 +120,3 @@ def faketime(name, order):
 
 faketime("libfaketime behind the shim", "last")
 faketime("libfaketime before the shim", "first")
-
-
-# ---- limits ------------------------------------------------------------------------------------------
-
-
-def limited(name, limit, command, short="shimmed", user=None, silent=True, **how):
-    """`limit`: a shell's words before the program is executed. Not silent: what stands on standard
-    error is the report's."""
-    @row(name, "limits", (), short=short, **how)
-    def run(cell):
-        words = command(cell) if callable(command) else command
-        done = cell.run(["sh", "-c", f'{limit} && exec "$@"', "sh", *words], user=user)
-        if not cell.shim and done.returncode != 0:
-            raise Failed(f"exit status {done.returncode}: {done.err.strip()[:200]}")
-        if "runs on with real time" in done.err:
-            raise Failed(f"not served: {done.err.strip()[:200]}")
-        return f"{done.out}{own(done.err) if silent else ''}status {done.returncode}"
-
-
-def own(text):
-    """What the program itself has said on standard error, and does each time."""
-    return "".join(line + "\n" for line in text.splitlines()
-                   if not line.startswith(("calls ", "==", "clockshim: ")))
-
-
-def small_host(cell):
-    return [cell.tools.cache / "host", "2", "200"]
-
-
-FEW = [PYTHON, "-I", "-c", "import time\nfor _ in range(1000): time.time()\nprint('ok')"]
-THREADS = [PYTHON, "-I", "-c", """
-import threading, time
-found = []
-def ask(): found.append(sum(time.monotonic() > 0 for _ in range(100)))
-threads = [threading.Thread(target=ask) for _ in range(10)]
-[t.start() for t in threads]; [t.join() for t in threads]
-print(sum(found))"""]
-
-limited("RLIMIT_FSIZE 0", "prlimit --pid $$ --fsize=0", small_host, tells=False)
-limited("RLIMIT_FSIZE 100 KiB", "prlimit --pid $$ --fsize=102400", small_host,
-        short="shimmed counted")
-limited("RLIMIT_AS 24000 KiB", "ulimit -v 24000", FEW)
-limited("RLIMIT_DATA 6000 KiB", "ulimit -d 6000", FEW)
-limited("RLIMIT_NOFILE 4", "ulimit -n 4", small_host)
-limited("RLIMIT_NOFILE 16, Python", "ulimit -n 16", THREADS)
-limited("RLIMIT_STACK 128 KiB", "ulimit -s 128", small_host)
-limited("RLIMIT_NPROC 1", "prlimit --pid $$ --nproc=1", FEW, user="nobody", root=True)
-limited("RLIMIT_MEMLOCK 8 MB, mlockall", "ulimit -l 8000",
-        lambda cell: ["setpriv", "--reuid", "nobody", "--regid", "nogroup", "--clear-groups",
-                      cell.tools.cache / "lock"])
-limited("descriptors 0, 1 and 2 closed", "exec <&- >&- 2>&-", FEW)
-limited("umask 0777", "umask 0777", FEW, user="nobody", root=True)
-limited("settings that are set but empty", "true", FEW,
-        env={name: "" for name in ("CLOCKSHIM_TOLERANCE", "CLOCKSHIM_ORDER", "CLOCKSHIM_CLOCKS",
-                                   "CLOCKSHIM_PROFILE", "CLOCKSHIM_DEPTH", "CLOCKSHIM_LOG")})
-limited("a report that can't be written", "true", FEW, tells=False,
-        env={"CLOCKSHIM_REPORT": "/nonexistent/report.json"}, silent=False,
-        skip={"counted": "its report goes to standard error, as text"})

@@ -2,6 +2,7 @@
 import dataclasses
 import signal
 import sys
+import time
 import traceback
 
 import cell as cells
@@ -10,6 +11,7 @@ import cell as cells
 COLUMNS = ("bare", "result", "exit status", "descriptors", "calls told", "all counted", "64 MB shm",
            "slow clock")
 OF_WAY = {"counted": "all counted", "small": "64 MB shm", "slow": "slow clock"}
+SLOWER = 10
 OK, FAILED, SKIPPED = "ok", "FAILED", "skipped"
 
 
@@ -35,13 +37,16 @@ class Seen:
     known: int | None = None
     exact: bool = True
     shm_used: int = 0
+    seconds: float = 0
     error: str = ""
     skipped: str = ""
 
 
-def run(row, way, tools, base):
-    """Runs one cell, whatever comes."""
-    seen, limit = Seen(), row.limit * (2 if way.endswith("slow") else 1)
+def run(row, way, tools, base, bare_seconds=0):
+    """Runs one cell, whatever comes. On a busy machine it may take so many times what bare took."""
+    seen, limit = Seen(), max(row.limit, int(SLOWER * bare_seconds))
+    limit *= 2 if way.endswith("slow") else 1
+    began = time.monotonic()
     cell = cells.Cell(tools, way, base, row)
 
     def over(*_):
@@ -64,6 +69,7 @@ def run(row, way, tools, base):
         seen.error = f"{type(e).__name__}: {e}"
     finally:
         signal.alarm(0)
+        seen.seconds = time.monotonic() - began
         cell.end()
         tools.shm_size(None)
     seen.statuses, seen.descriptors = cell.statuses, cell.descriptors
@@ -159,7 +165,7 @@ def judge_row(row, ways, tools, base):
         if way == "small" and not tools.isolated:
             skip("needs root", [OF_WAY[way]])
             continue
-        seen = run(row, way, tools, base)
+        seen = run(row, way, tools, base, bare.seconds)
         if seen.skipped:
             skip(seen.skipped, [OF_WAY[way]] if way in OF_WAY else COLUMNS[1:5])
         elif way == "shimmed":
@@ -170,7 +176,7 @@ def judge_row(row, ways, tools, base):
             checks.append(counted(seen) if way == "counted" else told(row, seen))
             failed = next((one for one in checks if one.state == FAILED), None)
             if failed and way != "counted":
-                again = run(row, f"bare-{way}", tools, base)
+                again = run(row, f"bare-{way}", tools, base, bare.seconds)
                 if again.error or again.result != bare.result or again.statuses != bare.statuses:
                     failed = Verdict(SKIPPED, "bare fails there too")
             verdicts[OF_WAY[way]] = failed or checks[-1]

@@ -16,7 +16,7 @@ def ran(done):
     return done.out.strip()
 
 
-# ---- languages ---------------------------------------------------------------------------------------
+# ---- languages -----------------------------------------------------------------------------------
 
 
 @row("Erlang", "languages", "erl", "erlang-base", short="shimmed")
@@ -39,9 +39,13 @@ io:format("~s", [os:cmd("echo child")]), init:stop()."""]))
 @row("Node", "languages", "node", short="shimmed counted")
 def node(cell):
     return ran(cell.run(["node", "-e", """
-const {Worker} = require('worker_threads'), {spawnSync} = require('child_process'), fs = require('fs');
+const {Worker} = require('worker_threads'), {spawnSync} = require('child_process');
+const fs = require('fs');
 const source = `let back = 0, last = 0n;
-for (let i = 0; i < 20000; ++i) { const t = process.hrtime.bigint(); back += t < last; last = t; Date.now(); }
+for (let i = 0; i < 20000; ++i) {
+  const t = process.hrtime.bigint();
+  back += t < last; last = t; Date.now();
+}
 require('worker_threads').parentPort.postMessage(back);`;
 let left = 3, back = 0, fired = 0;
 const began = performance.now();
@@ -92,7 +96,7 @@ print('descriptors', sorted(os.listdir('/proc/self/fd')))
     return ran(done)
 
 
-# ---- CPython's own tests -------------------------------------------------------------------------------
+# ---- CPython's own tests -------------------------------------------------------------------------
 
 
 def cpython(module, limit=120, short=(), skip=None):
@@ -117,15 +121,15 @@ cpython("test_signal", limit=180)
 cpython("test_subprocess", limit=240)
 
 
-# ---- commands ------------------------------------------------------------------------------------------
+# ---- commands ------------------------------------------------------------------------------------
 
 
 @row("git", "commands", "git", "git", short="shimmed")
 def git(cell):
     repository = cell.folder / "repo"
     repository.mkdir()
-    dates = {"GIT_AUTHOR_DATE": "2001-02-03T04:05:06Z", "GIT_COMMITTER_DATE": "2001-02-03T04:05:06Z",
-             "GIT_CONFIG_NOSYSTEM": "1"}
+    date = "2001-02-03T04:05:06Z"
+    dates = {"GIT_AUTHOR_DATE": date, "GIT_COMMITTER_DATE": date, "GIT_CONFIG_NOSYSTEM": "1"}
 
     def call(*words):
         return ran(cell.run(["git", "-c", "user.name=n", "-c", "user.email=e@localhost", "-c",
@@ -176,7 +180,8 @@ def ffmpeg(cell):
      short="shimmed counted slow")
 def coreutils(cell):
     found = [ran(cell.run(["date", "-d", "@0", "+%F %T"]))]
-    found.append(str(abs(int(ran(cell.run(["date", "+%s"]))) - int(os.stat("/proc/self").st_mtime)) < 5))
+    now = int(ran(cell.run(["date", "+%s"])))
+    found.append(str(abs(now - os.stat("/proc/self").st_mtime) < 5))
     done = cell.run(["timeout", "0.05", "sleep", "20"])
     found.append(str(done.returncode))
     (cell.folder / "new").touch()
@@ -185,7 +190,7 @@ def coreutils(cell):
     return " ".join(found)
 
 
-# ---- what stands between a program and its user or kernel ----------------------------------------------
+# ---- what stands between a program and its user or kernel ----------------------------------------
 
 
 @row("fakeroot", "wrappers", ("fakeroot", "setpriv"), "fakeroot", short="shimmed")
@@ -204,8 +209,8 @@ def bwrap(cell):
 
 @row("unshare", "wrappers", "unshare", "util-linux", short="shimmed")
 def unshare(cell):
-    done = cell.run(["unshare", "-U", "-r", "-m", "-p", "-u", "-i", "-f", "--mount-proc", "sh", "-c",
-                     "id -u; echo $$; date +%s >/dev/null; exit 6"])
+    done = cell.run(["unshare", "-U", "-r", "-m", "-p", "-u", "-i", "-f", "--mount-proc", "sh",
+                     "-c", "id -u; echo $$; date +%s >/dev/null; exit 6"])
     return f"{done.out.split()} {done.returncode}"
 
 

@@ -7,8 +7,8 @@ import judge
 
 HEAD = """# Compatibility
 
-Real programs, each run bare and under the library, with a small task whose result can be compared. Written by
-`scripts/matrix`; don't edit.
+Real programs, each run bare and under the library, with a small task whose result can be compared.
+Written by `scripts/matrix`; don't edit.
 
 """
 
@@ -16,11 +16,14 @@ LEGEND = """
 - *bare*: the program does its task here without the library.
 - *result*, *exit status*: the same as bare.
 - *descriptors*: a daemon has none, in any of its processes, that it has not bare.
-- *calls told*: reports and live files have calls of it, it was served, and where the program counts its calls, those.
-- *all counted*: another run, with a preload in front that counts the calls of all processes: reports and live
-  files have each of them. What a thread calls after its process has begun to exit may be missing there.
+- *calls told*: reports and live files have calls of it, it was served, and where the program counts
+  its calls, it is those.
+- *all counted*: another run, with a preload in front that counts the calls of all processes:
+  reports and live files have each of them. What a thread calls after its process has begun to exit may be
+  missing there.
 - *64 MB shm*: another run, with a /dev/shm of 64 MB, as containers have; compared with bare.
-- *slow clock*: another run, with a clock that costs 2 us a reading (`slowclock`); compared with bare.
+- *slow clock*: another run, with a clock that costs 2 us a reading (`scripts/lab/slowclock.cpp`);
+  compared with bare.
 - ✓: yes. **✗**: no, see below. –: not run, see below.
 
 """
@@ -41,10 +44,10 @@ def page(found, tools):
     out = [HEAD]
     count = {state: sum(v.state == state for _, verdicts in found for v in verdicts.values())
              for state in (judge.OK, judge.FAILED, judge.SKIPPED)}
-    out.append(f"{datetime.date.today().isoformat()}, Linux {platform.release()}, {tools.system()}, "
-               f"clocksource {tools.clocksource()}, clockshim {tools.version()}: {len(found)} rows, "
-               f"{count[judge.OK]} cells passed, {count[judge.FAILED]} failed, "
-               f"{count[judge.SKIPPED]} not run.\n")
+    out.append(f"{datetime.date.today().isoformat()}, Linux {platform.release()}, "
+               f"{tools.system()}, clocksource {tools.clocksource()}, clockshim "
+               f"{tools.version()}: {len(found)} rows, {count[judge.OK]} cells passed, "
+               f"{count[judge.FAILED]} failed, {count[judge.SKIPPED]} not run.\n")
     out.append(LEGEND)
     out.append("| program | version | " + " | ".join(judge.COLUMNS) + " |\n")
     out.append("|---|---|" + "---|" * len(judge.COLUMNS) + "\n")
@@ -68,5 +71,6 @@ def page(found, tools):
                 reasons.setdefault((column, v.why), []).append(row.name)
     if reasons:
         out.append("\n## What was not run\n\n")
-        out += [f"- {column}: {why}: {', '.join(names)}\n" for (column, why), names in reasons.items()]
+        out += [f"- {column}: {why}: {', '.join(names)}\n"
+                for (column, why), names in reasons.items()]
     return "".join(out)
