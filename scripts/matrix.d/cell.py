@@ -234,6 +234,10 @@ class Cell:
                     continue  # has ended since
             self.descriptors = self.descriptors & seen if look else seen
             time.sleep(LOOK_EACH)
+        self.look_at_memory()
+
+    def look_at_memory(self):
+        """Notes how much of /dev/shm is taken."""
         if SHM.exists():
             room = os.statvfs(SHM)
             used = (room.f_blocks - room.f_bfree) * room.f_frsize

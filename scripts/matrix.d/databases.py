@@ -99,8 +99,9 @@ def sql(cell, text, wanted=0):
 
 
 PARALLEL = """set parallel_setup_cost=0; set parallel_tuple_cost=0;
-set min_parallel_table_scan_size=0;
-select count(*), sum(a.abalance) from pgbench_accounts a join pgbench_accounts b using (aid)"""
+set min_parallel_table_scan_size=0; set enable_mergejoin=off; set enable_nestloop=off;
+set work_mem='64MB'; select count(*), sum(a.abalance), max(b.filler || a.filler)
+from pgbench_accounts a join pgbench_accounts b using (aid)"""
 
 
 def bench(cell, *words):
@@ -136,6 +137,7 @@ def postgres_many(cell):
                          "-c", "120", "-t", "6", "-f", held, "postgres"], shim=False)
     count = "select count(*) >= 120 from pg_stat_activity where application_name = 'pgbench'"
     cell.wait_for(lambda: sql(cell, count) == "t", client, "it had 120 connections")
+    cell.look_at_memory()
     found = sql(cell, PARALLEL)
     client.wait()
     found += f" pgbench {client.returncode}"

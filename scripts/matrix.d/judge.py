@@ -1,5 +1,6 @@
 """Compares a cell with its row's bare run: one verdict for each column of the table."""
 import dataclasses
+import re
 import signal
 import sys
 import time
@@ -21,7 +22,7 @@ class Verdict:
     why: str = ""
 
     def __post_init__(self):
-        self.why = " ".join(self.why.split())[:240]
+        self.why = re.sub(r"[^ '\"]*/matrix\.\w+", "FOLDER", " ".join(self.why.split()))[:240]
 
 
 @dataclasses.dataclass
@@ -136,6 +137,14 @@ def counted(seen):
     return Verdict(OK, f"{seen.calls}")
 
 
+def memory(bare, seen):
+    """Of a small /dev/shm, a quarter may be ours."""
+    taken, most = seen.shm_used - bare.shm_used, cells.SMALL_MB * 2**20 // 4
+    if taken > most:
+        return Verdict(FAILED, f"takes {taken >> 20} MB of {cells.SMALL_MB}, more than a quarter")
+    return Verdict(OK)
+
+
 def judge_row(row, ways, tools, base):
     """By column, what came of a row. `ways`: those to run, beside bare."""
     verdicts = {}
@@ -172,7 +181,8 @@ def judge_row(row, ways, tools, base):
             verdicts.update({"result": results(bare, seen), "exit status": statuses(bare, seen),
                              "descriptors": descriptors(bare, seen), "calls told": told(row, seen)})
         else:
-            checks = [results(bare, seen), statuses(bare, seen)]
+            checks = [memory(bare, seen)] if way == "small" else []
+            checks += [results(bare, seen), statuses(bare, seen)]
             checks.append(counted(seen) if way == "counted" else told(row, seen))
             failed = next((one for one in checks if one.state == FAILED), None)
             if failed and way != "counted":

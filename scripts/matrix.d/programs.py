@@ -203,8 +203,9 @@ def fakeroot(cell):
 @row("bwrap", "wrappers", "bwrap", "bubblewrap", short="shimmed")
 def bwrap(cell):
     return ran(cell.run(["bwrap", "--ro-bind", "/", "/", "--bind", cell.reports, cell.reports,
-                         "--dev", "/dev", "--proc", "/proc", "--unshare-all", "--die-with-parent",
-                         "sh", "-c", "date +%s >/dev/null; ls /proc/self/fd; echo $$; exit 0"]))
+                         "--bind", cell.count_file, cell.count_file, "--dev", "/dev",
+                         "--proc", "/proc", "--unshare-all", "--die-with-parent", "sh", "-c",
+                         "date +%s >/dev/null; ls /proc/self/fd; echo $$; exit 0"]))
 
 
 @row("unshare", "wrappers", "unshare", "util-linux", short="shimmed")

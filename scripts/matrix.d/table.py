@@ -19,9 +19,10 @@ LEGEND = """
 - *calls told*: reports and live files have calls of it, it was served, and where the program counts
   its calls, it is those.
 - *all counted*: another run, with a preload in front that counts the calls of all processes:
-  reports and live files have each of them. What a thread calls after its process has begun to exit may be
-  missing there.
-- *64 MB shm*: another run, with a /dev/shm of 64 MB, as containers have; compared with bare.
+  reports and live files have each of them. What a thread calls after its process has begun to exit
+  may be missing there.
+- *64 MB shm*: another run, with a /dev/shm of 64 MB, as containers have; compared with bare. A
+  daemon's processes take no more than a quarter of it.
 - *slow clock*: another run, with a clock that costs 2 us a reading (`scripts/lab/slowclock.cpp`);
   compared with bare.
 - ✓: yes. **✗**: no, see below. –: not run, see below.
