@@ -1,7 +1,8 @@
-// host THREADS ROUNDS [zone]: a program that asks for the time in all ordinary ways, and counts:
-// in threads that compare what they get, in a handler, in forked children that end in three ways.
-// zone: some calls ask for the timezone too. Prints what is the same at each run on standard
-// output, and "calls N" on standard error.
+// host THREADS ROUNDS [zone|still]: a program that asks for the time in all ordinary ways, and
+// counts: in threads that compare what they get, in a handler, in forked children that end in three
+// ways. zone: some calls ask for the timezone too. still: there is no timer, whose signals a debugger
+// that steps might never get past. Prints what is the same at each run on standard output, and
+// "calls N" on standard error.
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <errno.h>
@@ -74,7 +75,7 @@ static int descriptors(void) {
 
 int main(int argc, char** argv) {
   const int threads = argc > 1 ? atoi(argv[1]) : 4;
-  zone = argc > 3;
+  zone = argc > 3 && strcmp(argv[3], "zone") == 0;
   long rounds = argc > 2 ? atol(argv[2]) : 10000;
   struct sigaction action;
   memset(&action, 0, sizeof action);
@@ -82,7 +83,7 @@ int main(int argc, char** argv) {
   action.sa_flags = SA_RESTART;
   sigaction(SIGALRM, &action, NULL);
   const struct itimerval each_ms = {{0, 1000}, {0, 1000}}, never = {{0, 0}, {0, 0}};
-  setitimer(ITIMER_REAL, &each_ms, NULL);
+  if (argc < 4 || strcmp(argv[3], "still") != 0) setitimer(ITIMER_REAL, &each_ms, NULL);
   pthread_t made[64];
   for (int i = 0; i < threads; ++i) pthread_create(&made[i], NULL, ask, &rounds);
   for (int i = 0; i < threads; ++i) pthread_join(made[i], NULL);
