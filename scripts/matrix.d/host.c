@@ -1,8 +1,8 @@
 // host THREADS ROUNDS [zone|still]: a program that asks for the time in all ordinary ways, and
 // counts: in threads that compare what they get, in a handler, in forked children that end in three
-// ways. zone: some calls ask for the timezone too. still: there is no timer, whose signals a debugger
-// that steps might never get past. Prints what is the same at each run on standard output, and
-// "calls N" on standard error.
+// ways. zone: some calls ask for the timezone too. still: there is no timer, whose signals a
+// debugger that steps might never get past. Prints what is the same at each run on standard output,
+// and "calls N" on standard error.
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <errno.h>

@@ -102,7 +102,7 @@ print('descriptors', sorted(os.listdir('/proc/self/fd')))
 def cpython(module, limit=120, short=(), skip=None):
     @row(f"CPython's {module}", "CPython's own tests",
          (PYTHON, f"/usr/lib/python3.11/test/{module}.py"), "libpython3.11-testsuite", limit=limit,
-         short=short, skip=skip)
+         short=short, skip=skip, tries=2)
     def run(cell):
         done = cell.run([PYTHON, "-m", "test", "-v", "--timeout", str(limit - 10), module])
         found = re.findall(r"^Ran (\d+ tests?)|^(OK.*|FAILED.*)$", done.out + done.err, re.M)

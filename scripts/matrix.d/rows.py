@@ -5,6 +5,8 @@ import os
 import shutil
 import typing
 
+from cell import PATH
+
 ROWS = []
 
 
@@ -19,7 +21,8 @@ class Row:
     limit: int  # seconds a cell
     skip: dict  # by way, why it is not run
     env: dict  # settings of the shim
-    root: bool
+    root: bool  # whether it needs to be root
+    tries: int  # of a cell; more than one only for tests that a busy machine spoils, bare too
     tells: bool  # whether the program asks for the time at all, where a report can be found
     served: bool  # whether its time is to be served
 
@@ -28,14 +31,12 @@ class Row:
                 if not (os.path.exists(need) if "/" in need else shutil.which(need, path=PATH))]
 
 
-PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/usr/lib/postgresql/15/bin"
-
-
 def row(name, group, needs=(), package="", short=(), limit=60, skip=None, env=None, root=False,
-        tells=True, served=True):
+        tries=1, tells=True, served=True):
     def add(run):
         ROWS.append(Row(name, group, run, (needs,) if isinstance(needs, str) else tuple(needs),
                         package, tuple(short.split()) if isinstance(short, str) else short, limit,
-                        skip or {}, env or {}, root or group == "servers", tells, served))
+                        skip or {}, env or {}, root or group == "servers", tries,
+                        tells, served))
         return run
     return add

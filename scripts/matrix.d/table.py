@@ -25,6 +25,7 @@ LEGEND = """
   daemon's processes take no more than a quarter of it.
 - *slow clock*: another run, with a clock that costs 2 us a reading (`scripts/lab/slowclock.cpp`);
   compared with bare.
+- CPython's own tests, which a busy machine can spoil, have two tries in each column.
 - ✓: yes. **✗**: no, see below. –: not run, see below.
 
 """
