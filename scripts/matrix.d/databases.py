@@ -125,7 +125,7 @@ def postgres(cell):
 
 
 @row("PostgreSQL, 120 connections", "servers", (str(postgres_folder() / "postgres"), "psql"),
-     "postgresql-15", limit=120)
+     "postgresql-15", limit=120, short="small")
 def postgres_many(cell):
     server = postgres_server(cell, 130)
     cell.quietly([postgres_folder() / "pgbench", "-i", "-q", "-h", cell.folder, "-U", "postgres",

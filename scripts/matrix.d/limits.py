@@ -37,7 +37,7 @@ limited("RLIMIT_FSIZE 100 KiB", "prlimit --pid $$ --fsize=102400", small_host,
         short="shimmed counted")
 limited("RLIMIT_AS 24000 KiB", "ulimit -v 24000", FEW)
 limited("RLIMIT_DATA 6000 KiB", "ulimit -d 6000", FEW)
-limited("RLIMIT_NOFILE 4", "ulimit -n 4", small_host)
+limited("RLIMIT_NOFILE 4", "ulimit -n 4", small_host, short="shimmed counted")
 limited("RLIMIT_NOFILE 16, Python", "ulimit -n 16", THREADS)
 limited("RLIMIT_STACK 128 KiB", "ulimit -s 128", small_host)
 limited("RLIMIT_NPROC 1", "prlimit --pid $$ --nproc=1", FEW, user="nobody", root=True)

@@ -12,7 +12,7 @@ CASES = [
     ("UNTOLD", "host.c", "shimmed", "calls told"),
     ("CLOCKSHIM_TOLERANCE=10", "date, sleep, timeout, find", "shimmed", "calls told"),
     ("LOST", "host.c", "shimmed", "calls told"),
-    ("UNTOLD", "date, sleep, timeout, find", "shimmed", "calls told"),
+    ("UNTOLD", "setpriv", "shimmed", "calls told"),
     ("LOST", "Python", "counted", "all counted"),
     ("MEMORY", "PostgreSQL", "small", "64 MB shm"),
     ("SLOW", "host.c", "slow", "slow clock"),

@@ -203,7 +203,7 @@ request_terminate_timeout = 30
     return " | ".join(sorted(answers))
 
 
-@row("HAProxy", "servers", "haproxy", "haproxy", short="shimmed")
+@row("HAProxy", "servers", "haproxy", "haproxy", short="shimmed counted")
 def haproxy(cell):
     port = cell.port()
     conf = cell.folder / "haproxy.cfg"
