@@ -148,6 +148,8 @@ class Cell:
         process.out, process.err = process.communicate(stdin)
         if self.way.endswith("slow"):
             process.err = re.sub(r"^slowclock: clock_gettime.*\n", "", process.err, flags=re.M)
+            if process.returncode > 128:  # which is how it tells that a signal ended the command
+                process.returncode = 128 - process.returncode
         if shim and status:
             self.statuses.append(process.returncode)
         if check is not None and process.returncode != check:
@@ -207,7 +209,8 @@ class Cell:
             process.wait(END_LIMIT)
         except subprocess.TimeoutExpired as e:
             raise Failed(f"still there {END_LIMIT} s after {signal.Signals(by).name}") from e
-        self.statuses.append(process.returncode)
+        slow = self.way.endswith("slow") and process.returncode > 128
+        self.statuses.append(128 - process.returncode if slow else process.returncode)
 
     def send(self, process, what):
         """A signal for the daemon itself: slowclock passes on some only."""

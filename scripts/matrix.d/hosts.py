@@ -75,7 +75,9 @@ def valgrind(cell):
 
 
 def sanitizer(name, build, short=(), **how):
-    @row(name, "debuggers and sanitizers", (), short=short, **how)
+    package = "clang-14" if "clang" in build else "gcc-12"
+
+    @row(name, "debuggers and sanitizers", (), package, short=short, **how)
     def run(cell):
         # The sanitizers' search for leaks can't run below a tracer, as slowclock is one.
         env = {"ASAN_OPTIONS": "detect_leaks=0"} if cell.way.endswith("slow") else None

@@ -36,7 +36,7 @@ io:format("~p backward, ticks ~p, slept ~p, year ok ~p~n",
 io:format("~s", [os:cmd("echo child")]), init:stop()."""]))
 
 
-@row("Node", "languages", "node", short="shimmed counted")
+@row("Node", "languages", "node", "nodejs", short="shimmed counted")
 def node(cell):
     return ran(cell.run(["node", "-e", """
 const {Worker} = require('worker_threads'), {spawnSync} = require('child_process');
