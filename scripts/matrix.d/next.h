@@ -23,8 +23,8 @@ static void* function_in(const struct link_map* m, const char* name) {
     if (d->d_tag == DT_STRTAB) strings = (const char*)d->d_un.d_ptr;
   }
   for (const Elf64_Sym* s = symbols; s != NULL && (const char*)s < strings; ++s) {
-    if (s->st_shndx != SHN_UNDEF && strcmp(strings + s->st_name, name) == 0)
-      return (void*)(m->l_addr + s->st_value);
+    const int defined = s->st_shndx != SHN_UNDEF;
+    if (defined && strcmp(strings + s->st_name, name) == 0) return (void*)(m->l_addr + s->st_value);
   }
   return NULL;
 }

@@ -1,5 +1,6 @@
 """docs/compatibility.md out of the verdicts."""
 import datetime
+import functools
 import platform
 import subprocess
 
@@ -31,6 +32,7 @@ LEGEND = """
 """
 
 
+@functools.cache
 def version(package):
     done = subprocess.run(["dpkg-query", "-W", "-f", "${Version}", package], check=False,
                           capture_output=True, text=True)
