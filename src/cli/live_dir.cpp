@@ -129,7 +129,10 @@ std::optional<LiveFile> LiveFile::read(const LiveSource& source, const std::stri
   out.room_ = source.blocks();
   if (source.is_segment()) {
     if (header->token != source.segment().token) return refuse("is of memory that is gone");
-    if (header->state.load(std::memory_order_relaxed) == live::State::none) return std::nullopt;
+    // Nobody has counted yet; or a report has told all of it, and only the name could not be removed (by a daemon that has changed
+    // its user): nothing to tell, or nothing to tell again.
+    const live::State state = header->state.load(std::memory_order_relaxed);
+    if (state == live::State::none || state == live::State::told) return std::nullopt;
     for (const auto& word : header->pages) out.room_ += static_cast<std::uint64_t>(std::popcount(word.load())) * live::kPage;
   }
   out.pid_ = header->pid;

@@ -39,7 +39,8 @@ class LiveFile {
   // "" in `problem`, or why not, in words that go behind the path.
   static std::optional<LiveFile> open(const std::string& path, std::string& problem);
 
-  // The same of what was opened before. "" in `problem` with nothing: it was made for a child that has not asked for the time.
+  // The same of what was opened before. "" in `problem` with nothing: it was made for a child that has not asked for the time, or
+  // its process has told all of it.
   static std::optional<LiveFile> read(const LiveSource& source, const std::string& path, std::string& problem);
 
   // Removes the name, if it still stands for this file, and the memory that it names. 0 or errno.

@@ -62,7 +62,7 @@ bool load_live(const std::string& path, Symbolizer& symbolizer, Report& out, std
 bool load_file(const std::string& path, Symbolizer& symbolizer, Report& out, std::string& problem) {
   if (is_link(path)) {
     if (load_live(path, symbolizer, out, problem)) return true;
-    problem = "report \"" + path + "\": " + (problem.empty() ? "nothing is counted in it yet" : problem);
+    problem = "report \"" + path + "\": " + (problem.empty() ? "holds nothing that was not told" : problem);
     return false;
   }
   const bool standard_input = path == "-";

@@ -59,8 +59,7 @@ void tell_lost(pid_t command, const Folders& folders, const Settings& settings) 
     const auto file = LiveFile::open(path, problem);
     if (!file || file->header().run_pid != static_cast<std::uint32_t>(command) || file->life() != Life::gone) continue;
     Report report;
-    const bool told = file->header().state.load(std::memory_order_relaxed) == live::State::told;
-    if (told || (load_live(path, symbolizer, report, problem) && tell(report, settings))) static_cast<void>(file->remove());
+    if (load_live(path, symbolizer, report, problem) && tell(report, settings)) static_cast<void>(file->remove());
   }
 }
 
