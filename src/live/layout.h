@@ -80,6 +80,7 @@ struct alignas(kPage) Header {
   std::uint32_t unused;
   std::uint64_t token;                              // a number that the segment's link repeats; 0: a region without one
   std::atomic<std::uint64_t> pages[kPagesInWords];  // bit n: page n has been written to. Of the others a reader need not make any
+  char link[320];                                   // the path of the segment's link, as its maker saw it; "": it has none
 };
 static_assert(sizeof(Header) == 4096);
 

@@ -47,6 +47,14 @@ void begin_region(Region& region, const Header& from, std::size_t size) noexcept
   note_page(region, &region.shared, offsetof(SharedCounts, entries));
 }
 
-bool wipe_on_fork() noexcept { return madvise(&g_region, kSizeWithFewNames, MADV_WIPEONFORK) == 0; }
+Region* private_region(std::size_t size) noexcept {
+  void* memory = &g_region;
+  if (size > kSizeWithFewNames) {
+    memory = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) return nullptr;
+  }
+  madvise(memory, size, MADV_WIPEONFORK);
+  return static_cast<Region*>(memory);
+}
 
 }  // namespace clockshim::live

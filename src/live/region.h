@@ -19,7 +19,8 @@ inline Region& current() noexcept { return *g_current; }
 // in any case. `from` has the other fields. The state stays State::none until somebody counts.
 void begin_region(Region& region, const Header& from, std::size_t size) noexcept;
 
-// Forked children find zeros in g_region (from Linux 4.14 on): only for a region without a segment. False: the kernel can't.
-bool wipe_on_fork() noexcept;
+// Private memory for a region of `size` bytes: g_region where it has room for that, else new memory; null: there is none. Forked
+// children find zeros in it (from Linux 4.14 on).
+Region* private_region(std::size_t size) noexcept;
 
 }  // namespace clockshim::live

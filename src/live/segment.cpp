@@ -86,6 +86,46 @@ void* make_segment(std::size_t size, std::uint64_t ipc_namespace, void* at, Segm
   return address;
 }
 
+unsigned remove_orphans(unsigned most) noexcept {
+  shmid_ds info;
+  const int highest = shmctl(0, SHM_INFO, &info);
+  if (highest < 0) return 0;
+  const auto places = static_cast<unsigned>(highest) + 1;
+  const auto first = static_cast<unsigned>(Arch::unordered().raw() >> 10);  // in the end, each is looked at
+  unsigned removed = 0;
+  for (unsigned i = 0; i < places && i < most; ++i) {
+    const int id = shmctl(static_cast<int>((first + i) % places), SHM_STAT, &info);
+    if (id < 0 || info.shm_nattch != 0 || info.shm_perm.uid != geteuid() || info.shm_segsz < sizeof(Header)) continue;
+    const void* const address = shmat(id, nullptr, SHM_RDONLY);
+    if (address == reinterpret_cast<void*>(-1)) continue;
+    const Header& header = static_cast<const Region*>(address)->header;
+    Segment named;
+    const bool ours = std::memcmp(header.magic, kMagic, sizeof kMagic) == 0 && header.token != 0 &&
+                      std::memchr(header.link, '\0', sizeof header.link) != nullptr;
+    const bool found = ours && read_link(AT_FDCWD, header.link, named) && named.token == header.token;
+    if (ours && !found && shmctl(id, IPC_RMID, nullptr) == 0) ++removed;
+    shmdt(address);
+  }
+  return removed;
+}
+
+bool room_for_segments() noexcept {
+  constexpr unsigned kManyParts = 8;
+  constexpr unsigned kLookedAt = 64;
+  static_assert(sizeof(shminfo) <= sizeof(shmid_ds) && sizeof(shm_info) <= sizeof(shmid_ds));
+  shmid_ds buffer;
+  shminfo limits;
+  shm_info use;
+  if (shmctl(0, IPC_INFO, &buffer) < 0) return true;
+  std::memcpy(&limits, static_cast<const void*>(&buffer), sizeof limits);
+  if (shmctl(0, SHM_INFO, &buffer) < 0) return true;
+  std::memcpy(&use, static_cast<const void*>(&buffer), sizeof use);
+  const auto used = static_cast<unsigned long>(use.used_ids);
+  if (used <= limits.shmmni / kManyParts) return true;
+  const unsigned removed = remove_orphans(kLookedAt);
+  return used - removed <= limits.shmmni / 4 * 3;
+}
+
 void* attach_segment(const Segment& segment, bool writable) noexcept {
   // Smaller than a header, it is none of ours, and nothing that may be looked at.
   if (facts_of(segment).size < sizeof(Header)) return nullptr;

@@ -49,6 +49,14 @@ SegmentFacts facts_of(const Segment& segment) noexcept;
 // Gone as soon as nobody has it attached any more.
 void remove_segment(const Segment& segment) noexcept;
 
+// Segments are a resource of the whole machine (kernel.shmmni, 4096). Above three quarters of them none is made any more; above an
+// eighth, some are looked at here, and those of ours that nobody has attached and no link names any more (its folder was removed)
+// are given back. True: one more may be made.
+bool room_for_segments() noexcept;
+
+// The same for up to `most` segments, however many there are. Returns how many were given back.
+unsigned remove_orphans(unsigned most) noexcept;
+
 // Makes a link to the segment in `folder` (which is made where it is missing) under the first free name PID-TICKS.live,
 // PID-TICKS.1.live ... from number `first` on, which becomes the next to try. `path` becomes the link's, "" where there is none.
 // Says why there is none. The folder must be ours, with nobody else allowed to write.

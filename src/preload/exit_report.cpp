@@ -95,9 +95,12 @@ bool tell_report(const ProcessState& state, Report& report) {
     std::string problem;
     if (json) name_threads(report, deadline);
     if (write_report(path, json ? render_json(report) : render_text(report), problem)) return true;
+    // One line, and no more: the counts stay where they are, if others can read them there.
+    const bool kept = has_live_file();
     say(LogLevel::error, settings.log,
-        "CLOCKSHIM_REPORT=\"" + settings.report + "\": " + path +
-            " could not be written: " + problem + "; here is the report");
+        "CLOCKSHIM_REPORT=\"" + settings.report + "\": " + path + " could not be written: " +
+            problem + (kept ? "; `clockshim report` tells it" : "; here is the report"));
+    if (kept) return false;
   } else if (few) {
     say(LogLevel::warn, settings.log,
         state.program + "[" + std::to_string(report.pid) + "] asked for the time " +

@@ -112,6 +112,8 @@ void choose_folder(const Settings& settings) {
   put(g_own.folder, "/dev/shm/clockshim-" + std::to_string(geteuid()));
 }
 
+bool something_counted() { return live::g_region.header.counted.load(std::memory_order_relaxed) != 0; }
+
 // Counts of before start, into memory that is all zero: only pages that hold something, so that the others are not made.
 void copy_counts(Region& to) {
   const auto* from = reinterpret_cast<const unsigned char*>(&live::g_region);
@@ -121,18 +123,22 @@ void copy_counts(Region& to) {
   }
 }
 
-// A segment below the region, in g_region's place where that has room for it. Null, or the errno.
+// From g_region, where calls of before start were counted, to another one, which is all zero.
+void use_region(Region& region) {
+  if (&region != &live::g_region && something_counted()) copy_counts(region);
+  live::g_current = &region;
+  g_sites.count_in(region);
+}
+
+// A segment below the region, in g_region's place where that has room for it. 0, or the errno.
 int replace_region() {
+  if (!live::room_for_segments()) return ENOSPC;
   int error = 0;
-  const bool counted = live::g_region.threads[0].used != 0 || live::g_region.shared.dropped.load(std::memory_order_relaxed) != 0;
-  const bool in_place = g_own.size <= live::kSizeWithFewNames && !counted;
+  const bool in_place = g_own.size <= live::kSizeWithFewNames && !something_counted();
   void* const at = in_place ? static_cast<void*>(&live::g_region) : nullptr;
   void* const memory = live::make_segment(g_own.size, g_own.ipc_namespace, at, g_own.segment, error);
   if (memory == nullptr) return error;
-  auto* const region = static_cast<Region*>(memory);
-  if (counted) copy_counts(*region);
-  live::g_current = region;
-  g_sites.count_in(*region);
+  use_region(*static_cast<Region*>(memory));
   return 0;
 }
 
@@ -142,8 +148,9 @@ void begin_own_region() {
 }
 
 void go_private() {
-  g_own.size = live::kSizeWithFewNames;
-  live::wipe_on_fork();
+  Region* region = live::private_region(g_own.size);
+  if (region == nullptr) region = live::private_region(g_own.size = live::kSizeWithFewNames);
+  if (region != &live::g_region) use_region(*region);
   begin_own_region();
 }
 
@@ -172,6 +179,7 @@ bool take_up(Prepared& one) {
 }
 
 void make_new() {
+  if (!live::room_for_segments()) return;
   int error = 0;
   auto* const region = static_cast<Region*>(live::make_segment(g_own.size, g_own.ipc_namespace, nullptr, t_forking.segment, error));
   if (region == nullptr) return;
@@ -189,6 +197,7 @@ void make_new() {
   }
   // Without a name nobody could find it to remove it.
   if (t_path[0] == '\0') live::remove_segment(t_forking.segment);
+  std::memcpy(region->header.link, t_path, sizeof t_path);
 }
 
 void before_fork() {
@@ -307,6 +316,7 @@ std::string open_live_file(const ProcessState& state) {
   unsigned name = live::tidy_behind_exec(g_own.folder, g_own.header, g_own.ipc_namespace);
   const live::NamingProblem why = live::name_segment(g_own.segment, g_own.header, g_own.folder, name, g_own.path, sizeof g_own.path);
   g_own.next_name.store(name, std::memory_order_relaxed);
+  std::memcpy(live::current().header.link, g_own.path, sizeof g_own.path);
   if (!why) return "";
   live::remove_segment(g_own.segment);  // as soon as nobody has it any more
   return "no live file: " + std::string(g_own.folder) + ": " + (why.words != nullptr ? why.words : error_text(why.error));
@@ -315,6 +325,7 @@ std::string open_live_file(const ProcessState& state) {
 void describe_private_region(const ProcessState& state) {
   describe(state, g_own.header);
   madvise(&g_first_look, sizeof g_first_look, MADV_WIPEONFORK);
+  g_own.size = live::kSizeWithFewNames;
   go_private();
 }
 
@@ -339,6 +350,8 @@ void mark_ended(std::int64_t now) noexcept {
   header.ended.store(now, std::memory_order_relaxed);
   header.state.store(live::State::ended, std::memory_order_release);
 }
+
+bool has_live_file() noexcept { return g_own.path[0] != '\0'; }
 
 void remove_live_file() noexcept {
   if (g_own.path[0] == '\0') return;

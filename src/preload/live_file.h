@@ -29,6 +29,9 @@ void follow_clone() noexcept;
 // The end in good order, noted in memory. `now`: CLOCK_MONOTONIC in ns; 0 where asking might be forbidden.
 void mark_ended(std::int64_t now) noexcept;
 
+// Whether others can read what is counted here, also when the process has ended.
+bool has_live_file() noexcept;
+
 // A report of all of it was written: the file is not needed any more.
 void remove_live_file() noexcept;
 

@@ -54,15 +54,15 @@ TEST(LastWords, ToAPathThatNobodyReads) {
   const HostRun run =
       run_host("last_words", {.arguments = {"plain"}, .environment = {{"CLOCKSHIM_REPORT", path}}});
   EXPECT_EQ(run.ending(), "exit 7");
-  EXPECT_NE(run.err.find("here is the report"), std::string::npos) << run.err;
-  EXPECT_NE(run.err.find("name::name"), std::string::npos) << run.err;
+  EXPECT_NE(run.err.find("`clockshim report` tells it"), std::string::npos) << run.err;
+  EXPECT_EQ(lines_of(run.err).size(), 1U) << run.err;
 }
 
 TEST(LastWords, ToAFullDisk) {
   const HostRun run = run_host(
       "last_words", {.arguments = {"plain"}, .environment = {{"CLOCKSHIM_REPORT", "/dev/full"}}});
   EXPECT_EQ(run.ending(), "exit 7");
-  EXPECT_NE(run.err.find("No space left on device; here is the report"), std::string::npos)
+  EXPECT_NE(run.err.find("No space left on device; `clockshim report` tells it"), std::string::npos)
       << run.err;
 }
 

@@ -126,6 +126,21 @@ TEST_F(LiveFile, IsNotMadeWhereNothingCanBeMade) {
                  "no live file: /proc/clockshim: ");
 }
 
+// Segments are the whole machine's: none left, and the host counts and reports as ever, full stacks too.
+TEST_F(LiveFile, IsNotMadeWhereThereAreNoSegments) {
+  if (geteuid() != 0) GTEST_SKIP() << "only root can make an IPC namespace of its own";
+  const std::string script = "echo 0 >/proc/sys/kernel/shmmni; exec \"$0\"";
+  for (const std::string profile : {"sites", "stacks:1"}) {
+    const HostRun run = run_host("/usr/bin/unshare", {.arguments = {"--ipc", "sh", "-c", script, host_path("asks")},
+                                                      .environment = {{"CLOCKSHIM_DIR", folder_}, {"CLOCKSHIM_PROFILE", profile}},
+                                                      .report = true});
+    EXPECT_EQ(run.ending(), "exit 7") << run.out << run.err;
+    ASSERT_EQ(run.reports.size(), 1U) << run.err;
+    EXPECT_EQ(calls_in_all(run.reports.begin()->second), 10000);
+    EXPECT_NE(run.err.find("asks: no live file: no shared memory: No space left on device"), std::string::npos) << run.err;
+  }
+}
+
 class SmallFileSystem : public LiveFile {
  protected:
   void SetUp() override {

@@ -35,6 +35,7 @@ TEST(Layout, OfTheHeader) {
   EXPECT_EQ(offsetof(Header, counted), 3208U);
   EXPECT_EQ(offsetof(Header, token), 3216U);
   EXPECT_EQ(offsetof(Header, pages), 3224U);
+  EXPECT_EQ(offsetof(Header, link), 3272U);
   EXPECT_EQ(sizeof(Header), 4096U);
 }
 
