@@ -1,13 +1,15 @@
-// clocks [--batch MS] [--rounds N] [--time cpu|elapsed]: what a reading of each clock costs, as a program gets it that calls the C library.
-// Prints one object of JSON: by reading, ns a call as the least and the median of N batches of about MS milliseconds.
+// clocks [--batch MS] [--rounds N] [--time cpu|elapsed]: what a reading of each clock costs, as a
+// program gets it that calls the C library. Prints one object of JSON: by reading, ns a call as the
+// least and the median of N batches of about MS milliseconds.
 //
-// The batches of all readings take turns, so that a slow moment of the machine hits all of them. Each is long enough to have its
-// share of what is done only now and then, such as a library's resyncs. Time is taken by the system call itself, which no
-// library stands before, at the batches' ends only: this thread's CPU time, which leaves out what others had of the CPU, or what has
+// The batches of all readings take turns, so that a slow moment of the machine hits all of them.
+// Each is long enough to have its share of what is done only now and then, such as a library's
+// resyncs. Time is taken by the system call itself, which no library stands before, at the batches'
+// ends only: this thread's CPU time, which leaves out what others had of the CPU, or what has
 // elapsed (the default), where the kernel's own accounting is not fine enough.
 //
-// clocks --ways: prints for each reading whether it was a system call. Proved, not timed: under a filter that lets the system calls
-// fail, a reading that still succeeds was not one.
+// clocks --ways: prints for each reading whether it was a system call. Proved, not timed: under a
+// filter that lets the system calls fail, a reading that still succeeds was not one.
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -71,10 +73,13 @@ bool forbid_clock_calls() {
     return BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, std::uint8_t(yes), 0);
   };
   std::array<sock_filter, 5> program{
-      sock_filter BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)), equal(SYS_clock_gettime, 2), equal(SYS_gettimeofday, 1),
-      sock_filter BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW), sock_filter BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EXDEV)};
+      sock_filter BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+      equal(SYS_clock_gettime, 2), equal(SYS_gettimeofday, 1),
+      sock_filter BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+      sock_filter BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EXDEV)};
   const sock_fprog filter{program.size(), program.data()};
-  return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
+  return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+         prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
 }
 
 long number(const char* option, const char* text) {
@@ -108,13 +113,16 @@ int main(int argc, char** argv) {
       ways = true;
       --i;  // has no value
     } else {
-      std::fprintf(stderr, "clocks: argument '%s': must be --batch, --rounds, --time or --ways\n", argv[i]);
+      std::fprintf(stderr, "clocks: argument '%s': must be --batch, --rounds, --time or --ways\n",
+                   argv[i]);
       return 2;
     }
   }
 
-  std::array readings{Reading{"realtime", batch_of<CLOCK_REALTIME>}, Reading{"realtime_coarse", batch_of<CLOCK_REALTIME_COARSE>},
-                      Reading{"monotonic", batch_of<CLOCK_MONOTONIC>}, Reading{"monotonic_coarse", batch_of<CLOCK_MONOTONIC_COARSE>},
+  std::array readings{Reading{"realtime", batch_of<CLOCK_REALTIME>},
+                      Reading{"realtime_coarse", batch_of<CLOCK_REALTIME_COARSE>},
+                      Reading{"monotonic", batch_of<CLOCK_MONOTONIC>},
+                      Reading{"monotonic_coarse", batch_of<CLOCK_MONOTONIC_COARSE>},
                       Reading{"gettimeofday", batch_of_gettimeofday}};
   const char* separator = "{";
   if (ways) {
@@ -123,7 +131,8 @@ int main(int argc, char** argv) {
       return 1;
     }
     for (const auto& reading : readings) {
-      std::printf("%s\"%s\": \"%s\"", separator, reading.name, reading.batch(1) ? "vdso" : "system call");
+      std::printf("%s\"%s\": \"%s\"", separator, reading.name,
+                  reading.batch(1) ? "vdso" : "system call");
       separator = ", ";
     }
     std::puts("}");
@@ -145,7 +154,8 @@ int main(int argc, char** argv) {
   }
   for (auto& reading : readings) {
     std::sort(reading.ns.begin(), reading.ns.end());
-    std::printf("%s\"%s\": {\"median\": %.2f, \"least\": %.2f}", separator, reading.name, reading.ns[reading.ns.size() / 2], reading.ns[0]);
+    std::printf("%s\"%s\": {\"median\": %.2f, \"least\": %.2f}", separator, reading.name,
+                reading.ns[reading.ns.size() / 2], reading.ns[0]);
     separator = ", ";
   }
   std::puts("}");

@@ -1,8 +1,12 @@
-// Makes a reading of the clock cost what was asked for: for slowclock. Two ways, each measured at its start.
+// Makes a reading of the clock cost what was asked for: for slowclock. Two ways, each measured at
+// its start.
 //
-//   filter  A seccomp filter makes the kernel run some thousand BPF instructions in each clock system call, whoever makes it. All
-//           other system calls of the process pass the filter too: some 40 ns each, and more with cold caches.
-//   calls   What stands in the vDSO's place makes the system call several times over (vdso.h). Nothing else is dearer. A program
+//   filter  A seccomp filter makes the kernel run some thousand BPF instructions in each clock
+//   system call, whoever makes it. All
+//           other system calls of the process pass the filter too: some 40 ns each, and more with
+//           cold caches.
+//   calls   What stands in the vDSO's place makes the system call several times over (vdso.h).
+//   Nothing else is dearer. A program
 //           that makes the system call itself, without asking the vDSO, pays for one.
 #pragma once
 
@@ -43,19 +47,25 @@ namespace dear {
 
 // What makes a reading dear, and what it then costs.
 struct Reading {
-  int burn = 0;   // BPF instructions that the kernel runs in each clock system call; negative: there is no filter
+  int burn = 0;  // BPF instructions that the kernel runs in each clock system call; negative: there
+                 // is no filter
   int calls = 1;  // system calls that what stands in the vDSO's place makes
   double cost_ns = 0;
 };
 
 inline constexpr int no_filter = -1;
-inline constexpr int burn_per_filter = 4000;  // the kernel takes 4096 instructions a filter; the head below needs 13
-inline constexpr int burn_limit = 28'000;     // and 32768 (in its own encoding) for all filters of a process
-inline constexpr int calls_limit = 1000;      // in the way `calls`: some 100 us
+inline constexpr int burn_per_filter =
+    4000;  // the kernel takes 4096 instructions a filter; the head below needs 13
+inline constexpr int burn_limit =
+    28'000;  // and 32768 (in its own encoding) for all filters of a process
+inline constexpr int calls_limit = 1000;  // in the way `calls`: some 100 us
 
-// Makes the dear calls of this process, and of all that it will start, run `burn` more BPF instructions.
+// Makes the dear calls of this process, and of all that it will start, run `burn` more BPF
+// instructions.
 inline bool install_one_filter(int burn) {
-  constexpr auto word = [](std::size_t offset) -> sock_filter { return BPF_STMT(BPF_LD | BPF_W | BPF_ABS, std::uint32_t(offset)); };
+  constexpr auto word = [](std::size_t offset) -> sock_filter {
+    return BPF_STMT(BPF_LD | BPF_W | BPF_ABS, std::uint32_t(offset));
+  };
   constexpr auto equal = [](std::uint32_t value, int yes, int no) -> sock_filter {
     return BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, std::uint8_t(yes), std::uint8_t(no));
   };
@@ -66,7 +76,8 @@ inline bool install_one_filter(int burn) {
       word(offsetof(seccomp_data, nr)),
       equal(SYS_gettimeofday, 8, 0),   // burn
       equal(SYS_clock_gettime, 0, 6),  // else allow
-      // Reading an argument also keeps the call out of the kernel's cache of calls that are always allowed.
+      // Reading an argument also keeps the call out of the kernel's cache of calls that are always
+      // allowed.
       word(offsetof(seccomp_data, args[0])),
       equal(CLOCK_REALTIME, 5, 0),  // burn; and so on
       equal(CLOCK_MONOTONIC, 4, 0),
@@ -75,12 +86,16 @@ inline bool install_one_filter(int burn) {
       equal(CLOCK_TAI, 1, 0),
       allow,
   };
-  // Each multiplication waits for the one before it: the cost is latency, the same on any CPU of the machine.
-  program.insert(program.end(), std::size_t(burn), sock_filter BPF_STMT(BPF_ALU | BPF_MUL | BPF_K, 1664525));
+  // Each multiplication waits for the one before it: the cost is latency, the same on any CPU of
+  // the machine.
+  program.insert(program.end(), std::size_t(burn),
+                 sock_filter BPF_STMT(BPF_ALU | BPF_MUL | BPF_K, 1664525));
   program.push_back(allow);
   const sock_fprog filter{static_cast<unsigned short>(program.size()), program.data()};
-  // SPEC_ALLOW: kernels before 5.16 otherwise slow the whole process down against speculation attacks.
-  return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_SPEC_ALLOW, &filter) == 0;
+  // SPEC_ALLOW: kernels before 5.16 otherwise slow the whole process down against speculation
+  // attacks.
+  return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_SPEC_ALLOW, &filter) ==
+         0;
 }
 
 inline bool install_filter(int burn) {
@@ -93,8 +108,9 @@ inline bool install_filter(int burn) {
   return true;
 }
 
-// As what stands in the vDSO's place does it (vdso.h), so that neither the vDSO nor a preloaded library has a part in it. One return
-// from a function for so many system calls, as there: returns are slow behind each where the kernel guards against speculation.
+// As what stands in the vDSO's place does it (vdso.h), so that neither the vDSO nor a preloaded
+// library has a part in it. One return from a function for so many system calls, as there: returns
+// are slow behind each where the kernel guards against speculation.
 [[gnu::noinline]] inline std::int64_t now_ns(clockid_t id, int calls) {
   timespec t{};
   asm volatile(
@@ -108,8 +124,9 @@ inline bool install_filter(int burn) {
   return t.tv_sec * std::int64_t{1'000'000'000} + t.tv_nsec;
 }
 
-// What a reading of CLOCK_REALTIME costs so, in ns: the least mean of many short batches, since most of them are not disturbed by
-// anything. In a child, because a filter cannot be taken off again.
+// What a reading of CLOCK_REALTIME costs so, in ns: the least mean of many short batches, since
+// most of them are not disturbed by anything. In a child, because a filter cannot be taken off
+// again.
 inline double cost_ns(int burn, int calls) {
   constexpr int batches = 60, readings = 50;
   std::array<int, 2> channel{};
@@ -141,18 +158,21 @@ inline double cost_ns(int burn, int calls) {
 }
 
 [[noreturn]] inline void too_dear(double limit_ns) {
-  std::fprintf(stderr, "slowclock: the dearest clock that can be had here is about %.0f us\n", limit_ns / 1000);
+  std::fprintf(stderr, "slowclock: the dearest clock that can be had here is about %.0f us\n",
+               limit_ns / 1000);
   std::exit(own_failure);
 }
 
-// Finds the burn whose cost is nearest to what was asked: a line through two points, then corrected by what it gives.
+// Finds the burn whose cost is nearest to what was asked: a line through two points, then corrected
+// by what it gives.
 inline Reading by_filter(double asked_ns) {
   constexpr int second_point = 1000, corrections = 5;
   constexpr double good_enough = 0.01;
   const double bare = cost_ns(0, 1);
   const double slope = std::max(0.05, (cost_ns(second_point, 1) - bare) / second_point);
   Reading best{0, 1, bare};
-  for (int i = 0; i < corrections && std::abs(best.cost_ns - asked_ns) > good_enough * asked_ns; ++i) {
+  for (int i = 0; i < corrections && std::abs(best.cost_ns - asked_ns) > good_enough * asked_ns;
+       ++i) {
     const double from = i == 0 ? bare : best.cost_ns;
     const int burn = std::max(0, best.burn + int((asked_ns - from) / slope));
     if (burn > burn_limit) too_dear(bare + slope * burn_limit);
@@ -162,7 +182,8 @@ inline Reading by_filter(double asked_ns) {
   return best;
 }
 
-// The number of calls whose cost is nearest to what was asked, from one up: so the cost comes in steps of a system call's.
+// The number of calls whose cost is nearest to what was asked, from one up: so the cost comes in
+// steps of a system call's.
 inline Reading by_calls(double asked_ns) {
   constexpr int second_point = 20;
   const double one = cost_ns(no_filter, 1);

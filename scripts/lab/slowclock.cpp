@@ -1,27 +1,33 @@
-// slowclock --cost D [--by filter|calls] [--vdso] -- COMMAND [ARG...]: runs COMMAND at native speed, but on a clock that is as dear
-// as acpi_pm or hpet.
+// slowclock --cost D [--by filter|calls] [--vdso] -- COMMAND [ARG...]: runs COMMAND at native
+// speed, but on a clock that is as dear as acpi_pm or hpet.
 //
-// How: at each exec (ptrace) the symbols of the new program's vDSO are changed, so that a reading of the clock is a real system
-// call, as it is where the vDSO can't read the clocksource; and it is made dearer in the kernel, on the caller's CPU, as by a
-// device read: by a seccomp filter that makes the kernel run some thousand BPF instructions in each of these calls (--by filter,
-// the default), or by as many system calls as it takes (--by calls). How many is measured at start; dear.h says what each way
-// distorts. The counter and the kernel's clock are not touched: a library that serves the time from the TSC works as on any
-// machine. All processes and threads that COMMAND starts have the same clock, over any number of execs, so
-// `slowclock --cost 2us -- clockshim run -- COMMAND` does what it says.
+// How: at each exec (ptrace) the symbols of the new program's vDSO are changed, so that a reading
+// of the clock is a real system call, as it is where the vDSO can't read the clocksource; and it is
+// made dearer in the kernel, on the caller's CPU, as by a device read: by a seccomp filter that
+// makes the kernel run some thousand BPF instructions in each of these calls (--by filter, the
+// default), or by as many system calls as it takes (--by calls). How many is measured at start;
+// dear.h says what each way distorts. The counter and the kernel's clock are not touched: a library
+// that serves the time from the TSC works as on any machine. All processes and threads that COMMAND
+// starts have the same clock, over any number of execs, so `slowclock --cost 2us -- clockshim run
+// -- COMMAND` does what it says.
 //
-// Dear: clock_gettime of REALTIME, MONOTONIC, MONOTONIC_RAW, BOOTTIME and TAI, and gettimeofday. Left alone: everything else;
-// the coarse clocks and time() stay in the vDSO. --vdso leaves that as it is, for comparison: the filter, where there is one, and
-// ptrace are all that COMMAND gets, which tells what slowclock itself costs.
+// Dear: clock_gettime of REALTIME, MONOTONIC, MONOTONIC_RAW, BOOTTIME and TAI, and gettimeofday.
+// Left alone: everything else; the coarse clocks and time() stay in the vDSO. --vdso leaves that as
+// it is, for comparison: the filter, where there is one, and ptrace are all that COMMAND gets,
+// which tells what slowclock itself costs.
 //
-// slowclock lasts until the last process below it is gone, then returns COMMAND's exit status (128 + signal where it was
-// killed). SIGTERM, SIGINT, SIGHUP, SIGUSR1 and SIGUSR2 sent to slowclock go to COMMAND. If slowclock is killed, all below it
-// is killed too. Exit status 125: slowclock itself failed; 126 and 127: COMMAND could not be run, was not found; 2: bad usage.
+// slowclock lasts until the last process below it is gone, then returns COMMAND's exit status (128
+// + signal where it was killed). SIGTERM, SIGINT, SIGHUP, SIGUSR1 and SIGUSR2 sent to slowclock go
+// to COMMAND. If slowclock is killed, all below it is killed too. Exit status 125: slowclock itself
+// failed; 126 and 127: COMMAND could not be run, was not found; 2: bad usage.
 //
-// Limits: x86_64 only, and 32-bit programs keep their fast clock. Where the vDSO has no room for 64 bytes more, it is hidden
-// as a whole, which slowclock says: then the coarse clocks are system calls too, and there is no way but the filter. No cost below
-// that of a bare system call (under a filter, if it is by one), none above some 20 us by a filter (the kernel's limit on their
-// length) or 100 us by calls. What runs below it cannot use ptrace itself (gdb, strace) nor gain privileges (setuid programs, sudo),
-// but by calls where slowclock itself is root's. A new process or thread costs some tens of microseconds more, and a signal some more.
+// Limits: x86_64 only, and 32-bit programs keep their fast clock. Where the vDSO has no room for 64
+// bytes more, it is hidden as a whole, which slowclock says: then the coarse clocks are system
+// calls too, and there is no way but the filter. No cost below that of a bare system call (under a
+// filter, if it is by one), none above some 20 us by a filter (the kernel's limit on their length)
+// or 100 us by calls. What runs below it cannot use ptrace itself (gdb, strace) nor gain privileges
+// (setuid programs, sudo), but by calls where slowclock itself is root's. A new process or thread
+// costs some tens of microseconds more, and a signal some more.
 #include <array>
 #include <cerrno>
 #include <csignal>
@@ -44,10 +50,12 @@
 
 namespace {
 
-// ---- the program's fast clock ------------------------------------------------------------------------------------------------
+// ---- the program's fast clock
+// ------------------------------------------------------------------------------------------------
 
-// At the stop after an exec. Nothing of the new program has run yet, not even its loader. The vDSO's address stands in its
-// auxiliary vector, on its stack above argc, the arguments, a null, the environment and a null.
+// At the stop after an exec. Nothing of the new program has run yet, not even its loader. The
+// vDSO's address stands in its auxiliary vector, on its stack above argc, the arguments, a null,
+// the environment and a null.
 void take_fast_clock(pid_t pid, const dear::Reading& reading) {
   constexpr unsigned long cs_of_64_bit = 0x33, word = sizeof(long);
   user_regs_struct regs{};
@@ -59,30 +67,41 @@ void take_fast_clock(pid_t pid, const dear::Reading& reading) {
     const long type = vdso::peek(pid, at);
     if (type == AT_NULL) return;
     if (type != AT_SYSINFO_EHDR) continue;
-    if (vdso::change(pid, static_cast<unsigned long>(vdso::peek(pid, at + word)), reading.calls)) return;
+    if (vdso::change(pid, static_cast<unsigned long>(vdso::peek(pid, at + word)), reading.calls))
+      return;
     if (reading.burn < 0) {
-      std::fputs("slowclock: the vDSO can't be changed here: there is no way but --by filter\n", stderr);
+      std::fputs("slowclock: the vDSO can't be changed here: there is no way but --by filter\n",
+                 stderr);
       std::exit(own_failure);  // and what is below is killed
     }
     // Where not even this is possible, errno tells below.
     errno = 0;
     if (ptrace(PTRACE_POKEDATA, pid, at, static_cast<long>(AT_IGNORE)) != 0) break;
     static bool told = false;
-    if (!told) std::fputs("slowclock: the vDSO can't be changed here, it is hidden: the coarse clocks are system calls too\n", stderr);
+    if (!told)
+      std::fputs(
+          "slowclock: the vDSO can't be changed here, it is hidden: the coarse clocks are system "
+          "calls too\n",
+          stderr);
     told = true;
     return;
   }
-  if (errno != ESRCH) std::fprintf(stderr, "slowclock: process %d keeps its fast clock: %s\n", pid, std::strerror(errno));
+  if (errno != ESRCH)
+    std::fprintf(stderr, "slowclock: process %d keeps its fast clock: %s\n", pid,
+                 std::strerror(errno));
 }
 
-// ---- the tracer's loop ----------------------------------------------------------------------------------------------------
+// ---- the tracer's loop
+// ----------------------------------------------------------------------------------------------------
 
 volatile pid_t command = 0;  // 0 once it is gone
 
-// A terminal's Ctrl-C reaches COMMAND by itself: only what another process sent to slowclock is passed on.
+// A terminal's Ctrl-C reaches COMMAND by itself: only what another process sent to slowclock is
+// passed on.
 void pass_on(int signal, siginfo_t* info, void*) {
   if (info->si_code > 0) return;
-  if (command == 0) _exit(128 + signal);  // what is left below is killed with us (PTRACE_O_EXITKILL)
+  if (command == 0)
+    _exit(128 + signal);  // what is left below is killed with us (PTRACE_O_EXITKILL)
   kill(command, signal);
 }
 
@@ -91,10 +110,12 @@ const dear::Reading* reading = nullptr;  // null: the vDSO is left as it is
 // Lets the thread run on, with the signal that it was stopped for.
 void resume(pid_t pid, int status) {
   const int signal = WSTOPSIG(status), event = status >> 16;
-  const bool stop_signal = signal == SIGSTOP || signal == SIGTSTP || signal == SIGTTIN || signal == SIGTTOU;
+  const bool stop_signal =
+      signal == SIGSTOP || signal == SIGTSTP || signal == SIGTTIN || signal == SIGTTOU;
   if (event == PTRACE_EVENT_EXEC && reading != nullptr) take_fast_clock(pid, *reading);
   if (event == PTRACE_EVENT_STOP && stop_signal) {
-    ptrace(PTRACE_LISTEN, pid, nullptr, nullptr);  // stopped by job control: stays stopped until SIGCONT
+    ptrace(PTRACE_LISTEN, pid, nullptr,
+           nullptr);  // stopped by job control: stays stopped until SIGCONT
   } else {
     ptrace(PTRACE_CONT, pid, nullptr, event == 0 ? long{signal} : 0L);
   }
@@ -144,14 +165,16 @@ int run(char** argv, int burn) {
     become(argv, burn, go[0], before);
   }
   command = child;
-  constexpr long follow = PTRACE_O_TRACEEXEC | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE | PTRACE_O_EXITKILL;
+  constexpr long follow = PTRACE_O_TRACEEXEC | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK |
+                          PTRACE_O_TRACECLONE | PTRACE_O_EXITKILL;
   if (ptrace(PTRACE_SEIZE, child, nullptr, follow) != 0) fail("cannot trace the command");
   if (write(go[1], "", 1) != 1) fail("pipe");
   close(go[0]);
   close(go[1]);
   for (const int s : passed_on) {
     struct sigaction action {};
-    if (sigaction(s, nullptr, &action) == 0 && action.sa_handler == SIG_IGN) continue;  // as nohup left it
+    if (sigaction(s, nullptr, &action) == 0 && action.sa_handler == SIG_IGN)
+      continue;  // as nohup left it
     action.sa_sigaction = pass_on;
     action.sa_flags = SA_SIGINFO;
     sigaction(s, &action, nullptr);
@@ -166,13 +189,16 @@ std::optional<double> parse_duration(const char* text) {
   const double value = std::strtod(text, &unit);
   const std::string_view name{unit};
   const double factor = name == "ns" ? 1 : name == "us" ? 1e3 : name == "ms" ? 1e6 : 0;
-  if (unit == text || factor == 0 || !(value * factor >= 0 && value * factor < 1e9)) return std::nullopt;
+  if (unit == text || factor == 0 || !(value * factor >= 0 && value * factor < 1e9))
+    return std::nullopt;
   return value * factor;
 }
 
 [[noreturn]] void bad_usage(const char* option, const char* value, const char* wanted) {
-  std::fprintf(stderr, "slowclock: %s '%s': must be %s (slowclock --cost D [--by filter|calls] [--vdso] -- COMMAND [ARG...])\n", option,
-               value, wanted);
+  std::fprintf(stderr,
+               "slowclock: %s '%s': must be %s (slowclock --cost D [--by filter|calls] [--vdso] -- "
+               "COMMAND [ARG...])\n",
+               option, value, wanted);
   std::exit(2);
 }
 
@@ -202,8 +228,9 @@ int main(int argc, char** argv) {
   if (!asked_ns) bad_usage("--cost", "", "given");
   if (at + 1 >= argc) bad_usage("--", "", "followed by a command");
   const dear::Reading found = by_calls ? dear::by_calls(*asked_ns) : dear::by_filter(*asked_ns);
-  std::fprintf(stderr, "slowclock: clock_gettime costs %.2f us (asked %g us), %d %s%s\n", found.cost_ns / 1000, *asked_ns / 1000,
-               by_calls ? found.calls : found.burn, by_calls ? "system calls" : "BPF instructions",
+  std::fprintf(stderr, "slowclock: clock_gettime costs %.2f us (asked %g us), %d %s%s\n",
+               found.cost_ns / 1000, *asked_ns / 1000, by_calls ? found.calls : found.burn,
+               by_calls ? "system calls" : "BPF instructions",
                keep_vdso ? "; not used: the vDSO is left as it is" : "");
   if (!keep_vdso) reading = &found;
   return run(argv + at + 1, found.burn);

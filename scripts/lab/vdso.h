@@ -1,6 +1,7 @@
-// Changes a process's vDSO so that the dear clocks are system calls and the coarse ones stay what they are: for slowclock, which
-// calls change() while the process is stopped behind its exec. The vDSO's code is not touched. Two short functions are put into the
-// zeros behind its image, and the symbols of the two that read the clock are pointed there.
+// Changes a process's vDSO so that the dear clocks are system calls and the coarse ones stay what
+// they are: for slowclock, which calls change() while the process is stopped behind its exec. The
+// vDSO's code is not touched. Two short functions are put into the zeros behind its image, and the
+// symbols of the two that read the clock are pointed there.
 #pragma once
 
 #include <algorithm>
@@ -21,11 +22,13 @@
 namespace vdso {
 
 // The dear clocks as bits: what is not among them goes on to the vDSO's own function.
-inline constexpr std::uint32_t dear_clocks =
-    1U << CLOCK_REALTIME | 1U << CLOCK_MONOTONIC | 1U << CLOCK_MONOTONIC_RAW | 1U << CLOCK_BOOTTIME | 1U << CLOCK_TAI;
+inline constexpr std::uint32_t dear_clocks = 1U << CLOCK_REALTIME | 1U << CLOCK_MONOTONIC |
+                                             1U << CLOCK_MONOTONIC_RAW | 1U << CLOCK_BOOTTIME |
+                                             1U << CLOCK_TAI;
 static_assert(dear_clocks == 0x893);
 
-// What stands for the vDSO's clock_gettime and gettimeofday. Each makes its system call `calls` times; the kernel keeps the arguments.
+// What stands for the vDSO's clock_gettime and gettimeofday. Each makes its system call `calls`
+// times; the kernel keeps the arguments.
 inline constexpr std::array<unsigned char, 54> code{
     0x83, 0xff, 0x1f,              //  0 cmp edi, 31
     0x77, 0x1b,                    //  3 ja 32
@@ -46,12 +49,14 @@ inline constexpr std::array<unsigned char, 54> code{
     0x75, 0xf5,                    // 51 jnz 42
     0xc3,                          // 53 ret
 };
-inline constexpr unsigned long gettimeofday_at = 37, jump_from = 37, distance_at = 33, calls_at[] = {16, 38};
+inline constexpr unsigned long gettimeofday_at = 37, jump_from = 37, distance_at = 33,
+                               calls_at[] = {16, 38};
 static_assert(SYS_clock_gettime == 0xe4 && SYS_gettimeofday == 0x60);
 
 inline long peek(pid_t pid, unsigned long at) { return ptrace(PTRACE_PEEKDATA, pid, at, nullptr); }
 
-// Memory that the program itself may not write, such as the vDSO's: its process gets a copy of the page.
+// Memory that the program itself may not write, such as the vDSO's: its process gets a copy of the
+// page.
 inline bool poke(pid_t pid, unsigned long at, const void* from, std::size_t size) {
   constexpr std::size_t word = sizeof(long);
   const auto* bytes = static_cast<const unsigned char*>(from);
@@ -71,9 +76,9 @@ bool fetch(pid_t pid, unsigned long at, T* to, std::size_t count = 1) {
   return process_vm_readv(pid, &own, 1, &theirs, 1, 0) == ssize_t(count * sizeof(T));
 }
 
-// Puts the code into the zeros behind the vDSO's image, and lets the symbols of its two functions point there. Libraries find
-// them by these symbols, and none has looked yet. `calls`: system calls a reading makes, from 1 on. False: not a vDSO as expected, or no
-// room; it is then as it was.
+// Puts the code into the zeros behind the vDSO's image, and lets the symbols of its two functions
+// point there. Libraries find them by these symbols, and none has looked yet. `calls`: system calls
+// a reading makes, from 1 on. False: not a vDSO as expected, or no room; it is then as it was.
 inline bool change(pid_t pid, unsigned long base, int calls) {
   constexpr unsigned long page = 4096, room = 64;
   static_assert(code.size() <= room);
@@ -87,7 +92,9 @@ inline bool change(pid_t pid, unsigned long base, int calls) {
     if (segment.p_type == PT_LOAD && segment.p_vaddr != segment.p_offset) return false;
     if (segment.p_type == PT_LOAD) end = segment.p_vaddr + segment.p_memsz;
     if (segment.p_type == PT_DYNAMIC) dynamic.resize(segment.p_filesz / sizeof(Elf64_Dyn));
-    if (segment.p_type == PT_DYNAMIC && !fetch(pid, base + segment.p_vaddr, dynamic.data(), dynamic.size())) return false;
+    if (segment.p_type == PT_DYNAMIC &&
+        !fetch(pid, base + segment.p_vaddr, dynamic.data(), dynamic.size()))
+      return false;
   }
   for (const auto& entry : dynamic) {
     if (entry.d_tag == DT_SYMTAB) symbols = entry.d_un.d_ptr;
@@ -101,9 +108,12 @@ inline bool change(pid_t pid, unsigned long base, int calls) {
   if (at < end || !fetch(pid, base + at, behind.data(), room)) return false;
   if (std::any_of(behind.begin(), behind.end(), [](char c) { return c != 0; })) return false;
 
-  std::vector<Elf64_Sym> table((strings - symbols) / sizeof(Elf64_Sym));  // every kernel lets the strings follow the symbols
+  std::vector<Elf64_Sym> table(
+      (strings - symbols) / sizeof(Elf64_Sym));  // every kernel lets the strings follow the symbols
   std::vector<char> names(strings_size + 1);
-  if (!fetch(pid, base + symbols, table.data(), table.size()) || !fetch(pid, base + strings, names.data(), strings_size)) return false;
+  if (!fetch(pid, base + symbols, table.data(), table.size()) ||
+      !fetch(pid, base + strings, names.data(), strings_size))
+    return false;
   unsigned long own = 0;
   for (std::size_t i = 0; i < table.size(); ++i) {
     if (table[i].st_name >= strings_size) return false;
@@ -112,7 +122,9 @@ inline bool change(pid_t pid, unsigned long base, int calls) {
     if (name != "clock_gettime" && name != "gettimeofday") continue;
     if (name == "clock_gettime") own = table[i].st_value;
     const Elf64_Addr value = at + (name == "gettimeofday" ? gettimeofday_at : 0);
-    if (!poke(pid, base + symbols + i * sizeof(Elf64_Sym) + offsetof(Elf64_Sym, st_value), &value, sizeof value)) return false;
+    if (!poke(pid, base + symbols + i * sizeof(Elf64_Sym) + offsetof(Elf64_Sym, st_value), &value,
+              sizeof value))
+      return false;
   }
   auto adapted = code;
   const auto distance = std::int32_t(own - (at + jump_from));

@@ -1,13 +1,15 @@
-// warp [--cpus A,B] [--rounds N] [--pause MS]: how far the time stamp counters of two CPUs are apart, and how fast they part.
-// For the lab's guests (scripts/lab/guest), and for any machine.
+// warp [--cpus A,B] [--rounds N] [--pause MS]: how far the time stamp counters of two CPUs are
+// apart, and how fast they part. For the lab's guests (scripts/lab/guest), and for any machine.
 //
-// How: a thread on A and one on B take turns. A reads its counter, then B, then A again. On A's counter B's reading lies between
-// A's two, so the offset lies between B's reading less A's second and B's reading less A's first: a bracket, whatever the scheduler
-// did. The narrowest bracket of N rounds is the answer. Two series with a pause between them tell the drift.
+// How: a thread on A and one on B take turns. A reads its counter, then B, then A again. On A's
+// counter B's reading lies between A's two, so the offset lies between B's reading less A's second
+// and B's reading less A's first: a bracket, whatever the scheduler did. The narrowest bracket of N
+// rounds is the answer. Two series with a pause between them tell the drift.
 //
-// Prints one line of NAME=VALUE: offset and error in ticks (the true offset is within offset +- error), its counterparts after the
-// pause, drift and its error in parts per million; and backward, worst: of all turns, those in which the later reading was smaller
-// than the one handed over, which is what a program without a remedy would see. Exit status 1: no such CPU, or not allowed on it.
+// Prints one line of NAME=VALUE: offset and error in ticks (the true offset is within offset +-
+// error), its counterparts after the pause, drift and its error in parts per million; and backward,
+// worst: of all turns, those in which the later reading was smaller than the one handed over, which
+// is what a program without a remedy would see. Exit status 1: no such CPU, or not allowed on it.
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
@@ -40,7 +42,8 @@ struct Options {
 std::uint64_t number(const char* option, const char* text, std::uint64_t most) {
   char* end = nullptr;
   const unsigned long long value = std::strtoull(text, &end, 10);
-  if (*text < '0' || *text > '9' || *end != '\0' || value > most) bad_usage(option, text, "a number in its range");
+  if (*text < '0' || *text > '9' || *end != '\0' || value > most)
+    bad_usage(option, text, "a number in its range");
   return value;
 }
 
@@ -52,8 +55,10 @@ Options parse(int argc, char** argv) {
     if (name == "--cpus") {
       char rest = 0;
       const bool two = std::sscanf(value, "%d,%d%c", &options.cpu_a, &options.cpu_b, &rest) == 2;
-      const bool valid = two && options.cpu_a >= 0 && options.cpu_b >= 0 && options.cpu_a != options.cpu_b;
-      if (!valid || options.cpu_a >= CPU_SETSIZE || options.cpu_b >= CPU_SETSIZE) bad_usage("--cpus", value, "two CPUs, A,B");
+      const bool valid =
+          two && options.cpu_a >= 0 && options.cpu_b >= 0 && options.cpu_a != options.cpu_b;
+      if (!valid || options.cpu_a >= CPU_SETSIZE || options.cpu_b >= CPU_SETSIZE)
+        bad_usage("--cpus", value, "two CPUs, A,B");
     } else if (name == "--rounds") {
       options.rounds = number("--rounds", value, 1'000'000'000);
       if (options.rounds == 0) bad_usage("--rounds", value, "1 or more");
@@ -83,7 +88,8 @@ std::uint64_t read_counter() {
   return now;
 }
 
-// The turn is odd while it is B's. Where the two share a CPU's time, whoever waits has to let the other one run.
+// The turn is odd while it is B's. Where the two share a CPU's time, whoever waits has to let the
+// other one run.
 class Turn {
  public:
   void wait_for(std::uint64_t turn) const {
@@ -157,7 +163,11 @@ int main(int argc, char** argv) {
   const double elapsed = double(after.at - before.at);
   const double ppm = double(after.offset - before.offset) / elapsed * 1e6;
   const double ppm_error = double(error(before) + error(after)) / elapsed * 1e6;
-  std::printf("offset=%lld error=%lld later_offset=%lld later_error=%lld drift_ppm=%.2f drift_error=%.2f backward=%llu worst=%lld\n",
-              (long long)before.offset, (long long)error(before), (long long)after.offset, (long long)error(after), ppm, ppm_error,
-              (unsigned long long)(before.backward + after.backward), (long long)std::max(before.worst, after.worst));
+  std::printf(
+      "offset=%lld error=%lld later_offset=%lld later_error=%lld drift_ppm=%.2f drift_error=%.2f "
+      "backward=%llu worst=%lld\n",
+      (long long)before.offset, (long long)error(before), (long long)after.offset,
+      (long long)error(after), ppm, ppm_error,
+      (unsigned long long)(before.backward + after.backward),
+      (long long)std::max(before.worst, after.worst));
 }

@@ -13,20 +13,23 @@ namespace clockshim {
 // clang-format off: version 14 does not know requirements
 template <class A>
 concept CounterArch = requires(std::uint64_t& count) {
-  // The counter, in program order after every earlier load (what one thread saw of another is older than the reading).
+  // The counter, in program order after every earlier load (what one thread saw of another is older
+  // than the reading).
   { A::ordered() }
   noexcept->std::same_as<Ticks>;
   // The counter, at no particular point of the surrounding instructions.
   { A::unordered() }
   noexcept->std::same_as<Ticks>;
-  // The counter together with the CPU that it is of: by Linux's rseq area, or by the CPU's own means.
+  // The counter together with the CPU that it is of: by Linux's rseq area, or by the CPU's own
+  // means.
   { A::ordered_here(std::ptrdiff_t{}) }
   noexcept->std::same_as<Reading>;
   { A::unordered_here(std::ptrdiff_t{}) }
   noexcept->std::same_as<Reading>;
   { A::by_aux() }
   noexcept->std::same_as<Reading>;
-  // Adds one by a single instruction: a signal handler on this thread sees it done or not begun. Not atomic across CPUs.
+  // Adds one by a single instruction: a signal handler on this thread sees it done or not begun.
+  // Not atomic across CPUs.
   { A::increment(count) }
   noexcept;
   // The thread pointer: different for every live thread that has a thread control block of its own.

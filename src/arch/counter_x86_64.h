@@ -1,10 +1,11 @@
 // x86-64: the time stamp counter.
 //
-// rdtsc is not ordered against earlier loads: it may execute while a load that came before it is still under way, and so
-// return a value older than what that load saw (Intel SDM vol. 2B, RDTSC; AMD APM vol. 3, RDTSC). lfence waits for all
-// earlier instructions to complete (on AMD with the dispatch-serialising bit, which Linux sets). No fence is needed
-// behind it: a later store becomes visible only after rdtsc has retired. rdtscp waits for earlier loads by itself, and
-// tells the CPU with the same instruction.
+// rdtsc is not ordered against earlier loads: it may execute while a load that came before it is
+// still under way, and so return a value older than what that load saw (Intel SDM vol. 2B, RDTSC;
+// AMD APM vol. 3, RDTSC). lfence waits for all earlier instructions to complete (on AMD with the
+// dispatch-serialising bit, which Linux sets). No fence is needed behind it: a later store becomes
+// visible only after rdtsc has retired. rdtscp waits for earlier loads by itself, and tells the CPU
+// with the same instruction.
 #pragma once
 
 #include <atomic>
@@ -37,7 +38,8 @@
 namespace clockshim {
 
 struct CounterX86_64 {
-  // rdtsc clears the upper halves of rax and rdx (Intel SDM, volume 2, RDTSC): taken as words of 64 bits, nothing has to be extended.
+  // rdtsc clears the upper halves of rax and rdx (Intel SDM, volume 2, RDTSC): taken as words of 64
+  // bits, nothing has to be extended.
   static CLOCKSHIM_INLINE Ticks ordered() noexcept {
     std::uint64_t low;
     std::uint64_t high;
@@ -55,10 +57,10 @@ struct CounterX86_64 {
   // What makes the next unordered() an ordered one.
   static CLOCKSHIM_INLINE void fence() noexcept { asm volatile("lfence" : : : "memory"); }
 
-  // The counter and the number of the CPU that it was read on, by the rseq area that the C library registered for this
-  // thread `area` bytes from the thread pointer (rseq(2); glibc 2.35). Both are read in a restartable sequence: where the
-  // thread is preempted between the two, the kernel sends it elsewhere, and the CPU is kNoCpu; so
-  // they always belong together.
+  // The counter and the number of the CPU that it was read on, by the rseq area that the C library
+  // registered for this thread `area` bytes from the thread pointer (rseq(2); glibc 2.35). Both are
+  // read in a restartable sequence: where the thread is preempted between the two, the kernel sends
+  // it elsewhere, and the CPU is kNoCpu; so they always belong together.
   static CLOCKSHIM_INLINE Reading ordered_here(std::ptrdiff_t area) noexcept {
     std::uint64_t low;
     std::uint64_t high;
@@ -83,19 +85,31 @@ struct CounterX86_64 {
     return {whole(high, low), aux & 0xfffU};
   }
 
-  static CLOCKSHIM_INLINE void increment(std::uint64_t& count) noexcept { asm volatile("incq %0" : "+m"(count) : : "cc"); }
+  static CLOCKSHIM_INLINE void increment(std::uint64_t& count) noexcept {
+    asm volatile("incq %0" : "+m"(count) : : "cc");
+  }
 
-  static CLOCKSHIM_INLINE std::uintptr_t thread_pointer() noexcept { return reinterpret_cast<std::uintptr_t>(__builtin_thread_pointer()); }
+  static CLOCKSHIM_INLINE std::uintptr_t thread_pointer() noexcept {
+    return reinterpret_cast<std::uintptr_t>(__builtin_thread_pointer());
+  }
 
-  // Compare-and-swap without the lock prefix: one step to the signal handlers of this thread, not to other CPUs.
-  static CLOCKSHIM_INLINE bool exchange_here(std::atomic<std::int64_t>& word, std::int64_t& expected, std::int64_t desired) noexcept {
+  // Compare-and-swap without the lock prefix: one step to the signal handlers of this thread, not
+  // to other CPUs.
+  static CLOCKSHIM_INLINE bool exchange_here(std::atomic<std::int64_t>& word,
+                                             std::int64_t& expected,
+                                             std::int64_t desired) noexcept {
     bool done;
-    asm volatile("cmpxchgq %3, %1" : "=@ccz"(done), "+m"(word), "+a"(expected) : "r"(desired) : "memory");
+    asm volatile("cmpxchgq %3, %1"
+                 : "=@ccz"(done), "+m"(word), "+a"(expected)
+                 : "r"(desired)
+                 : "memory");
     return done;
   }
 
-  // Of two neighbouring words, aligned to 16 bytes: sets the second to `desired` if they are `first` and `second`, in one step.
-  static bool exchange_second(std::atomic<std::uint64_t>& pair, std::uint64_t first, std::uint64_t second, std::uint64_t desired) noexcept {
+  // Of two neighbouring words, aligned to 16 bytes: sets the second to `desired` if they are
+  // `first` and `second`, in one step.
+  static bool exchange_second(std::atomic<std::uint64_t>& pair, std::uint64_t first,
+                              std::uint64_t second, std::uint64_t desired) noexcept {
     struct Pair {
       std::uint64_t words[2];
     };
@@ -110,7 +124,9 @@ struct CounterX86_64 {
   }
 
  private:
-  static CLOCKSHIM_INLINE Ticks whole(std::uint64_t high, std::uint64_t low) noexcept { return Ticks{high << 32 | low}; }
+  static CLOCKSHIM_INLINE Ticks whole(std::uint64_t high, std::uint64_t low) noexcept {
+    return Ticks{high << 32 | low};
+  }
 };
 
 }  // namespace clockshim

@@ -9,7 +9,8 @@ CpuidLeaf cpuid(unsigned number) noexcept {
   constexpr unsigned kHypervisors = 0x40000000U;
   CpuidLeaf l;
   // The first leaf of a range tells the highest; not so of a CPU that has no hypervisor's.
-  if ((number & kRange) != kHypervisors && __get_cpuid_max(number & kRange, nullptr) < number) return l;
+  if ((number & kRange) != kHypervisors && __get_cpuid_max(number & kRange, nullptr) < number)
+    return l;
   __cpuid_count(number, 0, l.a, l.b, l.c, l.d);
   return l;
 }

@@ -1,5 +1,5 @@
-// What the CPU says of its counter. CPUID only: no system call. Async-signal-safe. Tens of microseconds in a virtual machine,
-// where CPUID traps: for the start only.
+// What the CPU says of its counter. CPUID only: no system call. Async-signal-safe. Tens of
+// microseconds in a virtual machine, where CPUID traps: for the start only.
 #pragma once
 
 namespace clockshim {
@@ -12,12 +12,13 @@ struct CpuidLeaf {
   unsigned d = 0;
 };
 
-// Sub-leaf 0 of a leaf; all zero where the CPU has no such leaf. Those from 0x40000000 on are a hypervisor's, which tells by the
-// first of them how many there are; they mean nothing where in_virtual_machine() is false.
+// Sub-leaf 0 of a leaf; all zero where the CPU has no such leaf. Those from 0x40000000 on are a
+// hypervisor's, which tells by the first of them how many there are; they mean nothing where
+// in_virtual_machine() is false.
 CpuidLeaf cpuid(unsigned number) noexcept;
 
-// Whether the counter runs at a constant rate in all P-, C- and T-states: CPUID.80000007H:EDX[8] (Intel SDM vol. 3B,
-// "Invariant TSC"; AMD APM vol. 3, appendix E).
+// Whether the counter runs at a constant rate in all P-, C- and T-states: CPUID.80000007H:EDX[8]
+// (Intel SDM vol. 3B, "Invariant TSC"; AMD APM vol. 3, appendix E).
 bool counter_invariant() noexcept;
 
 // Whether there is rdtscp: CPUID.80000001H:EDX[27].

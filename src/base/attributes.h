@@ -4,7 +4,8 @@
 // Visible to the loader. Used only in preload/interpose.cpp; everything else is hidden.
 #define CLOCKSHIM_EXPORT extern "C" __attribute__((visibility("default")))
 
-// Of what is only declared here: -fvisibility=hidden speaks of definitions, and the compiler would look its address up in the GOT.
+// Of what is only declared here: -fvisibility=hidden speaks of definitions, and the compiler would
+// look its address up in the GOT.
 #define CLOCKSHIM_HIDDEN __attribute__((visibility("hidden")))
 
 // Parts of the hot path: always in line, so that the golden instruction profile sees one function.
@@ -16,7 +17,8 @@
 // Out of line, but as warm as the rest: behind a wrapper every call goes this way.
 #define CLOCKSHIM_NOINLINE __attribute__((noinline))
 
-// Static TLS: one load from the thread pointer, no call into the loader, no allocation at first use, no constructor
+// Static TLS: one load from the thread pointer, no call into the loader, no allocation at first
+// use, no constructor
 // (__thread takes constants only, so the compiler needs no wrapper function).
 #define CLOCKSHIM_TLS __attribute__((tls_model("initial-exec"))) __thread
 

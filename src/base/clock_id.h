@@ -1,4 +1,5 @@
-// The kernel clocks that can be served, and what is asked for at a call. Numbers are the kernel's (linux/time.h).
+// The kernel clocks that can be served, and what is asked for at a call. Numbers are the kernel's
+// (linux/time.h).
 #pragma once
 
 #include <array>
@@ -8,7 +9,8 @@
 
 namespace clockshim {
 
-// Ids 0 to 15 index per-clock state directly; what is not servable among them keeps an empty timeline.
+// Ids 0 to 15 index per-clock state directly; what is not servable among them keeps an empty
+// timeline.
 inline constexpr unsigned kClockIds = 16;
 
 struct ServableClock {
@@ -36,16 +38,30 @@ constexpr ClockMask all_servable() {
 
 // The name of any clock id, "other" for dynamic and CPU-time clocks outside 0..15.
 constexpr std::string_view clock_name(unsigned id) {
-  constexpr std::array<std::string_view, kClockIds> names{
-      "realtime", "monotonic",      "process_cputime", "thread_cputime", "monotonic_raw", "realtime_coarse", "monotonic_coarse",
-      "boottime", "realtime_alarm", "boottime_alarm",  "other",          "tai",           "other",           "other",
-      "other",    "other"};
+  constexpr std::array<std::string_view, kClockIds> names{"realtime",
+                                                          "monotonic",
+                                                          "process_cputime",
+                                                          "thread_cputime",
+                                                          "monotonic_raw",
+                                                          "realtime_coarse",
+                                                          "monotonic_coarse",
+                                                          "boottime",
+                                                          "realtime_alarm",
+                                                          "boottime_alarm",
+                                                          "other",
+                                                          "tai",
+                                                          "other",
+                                                          "other",
+                                                          "other",
+                                                          "other"};
   return id < kClockIds ? names[id] : "other";
 }
 
 // Ids outside 0..15 are counted under one.
 inline constexpr unsigned kOtherClock = 15;
-constexpr unsigned clock_index(clockid_t id) { return static_cast<unsigned>(id) < kClockIds ? static_cast<unsigned>(id) : kOtherClock; }
+constexpr unsigned clock_index(clockid_t id) {
+  return static_cast<unsigned>(id) < kClockIds ? static_cast<unsigned>(id) : kOtherClock;
+}
 
 // The interposed functions.
 enum class Function : std::uint8_t { clock_gettime = 0, gettimeofday = 1, timespec_get = 2 };

@@ -22,7 +22,9 @@ class Nanos {
   std::int64_t raw_ = 0;
 };
 
-constexpr Nanos from_timespec(const timespec& t) { return Nanos{t.tv_sec * kNanosPerSecond + t.tv_nsec}; }
+constexpr Nanos from_timespec(const timespec& t) {
+  return Nanos{t.tv_sec * kNanosPerSecond + t.tv_nsec};
+}
 constexpr Nanos microseconds(std::int64_t n) { return Nanos{n * 1000}; }
 constexpr Nanos milliseconds(std::int64_t n) { return Nanos{n * 1'000'000}; }
 constexpr Nanos magnitude(Nanos n) { return n.raw() < 0 ? Nanos{-n.raw()} : n; }

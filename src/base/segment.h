@@ -2,10 +2,10 @@
 //
 //     time(t) = base + ((t - start) * mult >> 32)        for 0 <= t - start < length
 //
-// mult is the rate, in nanoseconds a tick, as 32.32 fixed point. Evaluation truncates (never rounds up), so time(t) does
-// not decrease within a segment, and stays at or below end_value(), where the next segment starts.
-// Headroom: length * mult < 2^64, and a whole segment spans less than a second, so that one carry is enough.
-// make_segment() enforces both; the hot path relies on them.
+// mult is the rate, in nanoseconds a tick, as 32.32 fixed point. Evaluation truncates (never rounds
+// up), so time(t) does not decrease within a segment, and stays at or below end_value(), where the
+// next segment starts. Headroom: length * mult < 2^64, and a whole segment spans less than a
+// second, so that one carry is enough. make_segment() enforces both; the hot path relies on them.
 #pragma once
 
 #include <algorithm>
@@ -23,13 +23,16 @@ inline constexpr unsigned kRateShift = 32;
 __extension__ typedef __int128 Wide;
 __extension__ typedef unsigned __int128 UnsignedWide;
 
-// Nanoseconds a tick as 32.32 fixed point: 2^32 is a 1 GHz counter. Valid from 2^26 (64 GHz) to 2^42 (1 MHz).
+// Nanoseconds a tick as 32.32 fixed point: 2^32 is a 1 GHz counter. Valid from 2^26 (64 GHz) to
+// 2^42 (1 MHz).
 class Rate {
  public:
   constexpr Rate() = default;
   constexpr explicit Rate(std::uint64_t raw) : raw_(raw) {}
   [[nodiscard]] constexpr std::uint64_t raw() const { return raw_; }
-  [[nodiscard]] constexpr bool plausible() const { return raw_ >= (1ULL << 26) && raw_ <= (1ULL << 42); }
+  [[nodiscard]] constexpr bool plausible() const {
+    return raw_ >= (1ULL << 26) && raw_ <= (1ULL << 42);
+  }
   // This rate, faster or slower by ppb parts in 10^9 (-10^9 to 10^9).
   [[nodiscard]] constexpr Rate bent(std::int64_t ppb) const {
     const auto change = static_cast<Wide>(raw_) * ppb / kNanosPerSecond;
@@ -43,7 +46,8 @@ class Rate {
 
 inline constexpr Rate kFastestCounter{1ULL << 26};
 
-// The rate of a counter that counted `ticks` while `elapsed` (>= 0) passed. Zero, and so implausible, for zero ticks.
+// The rate of a counter that counted `ticks` while `elapsed` (>= 0) passed. Zero, and so
+// implausible, for zero ticks.
 constexpr Rate rate_of(TickDelta ticks, Nanos elapsed) {
   if (ticks.raw() == 0 || elapsed.raw() < 0) return Rate{};
   const auto scaled = static_cast<UnsignedWide>(elapsed.raw()) << kRateShift;
@@ -53,12 +57,14 @@ constexpr Rate rate_of(TickDelta ticks, Nanos elapsed) {
 
 // Nanoseconds for any number of ticks, truncated. For the slow side: 128-bit, no headroom to mind.
 constexpr Nanos to_nanos(TickDelta ticks, Rate rate) {
-  return Nanos{static_cast<std::int64_t>(static_cast<UnsignedWide>(ticks.raw()) * rate.raw() >> kRateShift)};
+  return Nanos{
+      static_cast<std::int64_t>(static_cast<UnsignedWide>(ticks.raw()) * rate.raw() >> kRateShift)};
 }
 
 // Ticks in a length of time (>= 0), truncated.
 constexpr TickDelta to_ticks(Nanos length, Rate rate) {
-  return TickDelta{static_cast<std::uint64_t>((static_cast<UnsignedWide>(length.raw()) << kRateShift) / rate.raw())};
+  return TickDelta{static_cast<std::uint64_t>(
+      (static_cast<UnsignedWide>(length.raw()) << kRateShift) / rate.raw())};
 }
 
 struct Segment {
@@ -69,13 +75,14 @@ struct Segment {
 
   [[nodiscard]] constexpr bool covers(Ticks t) const { return t - start < length; }
   [[nodiscard]] constexpr Ticks end() const { return start + length; }
-  // Any t at or after start; past the end this is an extrapolation, which only error measurements may ask for.
+  // Any t at or after start; past the end this is an extrapolation, which only error measurements
+  // may ask for.
   [[nodiscard]] constexpr Nanos at(Ticks t) const { return base + to_nanos(t - start, rate); }
   [[nodiscard]] constexpr Nanos end_value() const { return at(end()); }
 };
 
-// The longest segment, in nanoseconds: half a second keeps the carry single and, with Rate::plausible(), the product
-// (length * mult <= 2^29 * 2^32) far from 2^64.
+// The longest segment, in nanoseconds: half a second keeps the carry single and, with
+// Rate::plausible(), the product (length * mult <= 2^29 * 2^32) far from 2^64.
 inline constexpr Nanos kMaxSegment = milliseconds(500);
 static_assert(kMaxSegment.raw() < kNanosPerSecond, "one carry must be enough");
 static_assert(kMaxSegment.raw() < (1LL << 31), "length * mult must stay below 2^63");

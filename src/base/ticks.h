@@ -1,5 +1,6 @@
-// Counter values and differences of counter values. One tick is one step of the CPU's counter (the TSC on x86-64);
-// its length in nanoseconds is measured, never assumed. No conversion to time lives here: see segment.h.
+// Counter values and differences of counter values. One tick is one step of the CPU's counter (the
+// TSC on x86-64); its length in nanoseconds is measured, never assumed. No conversion to time lives
+// here: see segment.h.
 #pragma once
 
 #include <compare>
@@ -7,13 +8,15 @@
 
 namespace clockshim {
 
-// A difference of two counter values, modulo 2^64. A counter that went backwards shows as a huge value.
+// A difference of two counter values, modulo 2^64. A counter that went backwards shows as a huge
+// value.
 class TickDelta {
  public:
   constexpr TickDelta() = default;
   constexpr explicit TickDelta(std::uint64_t raw) : raw_(raw) {}
   [[nodiscard]] constexpr std::uint64_t raw() const { return raw_; }
-  // True where the later reading is really the earlier one: the difference, taken as signed, is negative.
+  // True where the later reading is really the earlier one: the difference, taken as signed, is
+  // negative.
   [[nodiscard]] constexpr bool backward() const { return static_cast<std::int64_t>(raw_) < 0; }
   friend constexpr auto operator<=>(TickDelta, TickDelta) = default;
 
@@ -29,7 +32,9 @@ class Ticks {
   [[nodiscard]] constexpr std::uint64_t raw() const { return raw_; }
   // No ordering on purpose: the counter wraps. Subtract, and look at the difference.
   friend constexpr bool operator==(Ticks, Ticks) = default;
-  friend constexpr TickDelta operator-(Ticks later, Ticks earlier) { return TickDelta{later.raw_ - earlier.raw_}; }
+  friend constexpr TickDelta operator-(Ticks later, Ticks earlier) {
+    return TickDelta{later.raw_ - earlier.raw_};
+  }
   friend constexpr Ticks operator+(Ticks start, TickDelta d) { return Ticks{start.raw_ + d.raw()}; }
 
  private:

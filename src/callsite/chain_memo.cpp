@@ -6,7 +6,8 @@ namespace clockshim {
 
 void ChainMemo::remember(SiteKey key, const Frame* chain, const FrameRule* rules, unsigned depth,
                          live::ThreadTable::Entry& entry) noexcept {
-  // Held by an odd version: a signal handler that comes in between leaves it alone. It can't be resumed in the middle of us.
+  // Held by an odd version: a signal handler that comes in between leaves it alone. It can't be
+  // resumed in the middle of us.
   std::uint32_t version = version_.load(std::memory_order_relaxed);
   if (depth > kMostFrames + 1) return;
   const std::uintptr_t start = chain[0].stack;
@@ -32,7 +33,8 @@ void ChainMemo::remember(SiteKey key, const Frame* chain, const FrameRule* rules
     step.rbp_from = rules[i].from_frame ? rbp_from : Step::kNoRbp;
     step.rbp = rules[i].from_frame ? offset_of(chain[i].frame) : 0;
     if (rules[i].saved_frame != 0)
-      rbp_from = offset_of(cfa + static_cast<std::uintptr_t>(static_cast<std::intptr_t>(rules[i].saved_frame)));
+      rbp_from = offset_of(
+          cfa + static_cast<std::uintptr_t>(static_cast<std::intptr_t>(rules[i].saved_frame)));
   }
   key_ = fits ? key.raw() | (entry.key & SiteKey::kRule) : 0;
   frames_ = depth - 1;

@@ -12,7 +12,8 @@ namespace {
 constexpr std::uint64_t kLongest = 1U << 16;  // characters; a longer name is nobody's
 constexpr std::uint64_t kMixed = 4096;        // bytes of a name that tell it from another one
 
-// One character. A half of a surrogate pair, which Python has where a file's name is no UTF-8, becomes U+FFFD. Returns its bytes.
+// One character. A half of a surrogate pair, which Python has where a file's name is no UTF-8,
+// becomes U+FFFD. Returns its bytes.
 unsigned utf8(std::uint64_t c, char (&out)[4]) {
   if (c >= 0xD800 && c < 0xE000) c = 0xFFFD;
   const auto tail = [c](unsigned shift) { return static_cast<char>(0x80U | (c >> shift & 0x3FU)); };
@@ -50,7 +51,8 @@ CPythonIs CPython::look_at(const Module& module, std::uint32_t& version) noexcep
   if (is != CPythonIs::known) return is;
   if (state == State::unfit && is_this) return CPythonIs::of_unknown_build;
   std::uintptr_t start = 0;
-  if (!start_.compare_exchange_strong(start, module.map_start, std::memory_order_acq_rel) && start != module.map_start)
+  if (!start_.compare_exchange_strong(start, module.map_start, std::memory_order_acq_rel) &&
+      start != module.map_start)
     return CPythonIs::second;
   // Whoever finds it begun finishes it, because the other may not come back. Both write the same.
   size_ = module.map_end - module.map_start;
@@ -73,32 +75,39 @@ bool CPython::fits_now() noexcept {
   if (state != State::kept) return state == State::fits;
   const std::uintptr_t own = symbols_.own_state();
   if (own == 0 || own != symbols_.running_state()) return false;  // not to be read now
-  const bool fits = plausible(own) && symbols_.interpreter_of(own) == word_at(own + layout_.interpreter) &&
+  const bool fits = plausible(own) &&
+                    symbols_.interpreter_of(own) == word_at(own + layout_.interpreter) &&
                     symbols_.id_of(own) == word_at(own + layout_.id);
-  state_.compare_exchange_strong(state, fits ? State::fits : State::unfit, std::memory_order_acq_rel);
+  state_.compare_exchange_strong(state, fits ? State::fits : State::unfit,
+                                 std::memory_order_acq_rel);
   return fits;
 }
 
 bool CPython::text_of(std::uintptr_t object, Text& out) const noexcept {
-  if (!plausible(object) || word_at(object + CPythonLayout::kType) != symbols_.str_type) return false;
+  if (!plausible(object) || word_at(object + CPythonLayout::kType) != symbols_.str_type)
+    return false;
   const auto state = *reinterpret_cast<const std::uint32_t*>(object + CPythonLayout::kState);
   constexpr std::uint32_t kCompact = 1U << 5;
   constexpr std::uint32_t kAscii = 1U << 6;
   const bool ascii = (state & kAscii) != 0;
   out.kind = state >> 2 & 7U;
   out.length = word_at(object + CPythonLayout::kLength);
-  out.data = reinterpret_cast<const unsigned char*>(object + (ascii ? layout_.ascii_data : layout_.compact_data));
+  out.data = reinterpret_cast<const unsigned char*>(
+      object + (ascii ? layout_.ascii_data : layout_.compact_data));
   const bool known_kind = out.kind == 1 || (!ascii && (out.kind == 2 || out.kind == 4));
   return (state & kCompact) != 0 && known_kind && out.length <= kLongest;
 }
 
-// Of its length and its last 16 bytes (with a bit of its own head, where it is shorter), because it is asked for at each call.
+// Of its length and its last 16 bytes (with a bit of its own head, where it is shorter), because it
+// is asked for at each call.
 std::uint64_t CPython::own_hash_of(std::uintptr_t str) const noexcept {
   Text text;
   if (!text_of(str, text)) return kNoHash;
   const auto end = reinterpret_cast<std::uintptr_t>(text.data) + text.length * text.kind;
   const std::uint64_t size = text.length << 3 | text.kind;
-  return (stirred(size, word_at(end - sizeof size)) ^ std::rotl(word_at(end - 2 * sizeof size), 7)) & ~1ULL;
+  return (stirred(size, word_at(end - sizeof size)) ^
+          std::rotl(word_at(end - 2 * sizeof size), 7)) &
+         ~1ULL;
 }
 
 std::uint64_t CPython::Text::character(std::uint64_t i) const noexcept {
@@ -108,25 +117,30 @@ std::uint64_t CPython::Text::character(std::uint64_t i) const noexcept {
   return c;
 }
 
-// Two sums, so that one multiplication need not wait for the other. The last eight bytes are looked at together with what stands before
-// them, which is the string's own head where it is shorter.
+// Two sums, so that one multiplication need not wait for the other. The last eight bytes are looked
+// at together with what stands before them, which is the string's own head where it is shorter.
 std::uint64_t CPython::mixed(std::uint64_t hash, const Text& text) noexcept {
   constexpr std::uint64_t kWord = sizeof(std::uint64_t);
   const std::uint64_t size = std::min(text.length * text.kind, kMixed);
   std::uint64_t other = text.length << 3 | text.kind;
-  const auto word = [&text](std::uint64_t at) { return word_at(reinterpret_cast<std::uintptr_t>(text.data) + at); };
+  const auto word = [&text](std::uint64_t at) {
+    return word_at(reinterpret_cast<std::uintptr_t>(text.data) + at);
+  };
   std::uint64_t at = 0;
   for (; at + 2 * kWord <= size; at += 2 * kWord) {
     hash = stirred(hash, word(at));
     other = stirred(other, word(at + kWord));
   }
   if (at + kWord <= size) other = stirred(other, word(at));
-  if (size != 0) hash = stirred(hash, size >= kWord ? word(size - kWord) : word(size - kWord) >> 8 * (kWord - size));
+  if (size != 0)
+    hash = stirred(hash,
+                   size >= kWord ? word(size - kWord) : word(size - kWord) >> 8 * (kWord - size));
   return stirred(hash, other);
 }
 
 bool CPython::read_code(std::uintptr_t object, PythonCode& out) const noexcept {
-  if (!plausible(object) || word_at(object + CPythonLayout::kType) != symbols_.code_type) return false;
+  if (!plausible(object) || word_at(object + CPythonLayout::kType) != symbols_.code_type)
+    return false;
   out.code = object;
   out.qualname = word_at(object + layout_.qualname);
   out.filename = word_at(object + layout_.filename);
@@ -147,7 +161,8 @@ std::uint64_t CPython::key_of(const PythonCode& code) const noexcept {
   return key | 1U;
 }
 
-// From the end backwards, which is what matters of a long path or a nested function. What is cut begins with "..".
+// From the end backwards, which is what matters of a long path or a nested function. What is cut
+// begins with "..".
 void CPython::put(const Text& text, char* out, std::size_t size) noexcept {
   char character[4];
   std::size_t bytes = 0;

@@ -1,9 +1,12 @@
-// The Python functions behind a call. Since 3.11, CPython's functions have no machine frames of their own: those are the
-// interpreter's, the same for all of them. But the interpreter keeps frames of Python's, in plain memory, and the thread that is asking
-// for the time is in the middle of one. So it is read where it stands: no lock, no system call, nothing of CPython's that allocates.
+// The Python functions behind a call. Since 3.11, CPython's functions have no machine frames of
+// their own: those are the interpreter's, the same for all of them. But the interpreter keeps
+// frames of Python's, in plain memory, and the thread that is asking for the time is in the middle
+// of one. So it is read where it stands: no lock, no system call, nothing of CPython's that
+// allocates.
 //
-// A thread's frames are read only while it is the one that runs Python code (holds the GIL), by its own state. Without the GIL even that
-// may go away: Py_Finalize() frees the states of daemon threads while they wait for it, asking for the time.
+// A thread's frames are read only while it is the one that runs Python code (holds the GIL), by its
+// own state. Without the GIL even that may go away: Py_Finalize() frees the states of daemon
+// threads while they wait for it, asking for the time.
 #pragma once
 
 #include <atomic>
@@ -33,21 +36,25 @@ class CPython {
  public:
   constexpr CPython() = default;
 
-  // Whether the module holds a CPython, and one whose frames can be read. The first such is kept; there is no room for a second.
+  // Whether the module holds a CPython, and one whose frames can be read. The first such is kept;
+  // there is no room for a second.
   CPythonIs look_at(const Module& module, std::uint32_t& version) noexcept;
 
   // Whether an address is in the one that is kept.
   [[nodiscard]] bool holds(std::uintptr_t address) const noexcept {
     const State state = state_.load(std::memory_order_acquire);
-    return (state == State::kept || state == State::fits) && address - start_.load(std::memory_order_relaxed) < size_;
+    return (state == State::kept || state == State::fits) &&
+           address - start_.load(std::memory_order_relaxed) < size_;
   }
 
   // A module that began there is gone.
   void forget(std::uintptr_t start) noexcept;
 
-  // HOT, as all that is inline. The frame of the Python function that the calling thread runs; 0: none, or none that is certain.
+  // HOT, as all that is inline. The frame of the Python function that the calling thread runs; 0:
+  // none, or none that is certain.
   CLOCKSHIM_INLINE std::uintptr_t running() noexcept {
-    if (CLOCKSHIM_UNLIKELY(state_.load(std::memory_order_acquire) != State::fits) && !fits_now()) return 0;
+    if (CLOCKSHIM_UNLIKELY(state_.load(std::memory_order_acquire) != State::fits) && !fits_now())
+      return 0;
     // In this order: a thread that has a state has whatever the other function needs, too.
     const std::uintptr_t own = symbols_.own_state();
     if (own == 0 || own != symbols_.running_state()) return 0;
@@ -55,30 +62,40 @@ class CPython {
     if (layout_.frame_in_cframe != CPythonLayout::kNone) {
       // On the C stack, above us; or in the state, where no function runs.
       constexpr std::uintptr_t kReach = 64U << 20;
-      if (at - reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0)) >= kReach || !plausible(at)) return 0;
+      if (at - reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0)) >= kReach ||
+          !plausible(at))
+        return 0;
       at = word_at(at + layout_.frame_in_cframe);
     }
     return function_at(at);
   }
 
   // The one behind a frame.
-  [[nodiscard]] std::uintptr_t behind(std::uintptr_t frame) const noexcept { return function_at(word_at(frame + layout_.previous)); }
+  [[nodiscard]] std::uintptr_t behind(std::uintptr_t frame) const noexcept {
+    return function_at(word_at(frame + layout_.previous));
+  }
 
   // The object that runs in a frame. For a function it is its code.
   [[nodiscard]] std::uintptr_t executable_of(std::uintptr_t frame) const noexcept {
-    constexpr std::uintptr_t kTag = 3;  // from 3.14 on, the low bits of a reference in a frame say who counts it
+    constexpr std::uintptr_t kTag =
+        3;  // from 3.14 on, the low bits of a reference in a frame say who counts it
     return word_at(frame + layout_.executable) & ~kTag;
   }
 
-  // What is needed of a function's code, and of no other object. False: it is none, or its names can't be read.
+  // What is needed of a function's code, and of no other object. False: it is none, or its names
+  // can't be read.
   bool read_code(std::uintptr_t object, PythonCode& out) const noexcept;
 
-  // HOT. Whether what runs at known.code is what it was when it was read. Memory is used again, so its names are compared: where they
-  // stand, and their hashes. Python has hashed most names already, others are hashed here.
+  // HOT. Whether what runs at known.code is what it was when it was read. Memory is used again, so
+  // its names are compared: where they stand, and their hashes. Python has hashed most names
+  // already, others are hashed here.
   CLOCKSHIM_INLINE bool is_still(const PythonCode& known) const noexcept {
-    return word_at(known.code + layout_.qualname) == known.qualname && word_at(known.code + layout_.filename) == known.filename &&
-           *reinterpret_cast<const std::uint32_t*>(known.code + layout_.first_line) == known.first_line &&
-           hash_of(known.qualname) == known.qualname_hash && hash_of(known.filename) == known.filename_hash;
+    return word_at(known.code + layout_.qualname) == known.qualname &&
+           word_at(known.code + layout_.filename) == known.filename &&
+           *reinterpret_cast<const std::uint32_t*>(known.code + layout_.first_line) ==
+               known.first_line &&
+           hash_of(known.qualname) == known.qualname_hash &&
+           hash_of(known.filename) == known.filename_hash;
   }
 
   // A hash of the function's names and line, which is what it is counted under. Never 0.
@@ -111,9 +128,12 @@ class CPython {
     return address - kLowest < kHighest - kLowest && address % alignof(std::uintptr_t) == 0;
   }
   // One step of a hash. By 2^64 / phi, Knuth's constant.
-  static std::uint64_t stirred(std::uint64_t hash, std::uint64_t word) { return (std::rotl(hash, 23) ^ word) * 0x9E3779B97F4A7C15ULL; }
+  static std::uint64_t stirred(std::uint64_t hash, std::uint64_t word) {
+    return (std::rotl(hash, 23) ^ word) * 0x9E3779B97F4A7C15ULL;
+  }
 
-  // This frame, or the first one behind it, that is a function's. In between stand those by which C code has called Python code.
+  // This frame, or the first one behind it, that is a function's. In between stand those by which C
+  // code has called Python code.
   CLOCKSHIM_INLINE std::uintptr_t function_at(std::uintptr_t frame) const noexcept {
     constexpr unsigned kMostShims = 16;  // one after the other: there are never more than two
     for (unsigned shims = 0; plausible(frame) && shims < kMostShims; ++shims) {

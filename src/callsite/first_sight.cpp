@@ -1,5 +1,5 @@
-// What is done once for each key: whether its frame is a wrapper's and how to get to its caller, and what is written down of a new site.
-// Part of SiteTable.
+// What is done once for each key: whether its frame is a wrapper's and how to get to its caller,
+// and what is written down of a new site. Part of SiteTable.
 #include <algorithm>
 
 #include "callsite/full_stacks.h"
@@ -21,15 +21,19 @@ using live::ThreadTable;
 // A key that has not found its place among the sites within so many has none.
 constexpr unsigned kSiteProbes = 64;
 
-// A key that this thread has not counted yet. True: its frame is to be walked, and `rule` leads on. False: counted.
-bool SiteTable::first_sight(SiteKey key, const Frame* chain, unsigned depth, ThreadTable* table, FrameRule& rule) noexcept {
+// A key that this thread has not counted yet. True: its frame is to be walked, and `rule` leads on.
+// False: counted.
+bool SiteTable::first_sight(SiteKey key, const Frame* chain, unsigned depth, ThreadTable* table,
+                            FrameRule& rule) noexcept {
   if (count_without_site(key, chain, depth)) return false;
   const Frame& frame = chain[depth - 1];
   Module module;
   if (depth <= kMaxWalked && !crowded() && find_module(frame.pc, module)) {
     const CPythonIs python = python_behind(module, chain, depth);
-    // Where Python runs, its functions are who asks, not the interpreter's: CLOCKSHIM_DEPTH is for those.
-    const bool walked = (depth <= always_walked_ && python != CPythonIs::known) || in_wrapper(module, frame.pc, depth);
+    // Where Python runs, its functions are who asks, not the interpreter's: CLOCKSHIM_DEPTH is for
+    // those.
+    const bool walked = (depth <= always_walked_ && python != CPythonIs::known) ||
+                        in_wrapper(module, frame.pc, depth);
     const bool learned = walked && rule_from_table(module, frame.pc, rule);
     if (!learned) rule = FrameRule{.interpreted = python == CPythonIs::known};
     if (learned || rule.interpreted) {
@@ -48,15 +52,16 @@ bool SiteTable::crowded() const noexcept {
          sites_used_.load(std::memory_order_relaxed) >= kSitesForChains;
 }
 
-// A call that there is no room to tell apart from others. It is counted all the same, with them, and
-// for few loads more than any other call: each of its kind comes here. True: counted.
+// A call that there is no room to tell apart from others. It is counted all the same, with them,
+// and for few loads more than any other call: each of its kind comes here. True: counted.
 bool SiteTable::count_without_site(SiteKey key, const Frame* chain, unsigned depth) noexcept {
   if (knows(key)) return false;
   if (depth > 1 && crowded()) {  // under its wrapper
     const SiteKey wrapper = SiteKey{chain[0].pc, key.clock(), key.function()}.behind(0);
     FrameRule none;
     ThreadTable::Entry* mine = nullptr;
-    if (look_up(this->mine(), wrapper, none, mine) != Found::counted) count_new(wrapper, chain, 1, this->mine());
+    if (look_up(this->mine(), wrapper, none, mine) != Found::counted)
+      count_new(wrapper, chain, 1, this->mine());
     return true;
   }
   if (full()) {
@@ -70,8 +75,8 @@ bool SiteTable::count_without_site(SiteKey key, const Frame* chain, unsigned dep
   return true;
 }
 
-// This once, because the rule leads off the stack. Under a key of its own: the frame's own key would be
-// found by other threads, which would not walk from there on any more.
+// This once, because the rule leads off the stack. Under a key of its own: the frame's own key
+// would be found by other threads, which would not walk from there on any more.
 void SiteTable::count_unwalked(SiteKey key, const Frame* chain, unsigned depth) noexcept {
   count_new(key.behind(0), chain, depth, nullptr);
 }
@@ -83,12 +88,13 @@ void SiteTable::count_new(SiteKey key, const Frame* chain, unsigned depth, Threa
     count_folded(SiteKey::kOtherCallers, key, chain[0]);
 }
 
-// Keeps what the site is: the exact frames of its chain and the stack behind them as it is now. False:
-// there is no room for it.
+// Keeps what the site is: the exact frames of its chain and the stack behind them as it is now.
+// False: there is no room for it.
 //
-// Whoever finds the record begun finishes it, because the other may not come back: a signal handler may
-// have jumped over it. What is exact follows from the key, so both write the same. The stack behind it
-// is written by the first alone; until that is done, or for good, the site has its exact frames.
+// Whoever finds the record begun finishes it, because the other may not come back: a signal handler
+// may have jumped over it. What is exact follows from the key, so both write the same. The stack
+// behind it is written by the first alone; until that is done, or for good, the site has its exact
+// frames.
 bool SiteTable::add_site(SiteKey key, std::uint64_t retired, const Frame* chain, unsigned depth,
                          const PythonFrames* python) noexcept {
   if (full() && !knows(key)) return false;
@@ -118,9 +124,11 @@ bool SiteTable::add_site(SiteKey key, std::uint64_t retired, const Frame* chain,
       site.module[exact] = static_cast<std::uint16_t>(live::module_of(*region_, chain[exact].pc));
     }
     Module module;
-    if (first && (python == nullptr || python->count == 0) && !find_module(chain[depth - 1].pc, module))
+    if (first && (python == nullptr || python->count == 0) &&
+        !find_module(chain[depth - 1].pc, module))
       generated_used_.fetch_add(1, std::memory_order_relaxed);
-    for (unsigned i = 0; python != nullptr && i < python->count && exact < kSiteDepth; ++i, ++exact) {
+    for (unsigned i = 0; python != nullptr && i < python->count && exact < kSiteDepth;
+         ++i, ++exact) {
       site.pc[exact] = python->numbers[i];
       site.module[exact] = live::kNamed;
     }
@@ -145,7 +153,8 @@ bool SiteTable::add_site(SiteKey key, std::uint64_t retired, const Frame* chain,
 unsigned SiteTable::add_first_seen(SiteRecord& site, unsigned exact, const Frame& last) noexcept {
   bool cut = false;
   const unsigned all = exact + g_stacks.walk(last, site.pc + exact, kSiteDepth - exact, cut);
-  for (unsigned i = exact; i < all; ++i) site.module[i] = static_cast<std::uint16_t>(live::module_of(*region_, site.pc[i]));
+  for (unsigned i = exact; i < all; ++i)
+    site.module[i] = static_cast<std::uint16_t>(live::module_of(*region_, site.pc[i]));
   return all;
 }
 

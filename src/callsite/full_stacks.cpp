@@ -10,18 +10,23 @@ namespace clockshim {
 
 namespace {
 
-// How far above the innermost frame a stack is followed. A table that leads further away is not believed.
+// How far above the innermost frame a stack is followed. A table that leads further away is not
+// believed.
 constexpr std::uintptr_t kStackReach = 1U << 20;
-constexpr std::uintptr_t kLargestStack = 64U << 20;  // further from its top, an address is taken not to be on that stack
-constexpr std::uint64_t kNone = ~0ULL;               // no FrameRule packs to this
+constexpr std::uintptr_t kLargestStack =
+    64U << 20;  // further from its top, an address is taken not to be on that stack
+constexpr std::uint64_t kNone = ~0ULL;  // no FrameRule packs to this
 
 // Knuth's multiplicative hash, by 2^64 / phi.
-unsigned home_of(std::uint64_t key, unsigned bits) { return static_cast<unsigned>(key * 0x9E3779B97F4A7C15ULL >> (64 - bits)); }
+unsigned home_of(std::uint64_t key, unsigned bits) {
+  return static_cast<unsigned>(key * 0x9E3779B97F4A7C15ULL >> (64 - bits));
+}
 
 }  // namespace
 
 std::uintptr_t stack_limit(std::uintptr_t stack) noexcept {
-  const std::uintptr_t tops[] = {reinterpret_cast<std::uintptr_t>(__libc_stack_end), Arch::thread_pointer()};
+  const std::uintptr_t tops[] = {reinterpret_cast<std::uintptr_t>(__libc_stack_end),
+                                 Arch::thread_pointer()};
   for (const std::uintptr_t top : tops) {
     if (top > stack && top - stack < kLargestStack) return std::min(top, stack + kStackReach);
   }
@@ -37,7 +42,8 @@ bool FullStacks::rule_of(std::uintptr_t pc, FrameRule& out) noexcept {
     const unsigned bits = probe < kProbes ? kFirstRuleBits : kRuleBits;
     Rule& rule = rules_[(home_of(pc, bits) + probe) % (1U << bits)];
     std::uint64_t there = 0;
-    if (!rule.pc.compare_exchange_strong(there, pc, std::memory_order_acq_rel) && there != pc) continue;
+    if (!rule.pc.compare_exchange_strong(there, pc, std::memory_order_acq_rel) && there != pc)
+      continue;
     std::uint64_t word = rule.word.load(std::memory_order_acquire);
     if (word == 0) {  // or another thread is learning it: it finds the same
       word = learn_rule(pc, out) ? out.packed() : kNone;
@@ -63,23 +69,28 @@ unsigned FullStacks::walk(Frame frame, std::uint64_t* out, unsigned most, bool& 
       cut = true;
       return depth;
     }
-    out[depth++] = frame.pc;  // also where no module is: JIT code, to which a map may give a name; the walk ends there
+    out[depth++] = frame.pc;  // also where no module is: JIT code, to which a map may give a name;
+                              // the walk ends there
   }
   return depth;
 }
 
 bool FullStacks::due() noexcept {
   if (every_ == 0) return false;
-  if (t_until_due_ == 0) t_until_due_ = 1 + static_cast<std::uint32_t>(home_of(Arch::unordered().raw(), 32) % every_);
+  if (t_until_due_ == 0)
+    t_until_due_ = 1 + static_cast<std::uint32_t>(home_of(Arch::unordered().raw(), 32) % every_);
   return --t_until_due_ == 0 && (t_until_due_ = every_) != 0;
 }
 
-void FullStacks::keep(live::Region& region, SiteKey key, const std::uint64_t* frames, unsigned depth, bool cut) noexcept {
-  const std::uint32_t room = region.header.sections[static_cast<unsigned>(live::Part::stacks)].count;
+void FullStacks::keep(live::Region& region, SiteKey key, const std::uint64_t* frames,
+                      unsigned depth, bool cut) noexcept {
+  const std::uint32_t room =
+      region.header.sections[static_cast<unsigned>(live::Part::stacks)].count;
   for (unsigned i = 1; i < depth; ++i) key = key.behind(frames[i]);
   constexpr unsigned kProbes = 64;  // a stack that has not found its place within so many has none
   for (unsigned probe = 0; probe < kProbes && room == live::kStacks; ++probe) {
-    live::StackRecord& record = region.stacks[(home_of(key.raw(), live::kStackBits) + probe) % live::kStacks];
+    live::StackRecord& record =
+        region.stacks[(home_of(key.raw(), live::kStackBits) + probe) % live::kStacks];
     std::uint64_t there = record.key.load(std::memory_order_acquire);
     if (there != 0 && there != key.raw()) continue;
     if (there == 0 &&
@@ -90,7 +101,8 @@ void FullStacks::keep(live::Region& region, SiteKey key, const std::uint64_t* fr
     if (!known) live::note_page(region, &record, sizeof record);
     record.samples.fetch_add(1, std::memory_order_relaxed);
     if (known) return;
-    // The key says what stands there: who finds it begun writes the same, for the other may not come back.
+    // The key says what stands there: who finds it begun writes the same, for the other may not
+    // come back.
     std::copy_n(frames, depth, record.pc);
     record.depth = static_cast<std::uint16_t>(depth);
     record.cut = cut ? 1 : 0;
@@ -102,7 +114,8 @@ void FullStacks::keep(live::Region& region, SiteKey key, const std::uint64_t* fr
 
 void FullStacks::forget(std::uintptr_t start, std::uintptr_t end) noexcept {
   for (Rule& rule : rules_) {
-    if (rule.pc.load(std::memory_order_acquire) - start < end - start) rule.word.store(0, std::memory_order_release);
+    if (rule.pc.load(std::memory_order_acquire) - start < end - start)
+      rule.word.store(0, std::memory_order_release);
   }
 }
 

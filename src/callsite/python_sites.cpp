@@ -1,8 +1,9 @@
 // Calls that came through CPython, counted under the Python function that asks. Part of SiteTable.
 //
-// The chain of such a call ends with the function of the C code that Python code has called (time_time for time.time()); behind it stands
-// no frame of another C function, but what the interpreter runs, as one more link of the key. What names it is written down at first sight:
-// at the exit of the process nothing of it is left.
+// The chain of such a call ends with the function of the C code that Python code has called
+// (time_time for time.time()); behind it stands no frame of another C function, but what the
+// interpreter runs, as one more link of the key. What names it is written down at first sight: at
+// the exit of the process nothing of it is left.
 #include <algorithm>
 #include <charconv>
 #include <cstring>
@@ -44,25 +45,30 @@ void note_unread(live::Region& region, CPythonIs why, std::uint32_t version, con
                                                    : live::NameKind::unread_build;
   put_version(version, name.symbol, std::end(name.symbol));
   std::strncpy(name.file, module.path, sizeof name.file - 1);
-  const SiteKey key = SiteKey{version}.behind(static_cast<std::uintptr_t>(why)).behind(module.map_start);
+  const SiteKey key =
+      SiteKey{version}.behind(static_cast<std::uintptr_t>(why)).behind(module.map_start);
   bool fresh = false;
   live::number_of_name(region, key.raw(), name, fresh);
 }
 
 }  // namespace
 
-// What is behind the last frame of a chain, which is in `module`: Python functions, if one of the frames is CPython's.
-CPythonIs SiteTable::python_behind(const Module& module, const Frame* chain, unsigned depth) noexcept {
+// What is behind the last frame of a chain, which is in `module`: Python functions, if one of the
+// frames is CPython's.
+CPythonIs SiteTable::python_behind(const Module& module, const Frame* chain,
+                                   unsigned depth) noexcept {
   std::uint32_t version = 0;
   const CPythonIs here = g_cpython.look_at(module, version);
   if (here == CPythonIs::known) return here;
   if (here != CPythonIs::absent) note_unread(*region_, here, version, module);
-  const bool on_the_way = std::any_of(chain, chain + depth - 1, [](const Frame& frame) { return g_cpython.holds(frame.pc); });
+  const bool on_the_way = std::any_of(chain, chain + depth - 1,
+                                      [](const Frame& frame) { return g_cpython.holds(frame.pc); });
   return on_the_way ? CPythonIs::known : CPythonIs::absent;
 }
 
-// The key of a call whose last C frame has `key`: further behind stand the functions of `python`. Asked without the interpreter's lock (in
-// a lock's time-out), or by a thread that runs no Python: behind nothing.
+// The key of a call whose last C frame has `key`: further behind stand the functions of `python`.
+// Asked without the interpreter's lock (in a lock's time-out), or by a thread that runs no Python:
+// behind nothing.
 SiteKey SiteTable::key_behind(SiteKey key, const PythonFrames& python) noexcept {
   for (unsigned i = 0; i < python.count; ++i) key = key.behind(python.keys[i]);
   return python.count == 0 ? key.behind(0) : key;
@@ -73,7 +79,8 @@ void SiteTable::find_python(const ThreadTable* table, unsigned most, PythonFrame
       table != nullptr ? memos_of(static_cast<unsigned>(table - region_->threads)) : nullptr;
   CodeMemo* const memo = memos != nullptr ? &memos->codes : nullptr;
   out.count = 0;
-  for (std::uintptr_t frame = g_cpython.running(); frame != 0 && out.count < most; frame = g_cpython.behind(frame)) {
+  for (std::uintptr_t frame = g_cpython.running(); frame != 0 && out.count < most;
+       frame = g_cpython.behind(frame)) {
     const std::uintptr_t object = g_cpython.executable_of(frame);
     std::uint64_t key = memo != nullptr ? memo->find(g_cpython, object) : 0;
     if (key == 0) {
@@ -87,9 +94,12 @@ void SiteTable::find_python(const ThreadTable* table, unsigned most, PythonFrame
   }
 }
 
-unsigned SiteTable::python_depth(unsigned chain) const noexcept { return std::clamp(always_walked_, 1U, kSiteDepth - chain); }
+unsigned SiteTable::python_depth(unsigned chain) const noexcept {
+  return std::clamp(always_walked_, 1U, kSiteDepth - chain);
+}
 
-// Counts a call by C frames that this thread has walked before, if it has counted their Python functions before, too.
+// Counts a call by C frames that this thread has walked before, if it has counted their Python
+// functions before, too.
 bool SiteTable::count_python_again(SiteKey key, unsigned depth) noexcept {
   const CodeMemo& memo = t_memos_->codes;
   const unsigned most = python_depth(depth);
@@ -106,7 +116,8 @@ bool SiteTable::count_python_again(SiteKey key, unsigned depth) noexcept {
 }
 
 // `key` is that of the last C frame, whose entry says that the interpreter is behind it.
-void SiteTable::count_interpreted(SiteKey key, const Frame* chain, unsigned depth, ThreadTable* table) noexcept {
+void SiteTable::count_interpreted(SiteKey key, const Frame* chain, unsigned depth,
+                                  ThreadTable* table) noexcept {
   PythonFrames python;
   find_python(table, python_depth(depth), python);
   SiteKey with = key_behind(key, python);
@@ -116,15 +127,18 @@ void SiteTable::count_interpreted(SiteKey key, const Frame* chain, unsigned dept
   if (found == Found::counted) return;
   if (full() && !knows(with)) return count_folded(SiteKey::kOtherCallers, with, chain[0]);
   bool named = found == Found::nothing;
-  for (unsigned i = 0; named && i < python.count; ++i) named = number(python.frames[i], python.numbers[i]);
+  for (unsigned i = 0; named && i < python.count; ++i)
+    named = number(python.frames[i], python.numbers[i]);
   if (!named) {  // no room for more names: this function counts as none, from now on
-    if (found == Found::nothing && !crowded()) insert(table, with.raw() | SiteKey::kRule, FrameRule{.interpreted = true}.packed());
+    if (found == Found::nothing && !crowded())
+      insert(table, with.raw() | SiteKey::kRule, FrameRule{.interpreted = true}.packed());
     python.count = 0;
     with = key_behind(key, python);
     found = look_up(table, with, nameless, mine);
     if (found == Found::counted) return;
   }
-  if (python.count == 0) {  // perhaps because its memory has just been found to be another than expected: that is to be told
+  if (python.count == 0) {  // perhaps because its memory has just been found to be another than
+                            // expected: that is to be told
     Module module;
     for (unsigned i = 0; i < depth; ++i) {
       if (find_module(chain[i].pc, module)) static_cast<void>(python_behind(module, chain, i + 1));
@@ -146,11 +160,15 @@ bool SiteTable::number(std::uintptr_t frame, std::uint16_t& out) noexcept {
   return number != live::kNames;
 }
 
-// The Python functions behind the exact ones, as they are now. Some room for names is kept for those that ask themselves.
-unsigned SiteTable::add_first_seen_python(live::SiteRecord& site, unsigned exact, std::uintptr_t last) noexcept {
+// The Python functions behind the exact ones, as they are now. Some room for names is kept for
+// those that ask themselves.
+unsigned SiteTable::add_first_seen_python(live::SiteRecord& site, unsigned exact,
+                                          std::uintptr_t last) noexcept {
   unsigned all = exact;
-  for (std::uintptr_t frame = g_cpython.behind(last); frame != 0 && all < kSiteDepth; frame = g_cpython.behind(frame)) {
-    const bool room = names_used_.load(std::memory_order_relaxed) < live::room_for_names(*region_) / 4 * 3;
+  for (std::uintptr_t frame = g_cpython.behind(last); frame != 0 && all < kSiteDepth;
+       frame = g_cpython.behind(frame)) {
+    const bool room =
+        names_used_.load(std::memory_order_relaxed) < live::room_for_names(*region_) / 4 * 3;
     std::uint16_t at = 0;
     if (!room || !number(frame, at)) break;
     site.pc[all] = at;
@@ -159,7 +177,8 @@ unsigned SiteTable::add_first_seen_python(live::SiteRecord& site, unsigned exact
   return all;
 }
 
-// The whole stack of a call; behind the first `in_c` frames of `chain` it is Python's. 0: it is none.
+// The whole stack of a call; behind the first `in_c` frames of `chain` it is Python's. 0: it is
+// none.
 void SiteTable::sample(SiteKey key, const Frame* chain, unsigned in_c) noexcept {
   std::uint64_t frames[live::kStackDepth];
   unsigned depth = 0;
@@ -167,8 +186,10 @@ void SiteTable::sample(SiteKey key, const Frame* chain, unsigned in_c) noexcept 
   std::uintptr_t python = in_c != 0 ? g_cpython.running() : 0;
   do frames[depth] = chain[depth].pc;
   while (++depth < in_c);
-  if (python == 0) depth += g_stacks.walk(chain[depth - 1], frames + depth, live::kStackDepth - depth, cut);
-  for (std::uint16_t at = 0; python != 0 && depth < live::kStackDepth && number(python, at); python = g_cpython.behind(python)) {
+  if (python == 0)
+    depth += g_stacks.walk(chain[depth - 1], frames + depth, live::kStackDepth - depth, cut);
+  for (std::uint16_t at = 0; python != 0 && depth < live::kStackDepth && number(python, at);
+       python = g_cpython.behind(python)) {
     frames[depth++] = live::kNamedFrame | at;
   }
   g_stacks.keep(*region_, key, frames, depth, cut || python != 0);

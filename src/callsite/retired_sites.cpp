@@ -115,7 +115,8 @@ void SiteTable::retire_unloaded(bool locked) noexcept {
   if (seen.exchange(unloaded, std::memory_order_relaxed) == unloaded) return;  // it has other users
   const auto look = [](void* sites) {
     SiteTable& self = *static_cast<SiteTable*>(sites);
-    if (const live::Modules gone = live::mark_unloaded(*self.region_); gone.any()) self.retire(gone);
+    if (const live::Modules gone = live::mark_unloaded(*self.region_); gone.any())
+      self.retire(gone);
   };
   if (locked) {
     look(this);

@@ -4,8 +4,8 @@
 
 #include "callsite/full_stacks.h"
 #include "live/region.h"
-#include "os/thread_id.h"
 #include "os/thread_end.h"
+#include "os/thread_id.h"
 
 namespace clockshim {
 
@@ -17,15 +17,17 @@ using live::kThreadSites;
 using live::SharedEntry;
 using live::ThreadTable;
 
-// A key that has not found its place within so many has none: in a thread's table, in the shared one.
+// A key that has not found its place within so many has none: in a thread's table, in the shared
+// one.
 constexpr unsigned kThreadProbes = 16;
 constexpr unsigned kSharedProbes = 64;
 constexpr unsigned kSharedUsable = kSharedSites * 15 / 16;
-// In a thread's table most keys are found within so many. Those that nobody has are searched no further.
+// In a thread's table most keys are found within so many. Those that nobody has are searched no
+// further.
 constexpr unsigned kNearProbes = 2;
 
-// Whether a rule leads to a place on the frame's stack. A frame of the application may be large: then the stack must be one of which it
-// is certain how far it reaches.
+// Whether a rule leads to a place on the frame's stack. A frame of the application may be large:
+// then the stack must be one of which it is certain how far it reaches.
 bool leads_up(const FrameRule& rule, const Frame& frame) noexcept {
   if (CLOCKSHIM_LIKELY(rule.leads_near(frame))) return true;
   const std::uintptr_t cfa = rule.cfa(frame);
@@ -42,14 +44,17 @@ ThreadTable::Entry* find(ThreadTable& table, SiteKey key) noexcept {
   return nullptr;
 }
 
-// Says whose the table is. A thread may come here twice: in a signal handler over itself, or in the destructors behind its end.
+// Says whose the table is. A thread may come here twice: in a signal handler over itself, or in the
+// destructors behind its end.
 void sign(ThreadTable& table, std::uint32_t tid) noexcept {
-  if (table.tid.exchange(tid, std::memory_order_relaxed) != tid) table.threads.fetch_add(1, std::memory_order_relaxed);
+  if (table.tid.exchange(tid, std::memory_order_relaxed) != tid)
+    table.threads.fetch_add(1, std::memory_order_relaxed);
 }
 
 }  // namespace
 
-// Of a thread that has none: no key is ever found in it, so the hot path need not ask whether there is one.
+// Of a thread that has none: no key is ever found in it, so the hot path need not ask whether there
+// is one.
 static constinit ThreadTable g_no_table{};
 
 CLOCKSHIM_TLS ThreadTable* SiteTable::t_table_ = &g_no_table;
@@ -60,7 +65,8 @@ CLOCKSHIM_TLS std::uint32_t SiteTable::t_forked_as_ = 0;
 
 constinit SiteTable g_sites{live::g_region};
 
-// A table that is free, or that a thread in the same place left behind when it ended without a word. Whoever had it before counts on.
+// A table that is free, or that a thread in the same place left behind when it ended without a
+// word. Whoever had it before counts on.
 ThreadTable* SiteTable::attach() noexcept {
   if (CLOCKSHIM_UNLIKELY(shared_.load(std::memory_order_acquire))) {
     begin();
@@ -72,7 +78,8 @@ ThreadTable* SiteTable::attach() noexcept {
   const std::uint64_t me = Arch::thread_pointer();
   for (ThreadTable& table : region_->threads) {
     std::uint64_t owner = table.owner.load(std::memory_order_acquire);
-    if (owner == me || (owner == 0 && table.owner.compare_exchange_strong(owner, me, std::memory_order_acq_rel))) {
+    if (owner == me ||
+        (owner == 0 && table.owner.compare_exchange_strong(owner, me, std::memory_order_acq_rel))) {
       ThreadMemos* const memos = make_memos(static_cast<unsigned>(&table - region_->threads));
       if (memos != nullptr) memos->serve(*region_);
       if (g_stacks.every() == 0) {  // else each call comes here, to be sampled or not
@@ -94,19 +101,23 @@ void SiteTable::detach() noexcept {
   t_table_ = &g_no_table;  // first: a signal handler from here on takes a table of its own
   t_mine_ = nullptr;
   t_no_table_ = false;
-  if (table != nullptr && !g_sites.shared_.load(std::memory_order_acquire)) table->owner.store(0, std::memory_order_release);
+  if (table != nullptr && !g_sites.shared_.load(std::memory_order_acquire))
+    table->owner.store(0, std::memory_order_release);
 }
 
 void SiteTable::begin_counting() noexcept {
   region_->header.counted.store(1, std::memory_order_relaxed);
   live::State none = live::State::none;
-  region_->header.state.compare_exchange_strong(none, live::State::running, std::memory_order_release);
+  region_->header.state.compare_exchange_strong(none, live::State::running,
+                                                std::memory_order_release);
 }
 
 void SiteTable::count_in(live::Region& region) noexcept {
   region_ = &region;
   const auto moved = [&](ThreadTable* table) {
-    return table == nullptr || table == &g_no_table ? table : &region.threads[table - live::g_region.threads];
+    return table == nullptr || table == &g_no_table
+               ? table
+               : &region.threads[table - live::g_region.threads];
   };
   t_mine_ = moved(t_mine_);
   t_table_ = moved(t_table_);
@@ -117,7 +128,8 @@ void SiteTable::begin_in_child(live::Region& region, std::uint32_t tid, bool sha
   region_ = &region;
   shared_.store(share, std::memory_order_relaxed);
   if (!share) {
-    for (auto* const used : {&shared_used_, &sites_used_, &generated_used_, &names_used_}) used->store(0, std::memory_order_relaxed);
+    for (auto* const used : {&shared_used_, &sites_used_, &generated_used_, &names_used_})
+      used->store(0, std::memory_order_relaxed);
   }
   // This thread's table and memos are its parent's.
   t_table_ = &g_no_table;
@@ -148,7 +160,8 @@ void SiteTable::count_elsewhere(SiteKey key, const Frame& caller) noexcept {
   if (g_stacks.due()) sample(key, chain, in_c);
 }
 
-// Walks from chain[0] on. Returns how many frames there are before those of Python; 0: no Python is there.
+// Walks from chain[0] on. Returns how many frames there are before those of Python; 0: no Python is
+// there.
 unsigned SiteTable::count_by_chain(SiteKey key, Frame* chain, ThreadTable* table) noexcept {
   const SiteKey innermost = key;
   FrameRule rules[kMaxWalked + 1];
@@ -165,7 +178,8 @@ unsigned SiteTable::count_by_chain(SiteKey key, Frame* chain, ThreadTable* table
       count_interpreted(key, chain, depth, table);
       return depth;
     }
-    if (depth > kMaxWalked || !leads_up(rule, frame)) {  // a stale rule: the call is counted under the wrapper
+    if (depth > kMaxWalked ||
+        !leads_up(rule, frame)) {  // a stale rule: the call is counted under the wrapper
       count_unwalked(key, chain, depth);
       return 0;
     }
@@ -179,10 +193,12 @@ void SiteTable::look_at_each_call() noexcept {
   t_table_ = &g_no_table;
 }
 
-// In this thread's table, else in the shared one: what others have there because they found no room is its own from now on, if it has
-// room. A rule entry whose word is still 0 is being written by the code that we, a signal handler, have interrupted: this call is
-// counted under the wrapper itself.
-auto SiteTable::look_up(ThreadTable* table, SiteKey key, FrameRule& rule, ThreadTable::Entry*& mine) noexcept -> Found {
+// In this thread's table, else in the shared one: what others have there because they found no room
+// is its own from now on, if it has room. A rule entry whose word is still 0 is being written by
+// the code that we, a signal handler, have interrupted: this call is counted under the wrapper
+// itself.
+auto SiteTable::look_up(ThreadTable* table, SiteKey key, FrameRule& rule,
+                        ThreadTable::Entry*& mine) noexcept -> Found {
   if (table != nullptr) {
     for (unsigned probe = 0; probe < kThreadProbes; ++probe) {
       ThreadTable::Entry& entry = table->entries[place(key, probe)];
@@ -227,7 +243,8 @@ auto SiteTable::look_up(ThreadTable* table, SiteKey key, FrameRule& rule, Thread
 
 namespace {
 
-// The two bits of a key in the filter: of the high half of the hash, whose top says where it is at home.
+// The two bits of a key in the filter: of the high half of the hash, whose top says where it is at
+// home.
 template <class F>
 bool both_bits(SiteKey key, unsigned bits, F f) {
   const std::uint64_t hash = key.raw() * 0x9E3779B97F4A7C15ULL;
@@ -239,7 +256,8 @@ bool both_bits(SiteKey key, unsigned bits, F f) {
 
 bool SiteTable::knows(SiteKey key) const noexcept {
   return both_bits(key, kKnownBits, [this](std::uint64_t bit) {
-    return (known_[bit >> kWordBits].load(std::memory_order_acquire) >> bit % (1U << kWordBits) & 1U) != 0;
+    return (known_[bit >> kWordBits].load(std::memory_order_acquire) >> bit % (1U << kWordBits) &
+            1U) != 0;
   });
 }
 
@@ -254,8 +272,8 @@ void SiteTable::note(SiteKey key) noexcept {
 
 // Adds `amount` (or, for a rule, stores the word) under a new or known key, or under one that was
 // retired and is back. A new key is claimed first and by a locked exchange: a signal handler may be
-// doing the same. False: there is no room for it. The last places are kept for folded callers, so that
-// these always find one.
+// doing the same. False: there is no room for it. The last places are kept for folded callers, so
+// that these always find one.
 bool SiteTable::insert(ThreadTable* table, std::uint64_t key, std::uint64_t amount,
                        std::uint64_t retired) noexcept {
   retired |= retired != 0 ? key & SiteKey::kRule : 0;
@@ -273,7 +291,8 @@ bool SiteTable::insert(ThreadTable* table, std::uint64_t key, std::uint64_t amou
     std::uint64_t seen = there.load(std::memory_order_acquire);
     if (seen == 0 && table->used >= usable) break;
     if (seen == 0) note(plain);
-    const bool fresh = seen == 0 && there.compare_exchange_strong(seen, key, std::memory_order_acq_rel);
+    const bool fresh =
+        seen == 0 && there.compare_exchange_strong(seen, key, std::memory_order_acq_rel);
     if (!fresh && seen != key && !revived(there, seen)) continue;
     if ((key & SiteKey::kRule) != 0) {
       std::atomic_ref(entry.count).store(amount, std::memory_order_release);
@@ -290,7 +309,8 @@ bool SiteTable::insert(ThreadTable* table, std::uint64_t key, std::uint64_t amou
     std::uint64_t seen = entry.key.load(std::memory_order_acquire);
     bool fresh = false;
     if (seen == 0) {
-      if (!plain.folded() && shared_used_.load(std::memory_order_relaxed) >= kSharedUsable) return false;
+      if (!plain.folded() && shared_used_.load(std::memory_order_relaxed) >= kSharedUsable)
+        return false;
       note(plain);
       live::note_page(*region_, &entry, sizeof entry);
       fresh = entry.key.compare_exchange_strong(seen, key, std::memory_order_acq_rel);
@@ -307,9 +327,9 @@ bool SiteTable::insert(ThreadTable* table, std::uint64_t key, std::uint64_t amou
   return false;
 }
 
-// A call whose caller has no site of its own: `key` came from `caller`. No room for that either would
-// take more clocks and functions than there are. Where the table is full to search it takes long: the
-// thread remembers the place, and the caller with it.
+// A call whose caller has no site of its own: `key` came from `caller`. No room for that either
+// would take more clocks and functions than there are. Where the table is full to search it takes
+// long: the thread remembers the place, and the caller with it.
 void SiteTable::count_folded(std::uintptr_t as, SiteKey key, const Frame& caller) noexcept {
   const SiteKey folded{as, key.clock(), key.function()};
   ThreadMemos* const memos = this->memos();
@@ -318,11 +338,13 @@ void SiteTable::count_folded(std::uintptr_t as, SiteKey key, const Frame& caller
     if (place_of == nullptr || place_of->key != folded.raw()) place_of = find(*t_mine_, folded);
     if (ThreadTable::Entry* const entry = place_of; entry != nullptr) {
       Arch::increment(entry->count);
-      if ((key.raw() & SiteKey::kChain) == 0) memos->chains.of(key, caller).remember(key, &caller, nullptr, 1, *entry);
+      if ((key.raw() & SiteKey::kChain) == 0)
+        memos->chains.of(key, caller).remember(key, &caller, nullptr, 1, *entry);
       return;
     }
   }
-  if (!insert(mine(), folded.raw(), 1)) region_->shared.dropped.fetch_add(1, std::memory_order_relaxed);
+  if (!insert(mine(), folded.raw(), 1))
+    region_->shared.dropped.fetch_add(1, std::memory_order_relaxed);
 }
 
 void SiteTable::count_real(unsigned clock) noexcept {

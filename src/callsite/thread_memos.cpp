@@ -11,7 +11,8 @@ namespace clockshim {
 namespace {
 
 static_assert(sizeof(ThreadMemos) <= 8192, "two pages");
-static_assert(kStaticMemos * sizeof(ThreadMemos) <= 128U << 10, "of each process that we are loaded into");
+static_assert(kStaticMemos * sizeof(ThreadMemos) <= 128U << 10,
+              "of each process that we are loaded into");
 constinit ThreadMemos g_first[kStaticMemos]{};
 constinit std::atomic<ThreadMemos*> g_more[live::kThreads - kStaticMemos]{};
 

@@ -2,10 +2,10 @@
 // description of a function is, .eh_frame (10.6.1) has it, in the instructions of DWARF 5, 6.4.2.
 //
 // Only what a rule of ours is made of is followed: the canonical frame address, rbp and the return
-// address. So it takes some 300 bytes of stack, no memory and no lock, and whoever is interrupted in
-// the middle leaves nothing behind: it may run in a signal handler over itself, in all threads at the
-// same time, and be left by longjmp. What is not plainly understood is no rule. A wrong table is read
-// to its end at most: nothing outside of the module's own memory is looked at.
+// address. So it takes some 300 bytes of stack, no memory and no lock, and whoever is interrupted
+// in the middle leaves nothing behind: it may run in a signal handler over itself, in all threads
+// at the same time, and be left by longjmp. What is not plainly understood is no rule. A wrong
+// table is read to its end at most: nothing outside of the module's own memory is looked at.
 #include <cstring>
 
 #include "callsite/stack.h"
@@ -127,7 +127,8 @@ bool take_common(Bytes& from, Common& out) {
   out.code_unit = from.unsigned_number();
   out.data_unit = from.signed_number();
   constexpr std::uint64_t kReturnAddress = 16;
-  if ((version == 1 ? from.take<std::uint8_t>() : from.unsigned_number()) != kReturnAddress) return false;
+  if ((version == 1 ? from.take<std::uint8_t>() : from.unsigned_number()) != kReturnAddress)
+    return false;
   if (count == 0) return from.whole();
   if (letters[0] != 'z') return false;
   out.augmented = true;
@@ -166,7 +167,8 @@ struct Row {
 
 class Rows {
  public:
-  Rows(const Common& common, std::uintptr_t function, std::uintptr_t pc) : common_(common), at_(function), pc_(pc) {}
+  Rows(const Common& common, std::uintptr_t function, std::uintptr_t pc)
+      : common_(common), at_(function), pc_(pc) {}
 
   // Follows instructions up to the row for the address. False: there is one that is not known.
   bool follow(Bytes code) {
@@ -257,7 +259,8 @@ class Rows {
     return static_cast<std::int64_t>(offset * static_cast<std::uint64_t>(common_.data_unit));
   }
   void cfa_from(std::uint64_t of) {
-    row_.cfa_from = of == kFrameRegister || of == kStackRegister ? static_cast<std::uint8_t>(of) : kNoRegister;
+    row_.cfa_from =
+        of == kFrameRegister || of == kStackRegister ? static_cast<std::uint8_t>(of) : kNoRegister;
   }
   void save(std::uint64_t of, std::int64_t at) { set(of, Row::Saved::in_memory, at); }
   void restore(std::uint64_t of) {
@@ -289,7 +292,8 @@ class Rows {
 std::uintptr_t find_description(const Module& module, std::uintptr_t pc) {
   const auto header = reinterpret_cast<std::uintptr_t>(module.unwind_header);
   Bytes bytes = bytes_of(module, header);
-  constexpr std::uint32_t kUsual = 0x3B03'1B01;  // version; encodings of the pointer, the count and the table: what all linkers make
+  constexpr std::uint32_t kUsual = 0x3B03'1B01;  // version; encodings of the pointer, the count and
+                                                 // the table: what all linkers make
   if (bytes.take<std::uint32_t>() != kUsual) return 0;
   bytes.skip(sizeof(std::int32_t));
   std::uint32_t below = 0;
@@ -299,7 +303,9 @@ std::uintptr_t find_description(const Module& module, std::uintptr_t pc) {
   };
   if (above > bytes.left() / sizeof(Entry)) return 0;
   const std::uintptr_t table = bytes.at();
-  const auto at = [header](std::int32_t offset) { return header + static_cast<std::uintptr_t>(std::intptr_t{offset}); };
+  const auto at = [header](std::int32_t offset) {
+    return header + static_cast<std::uintptr_t>(std::intptr_t{offset});
+  };
   std::uintptr_t found = 0;
   while (below < above) {
     const std::uint32_t middle = below + (above - below) / 2;
@@ -322,7 +328,8 @@ bool find_row(const Module& module, std::uintptr_t pc, Row& out) {
   Bytes entry = take_entry(bytes_of(module, description));
   const std::uintptr_t here = entry.at();
   const auto back = entry.take<std::uint32_t>();
-  if (back == 0 || here - module.map_start < back) return false;  // 0: no function's, but a common one
+  if (back == 0 || here - module.map_start < back)
+    return false;  // 0: no function's, but a common one
   Bytes common_code = take_entry(bytes_of(module, here - back));
   Common common;
   std::uintptr_t function = 0;
@@ -345,12 +352,15 @@ bool find_row(const Module& module, std::uintptr_t pc, Row& out) {
 
 bool rule_from_table(const Module& module, std::uintptr_t pc, FrameRule& out) noexcept {
   Row row;
-  // A call may be the last instruction of its function: the row of the call, not of what follows it.
+  // A call may be the last instruction of its function: the row of the call, not of what follows
+  // it.
   if (module.unwind_header == nullptr || !find_row(module, pc - 1, row)) return false;
   constexpr std::int64_t kWord = sizeof(std::uintptr_t);
   constexpr std::int64_t kLargest = 1 << 20;  // no frame is taken to be larger
-  if (row.cfa_from == kNoRegister || row.cfa_offset < kWord || row.cfa_offset > kLargest) return false;
-  if (row.return_address != Row::Saved::in_memory || row.return_at != -kWord) return false;  // not a plain call
+  if (row.cfa_from == kNoRegister || row.cfa_offset < kWord || row.cfa_offset > kLargest)
+    return false;
+  if (row.return_address != Row::Saved::in_memory || row.return_at != -kWord)
+    return false;  // not a plain call
   FrameRule rule;
   rule.from_frame = row.cfa_from == kFrameRegister;
   rule.cfa_offset = static_cast<std::int32_t>(row.cfa_offset);

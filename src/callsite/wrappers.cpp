@@ -11,44 +11,53 @@ namespace clockshim {
 namespace {
 
 constexpr std::array kWrappers = std::to_array<std::string_view>(
-    {// libstdc++: system_clock, steady_clock (high_resolution_clock is the former), and their names before GCC 5
-     "_ZNSt6chrono3_V212system_clock3nowEv", "_ZNSt6chrono3_V212steady_clock3nowEv", "_ZNSt6chrono12system_clock3nowEv",
-     "_ZNSt6chrono12steady_clock3nowEv",
+    {// libstdc++: system_clock, steady_clock (high_resolution_clock is the former), and their names
+     // before GCC 5
+     "_ZNSt6chrono3_V212system_clock3nowEv", "_ZNSt6chrono3_V212steady_clock3nowEv",
+     "_ZNSt6chrono12system_clock3nowEv", "_ZNSt6chrono12steady_clock3nowEv",
      // libc++
      "_ZNSt3__16chrono12system_clock3nowEv", "_ZNSt3__16chrono12steady_clock3nowEv",
      // GLib, libuv, libev, libevent, APR, NSPR, SDL
-     "g_get_monotonic_time", "g_get_real_time", "g_get_current_time", "uv_hrtime", "uv__hrtime", "ev_time", "evutil_gettime_monotonic",
-     "evutil_gettimeofday", "apr_time_now", "PR_Now", "PR_IntervalNow", "SDL_GetPerformanceCounter",
+     "g_get_monotonic_time", "g_get_real_time", "g_get_current_time", "uv_hrtime", "uv__hrtime",
+     "ev_time", "evutil_gettime_monotonic", "evutil_gettimeofday", "apr_time_now", "PR_Now",
+     "PR_IntervalNow", "SDL_GetPerformanceCounter",
      // Java: what native methods of System and of java.time are bound to
      "JVM_NanoTime", "JVM_CurrentTimeMillis", "JVM_GetNanoTimeAdjustment",
-     // CPython, up to 3.12, then from 3.13 on. What is behind them tells time.time() (time_time) from a lock's or a poll's time-out.
-     "_PyTime_GetSystemClock", "_PyTime_GetSystemClockWithInfo", "_PyTime_GetMonotonicClock", "_PyTime_GetMonotonicClockWithInfo",
-     "_PyTime_GetPerfCounter", "_PyTime_GetPerfCounterWithInfo", "PyTime_Time", "PyTime_TimeRaw", "PyTime_Monotonic", "PyTime_MonotonicRaw",
-     "PyTime_PerfCounter", "PyTime_PerfCounterRaw", "_PyTime_TimeWithInfo", "_PyTime_MonotonicWithInfo", "_PyTime_PerfCounterWithInfo",
-     "_PyTime_TimeUnchecked", "_PyTime_MonotonicUnchecked", "_PyTime_PerfCounterUnchecked"});
+     // CPython, up to 3.12, then from 3.13 on. What is behind them tells time.time() (time_time)
+     // from a lock's or a poll's time-out.
+     "_PyTime_GetSystemClock", "_PyTime_GetSystemClockWithInfo", "_PyTime_GetMonotonicClock",
+     "_PyTime_GetMonotonicClockWithInfo", "_PyTime_GetPerfCounter",
+     "_PyTime_GetPerfCounterWithInfo", "PyTime_Time", "PyTime_TimeRaw", "PyTime_Monotonic",
+     "PyTime_MonotonicRaw", "PyTime_PerfCounter", "PyTime_PerfCounterRaw", "_PyTime_TimeWithInfo",
+     "_PyTime_MonotonicWithInfo", "_PyTime_PerfCounterWithInfo", "_PyTime_TimeUnchecked",
+     "_PyTime_MonotonicUnchecked", "_PyTime_PerfCounterUnchecked"});
 
 // Functions that no other file of the program sees.
-constexpr std::array kStaticOnly =
-    std::to_array<std::string_view>({"py_get_system_clock", "py_get_monotonic_clock", "pygettimeofday", "pymonotonic"});
+constexpr std::array kStaticOnly = std::to_array<std::string_view>(
+    {"py_get_system_clock", "py_get_monotonic_clock", "pygettimeofday", "pymonotonic"});
 
-// Rust's standard library: std::time::Instant::now, SystemTime::now, their elapsed(), and what they ask below std::sys, in whichever
-// module this version has it. Mangled as before 1.95 (a hash at the end), and as since (v0, RFC 2603: the hash behind the crate's "C").
+// Rust's standard library: std::time::Instant::now, SystemTime::now, their elapsed(), and what they
+// ask below std::sys, in whichever module this version has it. Mangled as before 1.95 (a hash at
+// the end), and as since (v0, RFC 2603: the hash behind the crate's "C").
 constexpr std::string_view kRustMethods[] = {"3now", "7elapsed"};
 constexpr std::string_view kRustTypes[] = {"7Instant", "10SystemTime", "8Timespec"};
 constexpr std::size_t kRustHash = 20;  // "17h", 16 digits, "E"
 
 bool is_rust_wrapper(std::string_view name) noexcept {
   const bool legacy = name.starts_with("_ZN3std");
-  if (!legacy && !(name.starts_with("_RNvM") && name.find("3std") != std::string_view::npos)) return false;
+  if (!legacy && !(name.starts_with("_RNvM") && name.find("3std") != std::string_view::npos))
+    return false;
   if (legacy) {
-    if (name.size() < kRustHash || !name.substr(name.size() - kRustHash).starts_with("17h")) return false;
+    if (name.size() < kRustHash || !name.substr(name.size() - kRustHash).starts_with("17h"))
+      return false;
     name.remove_suffix(kRustHash);
   }
   if (name.find("4time") == std::string_view::npos) return false;
   for (const auto method : kRustMethods) {
     if (!name.ends_with(method)) continue;
     name.remove_suffix(method.size());
-    return std::any_of(std::begin(kRustTypes), std::end(kRustTypes), [name](std::string_view type) { return name.ends_with(type); });
+    return std::any_of(std::begin(kRustTypes), std::end(kRustTypes),
+                       [name](std::string_view type) { return name.ends_with(type); });
   }
   return false;
 }
@@ -81,12 +90,13 @@ constexpr unsigned kMostStatic = 32;
 constinit std::array<CodeRange, kMostStatic> g_static{};
 constinit unsigned g_static_count = 0;
 
-constexpr std::size_t kMostSymbolBytes = 2U << 20;  // larger tables would take a millisecond of each start
+constexpr std::size_t kMostSymbolBytes =
+    2U << 20;  // larger tables would take a millisecond of each start
 constexpr std::uint64_t kLargestWrapper = 4096;
 
-// Java: what asks the clock there are a handful of functions without a name (os::javaTimeNanos and others of the class os), each of
-// which does just that. Only these: the virtual machine asks for itself, too, and with everything in it taken for a wrapper
-// that would be thousands of chains.
+// Java: what asks the clock there are a handful of functions without a name (os::javaTimeNanos and
+// others of the class os), each of which does just that. Only these: the virtual machine asks for
+// itself, too, and with everything in it taken for a wrapper that would be thousands of chains.
 bool is_java_vm(const Module& module) noexcept {
   const std::string_view path = module.path != nullptr ? module.path : "";
   return path.ends_with("/libjvm.so");
@@ -100,13 +110,16 @@ bool is_wrapper_name(const char* name) noexcept {
   if ((kFilter[bit / 64] >> bit % 64 & 1U) == 0) return false;
   const std::string_view whole = name;
   return std::find(kWrappers.begin(), kWrappers.end(), whole) != kWrappers.end() ||
-         std::find(kStaticOnly.begin(), kStaticOnly.end(), whole) != kStaticOnly.end() || is_rust_wrapper(whole);
+         std::find(kStaticOnly.begin(), kStaticOnly.end(), whole) != kStaticOnly.end() ||
+         is_rust_wrapper(whole);
 }
 
 void find_static_wrappers() noexcept {
   const ExecutableSymbols symbols(kMostSymbolBytes);
   for (const Elf64_Sym& symbol : symbols.all()) {
-    if (ELF64_ST_TYPE(symbol.st_info) != STT_FUNC || symbol.st_shndx == SHN_UNDEF || symbol.st_size - 1 >= kLargestWrapper) continue;
+    if (ELF64_ST_TYPE(symbol.st_info) != STT_FUNC || symbol.st_shndx == SHN_UNDEF ||
+        symbol.st_size - 1 >= kLargestWrapper)
+      continue;
     if (!is_wrapper_name(symbols.name_of(symbol)) || g_static_count == kMostStatic) continue;
     g_static[g_static_count++] = {symbols.load_bias() + symbol.st_value, symbol.st_size};
   }
@@ -116,8 +129,12 @@ bool in_wrapper(const Module& module, std::uintptr_t return_address, unsigned de
   // A call may be the last instruction of its function: look at the call, not at what follows it.
   const std::uintptr_t call = return_address - 1;
   const auto has_it = [call](const CodeRange& range) { return range.contains(call); };
-  if ((depth == 1 && is_java_vm(module)) || std::any_of(g_static.begin(), g_static.begin() + g_static_count, has_it)) return true;
-  return std::any_of(kWrappers.begin(), kWrappers.end(), [&](std::string_view name) { return has_it(find_dynamic_symbol(module, name)); });
+  if ((depth == 1 && is_java_vm(module)) ||
+      std::any_of(g_static.begin(), g_static.begin() + g_static_count, has_it))
+    return true;
+  return std::any_of(kWrappers.begin(), kWrappers.end(), [&](std::string_view name) {
+    return has_it(find_dynamic_symbol(module, name));
+  });
 }
 
 }  // namespace clockshim

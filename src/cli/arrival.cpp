@@ -16,7 +16,10 @@ constexpr std::size_t kMapBytes = 1 << 16;
 }  // namespace
 
 Arrival::Arrival(std::string library, std::string name, LogLevel limit)
-    : library_(std::move(library)), name_(std::move(name)), limit_(limit), settled_(library_.empty()) {}
+    : library_(std::move(library)),
+      name_(std::move(name)),
+      limit_(limit),
+      settled_(library_.empty()) {}
 
 timespec Arrival::patience() const { return {0, wait_ms_ * 1'000'000}; }
 
@@ -24,7 +27,9 @@ void Arrival::look(pid_t pid) {
   const Mapped mapped = is_mapped(pid, library_);
   settled_ = mapped == Mapped::yes || wait_ms_ >= kLastWaitMs;
   if (settled_ && mapped == Mapped::no) {
-    say(LogLevel::warn, limit_, name_ + " (process " + std::to_string(pid) + ") has not loaded the shim within a second: it runs without");
+    say(LogLevel::warn, limit_,
+        name_ + " (process " + std::to_string(pid) +
+            ") has not loaded the shim within a second: it runs without");
   }
   wait_ms_ *= 2;
 }
@@ -32,7 +37,8 @@ void Arrival::look(pid_t pid) {
 Mapped is_mapped(pid_t pid, const std::string& path) {
   const int fd = open(("/proc/" + std::to_string(pid) + "/maps").c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0) return Mapped::unknown;
-  // Only the name counts: the same file may have another path in a container, and another device on an overlay.
+  // Only the name counts: the same file may have another path in a container, and another device on
+  // an overlay.
   const std::string wanted = path.substr(path.rfind('/')) + "\n";
   std::string text;
   bool found = false;

@@ -1,5 +1,6 @@
-// Did the shim get in? Looks into the command's memory map shortly after exec, less and less often, for about a second:
-// the loader maps the library within the first milliseconds. Never stops or traces the command.
+// Did the shim get in? Looks into the command's memory map shortly after exec, less and less often,
+// for about a second: the loader maps the library within the first milliseconds. Never stops or
+// traces the command.
 #pragma once
 
 #include <sys/types.h>
@@ -13,7 +14,8 @@ namespace clockshim::cli {
 
 class Arrival {
  public:
-  // `library`: its canonical path, or "" where nothing is expected. `name`: what the command is called in a warning.
+  // `library`: its canonical path, or "" where nothing is expected. `name`: what the command is
+  // called in a warning.
   Arrival(std::string library, std::string name, LogLevel limit);
 
   // Whether there is nothing more to wait for.
@@ -35,7 +37,8 @@ class Arrival {
 
 enum class Mapped { yes, no, unknown };
 
-// Whether a file of this path is in the process's memory map. unknown: the map can't be read (another user's, or gone).
+// Whether a file of this path is in the process's memory map. unknown: the map can't be read
+// (another user's, or gone).
 Mapped is_mapped(pid_t pid, const std::string& path);
 
 }  // namespace clockshim::cli

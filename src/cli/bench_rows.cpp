@@ -16,8 +16,12 @@ constexpr int kReadingsOnACpu = 100;
 constexpr std::size_t kLeastMoves = 3;  // there and back again, however short the time
 constexpr const char* kTimeofday = "gettimeofday";
 
-int raw_clock_gettime(clockid_t id, timespec* t) { return static_cast<int>(syscall(SYS_clock_gettime, id, t)); }
-int raw_gettimeofday(timeval* t, void* zone) { return static_cast<int>(syscall(SYS_gettimeofday, t, zone)); }
+int raw_clock_gettime(clockid_t id, timespec* t) {
+  return static_cast<int>(syscall(SYS_clock_gettime, id, t));
+}
+int raw_gettimeofday(timeval* t, void* zone) {
+  return static_cast<int>(syscall(SYS_gettimeofday, t, zone));
+}
 int bare_clock_gettime(clockid_t id, timespec* t) { return real::clock_gettime(id, t); }
 int bare_gettimeofday(timeval* t, void* zone) { return real::gettimeofday(t, zone); }
 int library_gettimeofday(timeval* t, void* zone) { return gettimeofday(t, zone); }
@@ -30,7 +34,8 @@ Nanos now() {
 
 void note(Steps& steps, std::int64_t difference) {
   ++steps.readings;
-  if (difference > 0 && (steps.resolution == 0 || difference < steps.resolution)) steps.resolution = difference;
+  if (difference > 0 && (steps.resolution == 0 || difference < steps.resolution))
+    steps.resolution = difference;
   if (difference >= 0) return;
   ++steps.backward;
   steps.worst = std::max(steps.worst, -difference);
@@ -121,11 +126,13 @@ std::vector<Throughput> measure_throughput(const Way& way, const Budget& budget)
       threads.emplace_back([&] {
         timespec t;
         std::uint64_t mine = 0;
-        for (; !stop.load(std::memory_order_relaxed); ++mine) way.clock_gettime(CLOCK_MONOTONIC, &t);
+        for (; !stop.load(std::memory_order_relaxed); ++mine)
+          way.clock_gettime(CLOCK_MONOTONIC, &t);
         calls.fetch_add(mine);
       });
     }
-    const timespec length{budget.threads.raw() / kNanosPerSecond, budget.threads.raw() % kNanosPerSecond};
+    const timespec length{budget.threads.raw() / kNanosPerSecond,
+                          budget.threads.raw() % kNanosPerSecond};
     nanosleep(&length, nullptr);
     stop.store(true);
     for (std::thread& thread : threads) thread.join();

@@ -1,5 +1,6 @@
-// The figures of `clockshim bench`: what a reading costs by clock and way, what steps the readings make, and how many several
-// threads get. The same code measures the kernel's clocks in this process and the shim's in a child.
+// The figures of `clockshim bench`: what a reading costs by clock and way, what steps the readings
+// make, and how many several threads get. The same code measures the kernel's clocks in this
+// process and the shim's in a child.
 #pragma once
 
 #include <sys/time.h>

@@ -1,5 +1,5 @@
-// Calls by caller: the function that asked, in which module, for which clock. What two looks or two runs can be compared by, since
-// addresses differ between builds and sites come and go.
+// Calls by caller: the function that asked, in which module, for which clock. What two looks or two
+// runs can be compared by, since addresses differ between builds and sites come and go.
 #pragma once
 
 #include <cstdint>
@@ -12,9 +12,10 @@
 namespace clockshim::cli {
 
 struct Caller {
-  std::string module;    // file name, without its folder; "" for generated code, "python" for functions of its
-  std::string name;      // the function; without a symbol, "module+0x1234"; of Python, with its file
-  std::string clock;     // as asked for
+  std::string module;  // file name, without its folder; "" for generated code, "python" for
+                       // functions of its
+  std::string name;    // the function; without a symbol, "module+0x1234"; of Python, with its file
+  std::string clock;   // as asked for
   std::string function;  // as called: clock_gettime ...
   auto operator<=>(const Caller&) const = default;
 };

@@ -12,9 +12,12 @@
 namespace clockshim::cli {
 namespace {
 
-constexpr std::initializer_list<int> kPassedOn = {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGCONT, SIGTSTP, SIGWINCH};
+constexpr std::initializer_list<int> kPassedOn = {SIGTERM, SIGINT,  SIGHUP,  SIGQUIT, SIGUSR1,
+                                                  SIGUSR2, SIGCONT, SIGTSTP, SIGWINCH};
 
-bool is_job_control(int signal) { return signal == SIGTSTP || signal == SIGTTIN || signal == SIGTTOU; }
+bool is_job_control(int signal) {
+  return signal == SIGTSTP || signal == SIGTTIN || signal == SIGTTOU;
+}
 
 // What we hold, the command's readers and writers would wait for.
 void let_go_of_descriptors(int keep) {
@@ -40,7 +43,8 @@ Child::Child() {
   sigprocmask(SIG_BLOCK, &taken_, &mask_before_);
 }
 
-void Child::become(const std::vector<std::string>& argv, Environment& environment, int report_to) const {
+void Child::become(const std::vector<std::string>& argv, Environment& environment,
+                   int report_to) const {
   sigaction(SIGCHLD, &child_before_, nullptr);
   environment.set("CLOCKSHIM_RUN_PID", std::to_string(getpid()));
   std::vector<char*> arguments;
@@ -57,7 +61,8 @@ void Child::become(const std::vector<std::string>& argv, Environment& environmen
 int Child::start(const std::vector<std::string>& argv, Environment environment) {
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) return errno;
-  // A descriptor among the first three was closed when we came: it stays closed for the command, so the pipe moves away.
+  // A descriptor among the first three was closed when we came: it stays closed for the command, so
+  // the pipe moves away.
   for (int& end : ends) {
     if (end > STDERR_FILENO) continue;
     const int moved = fcntl(end, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
@@ -86,14 +91,17 @@ void Child::pass_on(const siginfo_t& info) const {
   const bool from_kernel = info.si_code == SI_KERNEL;
   const bool same_group = getpgid(pid_) == getpgrp();
   // A terminal that hangs up tells the leader of the session alone.
-  const bool to_leader = (info.si_signo == SIGHUP || info.si_signo == SIGCONT) && getsid(0) == getpid();
-  // What the terminal sent went to all of its foreground group. What the command sent went to its group too.
+  const bool to_leader =
+      (info.si_signo == SIGHUP || info.si_signo == SIGCONT) && getsid(0) == getpid();
+  // What the terminal sent went to all of its foreground group. What the command sent went to its
+  // group too.
   if (from_kernel && same_group && !to_leader) return;
   if (!from_kernel && info.si_pid == pid_) return;
   kill(pid_, info.si_signo);
 }
 
-// The shell that started us sees us stop when its job does, and starts both again. An orphaned group does not stop.
+// The shell that started us sees us stop when its job does, and starts both again. An orphaned
+// group does not stop.
 void Child::stop_too(int signal) const {
   sigset_t one;
   sigemptyset(&one);
@@ -106,7 +114,8 @@ void Child::stop_too(int signal) const {
 bool Child::ended(int& status) const {
   int changed;
   pid_t pid;
-  // As the first process of a container we have everybody's orphans too: they are reaped and forgotten.
+  // As the first process of a container we have everybody's orphans too: they are reaped and
+  // forgotten.
   while ((pid = waitpid(-1, &changed, WNOHANG | WUNTRACED)) > 0) {
     if (pid != pid_) continue;
     if (WIFSTOPPED(changed)) {
@@ -124,7 +133,8 @@ int Child::supervise(Arrival& arrival) {
   while (!ended(status)) {
     siginfo_t info{};
     const timespec patience = arrival.patience();
-    const int signal = arrival.settled() ? sigwaitinfo(&taken_, &info) : sigtimedwait(&taken_, &info, &patience);
+    const int signal =
+        arrival.settled() ? sigwaitinfo(&taken_, &info) : sigtimedwait(&taken_, &info, &patience);
     if (signal < 0 && errno == EAGAIN) arrival.look(pid_);
     if (signal > 0 && signal != SIGCHLD) pass_on(info);
   }

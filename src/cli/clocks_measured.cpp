@@ -27,7 +27,8 @@ bool forbid_clock_syscall() {
       BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
   };
   const sock_fprog filter{std::size(program), program};
-  return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
+  return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+         prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
 }
 
 void raw_call(clockid_t id) {
@@ -49,7 +50,9 @@ void spin_for(Nanos length) {
 }
 
 // Where it can't be proved: a vDSO that enters the kernel costs as much as the system call.
-ServedBy guess(const ClockCosts& clock) { return clock.bare.median < clock.raw.median / 2 ? ServedBy::vdso : ServedBy::system_call; }
+ServedBy guess(const ClockCosts& clock) {
+  return clock.bare.median < clock.raw.median / 2 ? ServedBy::vdso : ServedBy::system_call;
+}
 
 }  // namespace
 
@@ -69,12 +72,14 @@ std::optional<std::vector<ServedBy>> prove_vdso() {
   }
   close(ends[1]);
   unsigned char answer[kMeasuredClocks.size()];
-  const bool answered = child > 0 && read(ends[0], answer, sizeof answer) == static_cast<ssize_t>(sizeof answer);
+  const bool answered =
+      child > 0 && read(ends[0], answer, sizeof answer) == static_cast<ssize_t>(sizeof answer);
   close(ends[0]);
   if (child > 0) waitpid(child, nullptr, 0);
   if (!answered) return std::nullopt;
   std::vector<ServedBy> result;
-  for (const unsigned char a : answer) result.push_back(a != 0 ? ServedBy::vdso : ServedBy::system_call);
+  for (const unsigned char a : answer)
+    result.push_back(a != 0 ? ServedBy::vdso : ServedBy::system_call);
   return result;
 }
 
@@ -98,7 +103,8 @@ Measured measure_clocks(Nanos budget, bool counter_allowed, bool has_rdtscp) {
   if (counter_allowed) {
     measured.counter = measure(base, budget, [] { static_cast<void>(Arch::unordered()); });
     measured.fenced = measure(base, budget, [] { static_cast<void>(Arch::ordered()); });
-    if (has_rdtscp) measured.with_cpu = measure(base, budget, [] { static_cast<void>(Arch::by_aux()); });
+    if (has_rdtscp)
+      measured.with_cpu = measure(base, budget, [] { static_cast<void>(Arch::by_aux()); });
   }
   for (std::size_t i = 0; i < kMeasuredClocks.size(); ++i) {
     if (counter_allowed && i == kMeasuredClocks.size() / 2) samples[1] = sample_counter();

@@ -1,5 +1,5 @@
-// What the clocks are here, measured: which of them the vDSO serves, what a call of each costs bare, as a system call and under the
-// shim, and what the counter does against the kernel's clock.
+// What the clocks are here, measured: which of them the vDSO serves, what a call of each costs
+// bare, as a system call and under the shim, and what the counter does against the kernel's clock.
 #pragma once
 
 #include <array>
@@ -51,8 +51,8 @@ struct Measured {
   double pace_error_ppm = 0;     // how much of that may be the measurement's own
 };
 
-// What a program's clock_gettime is answered by: under a filter that lets the system call fail, a call that succeeds was none. In a
-// child process. None where no filter can be installed.
+// What a program's clock_gettime is answered by: under a filter that lets the system call fail, a
+// call that succeeds was none. In a child process. None where no filter can be installed.
 std::optional<std::vector<ServedBy>> prove_vdso();
 
 // For `budget` a clock and way of reading it.

@@ -24,7 +24,8 @@ constexpr int kFailed = 2;
 constexpr Budget kQuick{milliseconds(1), milliseconds(1), milliseconds(10)};
 constexpr Budget kFull{milliseconds(50), milliseconds(50), milliseconds(200)};
 
-void add(BenchReport& report, const std::vector<Row>& rows, const std::vector<Throughput>& throughput) {
+void add(BenchReport& report, const std::vector<Row>& rows,
+         const std::vector<Throughput>& throughput) {
   report.rows.insert(report.rows.end(), rows.begin(), rows.end());
   report.throughput.insert(report.throughput.end(), throughput.begin(), throughput.end());
 }
@@ -59,7 +60,8 @@ bool write_plot(const std::string& path, const std::string& svg) {
   const int error = fd < 0 ? errno : write_all(fd, svg);
   if (fd >= 0) close(fd);
   if (error == 0) return true;
-  say(LogLevel::error, LogLevel::error, "--plot \"" + path + "\": must be a file that can be written: " + std::strerror(error));
+  say(LogLevel::error, LogLevel::error,
+      "--plot \"" + path + "\": must be a file that can be written: " + std::strerror(error));
   return false;
 }
 
@@ -69,10 +71,14 @@ int bench(const BenchOptions& options) {
   // Before minutes of measuring, not after.
   if (!options.plot.empty() && !write_plot(options.plot, "")) return kFailed;
   const BenchReport report = run_all(options.quick ? kQuick : kFull);
-  if (write_all(STDOUT_FILENO, options.json ? render_bench_json(report) : render_bench_text(report)) != 0) return kFailed;
+  if (write_all(STDOUT_FILENO,
+                options.json ? render_bench_json(report) : render_bench_text(report)) != 0)
+    return kFailed;
   if (!options.plot.empty() && !write_plot(options.plot, render_bench_svg(report))) return kFailed;
-  const bool backward = std::any_of(report.rows.begin(), report.rows.end(), [](const Row& row) { return row.steps.backward > 0; });
-  const bool missing = std::any_of(report.shims.begin(), report.shims.end(), [](const Shimmed& shim) { return !shim.problem.empty(); });
+  const bool backward = std::any_of(report.rows.begin(), report.rows.end(),
+                                    [](const Row& row) { return row.steps.backward > 0; });
+  const bool missing = std::any_of(report.shims.begin(), report.shims.end(),
+                                   [](const Shimmed& shim) { return !shim.problem.empty(); });
   return backward || missing ? kSomethingWrong : kFine;
 }
 

@@ -1,4 +1,5 @@
-// `clockshim bench`: what each clock costs here, bare, as a system call and under the shim, as a table.
+// `clockshim bench`: what each clock costs here, bare, as a system call and under the shim, as a
+// table.
 #pragma once
 
 #include <string>

@@ -15,11 +15,13 @@ int diff(const DiffOptions& options) {
   Report before;
   Report after;
   std::string problem;
-  if (!load_file(options.before, symbolizer, before, problem) || !load_file(options.after, symbolizer, after, problem)) {
+  if (!load_file(options.before, symbolizer, before, problem) ||
+      !load_file(options.after, symbolizer, after, problem)) {
     say(LogLevel::error, LogLevel::error, one_line(problem));
     return kUnreadable;
   }
-  write_all(STDOUT_FILENO, options.json ? render_diff_json(before, after) : render_diff_text(before, after));
+  write_all(STDOUT_FILENO,
+            options.json ? render_diff_json(before, after) : render_diff_text(before, after));
   return 0;
 }
 

@@ -38,9 +38,11 @@ Evidence gather(const Thoroughness& how) {
     *shimmed = try_shim(order, budget, allowed);
   }
   const auto told = [&](std::size_t done, std::size_t all) {
-    progress.show("comparing the CPUs' counters: pair " + std::to_string(done) + " of " + std::to_string(all));
+    progress.show("comparing the CPUs' counters: pair " + std::to_string(done) + " of " +
+                  std::to_string(all));
   };
-  const TickDelta enough{static_cast<std::uint64_t>(seen.measured.frequency.mhz * static_cast<double>(kEnough.raw()) / 1e3)};
+  const TickDelta enough{static_cast<std::uint64_t>(seen.measured.frequency.mhz *
+                                                    static_cast<double>(kEnough.raw()) / 1e3)};
   if (allowed) seen.warp = test_warp(allowed_cpus(), how.warp, enough, told, counter_of);
   return seen;
 }
@@ -50,10 +52,13 @@ Evidence gather(const Thoroughness& how) {
 std::vector<std::string> DoctorReport::unseen() const {
   std::vector<std::string> all = seen.machine.unseen;
   if (!seen.measured.vdso_proved)
-    all.emplace_back("proof of what the vDSO answers (no seccomp filter can be installed): told by the calls' cost");
+    all.emplace_back(
+        "proof of what the vDSO answers (no seccomp filter can be installed): told by the calls' "
+        "cost");
   if (seen.warp.untested > 0) {
-    all.push_back("whether all CPUs agree: pairs not compared: " + std::to_string(seen.warp.untested) +
-                  " (no time, not allowed, or too busy to tell)");
+    all.push_back(
+        "whether all CPUs agree: pairs not compared: " + std::to_string(seen.warp.untested) +
+        " (no time, not allowed, or too busy to tell)");
   }
   if (!seen.strict.problem.empty()) all.push_back("the shim: " + seen.strict.problem);
   if (program) all.insert(all.end(), program->unseen.begin(), program->unseen.end());
@@ -81,11 +86,14 @@ int doctor(const DoctorOptions& options) {
     std::string why_not;
     report.program->calls_a_second = count_clock_calls(*report.program->pid, how.calls, why_not);
     if (!why_not.empty())
-      report.program->unseen.push_back("how often the process asks: " + why_not + "; clockshim run --tolerance 0 counts it");
+      report.program->unseen.push_back("how often the process asks: " + why_not +
+                                       "; clockshim run --tolerance 0 counts it");
   }
   report.diagnosis = diagnose(report.seen);
   report.remedies = remedies(report.seen, report.diagnosis);
-  if (write_all(STDOUT_FILENO, options.json ? render_doctor_json(report) : render_doctor_text(report)) != 0) return kError;
+  if (write_all(STDOUT_FILENO,
+                options.json ? render_doctor_json(report) : render_doctor_text(report)) != 0)
+    return kError;
   const bool takes = !report.program || report.program->takes();
   return report.diagnosis.verdict == Verdict::healthy && takes ? kHealthy : kFinding;
 }

@@ -10,8 +10,8 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
-#include <limits>
 #include <ctime>
+#include <limits>
 #include <string_view>
 #include <vector>
 
@@ -43,19 +43,25 @@ bool looks_unfinished(const std::string& path) {
   const ssize_t length = read(fd, head, sizeof head);
   close(fd);
   const std::string_view seen(head, sizeof head);
-  return length >= 0 && (seen == std::string_view(live::kMagic, sizeof head) || seen == std::string_view("\0\0\0\0\0\0\0\0", sizeof head));
+  return length >= 0 && (seen == std::string_view(live::kMagic, sizeof head) ||
+                         seen == std::string_view("\0\0\0\0\0\0\0\0", sizeof head));
 }
 
 bool is_left_behind(const std::string& path, const std::string& name, Dead& out) {
   struct stat info;
   struct stat folder;
   if (lstat(path.c_str(), &info) != 0 || !S_ISREG(info.st_mode) || info.st_nlink != 1) return false;
-  if (stat(path.substr(0, path.rfind('/') + 1).c_str(), &folder) != 0 || (info.st_uid != geteuid() && info.st_uid != folder.st_uid))
+  if (stat(path.substr(0, path.rfind('/') + 1).c_str(), &folder) != 0 ||
+      (info.st_uid != geteuid() && info.st_uid != folder.st_uid))
     return false;
   if (time(nullptr) - info.st_mtime <= kMinute || !looks_unfinished(path)) return false;
   // Its maker may have been stopped in the middle.
-  const Maker maker{
-      name, info.st_dev, info.st_ino, static_cast<std::uint32_t>(std::strtoul(name.c_str() + 1, nullptr, 10)), own_pid_namespace(), 0};
+  const Maker maker{name,
+                    info.st_dev,
+                    info.st_ino,
+                    static_cast<std::uint32_t>(std::strtoul(name.c_str() + 1, nullptr, 10)),
+                    own_pid_namespace(),
+                    0};
   long pid = 0;
   if (life_of(maker, pid) != Life::gone) return false;
   out = {path, info.st_dev, info.st_ino, static_cast<std::uint64_t>(info.st_blocks) * 512, {}};
@@ -93,7 +99,9 @@ void add_dead_files(const std::string& dir, std::vector<Dead>& dead, unsigned& k
   if (DIR* folder = opendir(dir.c_str())) {
     while (const dirent* entry = readdir(folder)) {
       Dead left;
-      if (is_temporary_name(entry->d_name) && is_left_behind(dir + (dir.ends_with('/') ? "" : "/") + entry->d_name, entry->d_name, left))
+      if (is_temporary_name(entry->d_name) &&
+          is_left_behind(dir + (dir.ends_with('/') ? "" : "/") + entry->d_name, entry->d_name,
+                         left))
         dead.push_back(left);
     }
     closedir(folder);
@@ -132,10 +140,14 @@ int gc(const GcOptions& options) {
     bytes += file.room;
   }
   // Of folders that were removed as a whole.
-  const unsigned orphans = options.dry_run ? 0 : live::remove_orphans(std::numeric_limits<unsigned>::max());
-  if (orphans != 0) out += "gave back " + grouped(orphans) + " shared memory segments that no live file names any more\n";
-  out += (options.dry_run ? "would remove " : "removed ") + std::to_string(removed) + (removed == 1 ? " file, " : " files, ") +
-         grouped(bytes) + " bytes; " + std::to_string(kept) + " kept\n";
+  const unsigned orphans =
+      options.dry_run ? 0 : live::remove_orphans(std::numeric_limits<unsigned>::max());
+  if (orphans != 0)
+    out += "gave back " + grouped(orphans) +
+           " shared memory segments that no live file names any more\n";
+  out += (options.dry_run ? "would remove " : "removed ") + std::to_string(removed) +
+         (removed == 1 ? " file, " : " files, ") + grouped(bytes) + " bytes; " +
+         std::to_string(kept) + " kept\n";
   write_all(STDOUT_FILENO, out);
   return failed ? 1 : 0;
 }

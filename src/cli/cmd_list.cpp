@@ -23,26 +23,31 @@ std::string local_time(double seconds) {
   const auto whole = static_cast<std::time_t>(seconds);
   std::tm parts{};
   char text[32] = "";
-  if (localtime_r(&whole, &parts) == nullptr || std::strftime(text, sizeof text, "%F %T", &parts) == 0) return "?";
+  if (localtime_r(&whole, &parts) == nullptr ||
+      std::strftime(text, sizeof text, "%F %T", &parts) == 0)
+    return "?";
   return text;
 }
 
 std::string padded(std::string text, std::size_t width, bool right = false) {
   if (text.size() >= width) return text;
-  return right ? std::string(width - text.size(), ' ') + text : text + std::string(width - text.size(), ' ');
+  return right ? std::string(width - text.size(), ' ') + text
+               : text + std::string(width - text.size(), ' ');
 }
 
-std::string line(const std::string& pid, const std::string& program, const std::string& state, const std::string& since,
-                 const std::string& calls, const std::string& mode, const std::string& file) {
-  return padded(pid, 8, true) + "  " + padded(program, 16) + " " + padded(state, 7) + "  " + padded(since, 19) + " " +
-         padded(calls, 15, true) + "  " + padded(mode, 11) + "  " + file + "\n";
+std::string line(const std::string& pid, const std::string& program, const std::string& state,
+                 const std::string& since, const std::string& calls, const std::string& mode,
+                 const std::string& file) {
+  return padded(pid, 8, true) + "  " + padded(program, 16) + " " + padded(state, 7) + "  " +
+         padded(since, 19) + " " + padded(calls, 15, true) + "  " + padded(mode, 11) + "  " + file +
+         "\n";
 }
 
 std::string as_text(const std::vector<Row>& rows) {
   std::string out = line("pid", "program", "state", "since", "calls", "mode", "file");
   for (const auto& [r, path] : rows) {
-    out += line(std::to_string(r.pid), shortened(one_line(r.program), 16), r.state, local_time(r.started_at), grouped(r.calls()), r.mode,
-                one_line(path));
+    out += line(std::to_string(r.pid), shortened(one_line(r.program), 16), r.state,
+                local_time(r.started_at), grouped(r.calls()), r.mode, one_line(path));
   }
   return out;
 }
@@ -60,7 +65,9 @@ std::string as_json(const std::vector<Row>& rows) {
                    {"forked_from", r.forked_from},
                    {"file", path}});
   }
-  return nlohmann::ordered_json{{"schema_version", 1}, {"files", all}}.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+  return nlohmann::ordered_json{{"schema_version", 1}, {"files", all}}.dump(
+             2, ' ', false, nlohmann::json::error_handler_t::replace) +
+         "\n";
 }
 
 }  // namespace
@@ -73,7 +80,8 @@ int list(const ListOptions& options) {
     const auto file = LiveFile::open(path, problem);
     if (file) {
       rows.push_back({file->report(), path});
-    } else if (struct stat info; !problem.empty() && lstat(path.c_str(), &info) == 0 && !is_dangling(path)) {
+    } else if (struct stat info;
+               !problem.empty() && lstat(path.c_str(), &info) == 0 && !is_dangling(path)) {
       // One that has ended takes its file with it, as far as it can: behind chroot the name stays.
       say(LogLevel::warn, LogLevel::warn, one_line(path) + ": " + problem);
     }

@@ -48,7 +48,9 @@ bool watch_times(const ReportOptions& options, WatchTimes& out, std::string& pro
   constexpr Nanos kShortest = milliseconds(10);
   constexpr std::int64_t kMostLooks = 10'000;
   if (options.watch.empty()) {
-    if (!options.interval.empty()) problem = "--interval \"" + options.interval + "\": must be with --watch, which looks so often";
+    if (!options.interval.empty())
+      problem =
+          "--interval \"" + options.interval + "\": must be with --watch, which looks so often";
     return problem.empty();
   }
   const auto length = parse_duration(options.watch);
@@ -62,8 +64,8 @@ bool watch_times(const ReportOptions& options, WatchTimes& out, std::string& pro
   const Nanos least = std::max(kShortest, Nanos{(length->raw() + kMostLooks - 1) / kMostLooks});
   const auto interval = parse_duration(options.interval);
   if (!interval || *interval < least || *interval > *length) {
-    problem = "--interval \"" + options.interval + "\": must be a duration from " + format_duration(least) + " to that of --watch, " +
-              format_duration(*length);
+    problem = "--interval \"" + options.interval + "\": must be a duration from " +
+              format_duration(least) + " to that of --watch, " + format_duration(*length);
     return false;
   }
   out.interval = *interval;
@@ -71,9 +73,12 @@ bool watch_times(const ReportOptions& options, WatchTimes& out, std::string& pro
 }
 
 // Processes are watched, all at the same moments, and then told.
-bool load_watched(const ReportOptions& options, const WatchTimes& times, Reports& out, std::string& problem) {
+bool load_watched(const ReportOptions& options, const WatchTimes& times, Reports& out,
+                  std::string& problem) {
   if (options.children) {
-    problem = "--children: can't be watched, as they come and go: name the processes that --watch is to look at";
+    problem =
+        "--children: can't be watched, as they come and go: name the processes that --watch is to "
+        "look at";
     return false;
   }
   std::vector<RateWatch> processes;
@@ -90,11 +95,14 @@ bool load_watched(const ReportOptions& options, const WatchTimes& times, Reports
     }
     processes.push_back(std::move(*process));
   }
-  const std::string who = processes.size() == 1 ? processes.front().program() : std::to_string(processes.size()) + " processes";
-  watch_rates(processes, times.length, times.interval,
-              "watching " + one_line(who) + " for " + format_duration(times.length) + "; Ctrl-C ends it");
+  const std::string who = processes.size() == 1 ? processes.front().program()
+                                                : std::to_string(processes.size()) + " processes";
+  watch_rates(
+      processes, times.length, times.interval,
+      "watching " + one_line(who) + " for " + format_duration(times.length) + "; Ctrl-C ends it");
   Symbolizer symbolizer;
-  for (const RateWatch& process : processes) out.push_back(process.report(symbolizer, static_cast<double>(times.interval.raw()) / 1e9));
+  for (const RateWatch& process : processes)
+    out.push_back(process.report(symbolizer, static_cast<double>(times.interval.raw()) / 1e9));
   return true;
 }
 
@@ -114,7 +122,8 @@ bool load_all(const ReportOptions& options, Reports& out, std::string& problem) 
 
 std::string format_names() {
   std::string out;
-  for (const Format& format : formats()) out += (out.empty() ? "" : ", ") + std::string(format.name);
+  for (const Format& format : formats())
+    out += (out.empty() ? "" : ", ") + std::string(format.name);
   return out;
 }
 
@@ -122,7 +131,8 @@ std::string format_names() {
 
 int report(const ReportOptions& options) {
   const Format* const format = find_format(options.format);
-  if (format == nullptr) return refuse("--format \"" + options.format + "\": must be one of " + format_names());
+  if (format == nullptr)
+    return refuse("--format \"" + options.format + "\": must be one of " + format_names());
   if (format->binary && options.output.empty() && isatty(STDOUT_FILENO) == 1) {
     return refuse("--format " + options.format + ": is not for a terminal: use --output FILE");
   }
@@ -131,18 +141,23 @@ int report(const ReportOptions& options) {
   WatchTimes times{};
   if (!watch_times(options, times, problem)) return refuse(problem);
   const bool watch = times.length > Nanos{0};
-  if (!(watch ? load_watched(options, times, reports, problem) : load_all(options, reports, problem))) return refuse(problem);
+  if (!(watch ? load_watched(options, times, reports, problem)
+              : load_all(options, reports, problem)))
+    return refuse(problem);
   if (format->merges && options.apart && reports.size() > 1) {
-    return refuse("--apart: " + options.format + " has room for one report, and there are " + std::to_string(reports.size()) +
-                  ": leave it out, or name one");
+    return refuse("--apart: " + options.format + " has room for one report, and there are " +
+                  std::to_string(reports.size()) + ": leave it out, or name one");
   }
   if (options.merge || format->merges) reports = {merge(reports)};
   for (Report& each : reports) each.advice = advise(each);
   const std::string text = format->render(reports, StackOptions{options.exact, options.threads});
-  const int error = options.output.empty() ? write_all(STDOUT_FILENO, text) : write_file(options.output, text);
+  const int error =
+      options.output.empty() ? write_all(STDOUT_FILENO, text) : write_file(options.output, text);
   if (error == 0) return kFine;
-  if (options.output.empty()) return error == EPIPE ? kFine : refuse(std::string("standard output: ") + std::strerror(error));
-  return refuse("--output \"" + options.output + "\": must be a file that can be written: " + std::strerror(error));
+  if (options.output.empty())
+    return error == EPIPE ? kFine : refuse(std::string("standard output: ") + std::strerror(error));
+  return refuse("--output \"" + options.output +
+                "\": must be a file that can be written: " + std::strerror(error));
 }
 
 }  // namespace clockshim::cli

@@ -1,4 +1,5 @@
-// `clockshim report`: who asks for the time, of a process or out of files, in the formats of report/formats.h.
+// `clockshim report`: who asks for the time, of a process or out of files, in the formats of
+// report/formats.h.
 #pragma once
 
 #include <string>

@@ -29,7 +29,8 @@ std::string own_path() {
   return length > 0 ? std::string(path, static_cast<std::size_t>(length)) : "";
 }
 
-// As a shell has it: 127 where there is no such command, 126 where there is one and it does not start.
+// As a shell has it: 127 where there is no such command, 126 where there is one and it does not
+// start.
 int failed_to_start(const std::string& name, const Preflight& preflight, int error) {
   if (error == ENOENT && !preflight.missing_interpreter.empty()) {
     complain(name + ": its interpreter " + preflight.missing_interpreter + " is not there");
@@ -63,7 +64,9 @@ int run(std::vector<RunOption> options, const std::vector<std::string>& argv) {
   const std::string& name = argv.front();
   const Preflight preflight = inspect_command(name);
   const bool shimmed = preflight.problem.empty();
-  if (!shimmed) say(LogLevel::warn, settings.log, name + preflight.problem + ": the shim can't get in; it runs without");
+  if (!shimmed)
+    say(LogLevel::warn, settings.log,
+        name + preflight.problem + ": the shim can't get in; it runs without");
 
   const std::string counters = shimmed ? handed_over(look_at_counters(settings)) : "";
 
@@ -78,9 +81,11 @@ int run(std::vector<RunOption> options, const std::vector<std::string>& argv) {
     }
     if (!counters.empty()) environment.set("CLOCKSHIM_COUNTERS", counters);
     if (settings.report == "stderr") reports = std::make_unique<PrivateReports>();
-    if (reports && !reports->pattern().empty()) environment.set("CLOCKSHIM_REPORT", reports->pattern());
+    if (reports && !reports->pattern().empty())
+      environment.set("CLOCKSHIM_REPORT", reports->pattern());
   }
-  if (const int error = child.start(argv, environment); error != 0) return failed_to_start(name, preflight, error);
+  if (const int error = child.start(argv, environment); error != 0)
+    return failed_to_start(name, preflight, error);
   Arrival arrival(shimmed ? library : "", name, settings.log);
   const int status = child.supervise(arrival);
   if (reports) reports->tell(child.pid(), name, settings.log);

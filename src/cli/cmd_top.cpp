@@ -26,11 +26,13 @@ int refuse(const std::string& line) {
 
 timespec later(timespec t, Nanos n) {
   const std::int64_t sum = from_timespec(t).raw() + n.raw();
-  return {static_cast<std::time_t>(sum / kNanosPerSecond), static_cast<long>(sum % kNanosPerSecond)};
+  return {static_cast<std::time_t>(sum / kNanosPerSecond),
+          static_cast<long>(sum % kNanosPerSecond)};
 }
 
 // At even distances, however long a look takes. The exit status.
-int print_looks(Watch& watch, const TopOptions& options, const Folders& folders, long pid, Nanos interval) {
+int print_looks(Watch& watch, const TopOptions& options, const Folders& folders, long pid,
+                Nanos interval) {
   timespec next{};
   clock_gettime(CLOCK_MONOTONIC, &next);
   for (;;) {
@@ -40,7 +42,9 @@ int print_looks(Watch& watch, const TopOptions& options, const Folders& folders,
     Look look = watch.look(folders, pid);
     const bool over = pid != 0 && (look.processes.empty() || look.processes[0].state != "running");
     const bool last = options.once || !options.json || over;
-    if (write_all(STDOUT_FILENO, options.json ? look_as_json(look, pid != 0) : look_as_text(std::move(look), pid != 0)) != 0) return 0;
+    if (write_all(STDOUT_FILENO, options.json ? look_as_json(look, pid != 0)
+                                              : look_as_text(std::move(look), pid != 0)) != 0)
+      return 0;
     if (last) return 0;
   }
 }
@@ -50,19 +54,23 @@ int print_looks(Watch& watch, const TopOptions& options, const Folders& folders,
 int top(const TopOptions& options) {
   const auto interval = parse_duration(options.interval);
   if (!interval || *interval < kShortest)
-    return refuse("--interval \"" + one_line(options.interval) + "\": must be a duration of at least 10ms");
+    return refuse("--interval \"" + one_line(options.interval) +
+                  "\": must be a duration of at least 10ms");
   long pid = 0;
   if (!options.target.empty()) {
     const char* const end = options.target.data() + options.target.size();
     const auto [rest, error] = std::from_chars(options.target.data(), end, pid);
-    if (error != std::errc{} || rest != end || pid <= 0) return refuse("top \"" + one_line(options.target) + "\": must be a process id");
+    if (error != std::errc{} || rest != end || pid <= 0)
+      return refuse("top \"" + one_line(options.target) + "\": must be a process id");
   }
-  const Folders folders = options.dir.empty() && pid != 0 ? live_folders_of(pid) : live_folders(options.dir);
+  const Folders folders =
+      options.dir.empty() && pid != 0 ? live_folders_of(pid) : live_folders(options.dir);
   Watch watch;
   if (watch.look(folders, pid).processes.empty() && pid != 0)
-    return refuse("top " + options.target + ": no live file of this process in " + one_line(in_words(folders)) +
-                  "; clockshim list shows who has one");
-  if (options.once || options.json || isatty(STDOUT_FILENO) == 0) return print_looks(watch, options, folders, pid, *interval);
+    return refuse("top " + options.target + ": no live file of this process in " +
+                  one_line(in_words(folders)) + "; clockshim list shows who has one");
+  if (options.once || options.json || isatty(STDOUT_FILENO) == 0)
+    return print_looks(watch, options, folders, pid, *interval);
   const std::string problem = show_screen(watch, {folders, pid, *interval});
   return problem.empty() ? 0 : refuse(problem);
 }

@@ -1,4 +1,5 @@
-// `clockshim top`: who asks for the time now, and how often. On a terminal a screen that is kept up to date, else a table.
+// `clockshim top`: who asks for the time now, and how often. On a terminal a screen that is kept up
+// to date, else a table.
 #pragma once
 
 #include <string>

@@ -14,16 +14,23 @@ using Json = nlohmann::ordered_json;
 
 constexpr double kSameLength = 0.05;
 
-// Without a length, as in a report of a process that ended at once, calls are all that there is to compare.
-bool lengths_differ(double a, double b) { return a > 0 && b > 0 && std::abs(a - b) > kSameLength * std::max(a, b); }
+// Without a length, as in a report of a process that ended at once, calls are all that there is to
+// compare.
+bool lengths_differ(double a, double b) {
+  return a > 0 && b > 0 && std::abs(a - b) > kSameLength * std::max(a, b);
+}
 
-std::string right(const std::string& text, std::size_t width) { return std::string(width - std::min(width, text.size()), ' ') + text; }
+std::string right(const std::string& text, std::size_t width) {
+  return std::string(width - std::min(width, text.size()), ' ') + text;
+}
 std::string left(const std::string& text, std::size_t width) {
   std::size_t length = 0;
   for_each_character(text, [&](std::string_view) { ++length; });
   return text + std::string(width - std::min(width, length), ' ');
 }
-std::string amount(double n) { return grouped(static_cast<std::uint64_t>(std::llround(std::abs(n)))); }
+std::string amount(double n) {
+  return grouped(static_cast<std::uint64_t>(std::llround(std::abs(n))));
+}
 std::string decimal(double n) {
   char text[64];
   std::snprintf(text, sizeof text, "%.*f", n < 10 ? 2 : n < 1000 ? 1 : 0, n);
@@ -35,9 +42,12 @@ std::string ratio_of(const Change& change) {
   return change.before > 0 ? "x" + decimal(change.ratio()) : "-";
 }
 
-std::string columns(const std::string& before, const std::string& after, const std::string& difference, const std::string& ratio,
-                    const std::string& clock, const std::string& caller, const std::string& module) {
-  std::string line = right(before, 15) + right(after, 16) + right(difference, 17) + right(ratio, 9) + "  " + left(clock, 16) + " " +
+std::string columns(const std::string& before, const std::string& after,
+                    const std::string& difference, const std::string& ratio,
+                    const std::string& clock, const std::string& caller,
+                    const std::string& module) {
+  std::string line = right(before, 15) + right(after, 16) + right(difference, 17) +
+                     right(ratio, 9) + "  " + left(clock, 16) + " " +
                      left(shortened(caller, 40), 40) + " " + module;
   while (line.back() == ' ') line.pop_back();
   return line + "\n";
@@ -45,19 +55,23 @@ std::string columns(const std::string& before, const std::string& after, const s
 
 std::string line_of(const Change& change) {
   const std::string sign = std::llround(change.difference()) < 0 ? "-" : "+";
-  return columns(amount(change.before), amount(change.after), sign + amount(change.difference()), ratio_of(change), change.caller.clock,
-                 change.caller.name, change.caller.module);
+  return columns(amount(change.before), amount(change.after), sign + amount(change.difference()),
+                 ratio_of(change), change.caller.clock, change.caller.name, change.caller.module);
 }
 
 std::string run_line(const char* label, const Report& report) {
-  std::string line = label + process_name(report) + ", " + decimal(report.seconds) + " s, " + grouped(report.calls()) + " calls";
+  std::string line = label + process_name(report) + ", " + decimal(report.seconds) + " s, " +
+                     grouped(report.calls()) + " calls";
   if (report.profile == "off") line += ", not counted (CLOCKSHIM_PROFILE=off)";
   if (report.dropped != 0) line += ", " + grouped(report.dropped) + " of them under no caller";
   return line + "\n";
 }
 
 Json run_json(const Report& report) {
-  return {{"program", report.program}, {"pid", report.pid}, {"seconds", report.seconds}, {"calls", report.calls()}};
+  return {{"program", report.program},
+          {"pid", report.pid},
+          {"seconds", report.seconds},
+          {"calls", report.calls()}};
 }
 
 Json change_json(const Change& change, const Report& before, const Report& after) {
@@ -82,7 +96,9 @@ Comparison compare(const Report& before, const Report& after) {
   const auto finish = [&](Change& change) {
     change.before = static_cast<double>(change.calls_before) / length_before;
     change.after = static_cast<double>(change.calls_after) / length_after;
-    change.kind = change.calls_before == 0 ? Change::Kind::appeared : change.calls_after == 0 ? Change::Kind::gone : Change::Kind::both;
+    change.kind = change.calls_before == 0  ? Change::Kind::appeared
+                  : change.calls_after == 0 ? Change::Kind::gone
+                                            : Change::Kind::both;
   };
   std::map<Caller, Change> callers;
   for (const auto& [caller, calls] : calls_by_caller(before)) callers[caller].calls_before = calls;
@@ -93,8 +109,9 @@ Comparison compare(const Report& before, const Report& after) {
     finish(change);
     out.callers.push_back(change);
   }
-  std::stable_sort(out.callers.begin(), out.callers.end(),
-                   [](const Change& a, const Change& b) { return std::abs(a.difference()) > std::abs(b.difference()); });
+  std::stable_sort(out.callers.begin(), out.callers.end(), [](const Change& a, const Change& b) {
+    return std::abs(a.difference()) > std::abs(b.difference());
+  });
   out.all.calls_before = before.calls();
   out.all.calls_after = after.calls();
   finish(out.all);
@@ -107,17 +124,21 @@ std::string render_diff_text(const Report& before, const Report& after) {
   std::string out = run_line("before: ", before) + run_line("after:  ", after);
   if (comparison.per_second) out += "the runs' lengths differ: calls a second are compared\n";
   const std::string unit = comparison.per_second ? " /s" : "";
-  out += "\n" + columns("before" + unit, "after" + unit, "difference", "ratio", "clock", "caller", "module");
+  out += "\n" + columns("before" + unit, "after" + unit, "difference", "ratio", "clock", "caller",
+                        "module");
   out += line_of(comparison.all);
   std::size_t unchanged = 0;
   for (const Change& change : comparison.callers) {
-    if (std::llround(change.before) == std::llround(change.after) && change.kind == Change::Kind::both) {
+    if (std::llround(change.before) == std::llround(change.after) &&
+        change.kind == Change::Kind::both) {
       ++unchanged;
     } else {
       out += line_of(change);
     }
   }
-  if (unchanged != 0) out += std::to_string(unchanged) + (unchanged == 1 ? " caller as before\n" : " callers as before\n");
+  if (unchanged != 0)
+    out += std::to_string(unchanged) +
+           (unchanged == 1 ? " caller as before\n" : " callers as before\n");
   return out;
 }
 

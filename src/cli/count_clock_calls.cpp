@@ -1,4 +1,5 @@
-// The kernel's own count of a process's clock calls: system calls only, so it tells something where the vDSO doesn't answer.
+// The kernel's own count of a process's clock calls: system calls only, so it tells something where
+// the vDSO doesn't answer.
 #include <linux/perf_event.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -19,7 +20,8 @@ constexpr const char* kEvents[] = {"sys_enter_clock_gettime", "sys_enter_gettime
 
 // The number of a tracepoint, or 0.
 std::uint64_t event_number(const std::string& event) {
-  for (const char* folder : {"/sys/kernel/tracing/events/syscalls/", "/sys/kernel/debug/tracing/events/syscalls/"}) {
+  for (const char* folder :
+       {"/sys/kernel/tracing/events/syscalls/", "/sys/kernel/debug/tracing/events/syscalls/"}) {
     std::ifstream file(folder + event + "/id");
     std::uint64_t number = 0;
     if (file >> number) return number;
@@ -43,7 +45,8 @@ class Counters {
     attributes.type = PERF_TYPE_TRACEPOINT;
     attributes.config = event;
     attributes.inherit = 1;  // threads that it starts meanwhile
-    const auto fd = static_cast<int>(syscall(SYS_perf_event_open, &attributes, thread, -1, -1, PERF_FLAG_FD_CLOEXEC));
+    const auto fd = static_cast<int>(
+        syscall(SYS_perf_event_open, &attributes, thread, -1, -1, PERF_FLAG_FD_CLOEXEC));
     if (fd < 0) return errno == ESRCH;
     fds_.push_back(fd);
     return true;
@@ -69,11 +72,14 @@ std::optional<double> count_clock_calls(pid_t pid, Nanos length, std::string& wh
   for (const char* event : kEvents) {
     const std::uint64_t number = event_number(event);
     if (number == 0) {
-      why_not = std::string("no tracepoint ") + event + " below /sys/kernel/tracing that we may read";
+      why_not =
+          std::string("no tracepoint ") + event + " below /sys/kernel/tracing that we may read";
       return std::nullopt;
     }
-    for (const auto& thread : std::filesystem::directory_iterator("/proc/" + std::to_string(pid) + "/task", error)) {
-      if (counters.add(number, static_cast<pid_t>(std::stol(thread.path().filename().string())))) continue;
+    for (const auto& thread :
+         std::filesystem::directory_iterator("/proc/" + std::to_string(pid) + "/task", error)) {
+      if (counters.add(number, static_cast<pid_t>(std::stol(thread.path().filename().string()))))
+        continue;
       why_not = std::string("perf_event_open: ") + std::strerror(errno);
       return std::nullopt;
     }

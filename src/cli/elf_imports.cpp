@@ -44,7 +44,8 @@ using Segments = std::vector<Elf64_Phdr>;
 // Where in the file an address of the loaded image stands.
 std::optional<std::uint64_t> offset_of(const Segments& segments, std::uint64_t address) {
   for (const Elf64_Phdr& s : segments) {
-    if (s.p_type == PT_LOAD && address >= s.p_vaddr && address - s.p_vaddr < s.p_filesz) return address - s.p_vaddr + s.p_offset;
+    if (s.p_type == PT_LOAD && address >= s.p_vaddr && address - s.p_vaddr < s.p_filesz)
+      return address - s.p_vaddr + s.p_offset;
   }
   return std::nullopt;
 }
@@ -61,7 +62,8 @@ bool has_go_note(File& file, const Elf64_Phdr& notes) {
   return false;
 }
 
-void read_symbols(File& file, const Segments& segments, const Elf64_Phdr& dynamic, ElfImports& result) {
+void read_symbols(File& file, const Segments& segments, const Elf64_Phdr& dynamic,
+                  ElfImports& result) {
   const std::string table = file.bytes(dynamic.p_offset, dynamic.p_filesz);
   std::uint64_t symbols = 0;
   std::uint64_t strings = 0;
@@ -75,7 +77,8 @@ void read_symbols(File& file, const Segments& segments, const Elf64_Phdr& dynami
   }
   const auto symbols_at = offset_of(segments, symbols);
   const auto strings_at = offset_of(segments, strings);
-  // The symbols end where the strings begin: linkers lay them out so, and nothing else tells without reading a hash table.
+  // The symbols end where the strings begin: linkers lay them out so, and nothing else tells
+  // without reading a hash table.
   if (!symbols_at || !strings_at || strings < symbols) return;
   const std::string names = file.bytes(*strings_at, string_bytes);
   const std::string data = file.bytes(*symbols_at, strings - symbols);
@@ -83,24 +86,30 @@ void read_symbols(File& file, const Segments& segments, const Elf64_Phdr& dynami
   for (std::size_t at = 0; at + sizeof(Elf64_Sym) <= data.size(); at += sizeof(Elf64_Sym)) {
     Elf64_Sym symbol;
     std::memcpy(&symbol, data.data() + at, sizeof symbol);
-    if (symbol.st_shndx != SHN_UNDEF || symbol.st_name == 0 || symbol.st_name >= names.size()) continue;
+    if (symbol.st_shndx != SHN_UNDEF || symbol.st_name == 0 || symbol.st_name >= names.size())
+      continue;
     result.names.emplace_back(names.c_str() + symbol.st_name);
   }
 }
 
 }  // namespace
 
-bool ElfImports::imports(const std::string& name) const { return std::find(names.begin(), names.end(), name) != names.end(); }
+bool ElfImports::imports(const std::string& name) const {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
 
 ElfImports read_imports(const std::string& path) {
   ElfImports result;
   File file(path);
   const auto header = file.read<Elf64_Ehdr>(0);
-  if (!header || std::memcmp(header->e_ident, ELFMAG, SELFMAG) != 0 || header->e_ident[EI_CLASS] != ELFCLASS64) return result;
+  if (!header || std::memcmp(header->e_ident, ELFMAG, SELFMAG) != 0 ||
+      header->e_ident[EI_CLASS] != ELFCLASS64)
+    return result;
   if (header->e_phentsize != sizeof(Elf64_Phdr)) return result;
   Segments segments;
   for (unsigned i = 0; i < header->e_phnum; ++i) {
-    const auto segment = file.read<Elf64_Phdr>(header->e_phoff + std::uint64_t{i} * sizeof(Elf64_Phdr));
+    const auto segment =
+        file.read<Elf64_Phdr>(header->e_phoff + std::uint64_t{i} * sizeof(Elf64_Phdr));
     if (!segment) return result;
     segments.push_back(*segment);
   }

@@ -1,4 +1,5 @@
-// What an ELF file asks of others, by its dynamic symbols, and whether it is a Go program. Reads the file; runs nothing.
+// What an ELF file asks of others, by its dynamic symbols, and whether it is a Go program. Reads
+// the file; runs nothing.
 #pragma once
 
 #include <string>

@@ -1,5 +1,6 @@
-// Which hypervisor a guest runs under, and what frequency of the counter the CPU or the hypervisor claims. CPUID is read here
-// and judged apart from it, so that tests can hand in the leaves of machines that they don't have.
+// Which hypervisor a guest runs under, and what frequency of the counter the CPU or the hypervisor
+// claims. CPUID is read here and judged apart from it, so that tests can hand in the leaves of
+// machines that they don't have.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +10,17 @@
 
 namespace clockshim::cli {
 
-enum class Hypervisor : std::uint8_t { none, kvm, vmware, virtualbox, xen, hyperv, firecracker, tcg, other };
+enum class Hypervisor : std::uint8_t {
+  none,
+  kvm,
+  vmware,
+  virtualbox,
+  xen,
+  hyperv,
+  firecracker,
+  tcg,
+  other
+};
 
 // As it is called in the report: "KVM", "VMware", ...; "none" on bare metal.
 std::string_view hypervisor_name(Hypervisor hypervisor);
@@ -27,7 +38,8 @@ struct FrequencyClaim {
 struct CpuFacts {
   bool guest = false;                   // CPUID.1:ECX[31]
   bool invariant = false;               // CPUID.80000007H:EDX[8]
-  std::vector<std::string> signatures;  // of the hypervisor leaves, 12 characters each: "KVMKVMKVM", without trailing zeros
+  std::vector<std::string> signatures;  // of the hypervisor leaves, 12 characters each:
+                                        // "KVMKVMKVM", without trailing zeros
   std::vector<FrequencyClaim> claims;
 };
 
@@ -42,8 +54,8 @@ struct MachineNames {
   std::string log;      // all that the kernel log says
 };
 
-// The signatures first, but the firmware's names where they know better: VirtualBox calls itself KVM to Linux guests, and so does
-// Firecracker.
+// The signatures first, but the firmware's names where they know better: VirtualBox calls itself
+// KVM to Linux guests, and so does Firecracker.
 Hypervisor identify_hypervisor(const CpuFacts& cpu, const MachineNames& names);
 
 }  // namespace clockshim::cli

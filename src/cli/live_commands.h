@@ -14,7 +14,8 @@ namespace clockshim::cli {
 inline constexpr const char* kDiffUsage = "clockshim diff [--json] BEFORE AFTER";
 inline constexpr const char* kListUsage = "clockshim list [--json] [--dir D]";
 inline constexpr const char* kGcUsage = "clockshim gc [--dry-run] [--dir D]";
-inline constexpr const char* kTopUsage = "clockshim top [--once] [--json] [--interval D] [--dir D] [PID]";
+inline constexpr const char* kTopUsage =
+    "clockshim top [--once] [--json] [--interval D] [--dir D] [PID]";
 
 // One of them at the most is parsed. `formatter`: makes a CLI::FormatterBase of a usage line.
 class LiveCommands {
@@ -28,7 +29,8 @@ class LiveCommands {
     const auto dir = [](CLI::App* command, std::string& value) {
       command
           ->add_option("--dir", value,
-                       "the folder of live files (default: CLOCKSHIM_DIR, or /dev/shm/clockshim-UID; for root those of all users)")
+                       "the folder of live files (default: CLOCKSHIM_DIR, or "
+                       "/dev/shm/clockshim-UID; for root those of all users)")
           ->type_name("D");
     };
     list_->formatter(formatter(kListUsage));
@@ -39,26 +41,42 @@ class LiveCommands {
     dir(gc_, gc_options_.dir);
     gc_->footer("Exit status: 0; 1: a file could not be removed.");
     top_->formatter(formatter(kTopUsage));
-    top_->add_flag("--once", top_options_.once, "print one table, of one interval; so it is where standard output is no terminal");
+    top_->add_flag(
+        "--once", top_options_.once,
+        "print one table, of one interval; so it is where standard output is no terminal");
     top_->add_flag("--json", top_options_.json, "for programs: an object a line, one an interval");
-    top_->add_option("--interval", top_options_.interval, "between two looks: 500ms, 2s (default 1s)")->type_name("D");
+    top_->add_option("--interval", top_options_.interval,
+                     "between two looks: 500ms, 2s (default 1s)")
+        ->type_name("D");
     dir(top_, top_options_.dir);
-    top_->add_option("pid", top_options_.target, "the callers of this process; without, all processes")->type_name("PID");
+    top_->add_option("pid", top_options_.target,
+                     "the callers of this process; without, all processes")
+        ->type_name("PID");
     diff_->formatter(formatter(kDiffUsage));
     diff_->add_flag("--json", diff_options_.json, "for programs");
-    diff_->add_option("before", diff_options_.before, "a live file or a JSON report")->type_name("FILE")->required();
+    diff_->add_option("before", diff_options_.before, "a live file or a JSON report")
+        ->type_name("FILE")
+        ->required();
     diff_->add_option("after", diff_options_.after, "another one")->type_name("FILE")->required();
-    diff_->footer("Callers are matched by module, function and clock. Where the runs' lengths differ, calls a second are compared.");
-    top_->footer("Keys: q quit, arrows, Enter callers, Esc back, s sort, / filter, p pause, h help.");
+    diff_->footer(
+        "Callers are matched by module, function and clock. Where the runs' lengths differ, calls "
+        "a second are compared.");
+    top_->footer(
+        "Keys: q quit, arrows, Enter callers, Esc back, s sort, / filter, p pause, h help.");
   }
 
   // "": none of them is.
   [[nodiscard]] const char* usage() const {
-    return list_->parsed() ? kListUsage : gc_->parsed() ? kGcUsage : top_->parsed() ? kTopUsage : diff_->parsed() ? kDiffUsage : "";
+    return list_->parsed()   ? kListUsage
+           : gc_->parsed()   ? kGcUsage
+           : top_->parsed()  ? kTopUsage
+           : diff_->parsed() ? kDiffUsage
+                             : "";
   }
   static std::string usages() {
     std::string out;
-    for (const char* usage : {kTopUsage, kListUsage, kGcUsage, kDiffUsage}) out += "\n       " + std::string(usage);
+    for (const char* usage : {kTopUsage, kListUsage, kGcUsage, kDiffUsage})
+      out += "\n       " + std::string(usage);
     return out;
   }
   int run() const {

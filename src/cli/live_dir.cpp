@@ -21,8 +21,9 @@ namespace {
 // One of this version has 1.4 MiB at the most.
 constexpr std::size_t kLargest = std::size_t{8} << 20;
 
-// In ascending order: a record's state is read before its fields, as its writer wrote it after them. Of a segment only those pages that
-// were written to: to look at another one would be to make it. Returns how much there is; below 0: an error.
+// In ascending order: a record's state is read before its fields, as its writer wrote it after
+// them. Of a segment only those pages that were written to: to look at another one would be to make
+// it. Returns how much there is; below 0: an error.
 ssize_t read_all(const LiveSource& source, std::byte* out, std::size_t size) {
   if (!source.is_segment()) return source.read(out, size, 0);
   std::memset(static_cast<void*>(out), 0, size);
@@ -70,7 +71,8 @@ std::vector<std::string> live_files(const Folders& folders) {
 
 std::vector<std::string> live_files_of(long pid, const Folders& folders) {
   struct Found {
-    int rank;  // its own, by what is mapped; of that number, in our namespace; of that number, in another one
+    int rank;  // its own, by what is mapped; of that number, in our namespace; of that number, in
+               // another one
     std::int64_t started_at;
     std::string path;
   };
@@ -83,10 +85,14 @@ std::vector<std::string> live_files_of(long pid, const Folders& folders) {
     const bool runs = file->life() == Life::running && file->pid() == pid;
     const bool numbered = header.pid == pid && (file->life() != Life::running || runs);
     if (!runs && !numbered) continue;
-    all.push_back({runs ? 0 : header.pid_namespace == own_pid_namespace() ? 1 : 2, header.started_at, path});
+    all.push_back({runs                                          ? 0
+                   : header.pid_namespace == own_pid_namespace() ? 1
+                                                                 : 2,
+                   header.started_at, path});
   }
-  std::sort(all.begin(), all.end(),
-            [](const Found& a, const Found& b) { return a.rank != b.rank ? a.rank < b.rank : a.started_at > b.started_at; });
+  std::sort(all.begin(), all.end(), [](const Found& a, const Found& b) {
+    return a.rank != b.rank ? a.rank < b.rank : a.started_at > b.started_at;
+  });
   std::vector<std::string> paths;
   paths.reserve(all.size());
   for (Found& found : all) paths.push_back(std::move(found.path));
@@ -98,7 +104,8 @@ std::optional<LiveFile> LiveFile::open(const std::string& path, std::string& pro
   return source ? read(*source, path, problem) : std::nullopt;
 }
 
-std::optional<LiveFile> LiveFile::read(const LiveSource& source, const std::string& path, std::string& problem) {
+std::optional<LiveFile> LiveFile::read(const LiveSource& source, const std::string& path,
+                                       std::string& problem) {
   const auto refuse = [&](const char* reason) {
     problem = reason;
     return std::nullopt;
@@ -106,7 +113,8 @@ std::optional<LiveFile> LiveFile::read(const LiveSource& source, const std::stri
   problem.clear();
   const std::size_t slash = path.rfind('/');
   struct stat folder;
-  if (stat(slash == std::string::npos ? "." : path.substr(0, slash + 1).c_str(), &folder) != 0) return refuse(std::strerror(errno));
+  if (stat(slash == std::string::npos ? "." : path.substr(0, slash + 1).c_str(), &folder) != 0)
+    return refuse(std::strerror(errno));
   if (geteuid() != 0 && source.owner() != geteuid() && source.owner() != folder.st_uid)
     return refuse("belongs to another user than its folder");
   if (source.size() > kLargest) return refuse("is too large for a live file");
@@ -120,8 +128,10 @@ std::optional<LiveFile> LiveFile::read(const LiveSource& source, const std::stri
   const bool in_use = source.in_use();
   // One byte at least, so that there is something to look at.
   const auto size = std::max<std::size_t>(1, static_cast<std::size_t>(source.size()));
-  out.content_.reset(static_cast<std::byte*>(::operator new[](size, std::align_val_t{alignof(live::Header)})));
-  const ssize_t length = read_all(source, out.content_.get(), static_cast<std::size_t>(source.size()));
+  out.content_.reset(
+      static_cast<std::byte*>(::operator new[](size, std::align_val_t{alignof(live::Header)})));
+  const ssize_t length =
+      read_all(source, out.content_.get(), static_cast<std::size_t>(source.size()));
   if (length < 0) return refuse(std::strerror(errno));
   out.size_ = static_cast<std::size_t>(length);
   auto* header = const_cast<live::Header*>(live_header(out.bytes(), problem));
@@ -129,16 +139,18 @@ std::optional<LiveFile> LiveFile::read(const LiveSource& source, const std::stri
   out.room_ = source.blocks();
   if (source.is_segment()) {
     if (header->token != source.segment().token) return refuse("is of memory that is gone");
-    // Nobody has counted yet; or a report has told all of it, and only the name could not be removed (by a daemon that has changed
-    // its user): nothing to tell, or nothing to tell again.
+    // Nobody has counted yet; or a report has told all of it, and only the name could not be
+    // removed (by a daemon that has changed its user): nothing to tell, or nothing to tell again.
     const live::State state = header->state.load(std::memory_order_relaxed);
     if (state == live::State::none || state == live::State::told) return std::nullopt;
-    for (const auto& word : header->pages) out.room_ += static_cast<std::uint64_t>(std::popcount(word.load())) * live::kPage;
+    for (const auto& word : header->pages)
+      out.room_ += static_cast<std::uint64_t>(std::popcount(word.load())) * live::kPage;
   }
   out.pid_ = header->pid;
   out.life_ = in_use ? life_of(out.maker(), out.pid_) : Life::gone;
   // A child of a process that forked is not told its own start.
-  if (header->start_ticks == 0 && out.life_ == Life::running) header->start_ticks = start_ticks_of(out.pid_);
+  if (header->start_ticks == 0 && out.life_ == Life::running)
+    header->start_ticks = start_ticks_of(out.pid_);
   return out;
 }
 
@@ -153,7 +165,9 @@ int LiveFile::remove() const {
 
 Maker LiveFile::maker() const {
   const live::Header& h = header();
-  if (segment_.id >= 0) return {kSegmentName, 0, static_cast<ino_t>(segment_.id), h.pid, h.pid_namespace, h.start_ticks};
+  if (segment_.id >= 0)
+    return {kSegmentName, 0, static_cast<ino_t>(segment_.id), h.pid, h.pid_namespace,
+            h.start_ticks};
   return {base_name(path_), device_, inode_, h.pid, h.pid_namespace, h.start_ticks};
 }
 

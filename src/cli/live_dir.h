@@ -1,5 +1,6 @@
-// Live files, as a viewer finds them in their folders. A folder may be anybody's: what is opened is checked to be memory that a link
-// of ours names, or a plain file of a sane size; it is copied, and believed by nobody here.
+// Live files, as a viewer finds them in their folders. A folder may be anybody's: what is opened is
+// checked to be memory that a link of ours names, or a plain file of a sane size; it is copied, and
+// believed by nobody here.
 #pragma once
 
 #include <sys/types.h>
@@ -24,12 +25,18 @@ namespace clockshim::cli {
 bool is_live_name(const std::string& name);
 bool is_temporary_name(const std::string& name);
 
-// Paths of what is called like a live file: by folder, and there by name. None where there is no such folder.
+// Paths of what is called like a live file: by folder, and there by name. None where there is no
+// such folder.
 std::vector<std::string> live_files(const Folders& folders);
-// Those of a process, as we number it, the newest first: more than one where it called exec, or a number was used again.
+// Those of a process, as we number it, the newest first: more than one where it called exec, or a
+// number was used again.
 std::vector<std::string> live_files_of(long pid, const Folders& folders);
 
-enum class Life { running, gone, unknown };  // unknown: another pid namespace's that we can't see, or another user's
+enum class Life {
+  running,
+  gone,
+  unknown
+};  // unknown: another pid namespace's that we can't see, or another user's
 
 struct Maker;  // cli/live_process.h
 
@@ -39,15 +46,18 @@ class LiveFile {
   // "" in `problem`, or why not, in words that go behind the path.
   static std::optional<LiveFile> open(const std::string& path, std::string& problem);
 
-  // The same of what was opened before. "" in `problem` with nothing: it was made for a child that has not asked for the time, or
-  // its process has told all of it.
-  static std::optional<LiveFile> read(const LiveSource& source, const std::string& path, std::string& problem);
+  // The same of what was opened before. "" in `problem` with nothing: it was made for a child that
+  // has not asked for the time, or its process has told all of it.
+  static std::optional<LiveFile> read(const LiveSource& source, const std::string& path,
+                                      std::string& problem);
 
   // Removes the name, if it still stands for this file, and the memory that it names. 0 or errno.
   [[nodiscard]] int remove() const;
 
   [[nodiscard]] const std::string& path() const { return path_; }
-  [[nodiscard]] const live::Header& header() const { return *reinterpret_cast<const live::Header*>(content_.get()); }
+  [[nodiscard]] const live::Header& header() const {
+    return *reinterpret_cast<const live::Header*>(content_.get());
+  }
   [[nodiscard]] std::span<const std::byte> bytes() const { return {content_.get(), size_}; }
   [[nodiscard]] dev_t device() const { return device_; }
   [[nodiscard]] ino_t inode() const { return inode_; }
@@ -56,17 +66,22 @@ class LiveFile {
   [[nodiscard]] std::uint64_t room() const { return room_; }  // bytes that its removal gives back
 
   [[nodiscard]] Life life() const { return life_; }  // as it was when the file had been read
-  [[nodiscard]] long pid() const { return pid_; }    // as we number processes, where it runs; else as it did itself
+  [[nodiscard]] long pid() const {
+    return pid_;
+  }  // as we number processes, where it runs; else as it did itself
 
   // Whether the process runs by now, and still has the file.
   [[nodiscard]] Life life_now() const;
 
-  // With `state` and `seconds` right: "lost" where the process is gone and the file does not say that it ended.
+  // With `state` and `seconds` right: "lost" where the process is gone and the file does not say
+  // that it ended.
   [[nodiscard]] Report report() const;
 
  private:
   struct Free {
-    void operator()(std::byte* p) const { ::operator delete[](p, std::align_val_t{alignof(live::Header)}); }
+    void operator()(std::byte* p) const {
+      ::operator delete[](p, std::align_val_t{alignof(live::Header)});
+    }
   };
   [[nodiscard]] Maker maker() const;
 

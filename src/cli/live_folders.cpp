@@ -17,14 +17,18 @@ namespace {
 constexpr const char* kParent = "/dev/shm";
 constexpr std::string_view kPrefix = "clockshim-";
 
-std::string folder_of_user(const std::string& parent, uid_t user) { return parent + "/" + std::string(kPrefix) + std::to_string(user); }
+std::string folder_of_user(const std::string& parent, uid_t user) {
+  return parent + "/" + std::string(kPrefix) + std::to_string(user);
+}
 
 std::optional<uid_t> user_in(std::string_view name) {
   if (!name.starts_with(kPrefix)) return std::nullopt;
   name.remove_prefix(kPrefix.size());
   uid_t user = 0;
   const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), user);
-  return error == std::errc{} && end == name.data() + name.size() && name == std::to_string(user) ? std::optional(user) : std::nullopt;
+  return error == std::errc{} && end == name.data() + name.size() && name == std::to_string(user)
+             ? std::optional(user)
+             : std::nullopt;
 }
 
 const char* chosen() {
@@ -43,7 +47,8 @@ Folders folders_in(const std::string& parent, uid_t own) {
     if (!user || *user == own) continue;
     const std::string path = folder_of_user(parent, *user);
     struct stat info;
-    // Anybody may make such a name in a folder for all; what is no folder of that user's is no business of ours.
+    // Anybody may make such a name in a folder for all; what is no folder of that user's is no
+    // business of ours.
     if (lstat(path.c_str(), &info) != 0 || !S_ISDIR(info.st_mode) || info.st_uid != *user) continue;
     if (faccessat(AT_FDCWD, path.c_str(), R_OK | X_OK, AT_EACCESS) == 0) out.push_back(path);
   }
@@ -69,7 +74,8 @@ Folders live_folders_of(long pid) {
 
 std::string in_words(const Folders& folders) {
   std::string out;
-  for (std::size_t i = 0; i < folders.size(); ++i) out += (i == 0 ? "" : i + 1 == folders.size() ? " and " : ", ") + folders[i];
+  for (std::size_t i = 0; i < folders.size(); ++i)
+    out += (i == 0 ? "" : i + 1 == folders.size() ? " and " : ", ") + folders[i];
   return out;
 }
 

@@ -18,7 +18,8 @@
 namespace clockshim::cli {
 namespace {
 
-constexpr std::uint64_t kInitialNamespace = 0xEFFFFFFC;  // PROC_PID_INIT_INO: from there, all processes are seen
+constexpr std::uint64_t kInitialNamespace =
+    0xEFFFFFFC;  // PROC_PID_INIT_INO: from there, all processes are seen
 
 std::string proc(long pid) { return "/proc/" + std::to_string(pid); }
 std::string task(long pid, long tid) { return proc(pid) + "/task/" + std::to_string(tid); }
@@ -41,16 +42,20 @@ bool names_file(const std::string& line, const Maker& maker) {
   unsigned minor = 0;
   unsigned long long inode = 0;
   int path = 0;
-  if (std::sscanf(line.c_str(), "%*s %*s %*s %x:%x %llu %n", &major, &minor, &inode, &path) < 3) return false;
+  if (std::sscanf(line.c_str(), "%*s %*s %*s %x:%x %llu %n", &major, &minor, &inode, &path) < 3)
+    return false;
   if (maker.name == kSegmentName) return inode == maker.inode && line.ends_with(kSegmentName);
   if (inode == 0) return false;
   if (inode == maker.inode && makedev(major, minor) == maker.device) return true;
-  // Some file systems (overlayfs, btrfs) tell another device here than to stat(2). The name is in nobody else's use.
+  // Some file systems (overlayfs, btrfs) tell another device here than to stat(2). The name is in
+  // nobody else's use.
   const std::string_view mapped = std::string_view(line).substr(static_cast<std::size_t>(path));
-  return mapped.size() > maker.name.size() && mapped.ends_with(maker.name) && mapped[mapped.size() - maker.name.size() - 1] == '/';
+  return mapped.size() > maker.name.size() && mapped.ends_with(maker.name) &&
+         mapped[mapped.size() - maker.name.size() - 1] == '/';
 }
 
-// The number, in the innermost pid namespace that it is in, of the process or thread whose folder that is; 0: unknown.
+// The number, in the innermost pid namespace that it is in, of the process or thread whose folder
+// that is; 0: unknown.
 std::uint32_t inner_number(const std::string& folder) {
   std::string status;
   if (read_proc(folder + "/status", status) != 0) return 0;
@@ -62,14 +67,16 @@ std::uint32_t inner_number(const std::string& folder) {
   return inner;
 }
 
-// A forked child has its parent's file mapped until it first asks for the time: so the number decides among those that have.
+// A forked child has its parent's file mapped until it first asks for the time: so the number
+// decides among those that have.
 long search_namespaces(const Maker& maker) {
   long found = 0;
   DIR* all = opendir("/proc");
   if (all == nullptr) return 0;
   while (const dirent* entry = readdir(all)) {
     const long pid = std::strtol(entry->d_name, nullptr, 10);
-    if (pid > 0 && maps_file(pid, maker) == Life::running && (maker.pid == 0 || inner_number(proc(pid)) == maker.pid)) {
+    if (pid > 0 && maps_file(pid, maker) == Life::running &&
+        (maker.pid == 0 || inner_number(proc(pid)) == maker.pid)) {
       found = pid;
       break;
     }
@@ -86,7 +93,9 @@ std::vector<Task> tasks_of(long pid, bool own_namespace) {
   if (all == nullptr) return out;
   while (const dirent* entry = readdir(all)) {
     const long tid = std::strtol(entry->d_name, nullptr, 10);
-    if (tid > 0) out.push_back({own_namespace ? static_cast<std::uint32_t>(tid) : inner_number(task(pid, tid)), tid});
+    if (tid > 0)
+      out.push_back(
+          {own_namespace ? static_cast<std::uint32_t>(tid) : inner_number(task(pid, tid)), tid});
   }
   closedir(all);
   return out;
@@ -105,14 +114,18 @@ std::uint64_t own_pid_namespace() {
 }
 
 std::uint64_t start_ticks_in(const std::string& stat) {
-  // The program's name stands in parentheses, and may hold any of them and blanks; numbers follow the last one.
+  // The program's name stands in parentheses, and may hold any of them and blanks; numbers follow
+  // the last one.
   const std::size_t name_end = stat.rfind(')');
   if (name_end == std::string::npos) return 0;
   std::istringstream fields(stat.substr(name_end + 1));
   std::string field;
   for (int number = 3; fields >> field; ++number) {
     std::uint64_t ticks = 0;
-    if (number == 22) return std::from_chars(field.data(), field.data() + field.size(), ticks).ec == std::errc{} ? ticks : 0;
+    if (number == 22)
+      return std::from_chars(field.data(), field.data() + field.size(), ticks).ec == std::errc{}
+                 ? ticks
+                 : 0;
   }
   return 0;
 }
@@ -121,7 +134,8 @@ std::uint64_t start_ticks_of(long pid) {
   std::string stat;
   if (read_proc(proc(pid) + "/stat", stat) != 0) return 0;
   const std::size_t state = stat.rfind(')') + 2;
-  return state < stat.size() && (stat[state] == 'Z' || stat[state] == 'X') ? 0 : start_ticks_in(stat);
+  return state < stat.size() && (stat[state] == 'Z' || stat[state] == 'X') ? 0
+                                                                           : start_ticks_in(stat);
 }
 
 Life maps_file(long pid, const Maker& maker) {
@@ -134,7 +148,8 @@ Life maps_file(long pid, const Maker& maker) {
   return error == 0 || error == ENOENT || error == ESRCH ? Life::gone : Life::unknown;
 }
 
-Descriptor memory_of_segment(int id, std::uint64_t ipc_namespace, std::uint64_t& address, std::uint64_t& size) {
+Descriptor memory_of_segment(int id, std::uint64_t ipc_namespace, std::uint64_t& address,
+                             std::uint64_t& size) {
   const Maker maker{kSegmentName, 0, static_cast<ino_t>(id), 0, 0, 0};
   Descriptor found;
   DIR* all = opendir("/proc");
@@ -142,14 +157,17 @@ Descriptor memory_of_segment(int id, std::uint64_t ipc_namespace, std::uint64_t&
   while (const dirent* entry = readdir(all)) {
     const long pid = std::strtol(entry->d_name, nullptr, 10);
     struct stat info;
-    if (pid <= 0 || stat((proc(pid) + "/ns/ipc").c_str(), &info) != 0 || info.st_ino != ipc_namespace) continue;
+    if (pid <= 0 || stat((proc(pid) + "/ns/ipc").c_str(), &info) != 0 ||
+        info.st_ino != ipc_namespace)
+      continue;
     std::string maps;
     read_proc(proc(pid) + "/maps", maps);
     std::istringstream lines(maps);
     for (std::string line; std::getline(lines, line);) {
       unsigned long long start = 0;
       unsigned long long end = 0;
-      if (!names_file(line, maker) || std::sscanf(line.c_str(), "%llx-%llx", &start, &end) != 2) continue;
+      if (!names_file(line, maker) || std::sscanf(line.c_str(), "%llx-%llx", &start, &end) != 2)
+        continue;
       address = start;
       size = end - start;
       found = Descriptor(open((proc(pid) + "/mem").c_str(), O_RDONLY | O_CLOEXEC));
@@ -173,11 +191,14 @@ Life life_of(const Maker& maker, long& pid) {
   if (pid <= 0 || (kill(static_cast<pid_t>(pid), 0) != 0 && errno == ESRCH)) return Life::gone;
   const Life life = maps_file(pid, maker);
   if (life != Life::unknown) return life;
-  if (maker.name == kSegmentName) return Life::running;  // there is such a process, and somebody has the segment
-  // A process in another time namespace sees another start than we do: a start that differs proves nothing.
+  if (maker.name == kSegmentName)
+    return Life::running;  // there is such a process, and somebody has the segment
+  // A process in another time namespace sees another start than we do: a start that differs proves
+  // nothing.
   std::string stat;
   const int error = read_proc(proc(pid) + "/stat", stat);
-  if (error == ENOENT || error == ESRCH) return kill(static_cast<pid_t>(pid), 0) != 0 && errno == ESRCH ? Life::gone : Life::unknown;
+  if (error == ENOENT || error == ESRCH)
+    return kill(static_cast<pid_t>(pid), 0) != 0 && errno == ESRCH ? Life::gone : Life::unknown;
   return error == 0 && start_ticks_in(stat) == maker.start_ticks ? Life::running : Life::unknown;
 }
 

@@ -14,7 +14,8 @@ namespace clockshim::cli {
 
 // What is known of a file and the process that made it.
 struct Maker {
-  std::string name;  // of the file, without its folder; of a segment's mapping, as the kernel calls it
+  std::string
+      name;  // of the file, without its folder; of a segment's mapping, as the kernel calls it
   dev_t device = 0;
   ino_t inode = 0;
   std::uint32_t pid = 0;
@@ -22,28 +23,31 @@ struct Maker {
   std::uint64_t start_ticks = 0;
 };
 
-// exec keeps a process's id and its start, so what decides is whether it has the file mapped; where that may not be read, its start.
-// `pid`: where it runs, its number as we see it; else maker.pid.
+// exec keeps a process's id and its start, so what decides is whether it has the file mapped; where
+// that may not be read, its start. `pid`: where it runs, its number as we see it; else maker.pid.
 Life life_of(const Maker& maker, long& pid);
 
 // What /proc/PID/maps calls a segment whose inode is its id.
 inline constexpr const char* kSegmentName = "SYSV00000000 (deleted)";
 
-// The memory of a process that has this segment of another IPC namespace attached, and where it stands there. None: no such
-// process is to be found, or its memory must not be read.
-Descriptor memory_of_segment(int id, std::uint64_t ipc_namespace, std::uint64_t& address, std::uint64_t& size);
+// The memory of a process that has this segment of another IPC namespace attached, and where it
+// stands there. None: no such process is to be found, or its memory must not be read.
+Descriptor memory_of_segment(int id, std::uint64_t ipc_namespace, std::uint64_t& address,
+                             std::uint64_t& size);
 
 // Whether this process has the file mapped. Unknown: that may not be read.
 Life maps_file(long pid, const Maker& maker);
 
-// The threads of a process: their numbers as it sees them itself, and as we do. Where it is in a pid namespace of its own they differ.
+// The threads of a process: their numbers as it sees them itself, and as we do. Where it is in a
+// pid namespace of its own they differ.
 struct Task {
   std::uint32_t inner = 0;
   long tid = 0;
 };
 std::vector<Task> tasks_of(long pid, bool own_namespace);
 
-// A thread's name, as it or its maker has set it (prctl(2), PR_SET_NAME). "": there is no such thread.
+// A thread's name, as it or its maker has set it (prctl(2), PR_SET_NAME). "": there is no such
+// thread.
 std::string task_name(long pid, long tid);
 
 // /proc/PID/stat, field 22; 0: there is no such process, or it can't be read.

@@ -47,18 +47,23 @@ bool LiveSource::open_segment(std::string& problem) {
   const live::SegmentFacts facts = live::facts_of(segment_);
   const void* const address = facts.there ? live::attach_segment(segment_, false) : nullptr;
   if (address == nullptr) {
-    problem = !facts.there && errno == EACCES ? "belongs to another user" : facts.there ? std::strerror(errno) : "is of memory that is gone";
+    problem = !facts.there && errno == EACCES ? "belongs to another user"
+              : facts.there                   ? std::strerror(errno)
+                                              : "is of memory that is gone";
     return false;
   }
   if (facts.owner != owner_) problem = "is a link to memory of another user";
-  memory_ = {static_cast<const std::byte*>(address), [](const std::byte* p) { live::detach_segment(p); }};
+  memory_ = {static_cast<const std::byte*>(address),
+             [](const std::byte* p) { live::detach_segment(p); }};
   size_ = facts.size;
   return problem.empty();
 }
 
-// A FIFO would have us wait for its writer, and a device might do anything: by now the name may stand for one.
+// A FIFO would have us wait for its writer, and a device might do anything: by now the name may
+// stand for one.
 bool LiveSource::open_file(const std::string& path, std::string& problem) {
-  file_ = Descriptor(::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  file_ =
+      Descriptor(::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
   struct stat info;
   if (file_.get() < 0 || fstat(file_.get(), &info) != 0) {
     problem = std::strerror(errno);
@@ -72,13 +77,15 @@ bool LiveSource::open_file(const std::string& path, std::string& problem) {
 
 ssize_t LiveSource::read(std::byte* out, std::size_t size, std::size_t offset) const {
   if (memory_) {
-    const std::size_t there = std::min<std::size_t>(size, size_ - std::min<std::uint64_t>(size_, offset));
+    const std::size_t there =
+        std::min<std::size_t>(size, size_ - std::min<std::uint64_t>(size_, offset));
     std::memcpy(out, memory_.get() + offset, there);
     return static_cast<ssize_t>(there);
   }
   std::size_t done = 0;
   while (done < size) {
-    const ssize_t n = pread(file_.get(), out + done, size - done, static_cast<off_t>(base_ + offset + done));
+    const ssize_t n =
+        pread(file_.get(), out + done, size - done, static_cast<off_t>(base_ + offset + done));
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) return -1;
     if (n == 0) break;
@@ -95,7 +102,9 @@ bool LiveSource::in_use() const {
 
 bool is_dangling(const std::string& path) {
   live::Segment segment;
-  if (!live::read_link(AT_FDCWD, path.c_str(), segment) || segment.ipc_namespace != live::own_ipc_namespace()) return false;
+  if (!live::read_link(AT_FDCWD, path.c_str(), segment) ||
+      segment.ipc_namespace != live::own_ipc_namespace())
+    return false;
   errno = 0;
   return !live::facts_of(segment).there && (errno == EINVAL || errno == EIDRM);
 }

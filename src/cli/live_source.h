@@ -1,6 +1,6 @@
-// What a live file is read from: the segment that its link names; where that is of another IPC namespace, the memory of a process
-// that has it; or a plain file, which is a copy that somebody has kept. Opened once, it can be read again and again, also when
-// the name is gone.
+// What a live file is read from: the segment that its link names; where that is of another IPC
+// namespace, the memory of a process that has it; or a plain file, which is a copy that somebody
+// has kept. Opened once, it can be read again and again, also when the name is gone.
 #pragma once
 
 #include <sys/types.h>
@@ -21,7 +21,8 @@ class LiveSource {
   // Nothing, with the reason in words that go behind the path.
   static std::optional<LiveSource> open(const std::string& path, std::string& problem);
 
-  // Up to `size` bytes from `offset` on. Fewer where there are no more. Below 0: an error, in errno.
+  // Up to `size` bytes from `offset` on. Fewer where there are no more. Below 0: an error, in
+  // errno.
   ssize_t read(std::byte* out, std::size_t size, std::size_t offset) const;
 
   [[nodiscard]] std::uint64_t size() const { return size_; }

@@ -37,9 +37,11 @@ uid_t owner_of(const std::string& path) {
   return lstat(path.c_str(), &info) == 0 ? info.st_uid : geteuid();
 }
 
-// Of two files: is `child` of a process that the other's forked, or that runs below the same command?
+// Of two files: is `child` of a process that the other's forked, or that runs below the same
+// command?
 bool is_child(const live::Header& child, const live::Header& parent) {
-  if (child.pid_namespace != parent.pid_namespace || child.started_at < parent.started_at) return false;
+  if (child.pid_namespace != parent.pid_namespace || child.started_at < parent.started_at)
+    return false;
   return child.forked_from == parent.pid || child.run_pid == parent.pid;
 }
 
@@ -62,11 +64,13 @@ bool load_live(const std::string& path, Symbolizer& symbolizer, Report& out, std
 bool load_file(const std::string& path, Symbolizer& symbolizer, Report& out, std::string& problem) {
   if (is_link(path)) {
     if (load_live(path, symbolizer, out, problem)) return true;
-    problem = "report \"" + path + "\": " + (problem.empty() ? "holds nothing that was not told" : problem);
+    problem = "report \"" + path +
+              "\": " + (problem.empty() ? "holds nothing that was not told" : problem);
     return false;
   }
   const bool standard_input = path == "-";
-  const int fd = standard_input ? STDIN_FILENO : open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY);
+  const int fd =
+      standard_input ? STDIN_FILENO : open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY);
   std::string text;
   const int error = fd < 0 ? errno : read_to_end(fd, text);
   if (fd >= 0 && !standard_input) close(fd);
@@ -83,13 +87,15 @@ bool load_file(const std::string& path, Symbolizer& symbolizer, Report& out, std
   return false;
 }
 
-bool load_process(long pid, bool children, Symbolizer& symbolizer, std::vector<Report>& out, std::string& problem) {
+bool load_process(long pid, bool children, Symbolizer& symbolizer, std::vector<Report>& out,
+                  std::string& problem) {
   const Folders folders = live_folders_of(pid);
   const std::vector<std::string> own = live_files_of(pid, folders);
   const auto first = own.empty() ? std::nullopt : LiveFile::open(own.front(), problem);
   if (!first) {
-    problem =
-        "report " + std::to_string(pid) + ": must be a process that is served, or was: there is no live file of it in " + in_words(folders);
+    problem = "report " + std::to_string(pid) +
+              ": must be a process that is served, or was: there is no live file of it in " +
+              in_words(folders);
     return false;
   }
   std::vector<live::Header const*> family{&first->header()};
@@ -104,7 +110,9 @@ bool load_process(long pid, bool children, Symbolizer& symbolizer, std::vector<R
     for (std::string& path : rest) {
       if (path.empty() || path == own.front()) continue;
       auto file = LiveFile::open(path, problem);
-      const auto of_family = [&](const live::Header* member) { return is_child(file->header(), *member); };
+      const auto of_family = [&](const live::Header* member) {
+        return is_child(file->header(), *member);
+      };
       if (!file || std::none_of(family.begin(), family.end(), of_family)) continue;
       kept.push_back(std::move(*file));
       family.push_back(&kept.back().header());

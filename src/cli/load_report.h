@@ -9,14 +9,17 @@
 
 namespace clockshim::cli {
 
-// From a path ("-": standard input) of a live file or a JSON report. False, with a line that names it and what is wrong.
+// From a path ("-": standard input) of a live file or a JSON report. False, with a line that names
+// it and what is wrong.
 bool load_file(const std::string& path, Symbolizer& symbolizer, Report& out, std::string& problem);
 
-// From a live file. False, with why in words that go behind the path; "" where it holds nothing that was not told.
+// From a live file. False, with why in words that go behind the path; "" where it holds nothing
+// that was not told.
 bool load_live(const std::string& path, Symbolizer& symbolizer, Report& out, std::string& problem);
 
-// Of a process: of its live file, the newest where there are several. `children`: also of those that it forked, and of all that
-// the same `clockshim run` started; its own first.
-bool load_process(long pid, bool children, Symbolizer& symbolizer, std::vector<Report>& out, std::string& problem);
+// Of a process: of its live file, the newest where there are several. `children`: also of those
+// that it forked, and of all that the same `clockshim run` started; its own first.
+bool load_process(long pid, bool children, Symbolizer& symbolizer, std::vector<Report>& out,
+                  std::string& problem);
 
 }  // namespace clockshim::cli

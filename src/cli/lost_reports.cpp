@@ -12,15 +12,19 @@
 namespace clockshim::cli {
 namespace {
 
-// One line is enough for a process that hardly asked, as in the library: a shell's many children would bury the rest.
+// One line is enough for a process that hardly asked, as in the library: a shell's many children
+// would bury the rest.
 constexpr std::uint64_t kTooFewToTell = 100;
 
-std::string name_of(const Report& report) { return report.program + "[" + std::to_string(report.pid) + "]"; }
+std::string name_of(const Report& report) {
+  return report.program + "[" + std::to_string(report.pid) + "]";
+}
 
 std::string path_of(const Report& report, const Settings& settings) {
   char host[256] = "unknown";
   gethostname(host, sizeof host - 1);
-  return expand_path(settings.report, {report.pid, report.program, host, static_cast<long>(report.started_at)});
+  return expand_path(settings.report,
+                     {report.pid, report.program, host, static_cast<long>(report.started_at)});
 }
 
 bool write_file(const std::string& path, const std::string& text) {
@@ -38,7 +42,9 @@ bool tell(const Report& report, const Settings& settings) {
     // Never over one that a process has written itself.
     if (access(path.c_str(), F_OK) == 0) path += "." + std::to_string(report.pid);
     if (write_file(path, json ? render_json(report) : render_text(report))) return true;
-    say(LogLevel::error, settings.log, path + " could not be written: the report of " + name_of(report) + " stays in its live file");
+    say(LogLevel::error, settings.log,
+        path + " could not be written: the report of " + name_of(report) +
+            " stays in its live file");
     return false;
   }
   if (report.calls() < kTooFewToTell) {
@@ -57,9 +63,12 @@ void tell_lost(pid_t command, const Folders& folders, const Settings& settings) 
   for (const std::string& path : live_files(folders)) {
     std::string problem;
     const auto file = LiveFile::open(path, problem);
-    if (!file || file->header().run_pid != static_cast<std::uint32_t>(command) || file->life() != Life::gone) continue;
+    if (!file || file->header().run_pid != static_cast<std::uint32_t>(command) ||
+        file->life() != Life::gone)
+      continue;
     Report report;
-    if (load_live(path, symbolizer, report, problem) && tell(report, settings)) static_cast<void>(file->remove());
+    if (load_live(path, symbolizer, report, problem) && tell(report, settings))
+      static_cast<void>(file->remove());
   }
 }
 

@@ -58,16 +58,21 @@ std::string cpuinfo_value(const std::string& text, const std::string& key) {
   std::istringstream lines(text);
   for (std::string line; std::getline(lines, line);) {
     const auto colon = line.find(':');
-    if (line.starts_with(key) && colon != std::string::npos) return line.substr(std::min(colon + 2, line.size()));
+    if (line.starts_with(key) && colon != std::string::npos)
+      return line.substr(std::min(colon + 2, line.size()));
   }
   return "";
 }
 
 bool concerns_clocks(const std::string& word) {
-  constexpr const char* kNames[] = {"clocksource=", "tsc=", "tsc_early_khz=", "hpet=", "vdso=", "lpj="};
-  constexpr const char* kSwitches[] = {"notsc", "nohpet", "no-kvmclock", "no-kvmclock-vsyscall", "acpi_pm_good"};
-  return std::any_of(std::begin(kNames), std::end(kNames), [&](const char* name) { return word.starts_with(name); }) ||
-         std::any_of(std::begin(kSwitches), std::end(kSwitches), [&](const char* name) { return word == name; });
+  constexpr const char* kNames[] = {
+      "clocksource=", "tsc=", "tsc_early_khz=", "hpet=", "vdso=", "lpj="};
+  constexpr const char* kSwitches[] = {"notsc", "nohpet", "no-kvmclock", "no-kvmclock-vsyscall",
+                                       "acpi_pm_good"};
+  return std::any_of(std::begin(kNames), std::end(kNames),
+                     [&](const char* name) { return word.starts_with(name); }) ||
+         std::any_of(std::begin(kSwitches), std::end(kSwitches),
+                     [&](const char* name) { return word == name; });
 }
 
 // A record of /dev/kmsg is "6,339,5140900,-;text", a line of syslog(2) "<6>[    5.140900] text".
@@ -99,7 +104,8 @@ std::string read_log(const std::string& root, Machine& machine) {
 
 // "TSC" in capitals, or as the clocksource's name: not the "tsc" of words such as "mitscape".
 bool is_on_the_counter(const std::string& line) {
-  return line.find("TSC") != std::string::npos || line.starts_with("tsc: ") || line.find("clocksource: tsc") != std::string::npos ||
+  return line.find("TSC") != std::string::npos || line.starts_with("tsc: ") ||
+         line.find("clocksource: tsc") != std::string::npos ||
          line.find("Switched to clocksource") != std::string::npos;
 }
 
@@ -111,7 +117,8 @@ void take_log(const std::string& text, Machine& machine) {
     double mhz = 0;
     if (std::sscanf(said.c_str(), "tsc: Refined TSC clocksource calibration: %lf MHz", &mhz) == 1)
       machine.processor.claims.push_back({"the kernel's refined calibration", mhz, true});
-    if (std::sscanf(said.c_str(), "tsc: Detected %lf MHz TSC", &mhz) == 1 || std::sscanf(said.c_str(), "tsc: Detected %lf MHz", &mhz) == 1)
+    if (std::sscanf(said.c_str(), "tsc: Detected %lf MHz TSC", &mhz) == 1 ||
+        std::sscanf(said.c_str(), "tsc: Detected %lf MHz", &mhz) == 1)
       machine.processor.claims.push_back({"the kernel at boot", mhz, false});
   }
 }
@@ -123,7 +130,8 @@ std::string ntp_state(Machine& machine) {
     return "unknown";
   }
   char text[96];
-  std::snprintf(text, sizeof text, "%s, frequency %+.3f ppm", (state.status & STA_UNSYNC) != 0 ? "not synchronised" : "synchronised",
+  std::snprintf(text, sizeof text, "%s, frequency %+.3f ppm",
+                (state.status & STA_UNSYNC) != 0 ? "not synchronised" : "synchronised",
                 double(state.freq) / 65536);
   return text;
 }
@@ -137,7 +145,8 @@ std::string namespace_offsets(const std::string& root) {
   long long seconds = 0;
   long long nanos = 0;
   while (lines >> clock >> seconds >> nanos) {
-    if (seconds != 0 || nanos != 0) offsets += (offsets.empty() ? "" : ", ") + clock + " " + std::to_string(seconds) + " s";
+    if (seconds != 0 || nanos != 0)
+      offsets += (offsets.empty() ? "" : ", ") + clock + " " + std::to_string(seconds) + " s";
   }
   return offsets.empty() ? "none" : offsets;
 }
@@ -148,7 +157,8 @@ void read_clocksources(const std::string& root, Machine& machine) {
   if (read_file(folder + "available_clocksource", text)) machine.available = words(text);
   const std::string current = first_line(folder + "current_clocksource");
   if (!current.empty()) machine.clocksource = current;
-  if (current.empty() || machine.available.empty()) machine.unseen.push_back("the clocksource: no " + folder.substr(root.size()));
+  if (current.empty() || machine.available.empty())
+    machine.unseen.push_back("the clocksource: no " + folder.substr(root.size()));
 }
 
 void read_cpuinfo(const std::string& root, Machine& machine) {
@@ -161,7 +171,8 @@ void read_cpuinfo(const std::string& root, Machine& machine) {
   machine.cpu = cpuinfo_value(text, "model name");
   const auto flags = words(cpuinfo_value(text, "flags"));
   for (const CounterFlag& flag : kCounterFlags) {
-    if (std::find(flags.begin(), flags.end(), flag.name) != flags.end()) machine.flags.emplace_back(flag.name);
+    if (std::find(flags.begin(), flags.end(), flag.name) != flags.end())
+      machine.flags.emplace_back(flag.name);
   }
 }
 
@@ -174,7 +185,8 @@ Machine read_machine(const std::string& root, const CpuFacts& cpu) {
   read_clocksources(root, machine);
   read_cpuinfo(root, machine);
   std::string text;
-  if (!read_file(root + "/proc/cmdline", text)) machine.unseen.emplace_back("the kernel's command line: no /proc/cmdline");
+  if (!read_file(root + "/proc/cmdline", text))
+    machine.unseen.emplace_back("the kernel's command line: no /proc/cmdline");
   for (const std::string& word : words(text)) {
     if (word == "--") break;  // what follows is init's
     if (concerns_clocks(word)) machine.parameters.push_back(word);
@@ -187,7 +199,8 @@ Machine read_machine(const std::string& root, const CpuFacts& cpu) {
   names.type = first_line(root + "/sys/hypervisor/type");
   names.log = log;
   machine.hypervisor = identify_hypervisor(cpu, names);
-  machine.machine_name = names.vendor + (names.vendor.empty() || names.product.empty() ? "" : " ") + names.product;
+  machine.machine_name =
+      names.vendor + (names.vendor.empty() || names.product.empty() ? "" : " ") + names.product;
   machine.counter_forbidden = counter_forbidden();
   machine.seccomp = seccomp_filtered();
   machine.ntp = ntp_state(machine);
@@ -200,7 +213,8 @@ bool has_flag(const Machine& machine, const std::string& flag) {
 }
 
 bool is_available(const Machine& machine, const std::string& clocksource) {
-  return std::find(machine.available.begin(), machine.available.end(), clocksource) != machine.available.end();
+  return std::find(machine.available.begin(), machine.available.end(), clocksource) !=
+         machine.available.end();
 }
 
 std::string parameter(const Machine& machine, const std::string& name) {

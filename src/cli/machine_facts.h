@@ -1,5 +1,6 @@
-// What the machine says of its clocks, as far as it can be read here: files below /proc, /sys and /dev, CPUID, a few questions to
-// the kernel. Reads only, and judges nothing. What can't be seen (no root, a container, seccomp) is listed, never guessed.
+// What the machine says of its clocks, as far as it can be read here: files below /proc, /sys and
+// /dev, CPUID, a few questions to the kernel. Reads only, and judges nothing. What can't be seen
+// (no root, a container, seccomp) is listed, never guessed.
 #pragma once
 
 #include <string>
@@ -13,11 +14,12 @@ struct Machine {
   std::string kernel;  // its release: "6.1.0-17-amd64"; "" unknown
   std::string cpu;     // the model's name
   std::string clocksource = "unknown";
-  std::vector<std::string> available;   // clocksources; empty: unknown
-  std::vector<std::string> flags;       // of the CPU, those in kCounterFlags that it has
-  bool flags_known = false;             // false: /proc/cpuinfo can't be read
-  std::vector<std::string> parameters;  // of the kernel's command line, those that concern clocks: "clocksource=hpet"
-  std::vector<std::string> log;         // lines of the kernel log on the TSC, oldest first
+  std::vector<std::string> available;  // clocksources; empty: unknown
+  std::vector<std::string> flags;      // of the CPU, those in kCounterFlags that it has
+  bool flags_known = false;            // false: /proc/cpuinfo can't be read
+  std::vector<std::string>
+      parameters;  // of the kernel's command line, those that concern clocks: "clocksource=hpet"
+  std::vector<std::string> log;  // lines of the kernel log on the TSC, oldest first
   CpuFacts processor;
   Hypervisor hypervisor = Hypervisor::none;
   std::string machine_name;  // vendor and product by the firmware
@@ -47,7 +49,8 @@ Machine read_machine(const std::string& root, const CpuFacts& cpu);
 
 [[nodiscard]] bool has_flag(const Machine& machine, const std::string& flag);
 [[nodiscard]] bool is_available(const Machine& machine, const std::string& clocksource);
-// The value of a parameter such as "clocksource"; the last one counts, as for the kernel. "" where it isn't given.
+// The value of a parameter such as "clocksource"; the last one counts, as for the kernel. "" where
+// it isn't given.
 [[nodiscard]] std::string parameter(const Machine& machine, const std::string& name);
 // Whether the kernel is of this version or newer; `unknown` where it can't be told.
 [[nodiscard]] bool kernel_at_least(const Machine& machine, int major, int minor, bool unknown);

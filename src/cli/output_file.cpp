@@ -38,7 +38,8 @@ std::string resolved(const std::string& path) {
 int write_file(const std::string& path, const std::string& content) {
   struct stat info {};
   const bool there = stat(path.c_str(), &info) == 0;
-  if (there && !S_ISREG(info.st_mode)) return write_and_close(open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NOCTTY), content);
+  if (there && !S_ISREG(info.st_mode))
+    return write_and_close(open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NOCTTY), content);
   if (there && access(path.c_str(), W_OK) != 0) return errno;
   const std::string target = resolved(path);
   std::string beside = target + ".XXXXXX";

@@ -5,8 +5,8 @@
 
 namespace clockshim::cli {
 
-// Writes beside the file, then puts that in its place, with the mode that the file had, or a new file gets. What is no plain file
-// (a pipe, a terminal) is written to. 0, or the errno.
+// Writes beside the file, then puts that in its place, with the mode that the file had, or a new
+// file gets. What is no plain file (a pipe, a terminal) is written to. 0, or the errno.
 int write_file(const std::string& path, const std::string& content);
 
 }  // namespace clockshim::cli

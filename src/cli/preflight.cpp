@@ -24,7 +24,8 @@ constexpr std::size_t kShebangBytes = 256;
 // What starts a file, as far as it is of interest. Empty where it can't be read.
 class Opened {
  public:
-  explicit Opened(const std::string& path) : fd_(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)) {}
+  explicit Opened(const std::string& path)
+      : fd_(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)) {}
   ~Opened() {
     if (fd_ >= 0) close(fd_);
   }
@@ -58,7 +59,8 @@ bool is_file(const std::string& path) {
   return stat(path.c_str(), &info) == 0 && S_ISREG(info.st_mode);
 }
 
-// As execvp(3). "" where it finds nothing that it may start; `there` tells whether it found something that it may not.
+// As execvp(3). "" where it finds nothing that it may start; `there` tells whether it found
+// something that it may not.
 std::string resolve(const std::string& name, bool& there) {
   if (name.find('/') != std::string::npos) {
     there = access(name.c_str(), F_OK) == 0;
@@ -88,30 +90,35 @@ std::string program_of_env(const std::string& argument) {
   return "";
 }
 
-// The loader ignores LD_PRELOAD where exec changes the user (AT_SECURE), as cap_bprm_creds_from_file decides it.
+// The loader ignores LD_PRELOAD where exec changes the user (AT_SECURE), as
+// cap_bprm_creds_from_file decides it.
 std::string privilege_problem(const std::string& path) {
   struct stat info;
   struct statvfs mount;
   if (stat(path.c_str(), &info) != 0) return "";
-  const bool honoured =
-      prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1 && !(statvfs(path.c_str(), &mount) == 0 && (mount.f_flag & ST_NOSUID) != 0);
+  const bool honoured = prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1 &&
+                        !(statvfs(path.c_str(), &mount) == 0 && (mount.f_flag & ST_NOSUID) != 0);
   const bool setuid = honoured && (info.st_mode & S_ISUID) != 0;
   const bool setgid = honoured && (info.st_mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP);
   if ((setuid ? info.st_uid : geteuid()) != getuid()) return "runs as another user (setuid)";
   if ((setgid ? info.st_gid : getegid()) != getgid()) return "runs as another group (setgid)";
-  if (honoured && getuid() != 0 && getxattr(path.c_str(), "security.capability", nullptr, 0) > 0) return "has file capabilities";
+  if (honoured && getuid() != 0 && getxattr(path.c_str(), "security.capability", nullptr, 0) > 0)
+    return "has file capabilities";
   return "";
 }
 
 // The interpreter (the loader) that the program names, or "".
 std::string loader_of(const Opened& file) {
   Elf64_Ehdr header;
-  if (!file.read(header, 0) || header.e_ident[EI_CLASS] != ELFCLASS64 || header.e_phentsize != sizeof(Elf64_Phdr)) return "";
+  if (!file.read(header, 0) || header.e_ident[EI_CLASS] != ELFCLASS64 ||
+      header.e_phentsize != sizeof(Elf64_Phdr))
+    return "";
   for (unsigned i = 0; i < header.e_phnum; ++i) {
     Elf64_Phdr segment;
     if (!file.read(segment, header.e_phoff + std::uint64_t{i} * header.e_phentsize)) return "";
     if (segment.p_type != PT_INTERP) continue;
-    const std::string name = file.bytes(std::min<std::uint64_t>(segment.p_filesz, 4096), segment.p_offset);
+    const std::string name =
+        file.bytes(std::min<std::uint64_t>(segment.p_filesz, 4096), segment.p_offset);
     return name.substr(0, name.find('\0'));
   }
   return "";
@@ -127,7 +134,8 @@ std::string elf_problem(const std::string& path, const Opened& file) {
   const std::string loader = loader_of(file);
   // The C library's loader, called by its own name, has no interpreter, and preloads all the same.
   if (loader.empty()) return base_name(path).starts_with("ld-linux") ? "" : "is statically linked";
-  if (base_name(loader).find("ld-musl") != std::string::npos) return "is a program of another C library (musl)";
+  if (base_name(loader).find("ld-musl") != std::string::npos)
+    return "is a program of another C library (musl)";
   return privilege_problem(path);
 }
 

@@ -30,8 +30,10 @@ pid_t number_of(std::string_view name, std::string_view ending) {
 std::vector<pid_t> numbers_in(const std::string& folder, std::string_view ending) {
   std::vector<pid_t> numbers;
   std::error_code error;
-  for (std::filesystem::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
-    if (const pid_t number = number_of(entry->path().filename().native(), ending); number > 0) numbers.push_back(number);
+  for (std::filesystem::directory_iterator entry(folder, error), end; !error && entry != end;
+       entry.increment(error)) {
+    if (const pid_t number = number_of(entry->path().filename().native(), ending); number > 0)
+      numbers.push_back(number);
   }
   std::sort(numbers.begin(), numbers.end());
   return numbers;
@@ -57,9 +59,11 @@ void PrivateReports::tell(pid_t command, const std::string& name, LogLevel limit
   folder_.keep(keep);
   for (int turn = 0; turn < kPatience; ++turn) {
     std::vector<pid_t> pids = present();
-    std::stable_partition(pids.begin(), pids.end(), [command](pid_t pid) { return pid == command; });
+    std::stable_partition(pids.begin(), pids.end(),
+                          [command](pid_t pid) { return pid == command; });
     // A report is written at exit: the file of a process that lives may be half of one.
-    std::erase_if(pids, [&](pid_t pid) { return std::binary_search(living.begin(), living.end(), pid); });
+    std::erase_if(pids,
+                  [&](pid_t pid) { return std::binary_search(living.begin(), living.end(), pid); });
     for (const pid_t pid : pids) {
       write_all(STDERR_FILENO, content_of(file_of(pid)));
       unlink(file_of(pid).c_str());
@@ -68,7 +72,8 @@ void PrivateReports::tell(pid_t command, const std::string& name, LogLevel limit
   }
   if (!keep) return;
   say(LogLevel::warn, limit,
-      "process " + std::to_string(living.front()) + (living.size() == 1 ? "" : " and " + std::to_string(living.size() - 1) + " more") +
+      "process " + std::to_string(living.front()) +
+          (living.size() == 1 ? "" : " and " + std::to_string(living.size() - 1) + " more") +
           " of " + name + " live on; their reports will be in " + folder_.path());
 }
 

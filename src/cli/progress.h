@@ -1,4 +1,5 @@
-// What is being done, on one line of a terminal that goes away again. Nothing where standard error is no terminal.
+// What is being done, on one line of a terminal that goes away again. Nothing where standard error
+// is no terminal.
 #pragma once
 
 #include <string>

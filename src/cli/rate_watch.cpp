@@ -16,8 +16,8 @@ namespace {
 
 constexpr std::size_t kMostCallers = 20;
 
-// Tables are read one after the other, and a site may change its key (dlclose): for a moment a sum can be less than it was. What it
-// grows by is told when it has grown again.
+// Tables are read one after the other, and a site may change its key (dlclose): for a moment a sum
+// can be less than it was. What it grows by is told when it has grown again.
 std::vector<std::uint64_t> growth(const std::vector<std::int64_t>& changes) {
   std::vector<std::uint64_t> out;
   std::int64_t sum = 0;
@@ -50,7 +50,8 @@ std::optional<RateWatch> RateWatch::of(long pid, const Folders& folders, std::st
   if (!watch.open(watch.others_.front(), problem)) return std::nullopt;
   watch.own_ticks_ = watch.programs_.back().content->header().start_ticks;
   // Not running: it may be just about to become its next program.
-  if (watch.programs_.back().report.state != "running" && (watch.own_ticks_ != watch.start_ticks_ || watch.is_gone())) {
+  if (watch.programs_.back().report.state != "running" &&
+      (watch.own_ticks_ != watch.start_ticks_ || watch.is_gone())) {
     problem = "it does not run any more";
     return std::nullopt;
   }
@@ -89,7 +90,8 @@ void RateWatch::read(Program& program, bool begin) {
       growth.look(number - 1, calls);
     }
   };
-  for (const ReportClock& clock : program.report.clocks) note(program.clocks[clock.name], clock.calls);
+  for (const ReportClock& clock : program.report.clocks)
+    note(program.clocks[clock.name], clock.calls);
   for (const ReportSite& told : program.report.sites) {
     Site& site = program.sites[told.key];
     if (site.as_told.frames.empty()) site.as_told = told;
@@ -105,17 +107,21 @@ void RateWatch::read(Program& program, bool begin) {
 // Programs that came by exec since the last look: all that they counted is new.
 void RateWatch::find_next_programs() {
   std::vector<std::string> paths = live_files_of(pid_, folders_);
-  std::erase_if(paths, [&](const std::string& path) { return std::find(others_.begin(), others_.end(), path) != others_.end(); });
+  std::erase_if(paths, [&](const std::string& path) {
+    return std::find(others_.begin(), others_.end(), path) != others_.end();
+  });
   std::string problem;
   const std::size_t known = programs_.size();
   for (const std::string& path : paths) {
     if (!open(path, problem)) continue;
     const live::Header& header = programs_.back().content->header();
-    if (header.pid_namespace != pid_namespace_ || header.start_ticks != own_ticks_) programs_.pop_back();
+    if (header.pid_namespace != pid_namespace_ || header.start_ticks != own_ticks_)
+      programs_.pop_back();
     others_.push_back(path);
   }
-  std::sort(programs_.begin() + static_cast<std::ptrdiff_t>(known), programs_.end(),
-            [](const Program& a, const Program& b) { return a.report.started_at < b.report.started_at; });
+  std::sort(
+      programs_.begin() + static_cast<std::ptrdiff_t>(known), programs_.end(),
+      [](const Program& a, const Program& b) { return a.report.started_at < b.report.started_at; });
   for (std::size_t i = known; i < programs_.size(); ++i) read(programs_[i], false);
 }
 
@@ -145,7 +151,8 @@ ReportRates RateWatch::rates(Symbolizer& symbolizer, double interval) const {
   std::map<std::string, std::vector<std::int64_t>> clocks;
   std::map<Caller, std::vector<std::int64_t>> callers;
   for (const Program& program : programs_) {
-    for (const auto& [name, calls] : program.clocks) calls.add_to(clocks.try_emplace(name, nothing).first->second);
+    for (const auto& [name, calls] : program.clocks)
+      calls.add_to(clocks.try_emplace(name, nothing).first->second);
     Report named = program.report;
     named.stacks.clear();
     named.sites.clear();
@@ -155,11 +162,14 @@ ReportRates RateWatch::rates(Symbolizer& symbolizer, double interval) const {
     }
     symbolizer.name(named, program.content->owner());
     auto site = program.sites.begin();
-    for (const ReportSite& told : named.sites) (site++)->second.calls.add_to(callers.try_emplace(caller_key(told), nothing).first->second);
+    for (const ReportSite& told : named.sites)
+      (site++)->second.calls.add_to(callers.try_emplace(caller_key(told), nothing).first->second);
   }
-  for (const auto& [name, changes] : clocks) out.clocks.push_back({name, "", "", "", growth(changes)});
+  for (const auto& [name, changes] : clocks)
+    out.clocks.push_back({name, "", "", "", growth(changes)});
   for (const auto& [caller, changes] : callers)
-    out.callers.push_back({caller.clock, caller.name, caller.module, caller.function, growth(changes)});
+    out.callers.push_back(
+        {caller.clock, caller.name, caller.module, caller.function, growth(changes)});
   sort_and_cut(out.clocks, out.clocks.size());
   sort_and_cut(out.callers, kMostCallers);
   return out;

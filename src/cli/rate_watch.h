@@ -1,5 +1,6 @@
-// A process watched for its rates over time: how much its counts have grown between two looks at its live file. The process notices
-// nothing of it. Where it calls exec, its next program's file is watched, too: what counts is the process.
+// A process watched for its rates over time: how much its counts have grown between two looks at
+// its live file. The process notices nothing of it. Where it calls exec, its next program's file is
+// watched, too: what counts is the process.
 #pragma once
 
 #include <cstdint>
@@ -20,14 +21,19 @@ namespace clockshim::cli {
 
 class RateWatch {
  public:
-  // A process that runs, as we number it, and the folder of its live file. No value: what is wrong stands in `problem`.
+  // A process that runs, as we number it, and the folder of its live file. No value: what is wrong
+  // stands in `problem`.
   static std::optional<RateWatch> of(long pid, const Folders& folders, std::string& problem);
 
   // At this moment, by CLOCK_MONOTONIC and CLOCK_REALTIME. The first look is where counting begins.
   void look(Nanos now, Nanos realtime);
 
-  [[nodiscard]] bool over() const { return over_; }                     // the process is gone, and has been looked at since
-  [[nodiscard]] int wakes_when_over() const { return process_.get(); }  // poll(2) says POLLIN then; -1: the kernel can't (before 5.3)
+  [[nodiscard]] bool over() const {
+    return over_;
+  }  // the process is gone, and has been looked at since
+  [[nodiscard]] int wakes_when_over() const {
+    return process_.get();
+  }  // poll(2) says POLLIN then; -1: the kernel can't (before 5.3)
   [[nodiscard]] const std::string& program() const { return programs_.back().report.program; }
 
   // The process's report as of the last look, with names, and the rates.

@@ -1,4 +1,5 @@
-// What else would help here, without clockshim, and at what risk. Pure: from the facts and the findings. Sources: docs/slow-clocks.md.
+// What else would help here, without clockshim, and at what risk. Pure: from the facts and the
+// findings. Sources: docs/slow-clocks.md.
 #pragma once
 
 #include <string>

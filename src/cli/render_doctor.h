@@ -18,7 +18,8 @@ struct DoctorReport {
   std::optional<ProgramFacts> program;
   // All that could not be seen: of the machine, of the program, of the measurements.
   [[nodiscard]] std::vector<std::string> unseen() const;
-  // Of the process: what the shim would save, in CPUs (1: one CPU, all of the time). None where the calls were not counted.
+  // Of the process: what the shim would save, in CPUs (1: one CPU, all of the time). None where the
+  // calls were not counted.
   [[nodiscard]] std::optional<double> cpu_share_saved() const;
 };
 

@@ -14,9 +14,11 @@ Json median(const std::optional<Cost>& cost) { return cost ? Json(cost->median) 
 
 Json machine_json(const Machine& m) {
   Json claims = Json::array();
-  for (const FrequencyClaim& claim : m.processor.claims) claims.push_back({{"by", claim.by}, {"mhz", claim.mhz}, {"exact", claim.exact}});
+  for (const FrequencyClaim& claim : m.processor.claims)
+    claims.push_back({{"by", claim.by}, {"mhz", claim.mhz}, {"exact", claim.exact}});
   Json flags = Json::object();
-  for (const CounterFlag& flag : kCounterFlags) flags[flag.name] = m.flags_known ? Json(has_flag(m, flag.name)) : Json(nullptr);
+  for (const CounterFlag& flag : kCounterFlags)
+    flags[flag.name] = m.flags_known ? Json(has_flag(m, flag.name)) : Json(nullptr);
   return {{"kernel", m.kernel},
           {"cpu", m.cpu},
           {"hypervisor", hypervisor_name(m.hypervisor)},
@@ -41,7 +43,8 @@ Json clocks_json(const Evidence& seen) {
     const Row* strict = seen.strict.row(clock.name);
     const Row* relaxed = seen.relaxed.row(clock.name);
     clocks[std::string(clock.name)] = {
-        {"vdso", clock.served_by == ServedBy::unknown ? Json(nullptr) : Json(clock.served_by == ServedBy::vdso)},
+        {"vdso", clock.served_by == ServedBy::unknown ? Json(nullptr)
+                                                      : Json(clock.served_by == ServedBy::vdso)},
         {"bare_ns", median(&clock.bare)},
         {"syscall_ns", median(&clock.raw)},
         {"strict_ns", median(strict == nullptr ? nullptr : &strict->cost)},
@@ -76,7 +79,8 @@ Json warp_json(const Evidence& seen) {
             {"handoffs", handoffs},
             {"backward", backward},
             {"greatest_ticks", worst.greatest},
-            {"greatest_ns", mhz > 0 ? Json(static_cast<double>(worst.greatest) * 1e3 / mhz) : Json(nullptr)}};
+            {"greatest_ns",
+             mhz > 0 ? Json(static_cast<double>(worst.greatest) * 1e3 / mhz) : Json(nullptr)}};
   const bool agree = worst.backward == 0 && !seen.warp.pairs.empty();
   json["within_ticks"] = agree ? Json(seen.warp.within()) : Json(nullptr);
   json["cpus"] = worst.backward > 0 ? Json{worst.first, worst.second} : Json(nullptr);
@@ -90,7 +94,8 @@ Json shim_json(const Evidence& seen) {
           {"mode", s.mode.empty() ? Json(nullptr) : Json(s.mode)},
           {"mode_reason", s.mode_reason},
           {"max_error_ns", s.error_ns < 0 ? Json(nullptr) : Json(s.error_ns)},
-          {"saved_ns", {{"realtime", saved_ns(seen, "realtime")}, {"monotonic", saved_ns(seen, "monotonic")}}}};
+          {"saved_ns",
+           {{"realtime", saved_ns(seen, "realtime")}, {"monotonic", saved_ns(seen, "monotonic")}}}};
 }
 
 Json program_json(const DoctorReport& report) {
@@ -111,9 +116,11 @@ Json program_json(const DoctorReport& report) {
 
 std::string render_doctor_json(const DoctorReport& report) {
   Json findings = Json::array();
-  for (const Finding& f : report.diagnosis.findings) findings.push_back({{"kind", verdict_name(f.kind)}, {"text", f.text}});
+  for (const Finding& f : report.diagnosis.findings)
+    findings.push_back({{"kind", verdict_name(f.kind)}, {"text", f.text}});
   Json remedies = Json::array();
-  for (const Remedy& r : report.remedies) remedies.push_back({{"what", r.what}, {"how", r.how}, {"risk", r.risk}});
+  for (const Remedy& r : report.remedies)
+    remedies.push_back({{"what", r.what}, {"how", r.how}, {"risk", r.risk}});
   const Json json{{"schema_version", kSchemaVersion},
                   {"version", CLOCKSHIM_VERSION},
                   {"verdict", verdict_name(report.diagnosis.verdict)},

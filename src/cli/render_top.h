@@ -1,4 +1,5 @@
-// A look as text and as JSON; and the columns of its tables, which the screen has in common with the text.
+// A look as text and as JSON; and the columns of its tables, which the screen has in common with
+// the text.
 #pragma once
 
 #include <optional>
@@ -12,7 +13,8 @@ namespace clockshim::cli {
 
 // What rows are ordered by: descending for numbers, ascending for names.
 enum class SortBy { rate, total, name, pid, clock, resyncs, error };
-const std::vector<SortBy>& sort_columns(bool callers);  // in the order of the keys that cycle through them
+const std::vector<SortBy>& sort_columns(
+    bool callers);  // in the order of the keys that cycle through them
 std::string_view sort_name(SortBy by);
 void sort_rows(std::vector<ProcessRow>& rows, SortBy by);
 void sort_rows(std::vector<CallerRow>& rows, SortBy by);

@@ -41,7 +41,8 @@ auto out_of(const Json& json) {
 
 }  // namespace
 
-void write_rows(Json& json, const std::vector<Row>& rows, const std::vector<Throughput>& throughput) {
+void write_rows(Json& json, const std::vector<Row>& rows,
+                const std::vector<Throughput>& throughput) {
   json["rows"] = Json::array();
   for (const Row& row : rows) {
     Json one;
@@ -59,7 +60,8 @@ void write_rows(Json& json, const std::vector<Row>& rows, const std::vector<Thro
 
 void read_rows(const Json& json, std::vector<Row>& rows, std::vector<Throughput>& throughput) {
   for (const Json& one : json.at("rows")) each_of_row(rows.emplace_back(), out_of(one));
-  for (const Json& one : json.at("throughput")) each_of_throughput(throughput.emplace_back(), out_of(one));
+  for (const Json& one : json.at("throughput"))
+    each_of_throughput(throughput.emplace_back(), out_of(one));
 }
 
 }  // namespace clockshim::cli

@@ -40,15 +40,21 @@ std::string empty_problem(const RunOption& option) {
   return variable == "CLOCKSHIM_REPORT" ? "must be stderr, none, or a path" : "must have a value";
 }
 
-bool is_path(const std::string& report) { return !report.empty() && report != "stderr" && report != "none"; }
+bool is_path(const std::string& report) {
+  return !report.empty() && report != "stderr" && report != "none";
+}
 
-// What the library would find wrong with a report's path when it starts: the folder has to be there and writable.
+// What the library would find wrong with a report's path when it starts: the folder has to be there
+// and writable.
 std::string report_problem(const std::string& pattern) {
   const auto slash = pattern.rfind('/');
   const std::string folder = expand_path(pattern.substr(0, slash + 1), {getpid(), "", "", 0});
-  if (slash + 1 == pattern.size()) return "is a directory; must be stderr, none, or a path of a file";
-  if (pattern.substr(0, slash).find('%') != std::string::npos) return "";  // known when the command is: the library's to say
-  if (access(folder.c_str(), W_OK | X_OK) != 0) return "can't be made in " + folder + ": " + std::strerror(errno);
+  if (slash + 1 == pattern.size())
+    return "is a directory; must be stderr, none, or a path of a file";
+  if (pattern.substr(0, slash).find('%') != std::string::npos)
+    return "";  // known when the command is: the library's to say
+  if (access(folder.c_str(), W_OK | X_OK) != 0)
+    return "can't be made in " + folder + ": " + std::strerror(errno);
   struct stat info;
   if (pattern.find('%') == std::string::npos && stat(pattern.c_str(), &info) == 0) {
     if (S_ISDIR(info.st_mode)) return "is a directory; must be stderr, none, or a path of a file";
@@ -79,7 +85,8 @@ std::string check_options(std::vector<RunOption>& options) {
       if (const std::string why = empty_problem(option); !why.empty()) return refusal(option, why);
     }
     if (folder || (report && is_path(*option.value)))
-      option.value = report ? absolute_pattern(*option.value) : std::filesystem::absolute(*option.value).string();
+      option.value = report ? absolute_pattern(*option.value)
+                            : std::filesystem::absolute(*option.value).string();
     if (!report || !is_path(*option.value)) continue;
     const std::string problem = report_problem(*option.value);
     if (!problem.empty()) return refusal(option, problem);
@@ -90,10 +97,12 @@ std::string check_options(std::vector<RunOption>& options) {
   if (settings.serving_errors.empty() && settings.observing_errors.empty()) return "";
   // The library's own words, with the option's name in place of the variable's.
   const std::string& error =
-      (settings.serving_errors.empty() ? settings.observing_errors : settings.serving_errors).front();
+      (settings.serving_errors.empty() ? settings.observing_errors : settings.serving_errors)
+          .front();
   for (const RunOption& option : options) {
     const std::string prefix = std::string(option.variable) + "=";
-    if (error.starts_with(prefix)) return std::string(option.name) + " " + error.substr(prefix.size());
+    if (error.starts_with(prefix))
+      return std::string(option.name) + " " + error.substr(prefix.size());
   }
   return error;
 }
@@ -119,7 +128,8 @@ std::string find_library(const std::string& executable, const char* named, std::
     if (usable(folder + "libclockshim.so")) return canonical(folder + "libclockshim.so");
     places += (places.empty() ? "" : ", ") + folder;
   }
-  problem = "libclockshim.so is in none of " + places + "; CLOCKSHIM_LIBRARY=PATH names another place";
+  problem =
+      "libclockshim.so is in none of " + places + "; CLOCKSHIM_LIBRARY=PATH names another place";
   return "";
 }
 

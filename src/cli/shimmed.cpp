@@ -34,7 +34,8 @@ std::string own_path() {
 }
 
 // What the child wrote to standard output. "", and `problem`, where it didn't run or failed.
-std::string output_of(const std::vector<std::string>& argv, Environment& environment, std::string& problem) {
+std::string output_of(const std::vector<std::string>& argv, Environment& environment,
+                      std::string& problem) {
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) {
     problem = std::strerror(errno);
@@ -49,20 +50,22 @@ std::string output_of(const std::vector<std::string>& argv, Environment& environ
   for (const std::string& argument : argv) arguments.push_back(const_cast<char*>(argument.c_str()));
   arguments.push_back(nullptr);
   pid_t child = -1;
-  const int error = posix_spawn(&child, argv[0].c_str(), &actions, nullptr, arguments.data(), environment.pointers());
+  const int error = posix_spawn(&child, argv[0].c_str(), &actions, nullptr, arguments.data(),
+                                environment.pointers());
   posix_spawn_file_actions_destroy(&actions);
   close(ends[1]);
   std::string text;
   char piece[4096];
   ssize_t got = 0;
-  while (error == 0 && (got = read(ends[0], piece, sizeof piece)) > 0) text.append(piece, static_cast<std::size_t>(got));
+  while (error == 0 && (got = read(ends[0], piece, sizeof piece)) > 0)
+    text.append(piece, static_cast<std::size_t>(got));
   close(ends[0]);
   int status = 0;
   if (error == 0) waitpid(child, &status, 0);
   if (error != 0) problem = std::strerror(error);
   if (error == 0 && status != 0) {
-    problem =
-        WIFSIGNALED(status) ? "killed by signal " + std::to_string(WTERMSIG(status)) : "status " + std::to_string(WEXITSTATUS(status));
+    problem = WIFSIGNALED(status) ? "killed by signal " + std::to_string(WTERMSIG(status))
+                                  : "status " + std::to_string(WEXITSTATUS(status));
   }
   return problem.empty() ? text : "";
 }
@@ -75,7 +78,8 @@ void take_report(const std::string& path, Shimmed& result) {
   result.mode = report.value("mode", "");
   result.mode_reason = report.value("mode_reason", "");
   const auto accuracy = report.find("accuracy");
-  if (accuracy != report.end() && accuracy->value("samples", 0) > 0) result.error_ns = accuracy->value("max_ns", -1.0);
+  if (accuracy != report.end() && accuracy->value("samples", 0) > 0)
+    result.error_ns = accuracy->value("max_ns", -1.0);
 }
 
 }  // namespace
@@ -103,15 +107,18 @@ Shimmed try_shim(const std::string& order, const Budget& budget, bool counter_al
   const std::string counters = handed_over(look_at_counters(effective_settings({})));
   if (!counters.empty()) environment.set("CLOCKSHIM_COUNTERS", counters);
   environment.set("CLOCKSHIM_ORDER", order);
-  environment.set("CLOCKSHIM_REPORT", folder.made() ? escape_percent(folder.path()) + kReport : "none");
+  environment.set("CLOCKSHIM_REPORT",
+                  folder.made() ? escape_percent(folder.path()) + kReport : "none");
   environment.set("CLOCKSHIM_PROFILE", "sites");
   environment.set("CLOCKSHIM_CLOCKS", "all");
   environment.set("CLOCKSHIM_FOLLOW", "1");
   environment.set("CLOCKSHIM_ONLY", "*");
   environment.set("CLOCKSHIM_LOG", "off");
-  const std::string arguments = std::to_string(budget.cost.raw()) + "," + std::to_string(budget.steps.raw()) + "," +
-                                std::to_string(budget.threads.raw()) + "," + (counter_allowed ? "1" : "0");
-  const std::string text = output_of({self, "bench", "--measure-for-parent", arguments}, environment, result.problem);
+  const std::string arguments =
+      std::to_string(budget.cost.raw()) + "," + std::to_string(budget.steps.raw()) + "," +
+      std::to_string(budget.threads.raw()) + "," + (counter_allowed ? "1" : "0");
+  const std::string text =
+      output_of({self, "bench", "--measure-for-parent", arguments}, environment, result.problem);
   if (!result.problem.empty()) return result;
   try {
     read_rows(Json::parse(text), result.rows, result.throughput);
@@ -129,7 +136,8 @@ int measure_for_parent(const std::string& arguments) {
   long long steps = 0;
   long long threads = 0;
   int counter = 0;
-  if (std::sscanf(arguments.c_str(), "%lld,%lld,%lld,%d", &cost, &steps, &threads, &counter) != 4) return 2;
+  if (std::sscanf(arguments.c_str(), "%lld,%lld,%lld,%d", &cost, &steps, &threads, &counter) != 4)
+    return 2;
   const Budget budget{Nanos{cost}, Nanos{steps}, Nanos{threads}};
   const Way way = through_library("");
   Timebase base;

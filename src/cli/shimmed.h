@@ -1,5 +1,5 @@
-// What the shim does here, seen by trying: this command runs itself once more with the library preloaded, measures in there, and reads
-// the library's own report.
+// What the shim does here, seen by trying: this command runs itself once more with the library
+// preloaded, measures in there, and reads the library's own report.
 #pragma once
 
 #include <string>
@@ -24,7 +24,8 @@ struct Shimmed {
 
 Shimmed try_shim(const std::string& order, const Budget& budget, bool counter_allowed);
 
-// The child's side: measures, and prints the figures as JSON. `arguments` is what try_shim() wrote. Exit status.
+// The child's side: measures, and prints the figures as JSON. `arguments` is what try_shim() wrote.
+// Exit status.
 int measure_for_parent(const std::string& arguments);
 
 }  // namespace clockshim::cli

@@ -9,10 +9,12 @@ namespace clockshim::cli {
 
 void name_threads(const LiveFile& file, Report& report) {
   if (file.life() != Life::running) return;
-  const std::vector<Task> tasks = tasks_of(file.pid(), file.header().pid_namespace == own_pid_namespace());
+  const std::vector<Task> tasks =
+      tasks_of(file.pid(), file.header().pid_namespace == own_pid_namespace());
   std::vector<ReportThread> named = report.threads;
   for (ReportThread& thread : named) {
-    const auto same = std::find_if(tasks.begin(), tasks.end(), [&](const Task& task) { return task.inner == thread.tid; });
+    const auto same = std::find_if(tasks.begin(), tasks.end(),
+                                   [&](const Task& task) { return task.inner == thread.tid; });
     if (thread.tid == 0 || thread.ended || same == tasks.end()) continue;
     thread.tid = static_cast<std::uint32_t>(same->tid);
     thread.name = printable(task_name(file.pid(), same->tid));

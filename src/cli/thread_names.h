@@ -6,7 +6,8 @@
 
 namespace clockshim::cli {
 
-// Of those that still run: from /proc, with their numbers as we see them. The file is the one that the report was made of.
+// Of those that still run: from /proc, with their numbers as we see them. The file is the one that
+// the report was made of.
 void name_threads(const LiveFile& file, Report& report);
 
 }  // namespace clockshim::cli

@@ -15,7 +15,9 @@ Cost summarise(std::vector<double> samples, std::uint64_t calls_a_batch) {
   Cost cost;
   if (samples.empty()) return cost;
   std::sort(samples.begin(), samples.end());
-  const auto at = [&](double part) { return samples[static_cast<std::size_t>(part * static_cast<double>(samples.size() - 1))]; };
+  const auto at = [&](double part) {
+    return samples[static_cast<std::size_t>(part * static_cast<double>(samples.size() - 1))];
+  };
   cost.calls = calls_a_batch * samples.size();
   for (const double sample : samples) cost.total += sample * static_cast<double>(calls_a_batch);
   cost.median = at(0.5);
@@ -40,7 +42,8 @@ CounterSample sample_counter() {
 
 Frequency frequency_between(const CounterSample& from, const CounterSample& to) {
   Frequency frequency;
-  const auto ticks = static_cast<double>(static_cast<std::int64_t>((to.counter - from.counter).raw()));
+  const auto ticks =
+      static_cast<double>(static_cast<std::int64_t>((to.counter - from.counter).raw()));
   const auto elapsed = static_cast<double>((to.time - from.time).raw());
   if (elapsed <= 0 || ticks <= 0) return frequency;
   frequency.mhz = ticks / elapsed * 1e3;

@@ -1,4 +1,5 @@
-// What a call costs: batches of calls, timed by the counter, else by the kernel's clock where a program may not read the counter.
+// What a call costs: batches of calls, timed by the counter, else by the kernel's clock where a
+// program may not read the counter.
 #pragma once
 
 #include <algorithm>
@@ -27,7 +28,8 @@ struct Timebase {
   }
 };
 
-// Nanoseconds a call, over batches. A batch is what is timed; a call alone is shorter than what timing it costs.
+// Nanoseconds a call, over batches. A batch is what is timed; a call alone is shorter than what
+// timing it costs.
 struct Cost {
   std::uint64_t calls = 0;
   double total = 0;  // ns
@@ -35,7 +37,9 @@ struct Cost {
   double p99 = 0;
   double p10 = 0;
   double p90 = 0;
-  [[nodiscard]] double average() const { return calls == 0 ? 0 : total / static_cast<double>(calls); }
+  [[nodiscard]] double average() const {
+    return calls == 0 ? 0 : total / static_cast<double>(calls);
+  }
   [[nodiscard]] double spread() const { return p90 - p10; }
 };
 
@@ -60,7 +64,8 @@ Cost measure(const Timebase& base, Nanos budget, Call&& call) {
   const double overhead = *std::min_element(empty.begin(), empty.end());
   batch(calls);  // pages, caches and branches are learned
   double spent = 0;
-  while (samples.size() < kMostBatches && (samples.size() < kLeastBatches || spent < static_cast<double>(budget.raw()))) {
+  while (samples.size() < kMostBatches &&
+         (samples.size() < kLeastBatches || spent < static_cast<double>(budget.raw()))) {
     const double took = batch(calls);
     spent += std::max(took, 1.0);  // a counter that stands still must not keep us here
     samples.push_back(std::max(took - overhead, 0.0) / static_cast<double>(calls));

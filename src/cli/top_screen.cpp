@@ -20,18 +20,20 @@ namespace {
 
 constexpr int kEscape = 27;
 constexpr int kSoon = 200;  // ms: the second look at callers, which have no rates before it
-constexpr const char* kKeys = "q quit  arrows move  Enter callers  Esc back  s sort  / filter  p pause  h help";
-constexpr const char* kHelp[] = {"q            quit",
-                                 "up, down     move; also PgUp, PgDn, Home, End",
-                                 "Enter        the callers of the process that is marked",
-                                 "Esc          back to all processes; or end the filter",
-                                 "s            sort by the next column",
-                                 "/            show only what holds a text; Enter keeps it, Esc ends it",
-                                 "p            pause, and go on",
-                                 "h            this help; any key ends it",
-                                 "",
-                                 "calls/s and resyncs/s are since the look before, all else since the process started.",
-                                 "worst error: the largest that a resync left possible."};
+constexpr const char* kKeys =
+    "q quit  arrows move  Enter callers  Esc back  s sort  / filter  p pause  h help";
+constexpr const char* kHelp[] = {
+    "q            quit",
+    "up, down     move; also PgUp, PgDn, Home, End",
+    "Enter        the callers of the process that is marked",
+    "Esc          back to all processes; or end the filter",
+    "s            sort by the next column",
+    "/            show only what holds a text; Enter keeps it, Esc ends it",
+    "p            pause, and go on",
+    "h            this help; any key ends it",
+    "",
+    "calls/s and resyncs/s are since the look before, all else since the process started.",
+    "worst error: the largest that a resync left possible."};
 
 volatile std::sig_atomic_t g_signal = 0;
 extern "C" void note_signal(int number) { g_signal = number; }
@@ -75,14 +77,17 @@ class Terminal {
 class Top {
  public:
   Top(Watch& watch, const ScreenOptions& options)
-      : table_(watch, options.folders, options.pid), folders_(options.folders), interval_(options.interval) {}
+      : table_(watch, options.folders, options.pid),
+        folders_(options.folders),
+        interval_(options.interval) {}
 
   void run() {
     look();
     next_look_ = now_ms() + kSoon;
     while (g_signal == 0 && !quit_) {
       draw();
-      const std::int64_t wait = paused_ ? 1000 : std::clamp<std::int64_t>(next_look_ - now_ms(), 0, 1000);
+      const std::int64_t wait =
+          paused_ ? 1000 : std::clamp<std::int64_t>(next_look_ - now_ms(), 0, 1000);
       timeout(static_cast<int>(wait));
       errno = 0;
       const int key = getch();
@@ -94,7 +99,9 @@ class Top {
   }
 
  private:
-  [[nodiscard]] std::int64_t interval_ms() const { return std::max<std::int64_t>(1, interval_.raw() / 1'000'000); }
+  [[nodiscard]] std::int64_t interval_ms() const {
+    return std::max<std::int64_t>(1, interval_.raw() / 1'000'000);
+  }
 
   void look() {
     table_.look();
@@ -177,7 +184,8 @@ class Top {
     // One column less: the last cell of the last line would scroll.
     const auto width = static_cast<std::size_t>(std::max(1, COLS - 1));
     const auto fitted = [&](const std::string& text) { return shortened(text, width); };
-    std::string title = "clockshim top, every " + format_duration(interval_) + ", by " + std::string(sort_name(table_.sort()));
+    std::string title = "clockshim top, every " + format_duration(interval_) + ", by " +
+                        std::string(sort_name(table_.sort()));
     if (!table_.filter().empty()) title += ", only \"" + one_line(table_.filter()) + "\"";
     if (paused_) title += ", PAUSED";
     put(0, fitted(title), A_BOLD);
@@ -187,14 +195,17 @@ class Top {
     } else {
       draw_table(line, width);
     }
-    if (LINES > 2) put(LINES - 1, typing_ ? fitted("filter: " + one_line(table_.filter()) + "_") : fitted(kKeys), A_DIM);
+    if (LINES > 2)
+      put(LINES - 1, typing_ ? fitted("filter: " + one_line(table_.filter()) + "_") : fitted(kKeys),
+          A_DIM);
     refresh();
   }
 
   void draw_table(int line, std::size_t width) {
     if (table_.callers()) {
       const ProcessRow* process = table_.process();
-      put(line++, process == nullptr ? "no live file of process " + std::to_string(table_.pid()) : process_line(*process, width));
+      put(line++, process == nullptr ? "no live file of process " + std::to_string(table_.pid())
+                                     : process_line(*process, width));
     }
     put(line++, header_line(table_.callers(), width), A_REVERSE);
     const auto room = static_cast<std::size_t>(std::max(1, LINES - 1 - line));
@@ -204,8 +215,10 @@ class Top {
       put(line++, table_.line(i, width), i == table_.marked() ? A_STANDOUT : A_NORMAL);
     }
     if (table_.rows() == 0 && !table_.callers()) {
-      put(line, shortened(table_.filter().empty() ? "nobody runs under clockshim here: no live files in " + one_line(in_words(folders_))
-                                                  : "nothing that holds this text",
+      put(line, shortened(table_.filter().empty()
+                              ? "nobody runs under clockshim here: no live files in " +
+                                    one_line(in_words(folders_))
+                              : "nothing that holds this text",
                           width));
     }
   }
@@ -229,7 +242,8 @@ std::string show_screen(Watch& watch, const ScreenOptions& options) {
     const Terminal terminal;
     if (!terminal.ready()) {
       const char* name = std::getenv("TERM");
-      return "TERM \"" + std::string(name == nullptr ? "" : name) + "\": must be a terminal that is known here; --once needs none";
+      return "TERM \"" + std::string(name == nullptr ? "" : name) +
+             "\": must be a terminal that is known here; --once needs none";
     }
     Top(watch, options).run();
   }

@@ -14,7 +14,8 @@ struct ScreenOptions {
   Nanos interval;
 };
 
-// Until q is pressed. The terminal is then as it was before, also when a signal ends it, which is then taken for good.
+// Until q is pressed. The terminal is then as it was before, also when a signal ends it, which is
+// then taken for good.
 // "", or why there is no screen.
 std::string show_screen(Watch& watch, const ScreenOptions& options);
 

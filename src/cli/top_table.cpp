@@ -6,7 +6,8 @@ namespace clockshim::cli {
 
 void TopTable::look() {
   Look fresh = watch_.look(folders_, pid_);
-  if (callers() && fresh.processes.empty() && !look_.processes.empty() && look_.processes[0].pid == pid_) {
+  if (callers() && fresh.processes.empty() && !look_.processes.empty() &&
+      look_.processes[0].pid == pid_) {
     // It ended and took its file with it: what was seen last stays.
     fresh.processes = look_.processes;
     fresh.callers = look_.callers;
@@ -54,7 +55,8 @@ void TopTable::arrange() {
     sort_rows(processes_, sort());
   }
   for (std::size_t i = 0; had && i < rows(); ++i) {
-    if (callers() ? callers_[i].caller == marked_caller : processes_[i].pid == marked_pid) marked_ = i;
+    if (callers() ? callers_[i].caller == marked_caller : processes_[i].pid == marked_pid)
+      marked_ = i;
   }
   mark(marked_);
 }

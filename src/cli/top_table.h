@@ -1,4 +1,5 @@
-// What the screen of `clockshim top` shows of a look: which rows, in which order, and which of them is marked. Knows of no terminal.
+// What the screen of `clockshim top` shows of a look: which rows, in which order, and which of them
+// is marked. Knows of no terminal.
 #pragma once
 
 #include <string>
@@ -12,11 +13,13 @@ namespace clockshim::cli {
 class TopTable {
  public:
   // `pid`: whose callers are shown; 0: the processes.
-  TopTable(Watch& watch, Folders folders, long pid) : watch_(watch), folders_(std::move(folders)), pid_(pid) {}
+  TopTable(Watch& watch, Folders folders, long pid)
+      : watch_(watch), folders_(std::move(folders)), pid_(pid) {}
 
   // Looks once more. The mark stays on what it is on.
   void look();
-  // The callers of another process, from here on; 0: all processes. Looks at once; there is no filter, and the first row is marked.
+  // The callers of another process, from here on; 0: all processes. Looks at once; there is no
+  // filter, and the first row is marked.
   void show(long pid);
 
   void filter(const std::string& text);  // only rows that hold it; "": all
@@ -28,13 +31,17 @@ class TopTable {
   [[nodiscard]] SortBy sort() const { return sort_columns(callers())[sort_[callers()]]; }
   [[nodiscard]] const std::string& filter() const { return filter_; }
   [[nodiscard]] std::size_t marked() const { return marked_; }
-  [[nodiscard]] long marked_process() const { return !callers() && marked_ < rows() ? processes_[marked_].pid : 0; }
+  [[nodiscard]] long marked_process() const {
+    return !callers() && marked_ < rows() ? processes_[marked_].pid : 0;
+  }
   [[nodiscard]] std::size_t rows() const { return callers() ? callers_.size() : processes_.size(); }
   [[nodiscard]] std::string line(std::size_t row, std::size_t width) const {
     return callers() ? row_line(callers_[row], width) : row_line(processes_[row], width);
   }
   // The process whose callers are shown. Null: it has no live file.
-  [[nodiscard]] const ProcessRow* process() const { return callers() && !look_.processes.empty() ? &look_.processes[0] : nullptr; }
+  [[nodiscard]] const ProcessRow* process() const {
+    return callers() && !look_.processes.empty() ? &look_.processes[0] : nullptr;
+  }
 
  private:
   void arrange();

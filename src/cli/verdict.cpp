@@ -9,10 +9,12 @@
 namespace clockshim::cli {
 namespace {
 
-// NTP slews the kernel's clock by up to 500 ppm, in either direction, and so from one half of a measurement to the other by 1000.
+// NTP slews the kernel's clock by up to 500 ppm, in either direction, and so from one half of a
+// measurement to the other by 1000.
 constexpr double kMostSlewPpm = 500;
 constexpr double kMostPaceChangePpm = 2 * kMostSlewPpm;
-// Claims are exact to their last digit, but the clock that they are compared by may be slewed; and a kHz in a claim of MHz.
+// Claims are exact to their last digit, but the clock that they are compared by may be slewed; and
+// a kHz in a claim of MHz.
 constexpr double kMostClaimPpm = 2 * kMostSlewPpm;
 
 constexpr std::string_view kUnstable = "Marking TSC unstable due to ";
@@ -25,15 +27,18 @@ void find_trap(const Evidence& seen, std::vector<Finding>& findings) {
   const auto& counter = seen.measured.counter;
   // An instruction that is dearer than entering the kernel enters something too: the hypervisor.
   if (!counter || counter->median <= seen.measured.null_syscall.median) return;
-  findings.push_back({Verdict::trapped, "rdtsc takes " + ns(counter->median) + ", more than a system call that does nothing (" +
-                                            ns(seen.measured.null_syscall.median) + "): the hypervisor intercepts it"});
+  findings.push_back({Verdict::trapped, "rdtsc takes " + ns(counter->median) +
+                                            ", more than a system call that does nothing (" +
+                                            ns(seen.measured.null_syscall.median) +
+                                            "): the hypervisor intercepts it"});
 }
 
 void find_warp(const Evidence& seen, std::vector<Finding>& findings) {
   const WarpPair worst = seen.warp.worst();
   if (worst.backward == 0) return;
   const double mhz = seen.measured.frequency.mhz;
-  std::string text = "the counters of CPU " + std::to_string(worst.first) + " and " + std::to_string(worst.second) + " disagree by " +
+  std::string text = "the counters of CPU " + std::to_string(worst.first) + " and " +
+                     std::to_string(worst.second) + " disagree by " +
                      std::to_string(worst.greatest) + " ticks";
   if (mhz > 0) text += " (" + ns(static_cast<double>(worst.greatest) * 1e3 / mhz) + ")";
   findings.push_back({Verdict::unsynchronised, text + " or more"});
@@ -43,37 +48,47 @@ void find_bad_pace(const Evidence& seen, std::vector<Finding>& findings) {
   const Measured& m = seen.measured;
   if (!m.counter) return;
   if (m.frequency.mhz <= 0) {
-    findings.push_back({Verdict::untrustworthy, "the counter did not go forward while the clock did"});
+    findings.push_back(
+        {Verdict::untrustworthy, "the counter did not go forward while the clock did"});
     return;
   }
   if (std::fabs(m.pace_change_ppm) - m.pace_error_ppm > kMostPaceChangePpm) {
-    findings.push_back({Verdict::untrustworthy, "the counter's pace changed by " + ppm(m.pace_change_ppm) + " within the measurement"});
+    findings.push_back(
+        {Verdict::untrustworthy,
+         "the counter's pace changed by " + ppm(m.pace_change_ppm) + " within the measurement"});
   }
   for (const FrequencyClaim& claim : seen.machine.processor.claims) {
     const double off = (m.frequency.mhz / claim.mhz - 1) * 1e6;
     if (!claim.exact || std::fabs(off) - m.frequency.error_ppm <= kMostClaimPpm) continue;
-    findings.push_back({Verdict::untrustworthy, "the counter runs at " + mhz(m.frequency.mhz) + ", " + ppm(off) + " off what " + claim.by +
+    findings.push_back({Verdict::untrustworthy, "the counter runs at " + mhz(m.frequency.mhz) +
+                                                    ", " + ppm(off) + " off what " + claim.by +
                                                     " says (" + mhz(claim.mhz) + ")"});
   }
 }
 
-// The kernel gives up the TSC for what it measured, and for what it merely presumes of a CPU or a board. Only the former counts.
+// The kernel gives up the TSC for what it measured, and for what it merely presumes of a CPU or a
+// board. Only the former counts.
 void find_kernels_doubts(const Evidence& seen, std::vector<Finding>& findings) {
   const std::string reason = kernels_reason(seen.machine);
   const auto says = [&](const char* part) { return reason.find(part) != std::string::npos; };
   if (says("watchdog"))
-    findings.push_back({Verdict::untrustworthy, "the kernel's watchdog saw it part from another clock: \"" + reason + "\""});
-  if (says("halts in idle")) findings.push_back({Verdict::untrustworthy, "it stops when the CPU is idle: \"" + reason + "\""});
+    findings.push_back(
+        {Verdict::untrustworthy,
+         "the kernel's watchdog saw it part from another clock: \"" + reason + "\""});
+  if (says("halts in idle"))
+    findings.push_back(
+        {Verdict::untrustworthy, "it stops when the CPU is idle: \"" + reason + "\""});
   if (says("check_tsc_sync_source") || says("warp")) {
     // The kernel's word stands where our own test saw the same, or saw nothing at all.
     const bool agree_now = !seen.warp.pairs.empty() && seen.warp.worst().backward == 0;
-    findings.push_back(
-        {agree_now ? Verdict::untrustworthy : Verdict::unsynchronised, "the kernel saw the CPUs' counters disagree: \"" + reason + "\""});
+    findings.push_back({agree_now ? Verdict::untrustworthy : Verdict::unsynchronised,
+                        "the kernel saw the CPUs' counters disagree: \"" + reason + "\""});
   }
   const Machine& machine = seen.machine;
   if (!machine.processor.guest && !machine.processor.invariant && machine.flags_known &&
       !(has_flag(machine, "constant_tsc") && has_flag(machine, "nonstop_tsc"))) {
-    findings.push_back({Verdict::untrustworthy, "the CPU does not promise a constant rate (no invariant TSC)"});
+    findings.push_back(
+        {Verdict::untrustworthy, "the CPU does not promise a constant rate (no invariant TSC)"});
   }
 }
 
@@ -92,7 +107,8 @@ void find_slow_clocks(const Evidence& seen, std::vector<Finding>& findings) {
   }
   if (slow.empty()) return;
   std::string text = slow + (in_kernel ? ": a system call of " : ": the vDSO takes ") + ns(dearest);
-  if (seen.measured.fenced) text += ", where the counter is read in " + ns(seen.measured.fenced->median);
+  if (seen.measured.fenced)
+    text += ", where the counter is read in " + ns(seen.measured.fenced->median);
   if (in_kernel) text += " (clocksource " + seen.machine.clocksource + ")";
   findings.push_back({Verdict::slow_clock, text});
 }
@@ -128,15 +144,19 @@ Diagnosis diagnose(const Evidence& seen) {
   find_bad_pace(seen, findings);
   find_kernels_doubts(seen, findings);
   find_slow_clocks(seen, findings);
-  std::stable_sort(findings.begin(), findings.end(), [](const Finding& a, const Finding& b) { return a.kind > b.kind; });
+  std::stable_sort(findings.begin(), findings.end(),
+                   [](const Finding& a, const Finding& b) { return a.kind > b.kind; });
   if (findings.empty()) {
     const ClockCosts* clock = find_clock(seen.measured, "monotonic");
-    diagnosis.line = "healthy: the vDSO reads the clock" + (clock == nullptr ? "" : " in " + ns(clock->bare.median));
+    diagnosis.line = "healthy: the vDSO reads the clock" +
+                     (clock == nullptr ? "" : " in " + ns(clock->bare.median));
     if (!seen.warp.pairs.empty()) {
       const double mhz = seen.measured.frequency.mhz;
-      diagnosis.line += "; the CPUs' counters agree to within " + ns(static_cast<double>(seen.warp.within()) * 1e3 / mhz);
+      diagnosis.line += "; the CPUs' counters agree to within " +
+                        ns(static_cast<double>(seen.warp.within()) * 1e3 / mhz);
     }
-    if (seen.warp.pairs.empty() && seen.warp.untested > 0) diagnosis.line += "; whether the CPUs' counters agree was not to be seen";
+    if (seen.warp.pairs.empty() && seen.warp.untested > 0)
+      diagnosis.line += "; whether the CPUs' counters agree was not to be seen";
     return diagnosis;
   }
   diagnosis.verdict = findings.front().kind;
@@ -145,7 +165,8 @@ Diagnosis diagnose(const Evidence& seen) {
 }
 
 bool found(const Diagnosis& diagnosis, Verdict kind) {
-  return std::any_of(diagnosis.findings.begin(), diagnosis.findings.end(), [kind](const Finding& f) { return f.kind == kind; });
+  return std::any_of(diagnosis.findings.begin(), diagnosis.findings.end(),
+                     [kind](const Finding& f) { return f.kind == kind; });
 }
 
 double saved_ns(const Evidence& seen, std::string_view clock) {

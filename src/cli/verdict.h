@@ -1,4 +1,5 @@
-// From facts to a verdict. Pure: whoever gathers hands in what was seen, so each case can be tested on any machine.
+// From facts to a verdict. Pure: whoever gathers hands in what was seen, so each case can be tested
+// on any machine.
 #pragma once
 
 #include <string>
@@ -24,7 +25,8 @@ struct Evidence {
 // In rising order of how much they weigh: the verdict is the weightiest finding.
 enum class Verdict : std::uint8_t { healthy, slow_clock, untrustworthy, unsynchronised, trapped };
 
-std::string_view verdict_name(Verdict verdict);  // "healthy", "slow clock", "untrustworthy TSC", "unsynchronised TSC", "trapped TSC"
+std::string_view verdict_name(Verdict verdict);  // "healthy", "slow clock", "untrustworthy TSC",
+                                                 // "unsynchronised TSC", "trapped TSC"
 
 struct Finding {
   Verdict kind = Verdict::healthy;
@@ -44,7 +46,8 @@ Diagnosis diagnose(const Evidence& seen);
 // Why the kernel gave up the TSC, in its own words; "" where the log doesn't say.
 std::string kernels_reason(const Machine& machine);
 
-// What the shim saves a call of this clock, in ns; below 0: it costs. Zero where it serves nothing or could not be tried.
+// What the shim saves a call of this clock, in ns; below 0: it costs. Zero where it serves nothing
+// or could not be tried.
 double saved_ns(const Evidence& seen, std::string_view clock);
 
 }  // namespace clockshim::cli

@@ -17,7 +17,8 @@ std::int64_t clock_now(clockid_t id) {
   return from_timespec(now).raw();
 }
 
-// Words are read while they are written, and tables one after the other: a sum may be less than the one before by a few calls.
+// Words are read while they are written, and tables one after the other: a sum may be less than the
+// one before by a few calls.
 double rate(std::uint64_t now, std::uint64_t before, double seconds) {
   return seconds <= 0 || now <= before ? 0 : static_cast<double>(now - before) / seconds;
 }
@@ -52,9 +53,11 @@ void Watch::add(const LiveFile& file, bool with_callers, std::int64_t now, Look&
   row.resync_rate = rate(row.resyncs, before.resyncs, seconds);
   for (const auto& [name, calls] : seen.clocks) {
     const auto old = before.clocks.find(name);
-    row.clocks.push_back({name, calls, rate(calls, old == before.clocks.end() ? 0 : old->second, seconds)});
+    row.clocks.push_back(
+        {name, calls, rate(calls, old == before.clocks.end() ? 0 : old->second, seconds)});
   }
-  std::stable_sort(row.clocks.begin(), row.clocks.end(), [](const ClockRow& a, const ClockRow& b) { return a.calls > b.calls; });
+  std::stable_sort(row.clocks.begin(), row.clocks.end(),
+                   [](const ClockRow& a, const ClockRow& b) { return a.calls > b.calls; });
   if (!with_callers) return;
 
   // Names for what is shown only.

@@ -1,4 +1,5 @@
-// What `clockshim top` shows: the processes that run now, or the callers of one, as rates between two looks at their live files.
+// What `clockshim top` shows: the processes that run now, or the callers of one, as rates between
+// two looks at their live files.
 #pragma once
 
 #include <map>
@@ -35,7 +36,8 @@ struct CallerRow {
   Caller caller;
   std::uint64_t calls = 0;
   double rate = 0;
-  double share = 0;  // of the process's calls since the look before; of all of them where there were none. 0 to 1
+  double share = 0;  // of the process's calls since the look before; of all of them where there
+                     // were none. 0 to 1
 };
 
 struct Look {
@@ -48,8 +50,8 @@ struct Look {
 // Remembers the looks before. A process or caller that was not there then has no rate yet.
 class Watch {
  public:
-  // `pid` 0: all processes that run. Else this one, with its callers, also when it has ended; processes is empty where there is no
-  // file of it.
+  // `pid` 0: all processes that run. Else this one, with its callers, also when it has ended;
+  // processes is empty where there is no file of it.
   Look look(const Folders& folders, long pid);
 
  private:
@@ -65,7 +67,8 @@ class Watch {
   void add(const LiveFile& file, bool with_callers, std::int64_t now, Look& out);
 
   Symbolizer symbolizer_;
-  std::string path_;                    // of the process that was watched last, so that it is not looked for among all others again
+  std::string path_;  // of the process that was watched last, so that it is not looked for among
+                      // all others again
   std::map<std::string, Seen> before_;  // by the file's path, each as it was looked at last
   std::int64_t looked_ = 0;
 };

@@ -31,10 +31,12 @@ class Interrupts {
     }
     sigprocmask(SIG_BLOCK, &blocked, &mask_);
   }
-  // One that came during the last look is let in first, so that it does not end the command now that there is something to tell.
+  // One that came during the last look is let in first, so that it does not end the command now
+  // that there is something to tell.
   ~Interrupts() {
     sigprocmask(SIG_SETMASK, &mask_, nullptr);
-    for (std::size_t i = 0; i < std::size(kSignals); ++i) sigaction(kSignals[i], &before_[i], nullptr);
+    for (std::size_t i = 0; i < std::size(kSignals); ++i)
+      sigaction(kSignals[i], &before_[i], nullptr);
   }
   Interrupts(const Interrupts&) = delete;
   Interrupts& operator=(const Interrupts&) = delete;
@@ -65,18 +67,21 @@ void look_at(std::vector<RateWatch>& processes, Nanos now) {
 }
 
 bool all_over(const std::vector<RateWatch>& processes) {
-  return std::all_of(processes.begin(), processes.end(), [](const RateWatch& process) { return process.over(); });
+  return std::all_of(processes.begin(), processes.end(),
+                     [](const RateWatch& process) { return process.over(); });
 }
 
 }  // namespace
 
-void watch_rates(std::vector<RateWatch>& processes, Nanos length, Nanos interval, const std::string& progress) {
+void watch_rates(std::vector<RateWatch>& processes, Nanos length, Nanos interval,
+                 const std::string& progress) {
   const Interrupts interrupts;
   std::vector<pollfd> running;
   for (const RateWatch& process : processes) {
     if (process.wakes_when_over() >= 0) running.push_back({process.wakes_when_over(), POLLIN, 0});
   }
-  const bool wakes = running.size() == processes.size();  // else some are only seen to be over at the next look
+  const bool wakes =
+      running.size() == processes.size();  // else some are only seen to be over at the next look
   const Nanos start = clock_now(CLOCK_MONOTONIC);
   const Nanos end = start + length;
   look_at(processes, start);
@@ -86,7 +91,8 @@ void watch_rates(std::vector<RateWatch>& processes, Nanos length, Nanos interval
   bool goes_on = true;
   while (goes_on && !all_over(processes)) {
     Nanos now = clock_now(CLOCK_MONOTONIC);
-    while (next <= now) next = next + interval;  // what was missed (a machine that slept) is one long interval
+    while (next <= now)
+      next = next + interval;  // what was missed (a machine that slept) is one long interval
     next = std::min(next, end);
     while (goes_on && now < next) {
       goes_on = interrupts.wait(running, next - now);

@@ -51,8 +51,9 @@ struct alignas(64) Chain {
   std::atomic<std::uint64_t> shortest_width{};  // of late
   std::atomic<std::uint64_t> usual_check{};     // ticks that a look at the coarse clocks takes
   std::atomic<bool> served{};                   // a segment has been
-  std::atomic<std::uint32_t> contradictions{};  // between samples of two CPUs, since they last agreed
-  std::atomic<std::uint32_t> too_wide{};        // samples in a row that were too wide for the tolerance
+  std::atomic<std::uint32_t>
+      contradictions{};                   // between samples of two CPUs, since they last agreed
+  std::atomic<std::uint32_t> too_wide{};  // samples in a row that were too wide for the tolerance
 };
 
 // What is noted of a slot. `uses` and `chain` are touched only while the slot is claimed: an
@@ -65,17 +66,19 @@ struct SlotNotes {
 static_assert(kDomains * kChains <= UINT16_MAX);
 
 // How the hot path reads the time. Together in one word, because it decides the first branch.
-inline constexpr std::uint8_t kRelaxed = 1;   // CLOCKSHIM_ORDER=relaxed
-inline constexpr std::uint8_t kPerCpu = 2;    // the counters are not known to agree
-inline constexpr std::uint8_t kSettling = 4;  // since just now: what was served before is not in the floors yet
+inline constexpr std::uint8_t kRelaxed = 1;  // CLOCKSHIM_ORDER=relaxed
+inline constexpr std::uint8_t kPerCpu = 2;   // the counters are not known to agree
+inline constexpr std::uint8_t kSettling =
+    4;  // since just now: what was served before is not in the floors yet
 
 // The settings that the slow side needs. Written once, before anything is served.
 struct TimelineSettings {
   Nanos tolerance;
   ClockMask clocks = 0;  // 0: serve nothing
   Nanos granularity{0};  // in which the real clock advances
-  Nanos coarse_tick{0};  // in which the coarse clocks advance; 0: there are none, steps are found by resyncs only
-  unsigned cpus = 0;     // configured in this machine (zero, because this must stand in zeroed memory)
+  Nanos coarse_tick{
+      0};  // in which the coarse clocks advance; 0: there are none, steps are found by resyncs only
+  unsigned cpus = 0;  // configured in this machine (zero, because this must stand in zeroed memory)
   bool relaxed = false;
   bool per_cpu = false;  // start with a chain for each CPU
   bool can_tell_cpus = false;

@@ -1,5 +1,5 @@
-// One sample of a real clock against the counter: counter, clock, counter. The clock was read somewhere between the two
-// counter values; the bracket's width is what we don't know.
+// One sample of a real clock against the counter: counter, clock, counter. The clock was read
+// somewhere between the two counter values; the bracket's width is what we don't know.
 #pragma once
 
 #include <algorithm>
@@ -12,8 +12,8 @@
 
 namespace clockshim {
 
-// CLOCK_REALTIME_COARSE and CLOCK_MONOTONIC_COARSE, read in the same tick of the kernel: their difference changes when the
-// wall clock is stepped, and only then.
+// CLOCK_REALTIME_COARSE and CLOCK_MONOTONIC_COARSE, read in the same tick of the kernel: their
+// difference changes when the wall clock is stepped, and only then.
 struct CoarsePair {
   Nanos realtime;
   Nanos monotonic;
@@ -56,7 +56,8 @@ struct Sample {
 // bracket is wider by is an interruption, before or after: taken to be after, unless the line of
 // before says otherwise (settled()), because a clock that is early keeps waits from ending.
 inline void place_reading(Sample& s, TickDelta steady) noexcept {
-  const std::uint64_t way = steady.raw() == 0 ? s.width.raw() : std::min(s.width.raw(), steady.raw());
+  const std::uint64_t way =
+      steady.raw() == 0 ? s.width.raw() : std::min(s.width.raw(), steady.raw());
   s.half_way = TickDelta{s.ok ? way / 2 : 0};
   s.at = s.before + s.half_way;
 }

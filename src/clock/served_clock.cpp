@@ -10,7 +10,8 @@ CLOCKSHIM_TLS OwnFloor ServedClock::t_floors_[kClockIds];
 bool KernelSource::coarse(CoarsePair& out) noexcept {
   Nanos again;
   for (int attempt = 0; attempt < policy::kReadingsPerSample; ++attempt) {
-    if (!real::read(CLOCK_REALTIME_COARSE, out.realtime) || !real::read(CLOCK_MONOTONIC_COARSE, out.monotonic) ||
+    if (!real::read(CLOCK_REALTIME_COARSE, out.realtime) ||
+        !real::read(CLOCK_MONOTONIC_COARSE, out.monotonic) ||
         !real::read(CLOCK_REALTIME_COARSE, again))
       return false;
     if (again == out.realtime) return true;
@@ -22,7 +23,8 @@ Answer read_slow(unsigned id, timespec& out) noexcept {
   KernelSource source{g_clock.counter};
   Nanos time;
   const bool relaxed = (g_clock.timeline.how() & kRelaxed) != 0;
-  const Answer answer = g_clock.timeline.resync(id, source, time, relaxed && id < kClockIds ? &ServedClock::t_floors_[id] : nullptr);
+  const Answer answer = g_clock.timeline.resync(
+      id, source, time, relaxed && id < kClockIds ? &ServedClock::t_floors_[id] : nullptr);
   if (id < kClockIds) g_clock.stay_awake(id);
   out.tv_sec = time.raw() / kNanosPerSecond;
   out.tv_nsec = time.raw() % kNanosPerSecond;

@@ -1,12 +1,14 @@
 // A published segment in memory: 128 bytes of atomics that one thread at a time writes and all may
 // read whenever they like.
 //
-// A word names a publication: the slot's offset, and how often that slot has been used. The slot's version is the word
-// under which its fields were published, a value that is nobody's word while they are being written, and the word with a
-// mark once the segment is closed. All in which the version of a word's slot can differ from it stands in the high bits. Stores release and
-// loads acquire, so that they keep their order; the version, written first and last and read last, decides whether what was read belongs
-// together. The gate may be moved while the version stands: both stand in one 16-byte pair, so that a gate is never moved in a slot that
-// was closed or used again meanwhile.
+// A word names a publication: the slot's offset, and how often that slot has been used. The slot's
+// version is the word under which its fields were published, a value that is nobody's word while
+// they are being written, and the word with a mark once the segment is closed. All in which the
+// version of a word's slot can differ from it stands in the high bits. Stores release and loads
+// acquire, so that they keep their order; the version, written first and last and read last,
+// decides whether what was read belongs together. The gate may be moved while the version stands:
+// both stand in one 16-byte pair, so that a gate is never moved in a slot that was closed or used
+// again meanwhile.
 #pragma once
 
 #include <algorithm>
@@ -23,7 +25,8 @@ using PublishedWord = std::uint64_t;
 inline constexpr unsigned kSlotBytes = 128;
 inline constexpr unsigned kOffsetBits = 23;
 inline constexpr PublishedWord kOffsetMask = (PublishedWord{1} << kOffsetBits) - 1;
-// Above any gate: so where version and word differ, their difference is more than the gate, and one comparison sees to both.
+// Above any gate: so where version and word differ, their difference is more than the gate, and one
+// comparison sees to both.
 inline constexpr unsigned kUsesShift = 36;
 inline constexpr unsigned kUsesBits = 26;
 static_assert(to_ticks(kMaxSegment, kFastestCounter).raw() < std::uint64_t{1} << kUsesShift);
@@ -32,13 +35,15 @@ static_assert(to_ticks(kMaxSegment, kFastestCounter).raw() < std::uint64_t{1} <<
 inline constexpr unsigned kClosedShift = kUsesShift + kUsesBits;
 enum class Closed : std::uint64_t {
   no = 0,
-  over = std::uint64_t{1} << kClosedShift,       // it came to its end, or its chain is not used any more
-  disturbed = std::uint64_t{2} << kClosedShift,  // it was wrong: the counter is not to be trusted across it
-  set = std::uint64_t{3} << kClosedShift,        // the clock was set, the counter is not to blame
+  over = std::uint64_t{1} << kClosedShift,  // it came to its end, or its chain is not used any more
+  disturbed =
+      std::uint64_t{2} << kClosedShift,  // it was wrong: the counter is not to be trusted across it
+  set = std::uint64_t{3} << kClosedShift,  // the clock was set, the counter is not to blame
 };
 inline constexpr std::uint64_t kClosedMask = std::uint64_t{3} << kClosedShift;
 static_assert(kClosedShift == 62);
-// Not 0: that is the word of a clock that nothing was published for, and its offset is the first slot's.
+// Not 0: that is the word of a clock that nothing was published for, and its offset is the first
+// slot's.
 inline constexpr PublishedWord kBeingWritten = kClosedMask;
 
 // Uses are numbered from 1. They repeat after 2^26 - 1: a reader would have to sleep for days, and
@@ -51,7 +56,8 @@ constexpr PublishedWord word_of(std::uint32_t uses, unsigned offset) {
 }
 
 struct Record {
-  Segment segment;  // length 0: a calibration alone, and what was served before must not be undercut: base
+  Segment segment;  // length 0: a calibration alone, and what was served before must not be
+                    // undercut: base
   TickDelta gate;   // nothing at or past this age has been served
   Closed closed = Closed::no;
   Calibration calibration;
@@ -60,11 +66,16 @@ struct Record {
   Nanos lead;        // the line - MONOTONIC_COARSE at that time
 
   // Past three quarters of its life the successor is due.
-  [[nodiscard]] TickDelta due() const { return TickDelta{segment.length.raw() * policy::kDueEighths / 8}; }
-  // The most that anybody may have been given from it, once it is closed; by a counter that may have jumped.
+  [[nodiscard]] TickDelta due() const {
+    return TickDelta{segment.length.raw() * policy::kDueEighths / 8};
+  }
+  // The most that anybody may have been given from it, once it is closed; by a counter that may
+  // have jumped.
   [[nodiscard]] Nanos closing_value() const { return segment.at(segment.start + gate); }
   // The same as of `now`, by a counter that is trusted.
-  [[nodiscard]] Nanos value_by(Ticks now) const { return now - segment.start < gate ? segment.at(now) : closing_value(); }
+  [[nodiscard]] Nanos value_by(Ticks now) const {
+    return now - segment.start < gate ? segment.at(now) : closing_value();
+  }
 };
 
 struct alignas(kSlotBytes) Slot {
@@ -98,7 +109,9 @@ inline Nanos nanos(std::uint64_t raw) { return Nanos{static_cast<std::int64_t>(r
 
 inline void Slot::put(const Record& r) noexcept {
   using namespace slot_detail;
-  const auto store = [](Word& field, auto value) { field.store(static_cast<std::uint64_t>(value), std::memory_order_release); };
+  const auto store = [](Word& field, auto value) {
+    field.store(static_cast<std::uint64_t>(value), std::memory_order_release);
+  };
   store(gate, r.gate.raw());
   store(start, r.segment.start.raw());
   store(mult, r.segment.rate.raw());
@@ -122,23 +135,27 @@ inline bool Slot::get(PublishedWord word, Record& out) const noexcept {
   const auto load = [](const Word& field) { return field.load(std::memory_order_acquire); };
   out.segment.start = Ticks{load(start)};
   out.segment.rate = Rate{load(mult)};
-  out.segment.base = Nanos{static_cast<std::int64_t>(load(base_sec)) * kNanosPerSecond + static_cast<std::int64_t>(load(base_nsec))};
+  out.segment.base = Nanos{static_cast<std::int64_t>(load(base_sec)) * kNanosPerSecond +
+                           static_cast<std::int64_t>(load(base_nsec))};
   out.segment.length = TickDelta{load(length)};
   out.lead = nanos(load(lead));
   out.wall = nanos(load(wall));
   const std::uint64_t both = load(widths);
-  out.calibration.older = Baseline{Ticks{load(older_at)}, TickDelta{both >> kHalf}, nanos(load(older_real))};
-  out.calibration.newer = Baseline{Ticks{load(newer_at)}, TickDelta{both & kLowHalf}, nanos(load(newer_real))};
+  out.calibration.older =
+      Baseline{Ticks{load(older_at)}, TickDelta{both >> kHalf}, nanos(load(older_real))};
+  out.calibration.newer =
+      Baseline{Ticks{load(newer_at)}, TickDelta{both & kLowHalf}, nanos(load(newer_real))};
   out.calibration.rate = Rate{load(rate)};
   const std::uint64_t packed = load(uncertainty_and_cpu);
   out.calibration.uncertainty_ppb = static_cast<std::int64_t>(packed >> kHalf);
   out.cpu = static_cast<unsigned>(packed & kLowHalf);
-  // The gate moves while the version stands, and no more once it is closed: so a closed version vouches for the gate only
-  // where the gate is read after it.
+  // The gate moves while the version stands, and no more once it is closed: so a closed version
+  // vouches for the gate only where the gate is read after it.
   const std::uint64_t seen = version.load(std::memory_order_acquire);
   out.closed = static_cast<Closed>(seen & kClosedMask);
   out.gate = TickDelta{load(gate)};
-  return (seen & ~kClosedMask) == word && (version.load(std::memory_order_relaxed) & ~kClosedMask) == word;
+  return (seen & ~kClosedMask) == word &&
+         (version.load(std::memory_order_relaxed) & ~kClosedMask) == word;
 }
 
 }  // namespace clockshim

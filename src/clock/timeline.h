@@ -1,21 +1,26 @@
-// The timeline of each clock: a chain of segments, published process-wide, evaluated by every thread.
+// The timeline of each clock: a chain of segments, published process-wide, evaluated by every
+// thread.
 //
-// Where the counters agree there is one chain for each clock. All threads evaluate the same function of the counter, so with
-// an ordered reading nothing goes backwards between threads. A segment's successor is published before its end, starts where
-// it ends, and at its value. Where the counters disagree each CPU has chains of its own, and a floor keeps the order.
+// Where the counters agree there is one chain for each clock. All threads evaluate the same
+// function of the counter, so with an ordered reading nothing goes backwards between threads. A
+// segment's successor is published before its end, starts where it ends, and at its value. Where
+// the counters disagree each CPU has chains of its own, and a floor keeps the order.
 //
 //   head     the newest segment. Published by compare-and-swap; who loses takes the winner's.
-//   current  the segment that the hot path evaluates: head, or head's predecessor until the counter reaches the joint.
+//   current  the segment that the hot path evaluates: head, or head's predecessor until the counter
+//   reaches the joint.
 //
-// Both are words that name a slot's use (clock/slot.h). A slot is written only by the thread that has
-// claimed it, and only while neither word names it, so no thread that is preempted, killed or forked
-// away in the middle can tear a published segment.
-// A reader that was itself preempted notices by the slot's version that the slot has been used again. Nobody ever waits.
+// Both are words that name a slot's use (clock/slot.h). A slot is written only by the thread that
+// has claimed it, and only while neither word names it, so no thread that is preempted, killed or
+// forked away in the middle can tear a published segment. A reader that was itself preempted
+// notices by the slot's version that the slot has been used again. Nobody ever waits.
 //
-// (A late compare-and-swap may name a closed segment's slot once more, while it is written: read() and turn() refuse it.)
+// (A late compare-and-swap may name a closed segment's slot once more, while it is written: read()
+// and turn() refuse it.)
 //
-// Assumed, and modelled in tests/model/: stores of one thread are seen in program order by whoever sees the last of them
-// (release and acquire, which cost nothing on x86-64), and a 16-byte compare-and-swap of version and gate is one step.
+// Assumed, and modelled in tests/model/: stores of one thread are seen in program order by whoever
+// sees the last of them (release and acquire, which cost nothing on x86-64), and a 16-byte
+// compare-and-swap of version and gate is one step.
 #pragma once
 
 #include <atomic>
@@ -39,7 +44,8 @@ using live::ModeChange;
 // Where an answer comes from.
 enum class Answer { none, real, served };
 
-// The least that may be served next: of all threads (strict), or of one (relaxed). Nanoseconds of the clock.
+// The least that may be served next: of all threads (strict), or of one (relaxed). Nanoseconds of
+// the clock.
 using Floor = std::atomic<std::int64_t>;
 struct OwnFloor {
   Floor value{};
@@ -51,12 +57,14 @@ class Timeline {
  public:
   constexpr Timeline() = default;
 
-  // Starts serving, and from then on tells `record` what it measures of itself. Before it, and where settings.clocks lacks a
-  // clock, resync() answers none.
+  // Starts serving, and from then on tells `record` what it measures of itself. Before it, and
+  // where settings.clocks lacks a clock, resync() answers none.
   void start(const TimelineSettings& settings, live::ClockRecord& record) noexcept {
     settings_ = settings;
     record_ = &record;
-    how_.store(static_cast<std::uint8_t>((settings.relaxed ? kRelaxed : 0) | (settings.per_cpu ? kPerCpu : 0)), std::memory_order_relaxed);
+    how_.store(static_cast<std::uint8_t>((settings.relaxed ? kRelaxed : 0) |
+                                         (settings.per_cpu ? kPerCpu : 0)),
+               std::memory_order_relaxed);
     serving_.store(settings.clocks, std::memory_order_release);
   }
 
@@ -65,12 +73,18 @@ class Timeline {
     if (record_ != nullptr) record_ = &record;
   }
 
-  [[nodiscard]] CLOCKSHIM_INLINE std::uint8_t how() const noexcept { return how_.load(std::memory_order_acquire); }
+  [[nodiscard]] CLOCKSHIM_INLINE std::uint8_t how() const noexcept {
+    return how_.load(std::memory_order_acquire);
+  }
   // Whether resync() may answer for clock `id` (< kClockIds).
-  [[nodiscard]] bool serves(unsigned id) const noexcept { return (serving_.load(std::memory_order_acquire) >> id & 1U) != 0; }
+  [[nodiscard]] bool serves(unsigned id) const noexcept {
+    return (serving_.load(std::memory_order_acquire) >> id & 1U) != 0;
+  }
 
   // Whether it has ever answered from a segment, in the one chain for all CPUs.
-  [[nodiscard]] bool has_served(unsigned id) const noexcept { return chains_[kCommon][id].served.load(std::memory_order_acquire); }
+  [[nodiscard]] bool has_served(unsigned id) const noexcept {
+    return chains_[kCommon][id].served.load(std::memory_order_acquire);
+  }
 
   // HOT. Begins to fetch what read() evaluates, which it finds out by a load. Only a hint.
   CLOCKSHIM_INLINE void prefetch(unsigned id) const noexcept {
@@ -78,13 +92,15 @@ class Timeline {
   }
 
   // HOT. The time of clock `id` (< kClockIds) at counter value `now`, or false: ask resync().
-  // The one gate catches: nothing published yet, expired, due for a check, counter behind the segment's start (unsigned
-  // age); a segment that was closed, and a slot that was used again while we read it (clock/slot.h: a version that differs
-  // from the word does so by more than any gate).
-  CLOCKSHIM_INLINE bool read(unsigned id, Ticks now, timespec& out, unsigned domain = kCommon) const noexcept {
+  // The one gate catches: nothing published yet, expired, due for a check, counter behind the
+  // segment's start (unsigned age); a segment that was closed, and a slot that was used again while
+  // we read it (clock/slot.h: a version that differs from the word does so by more than any gate).
+  CLOCKSHIM_INLINE bool read(unsigned id, Ticks now, timespec& out,
+                             unsigned domain = kCommon) const noexcept {
     const PublishedWord word = current_[domain][id].load(std::memory_order_acquire);
     const Slot& slot = slot_at(word);
-    // Acquire throughout: the loads stay in this order, the version's last (no instruction on x86-64).
+    // Acquire throughout: the loads stay in this order, the version's last (no instruction on
+    // x86-64).
     const std::uint64_t age = now.raw() - slot.start.load(std::memory_order_acquire);
     const std::uint64_t gate = slot.gate.load(std::memory_order_acquire);
     const std::uint64_t mult = slot.mult.load(std::memory_order_acquire);
@@ -102,23 +118,29 @@ class Timeline {
     return true;
   }
 
-  // HOT where counters disagree. The same from the chain of the CPU that `now` was read on, and not below the floor.
-  // `seen` was loaded from the floor before the counter was read, so that a step back that lowered the floor in between, and
-  // closed the segments before, is noticed by the exchange. `exchange(floor, seen, mine)`: compare-and-swap.
+  // HOT where counters disagree. The same from the chain of the CPU that `now` was read on, and not
+  // below the floor. `seen` was loaded from the floor before the counter was read, so that a step
+  // back that lowered the floor in between, and closed the segments before, is noticed by the
+  // exchange. `exchange(floor, seen, mine)`: compare-and-swap.
   template <class Exchange>
-  CLOCKSHIM_INLINE bool read_above(unsigned id, const Reading& now, Floor& floor, std::int64_t seen, timespec& out,
-                                   Exchange exchange) const noexcept {
-    if (CLOCKSHIM_UNLIKELY(now.cpu >= kMaxCpus || !read(id, now.ticks, out, domain_of(now.cpu)))) return false;
+  CLOCKSHIM_INLINE bool read_above(unsigned id, const Reading& now, Floor& floor, std::int64_t seen,
+                                   timespec& out, Exchange exchange) const noexcept {
+    if (CLOCKSHIM_UNLIKELY(now.cpu >= kMaxCpus || !read(id, now.ticks, out, domain_of(now.cpu))))
+      return false;
     const std::int64_t mine = out.tv_sec * kNanosPerSecond + out.tv_nsec;
-    if (CLOCKSHIM_UNLIKELY(seen == 0)) return false;  // this thread's first: the slow side knows what it may not undercut
+    if (CLOCKSHIM_UNLIKELY(seen == 0))
+      return false;  // this thread's first: the slow side knows what it may not undercut
     while (mine > seen) {
       const std::int64_t before = seen;
       if (CLOCKSHIM_LIKELY(exchange(floor, seen, mine))) return true;
-      // Threads that meet at the floor are those that can tell whether their counters agree: some go and do so.
+      // Threads that meet at the floor are those that can tell whether their counters agree: some
+      // go and do so.
       if (seen < before || (mine & (policy::kMeetingsPerHandoff - 1)) == 0) return false;
     }
     const std::int64_t behind = seen - mine;
-    if (CLOCKSHIM_UNLIKELY(behind >= kNanosPerSecond || behind > settings_.tolerance.raw() * policy::kStepTolerances)) return false;
+    if (CLOCKSHIM_UNLIKELY(behind >= kNanosPerSecond ||
+                           behind > settings_.tolerance.raw() * policy::kStepTolerances))
+      return false;
     out.tv_nsec += behind;
     if (out.tv_nsec >= kNanosPerSecond) {
       out.tv_nsec -= kNanosPerSecond;
@@ -129,9 +151,10 @@ class Timeline {
 
   [[nodiscard]] CLOCKSHIM_INLINE Floor& floor(unsigned id) noexcept { return floors_[id].value; }
 
-  // The slow side: the time of clock `id`, from a segment that it may have to advance to, check, refresh or make, or a
-  // reading of the real clock, and never below what was served. none: nothing is served here. `own_floor`: the calling
-  // thread's, in relaxed order; else null. Async-signal-safe, lock-free.
+  // The slow side: the time of clock `id`, from a segment that it may have to advance to, check,
+  // refresh or make, or a reading of the real clock, and never below what was served. none: nothing
+  // is served here. `own_floor`: the calling thread's, in relaxed order; else null.
+  // Async-signal-safe, lock-free.
   Answer resync(unsigned id, Source& source, Nanos& out, OwnFloor* own_floor = nullptr) noexcept;
 
   // The real reading `now` of clock `id` (< kClockIds), raised to what may have been served before
@@ -156,32 +179,44 @@ class Timeline {
   struct Call {
     unsigned id;
     unsigned domain;
-    std::int64_t floor_before;  // the shared floor, loaded before `now`: what it has grown by since is no evidence of a step
+    std::int64_t floor_before;  // the shared floor, loaded before `now`: what it has grown by since
+                                // is no evidence of a step
     Reading now;
   };
 
   CLOCKSHIM_INLINE const Slot& slot_at(PublishedWord word) const noexcept {
-    return *reinterpret_cast<const Slot*>(reinterpret_cast<const char*>(slots_) + (word & kOffsetMask));
+    return *reinterpret_cast<const Slot*>(reinterpret_cast<const char*>(slots_) +
+                                          (word & kOffsetMask));
   }
   [[nodiscard]] Chain& chain_of(unsigned domain, unsigned id) noexcept {
     return chains_[domain][chain_place(id)];
   }
-  Slot& slot_at(PublishedWord word) noexcept { return const_cast<Slot&>(static_cast<const Timeline*>(this)->slot_at(word)); }
-  [[nodiscard]] bool steps(unsigned id) const noexcept { return id == CLOCK_REALTIME || id == CLOCK_TAI; }
+  Slot& slot_at(PublishedWord word) noexcept {
+    return const_cast<Slot&>(static_cast<const Timeline*>(this)->slot_at(word));
+  }
+  [[nodiscard]] bool steps(unsigned id) const noexcept {
+    return id == CLOCK_REALTIME || id == CLOCK_TAI;
+  }
 
-  Publish publish(const Call& call, Source& source, PublishedWord& expected_head, const Record& record) noexcept;
+  Publish publish(const Call& call, Source& source, PublishedWord& expected_head,
+                  const Record& record) noexcept;
   [[nodiscard]] bool named(unsigned chain, PublishedWord word) const noexcept;
   bool close(PublishedWord word, Closed why) noexcept;
   void close_chain(unsigned domain, unsigned id, Closed why) noexcept;
   void close_stepping(Nanos wall) noexcept;
-  bool advance_gate(PublishedWord word, const Record& record, TickDelta age, std::uint64_t step) noexcept;
+  bool advance_gate(PublishedWord word, const Record& record, TickDelta age,
+                    std::uint64_t step) noexcept;
 
   Turn turn(const Call& call, Source& source, Nanos& out) noexcept;
-  Turn serve(const Call& call, Source& source, PublishedWord word, PublishedWord head, const Record& record, Nanos& out) noexcept;
-  Turn begin(const Call& call, Source& source, PublishedWord head, PublishedWord current, const Record* last, Nanos& out) noexcept;
+  Turn serve(const Call& call, Source& source, PublishedWord word, PublishedWord head,
+             const Record& record, Nanos& out) noexcept;
+  Turn begin(const Call& call, Source& source, PublishedWord head, PublishedWord current,
+             const Record* last, Nanos& out) noexcept;
   void contradicted(const Call& call, unsigned cpu, const Record& record) noexcept;
-  void disturbed(const Call& call, PublishedWord word, const Record& record, unsigned cpu, const CoarsePair* stepped = nullptr) noexcept;
-  bool refresh(const Call& call, Source& source, PublishedWord word, PublishedWord head, const Record& record) noexcept;
+  void disturbed(const Call& call, PublishedWord word, const Record& record, unsigned cpu,
+                 const CoarsePair* stepped = nullptr) noexcept;
+  bool refresh(const Call& call, Source& source, PublishedWord word, PublishedWord head,
+               const Record& record) noexcept;
   struct Look {
     CoarsePair coarse;
     std::uint64_t step = 0;   // ticks until the next one
@@ -205,12 +240,16 @@ class Timeline {
   Nanos least_of(unsigned id, Source& source) const noexcept;
   Nanos floor_of(const Call& call, const Record* last, const Sample& s, bool wall_stepped) noexcept;
   static void place_guard(Record& next, const Sample& s, const CoarsePair& coarse) noexcept;
-  bool read_coarse(Source& source, CoarsePair& out) const noexcept { return settings_.coarse_tick.raw() > 0 && source.coarse(out); }
+  bool read_coarse(Source& source, CoarsePair& out) const noexcept {
+    return settings_.coarse_tick.raw() > 0 && source.coarse(out);
+  }
 
   Reading witnessed_reading(Source& source) noexcept;
   void demote(ModeChange why, std::uint64_t ticks) noexcept;
   void changed(ModeChange why, std::uint64_t ticks) noexcept;
-  void count_disturbance() noexcept { record_->disturbances.fetch_add(1, std::memory_order_relaxed); }
+  void count_disturbance() noexcept {
+    record_->disturbances.fetch_add(1, std::memory_order_relaxed);
+  }
   void settle(unsigned id) noexcept;
   void promote(Source& source) noexcept;
   bool above(unsigned id, Nanos& value, Floor& floor, std::int64_t before) noexcept;
@@ -218,10 +257,12 @@ class Timeline {
 
   struct alignas(64) PaddedFloor {
     Floor value{};
-    std::atomic<std::int64_t> wall{};  // CLOCK_REALTIME_COARSE - CLOCK_MONOTONIC_COARSE when a segment last began
+    std::atomic<std::int64_t>
+        wall{};  // CLOCK_REALTIME_COARSE - CLOCK_MONOTONIC_COARSE when a segment last began
   };
 
-  alignas(64) std::atomic<PublishedWord> current_[kDomains][kClockIds]{};  // first: it saves the hot path an addition
+  alignas(64) std::atomic<PublishedWord> current_[kDomains][kClockIds]{};  // first: it saves the
+                                                                           // hot path an addition
   std::atomic<std::uint8_t> how_{};
   live::ClockRecord* record_ = nullptr;  // not before start()
   std::atomic<ClockMask> serving_{};

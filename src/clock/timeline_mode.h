@@ -1,4 +1,5 @@
-// One chain for all CPUs, or one for each: evidence, and the change from one to the other. Included by timeline.h only.
+// One chain for all CPUs, or one for each: evidence, and the change from one to the other. Included
+// by timeline.h only.
 #pragma once
 
 #include "clock/timeline.h"
@@ -18,7 +19,8 @@ Reading Timeline<Source>::witnessed_reading(Source& source) noexcept {
   return now;
 }
 
-// Whatever has been served of a clock from its common chain goes into the floor, and no more comes from there.
+// Whatever has been served of a clock from its common chain goes into the floor, and no more comes
+// from there.
 template <TimeSource Source>
 void Timeline<Source>::settle(unsigned id) noexcept {
   PublishedWord current = current_[kCommon][id].load(std::memory_order_acquire);
@@ -27,18 +29,22 @@ void Timeline<Source>::settle(unsigned id) noexcept {
     close_chain(kCommon, id, Closed::over);
     Record record;
     if (current != 0 && slot_at(current).get(current, record)) {
-      const std::int64_t served = (record.segment.length.raw() == 0 ? record.segment.base : record.closing_value()).raw();
+      const std::int64_t served =
+          (record.segment.length.raw() == 0 ? record.segment.base : record.closing_value()).raw();
       Floor& floor = floors_[id].value;
       std::int64_t seen = floor.load(std::memory_order_acquire);
-      while (seen < served && !floor.compare_exchange_weak(seen, served, std::memory_order_acq_rel)) {
+      while (seen < served &&
+             !floor.compare_exchange_weak(seen, served, std::memory_order_acq_rel)) {
       }
     }
-    current = current_[kCommon][id].load(std::memory_order_acquire);  // moved on meanwhile: that one too
+    current =
+        current_[kCommon][id].load(std::memory_order_acquire);  // moved on meanwhile: that one too
   }
 }
 
-// To one chain for each CPU. Nothing is served from those before what was served from the common ones is in the floors; who
-// comes in between helps. A thread that is late with a segment for the common chain settles it again (begin()).
+// To one chain for each CPU. Nothing is served from those before what was served from the common
+// ones is in the floors; who comes in between helps. A thread that is late with a segment for the
+// common chain settles it again (begin()).
 template <TimeSource Source>
 void Timeline<Source>::demote(ModeChange why, std::uint64_t ticks) noexcept {
   std::uint8_t how = how_.load(std::memory_order_acquire);
@@ -50,7 +56,9 @@ void Timeline<Source>::demote(ModeChange why, std::uint64_t ticks) noexcept {
       close_chain(kCommon, static_cast<unsigned>(clock.id), Closed::over);
     return;
   }
-  if (!how_.compare_exchange_strong(how, static_cast<std::uint8_t>(how | kPerCpu | kSettling), std::memory_order_acq_rel)) return;
+  if (!how_.compare_exchange_strong(how, static_cast<std::uint8_t>(how | kPerCpu | kSettling),
+                                    std::memory_order_acq_rel))
+    return;
   changed(why, ticks);
 }
 
@@ -60,12 +68,15 @@ void Timeline<Source>::changed(ModeChange why, std::uint64_t ticks) noexcept {
   record_->change_ticks.store(ticks, std::memory_order_relaxed);
 }
 
-// To one chain for all. It learns its rate anew, for a millisecond, in which each answer is a real one above the floor. A
-// thread that is late with an answer from its CPU's chain has raised the floor before; or its answer is older than that.
+// To one chain for all. It learns its rate anew, for a millisecond, in which each answer is a real
+// one above the floor. A thread that is late with an answer from its CPU's chain has raised the
+// floor before; or its answer is older than that.
 template <TimeSource Source>
 void Timeline<Source>::promote(Source& source) noexcept {
   Nanos now;
-  if (!witness_.ready(settings_.cpus) || !source.real(CLOCK_MONOTONIC, now) || !witness_.convinced(now)) return;
+  if (!witness_.ready(settings_.cpus) || !source.real(CLOCK_MONOTONIC, now) ||
+      !witness_.convinced(now))
+    return;
   witness_.forget();
   changed(ModeChange::promoted, witness_.handoffs());
   how_.fetch_and(static_cast<std::uint8_t>(~kPerCpu), std::memory_order_acq_rel);
@@ -76,28 +87,36 @@ void Timeline<Source>::promote(Source& source) noexcept {
   }
 }
 
-// Makes of `value` what the floor says is the least, and raises the floor to it. `before`: the floor before the value was read.
-// False: the floor was lowered since, because the wall clock was stepped back, and the value may be of the time before.
+// Makes of `value` what the floor says is the least, and raises the floor to it. `before`: the
+// floor before the value was read. False: the floor was lowered since, because the wall clock was
+// stepped back, and the value may be of the time before.
 template <TimeSource Source>
-bool Timeline<Source>::above(unsigned id, Nanos& value, Floor& floor, std::int64_t before) noexcept {
-  if (before == 0) value = std::max(value, Nanos{floors_[id].value.load(std::memory_order_acquire)});  // a thread's first
+bool Timeline<Source>::above(unsigned id, Nanos& value, Floor& floor,
+                             std::int64_t before) noexcept {
+  if (before == 0)
+    value = std::max(value,
+                     Nanos{floors_[id].value.load(std::memory_order_acquire)});  // a thread's first
   std::int64_t seen = floor.load(std::memory_order_acquire);
   for (int attempt = 0; attempt < policy::kAttempts; ++attempt) {
     if (seen < before) return false;
-    if (value.raw() <= seen || floor.compare_exchange_weak(seen, value.raw(), std::memory_order_acq_rel)) break;
+    if (value.raw() <= seen ||
+        floor.compare_exchange_weak(seen, value.raw(), std::memory_order_acq_rel))
+      break;
   }
   value = std::max(value, Nanos{seen});
   return true;
 }
 
-// A thread's own floor is taken back with the wall clock once for each step that somebody has noticed.
+// A thread's own floor is taken back with the wall clock once for each step that somebody has
+// noticed.
 template <TimeSource Source>
 void Timeline<Source>::follow_step(Nanos value, OwnFloor& own, std::int64_t& before) noexcept {
   const std::uint32_t now = wall_steps_.load(std::memory_order_acquire);
   if (own.steps == now) return;
   own.steps = now;
   if (Nanos{before} - value <= Nanos{settings_.tolerance.raw() * policy::kStepTolerances}) return;
-  if (own.value.compare_exchange_strong(before, value.raw(), std::memory_order_relaxed)) before = value.raw();
+  if (own.value.compare_exchange_strong(before, value.raw(), std::memory_order_relaxed))
+    before = value.raw();
 }
 
 template <TimeSource Source>

@@ -6,7 +6,8 @@
 
 namespace clockshim {
 
-// Whether a slot that was used for `chain`, under `word`, is still one that somebody may be sent to.
+// Whether a slot that was used for `chain`, under `word`, is still one that somebody may be sent
+// to.
 template <TimeSource Source>
 bool Timeline<Source>::named(unsigned chain, PublishedWord word) const noexcept {
   const unsigned domain = chain / kChains;
@@ -43,8 +44,9 @@ auto Timeline<Source>::publish(const Call& call, Source& source, PublishedWord& 
     slot.version.store(kBeingWritten, std::memory_order_release);
     slot.put(record);
     slot.version.store(word, std::memory_order_release);
-    const bool won = chain_of(call.domain, call.id)
-                         .head.compare_exchange_strong(expected_head, word, std::memory_order_acq_rel);
+    const bool won =
+        chain_of(call.domain, call.id)
+            .head.compare_exchange_strong(expected_head, word, std::memory_order_acq_rel);
     if (won) expected_head = word;
     notes.claimed_by.store(0, std::memory_order_release);
     std::atomic<bool>& used = domain_used_[call.domain];
@@ -62,12 +64,13 @@ void Timeline<Source>::release_claims_of_others(std::uintptr_t thread) noexcept 
   }
 }
 
-// Nobody is served from it any more, and its gate stands still: what has been served is below closing_value(). False: somebody
-// else has closed it.
+// Nobody is served from it any more, and its gate stands still: what has been served is below
+// closing_value(). False: somebody else has closed it.
 template <TimeSource Source>
 bool Timeline<Source>::close(PublishedWord word, Closed why) noexcept {
   if (word == 0) return false;
-  return slot_at(word).version.compare_exchange_strong(word, word | static_cast<std::uint64_t>(why), std::memory_order_acq_rel);
+  return slot_at(word).version.compare_exchange_strong(word, word | static_cast<std::uint64_t>(why),
+                                                       std::memory_order_acq_rel);
 }
 
 // The successor too, if there is one: it was built on what is not believed any more.
@@ -79,14 +82,15 @@ void Timeline<Source>::close_chain(unsigned domain, unsigned id, Closed why) noe
   if (head != current) close(head, why);
 }
 
-// The wall clock was stepped, to `wall`. What was made before is closed, on all CPUs: else one would serve the old time while
-// another serves the new one.
+// The wall clock was stepped, to `wall`. What was made before is closed, on all CPUs: else one
+// would serve the old time while another serves the new one.
 template <TimeSource Source>
 void Timeline<Source>::close_stepping(Nanos wall) noexcept {
   wall_steps_.fetch_add(1, std::memory_order_acq_rel);
   const auto close_old = [&](PublishedWord word) {
     Record record;
-    if (word != 0 && slot_at(word).get(word, record) && record.wall != wall) close(word, Closed::set);
+    if (word != 0 && slot_at(word).get(word, record) && record.wall != wall)
+      close(word, Closed::set);
   };
   for (unsigned domain = 0; domain < kDomains; ++domain) {
     if (!domain_used_[domain].load(std::memory_order_acquire)) continue;
@@ -97,9 +101,11 @@ void Timeline<Source>::close_stepping(Nanos wall) noexcept {
   }
 }
 
-// Looked at and found good up to `age`: it may be served for another step. False: closed, or another thread was faster.
+// Looked at and found good up to `age`: it may be served for another step. False: closed, or
+// another thread was faster.
 template <TimeSource Source>
-bool Timeline<Source>::advance_gate(PublishedWord word, const Record& record, TickDelta age, std::uint64_t step) noexcept {
+bool Timeline<Source>::advance_gate(PublishedWord word, const Record& record, TickDelta age,
+                                    std::uint64_t step) noexcept {
   const std::uint64_t target = std::min(age.raw() + step, record.segment.length.raw());
   Slot& slot = slot_at(word);
   static_assert(offsetof(Slot, gate) == offsetof(Slot, version) + sizeof(Slot::Word));

@@ -1,5 +1,5 @@
-// Sampling the real clock, and what follows from it: the successor of a segment, or one that begins afresh. Included by
-// timeline.h only.
+// Sampling the real clock, and what follows from it: the successor of a segment, or one that begins
+// afresh. Included by timeline.h only.
 #pragma once
 
 #include "clock/policy.h"
@@ -13,20 +13,24 @@ void Timeline<Source>::learn_width(Chain& chain, TickDelta width) noexcept {
   const std::uint64_t usual = chain.usual_width.load(std::memory_order_relaxed);
   const std::uint64_t counted = std::min(width.raw(), policy::kBracketOutlier * usual);
   const bool better = usual == 0 || width.raw() < usual / policy::kBracketOutlier;
-  const std::uint64_t average = usual - usual / policy::kBracketMemory + counted / policy::kBracketMemory;
+  const std::uint64_t average =
+      usual - usual / policy::kBracketMemory + counted / policy::kBracketMemory;
   chain.usual_width.store(better ? width.raw() : average, std::memory_order_relaxed);
   const std::uint64_t shortest = chain.shortest_width.load(std::memory_order_relaxed);
   const std::uint64_t risen = shortest + shortest / policy::kShortestMemory;
-  chain.shortest_width.store(shortest == 0 ? width.raw() : std::min(width.raw(), risen), std::memory_order_relaxed);
+  chain.shortest_width.store(shortest == 0 ? width.raw() : std::min(width.raw(), risen),
+                             std::memory_order_relaxed);
 }
 
 template <TimeSource Source>
 Brackets Timeline<Source>::brackets(const Chain& chain) noexcept {
   const std::uint64_t shortest = chain.shortest_width.load(std::memory_order_relaxed);
-  return {TickDelta{chain.usual_width.load(std::memory_order_relaxed)}, TickDelta{shortest * policy::kSteadyBracketEighths / 8}};
+  return {TickDelta{chain.usual_width.load(std::memory_order_relaxed)},
+          TickDelta{shortest * policy::kSteadyBracketEighths / 8}};
 }
 
-// What the old segment says against what the real clock says: recorded as the largest error that the bracket allows.
+// What the old segment says against what the real clock says: recorded as the largest error that
+// the bracket allows.
 template <TimeSource Source>
 void Timeline<Source>::measure(const Record& record, const Sample& s) noexcept {
   if (!record.segment.covers(s.before) || !record.segment.covers(s.before + s.width)) return;
@@ -38,45 +42,55 @@ void Timeline<Source>::measure(const Record& record, const Sample& s) noexcept {
 // The same of a segment that was over before anybody came to refresh it: by how much it was wrong
 // where it was served last. Nothing else is known of the time since, so it has to be short.
 template <TimeSource Source>
-void Timeline<Source>::measure_end(const Record& last, const Sample& s, const Brackets& known) noexcept {
+void Timeline<Source>::measure_end(const Record& last, const Sample& s,
+                                   const Brackets& known) noexcept {
   const TickDelta since = s.before - (last.segment.start + last.gate);
-  if (last.segment.length.raw() == 0 || last.gate.raw() == 0 || since.backward() || since >= last.segment.length) return;
+  if (last.segment.length.raw() == 0 || last.gate.raw() == 0 || since.backward() ||
+      since >= last.segment.length)
+    return;
   if (s.width.raw() > known.usual.raw() * policy::kRefusedBracketFactor) return;
   const Nanos at_least = last.closing_value() + to_nanos(since, last.calibration.rate);
   const Nanos at_most = at_least + to_nanos(s.width, last.calibration.rate);
-  record_->accuracy.record(std::max(magnitude(at_least - s.real), magnitude(at_most - s.real)), settings_.tolerance);
+  record_->accuracy.record(std::max(magnitude(at_least - s.real), magnitude(at_most - s.real)),
+                           settings_.tolerance);
 }
 
 template <TimeSource Source>
 void Timeline<Source>::resynced(const Call& call, const CoarsePair& coarse) noexcept {
   record_->clocks[call.id].resyncs.fetch_add(1, std::memory_order_relaxed);
-  if (coarse.monotonic.raw() != 0) record_->last_resync.store(coarse.monotonic.raw(), std::memory_order_relaxed);
+  if (coarse.monotonic.raw() != 0)
+    record_->last_resync.store(coarse.monotonic.raw(), std::memory_order_relaxed);
 }
 
-// What serve() holds the segment against from now on. `coarse` was read before the sample: a step in between is found at the
-// next look, where the other way round it would be taken for what always was.
+// What serve() holds the segment against from now on. `coarse` was read before the sample: a step
+// in between is found at the next look, where the other way round it would be taken for what always
+// was.
 template <TimeSource Source>
-void Timeline<Source>::place_guard(Record& next, const Sample& s, const CoarsePair& coarse) noexcept {
+void Timeline<Source>::place_guard(Record& next, const Sample& s,
+                                   const CoarsePair& coarse) noexcept {
   next.cpu = s.cpu;
   next.wall = coarse.wall();
   next.lead = estimate(next.calibration, s, s.before, Nanos{0}) - coarse.monotonic;
 }
 
-// A sample does not fit what was known. Where that came from another CPU, and the clock was not set, one of their counters is to
-// blame. Once may be a machine that slept; twice without an agreement in between is two counters.
+// A sample does not fit what was known. Where that came from another CPU, and the clock was not
+// set, one of their counters is to blame. Once may be a machine that slept; twice without an
+// agreement in between is two counters.
 template <TimeSource Source>
 void Timeline<Source>::contradicted(const Call& call, unsigned cpu, const Record& record) noexcept {
   count_disturbance();
-  const bool clock_to_blame = call.id == CLOCK_TAI || (call.id == CLOCK_REALTIME && settings_.coarse_tick.raw() == 0);
+  const bool clock_to_blame =
+      call.id == CLOCK_TAI || (call.id == CLOCK_REALTIME && settings_.coarse_tick.raw() == 0);
   if (call.domain != kCommon || clock_to_blame || cpu == record.cpu || cpu == kNoCpu) return;
   std::atomic<std::uint32_t>& so_far = chain_of(kCommon, call.id).contradictions;
-  if (so_far.fetch_add(1, std::memory_order_relaxed) + 1 >= policy::kContradictions) demote(ModeChange::residual, 0);
+  if (so_far.fetch_add(1, std::memory_order_relaxed) + 1 >= policy::kContradictions)
+    demote(ModeChange::residual, 0);
 }
 
 // The segment that `word` names was wrong.
 template <TimeSource Source>
-void Timeline<Source>::disturbed(const Call& call, PublishedWord word, const Record& record, unsigned cpu,
-                                 const CoarsePair* stepped) noexcept {
+void Timeline<Source>::disturbed(const Call& call, PublishedWord word, const Record& record,
+                                 unsigned cpu, const CoarsePair* stepped) noexcept {
   if (stepped != nullptr) {
     count_disturbance();
     return close_stepping(stepped->wall());
@@ -84,22 +98,28 @@ void Timeline<Source>::disturbed(const Call& call, PublishedWord word, const Rec
   if (close(word, Closed::disturbed)) contradicted(call, cpu, record);
 }
 
-// Samples; holds the segment against it; and, if the segment is the newest, publishes its successor, which starts where it
-// ends. False: the segment was wrong, and is closed.
+// Samples; holds the segment against it; and, if the segment is the newest, publishes its
+// successor, which starts where it ends. False: the segment was wrong, and is closed.
 template <TimeSource Source>
-bool Timeline<Source>::refresh(const Call& call, Source& source, PublishedWord word, PublishedWord head, const Record& record) noexcept {
+bool Timeline<Source>::refresh(const Call& call, Source& source, PublishedWord word,
+                               PublishedWord head, const Record& record) noexcept {
   Chain& chain = chain_of(call.domain, call.id);
   CoarsePair coarse;
   const bool guarded = read_coarse(source, coarse);
   const Brackets known = brackets(chain);
   Sample s = take_sample(source, static_cast<clockid_t>(call.id), known);
-  if (!s.ok || s.width.raw() > known.usual.raw() * policy::kRefusedBracketFactor) return true;  // preempted; the next call tries again
-  if ((call.domain != kCommon && domain_of(s.cpu) != call.domain) || !record.segment.covers(s.before)) return true;
+  if (!s.ok || s.width.raw() > known.usual.raw() * policy::kRefusedBracketFactor)
+    return true;  // preempted; the next call tries again
+  if ((call.domain != kCommon && domain_of(s.cpu) != call.domain) ||
+      !record.segment.covers(s.before))
+    return true;
   const Nanos unknown = unknown_of(record.calibration, s, settings_.granularity);
-  if (unknown >= settings_.tolerance) return true;  // no better: the segment runs out, begin() knows what to do
+  if (unknown >= settings_.tolerance)
+    return true;  // no better: the segment runs out, begin() knows what to do
   learn_width(chain, s.width);
   const TickDelta steady = brackets(chain).steady;
-  s = settled(s, record.calibration, steady, record.segment.end(), record.segment.end_value(), settings_.granularity);
+  s = settled(s, record.calibration, steady, record.segment.end(), record.segment.end_value(),
+              settings_.granularity);
 
   const Nanos lead = record.segment.at(s.before) - s.real;
   const Nanos lag = s.real - record.segment.at(s.before + s.width);
@@ -108,8 +128,10 @@ bool Timeline<Source>::refresh(const Call& call, Source& source, PublishedWord w
   // A clock that may not be stepped back is being held back already.
   const bool braking = record.segment.rate < record.calibration.rate.bent(policy::kBrakingPpb);
   if (lag > settings_.tolerance || (ahead && !braking) || update.jumped) {
-    const bool wall_stepped = steps(call.id) && guarded && read_coarse(source, coarse) && coarse.wall() != record.wall;
-    if (!wall_stepped && record.gate.raw() != 0) measure(record, s);  // what was served wrong is in the figures
+    const bool wall_stepped =
+        steps(call.id) && guarded && read_coarse(source, coarse) && coarse.wall() != record.wall;
+    if (!wall_stepped && record.gate.raw() != 0)
+      measure(record, s);  // what was served wrong is in the figures
     disturbed(call, word, record, s.cpu, wall_stepped ? &coarse : nullptr);
     return false;
   }
@@ -120,8 +142,10 @@ bool Timeline<Source>::refresh(const Call& call, Source& source, PublishedWord w
   Nanos length = segment_length(next.calibration, unknown, settings_.tolerance);
   if (length.raw() == 0) length = policy::kShortestSegment;
   const Ticks end = record.segment.end();
-  const Nanos over = record.segment.end_value() - estimate(next.calibration, s, end, settings_.granularity);
-  const Joint joint{end, record.segment.end_value(), over > Nanos{settings_.tolerance.raw() / policy::kBrakeToleranceParts}};
+  const Nanos over =
+      record.segment.end_value() - estimate(next.calibration, s, end, settings_.granularity);
+  const Joint joint{end, record.segment.end_value(),
+                    over > Nanos{settings_.tolerance.raw() / policy::kBrakeToleranceParts}};
   next.segment = next_segment(next.calibration, s, joint, length, settings_.granularity);
   next.gate = TickDelta{0};  // the first call behind the joint looks
   place_guard(next, s, coarse);
@@ -132,8 +156,8 @@ bool Timeline<Source>::refresh(const Call& call, Source& source, PublishedWord w
   return true;
 }
 
-// What was served of `last` at most, as of the sample. While a rate is learned anew, a clock that is ahead runs at a tenth of
-// its pace.
+// What was served of `last` at most, as of the sample. While a rate is learned anew, a clock that
+// is ahead runs at a tenth of its pace.
 template <TimeSource Source>
 Nanos Timeline<Source>::served_of(const Record& last, const Sample& s) noexcept {
   if (last.segment.length.raw() == 0) {
@@ -145,21 +169,26 @@ Nanos Timeline<Source>::served_of(const Record& last, const Sample& s) noexcept 
 
 // The least that may be served from a segment that begins now.
 template <TimeSource Source>
-Nanos Timeline<Source>::floor_of(const Call& call, const Record* last, const Sample& s, bool wall_stepped) noexcept {
+Nanos Timeline<Source>::floor_of(const Call& call, const Record* last, const Sample& s,
+                                 bool wall_stepped) noexcept {
   const Nanos arrival = s.real;
   // Again: the call may have been preempted since it began, and the floor been taken back with the
   // wall clock.
-  std::int64_t seen = std::min(call.floor_before, floors_[call.id].value.load(std::memory_order_acquire));
+  std::int64_t seen =
+      std::min(call.floor_before, floors_[call.id].value.load(std::memory_order_acquire));
   const Nanos step_back{settings_.tolerance.raw() * policy::kStepTolerances};
   if (wall_stepped && Nanos{seen} - arrival > step_back) {
-    // Others may still raise it by the old time; below `seen` it is only when somebody else has lowered it.
+    // Others may still raise it by the old time; below `seen` it is only when somebody else has
+    // lowered it.
     Floor& floor = floors_[call.id].value;
-    for (std::int64_t old = seen; old >= seen && !floor.compare_exchange_weak(old, arrival.raw(), std::memory_order_acq_rel);) {
+    for (std::int64_t old = seen;
+         old >= seen &&
+         !floor.compare_exchange_weak(old, arrival.raw(), std::memory_order_acq_rel);) {
     }
     seen = arrival.raw();
   }
-  // Where each CPU has its chain the floor itself keeps the order. Only where it is far ahead must the segment start there, to
-  // let the clock go on.
+  // Where each CPU has its chain the floor itself keeps the order. Only where it is far ahead must
+  // the segment start there, to let the clock go on.
   Nanos floor{call.domain == kCommon || Nanos{seen} - arrival > settings_.tolerance ? seen : 0};
   if (last != nullptr && (call.domain == kCommon || last->segment.length.raw() == 0)) {
     const Nanos served = served_of(*last, s);
@@ -170,8 +199,9 @@ Nanos Timeline<Source>::floor_of(const Call& call, const Record* last, const Sam
 
 // Nothing valid: sample, and start a segment here.
 template <TimeSource Source>
-auto Timeline<Source>::begin(const Call& call, Source& source, PublishedWord head, PublishedWord current, const Record* last,
-                             Nanos& out) noexcept -> Turn {
+auto Timeline<Source>::begin(const Call& call, Source& source, PublishedWord head,
+                             PublishedWord current, const Record* last, Nanos& out) noexcept
+    -> Turn {
   Chain& chain = chain_of(call.domain, call.id);
   CoarsePair coarse;
   const bool guarded = read_coarse(source, coarse);
@@ -180,27 +210,37 @@ auto Timeline<Source>::begin(const Call& call, Source& source, PublishedWord hea
   const Closed why = last == nullptr ? Closed::no : last->closed;
   // Against what the floor belongs to, too: this CPU's chain may know nothing of the time before.
   std::atomic<std::int64_t>& floors_wall = floors_[call.id].wall;
-  const bool floor_stepped = guarded && floors_wall.exchange(coarse.wall().raw(), std::memory_order_acq_rel) != coarse.wall().raw();
+  const bool floor_stepped =
+      guarded &&
+      floors_wall.exchange(coarse.wall().raw(), std::memory_order_acq_rel) != coarse.wall().raw();
   bool wall_stepped =
-      steps(call.id) && ((last != nullptr && (guarded ? coarse.wall() != last->wall : why >= Closed::disturbed)) || floor_stepped);
+      steps(call.id) &&
+      ((last != nullptr && (guarded ? coarse.wall() != last->wall : why >= Closed::disturbed)) ||
+       floor_stepped);
   // The coarse clocks do not show TAI's seconds. Where this process has set a clock, it may have
   // been those.
   wall_stepped |= call.id == CLOCK_TAI && why == Closed::set;
-  if (guarded && last != nullptr && last->segment.base - last->lead - coarse.monotonic > policy::kNamespaceStep) {
-    // The kernel's own monotonic clock is not what it was: this is a child in a time namespace of its own.
+  if (guarded && last != nullptr &&
+      last->segment.base - last->lead - coarse.monotonic > policy::kNamespaceStep) {
+    // The kernel's own monotonic clock is not what it was: this is a child in a time namespace of
+    // its own.
     wall_stepped = true;
   }
-  if (wall_stepped && guarded) close_stepping(coarse.wall());  // before the floor is lowered, or somebody would raise it again
+  if (wall_stepped && guarded)
+    close_stepping(coarse.wall());  // before the floor is lowered, or somebody would raise it again
   const Nanos floor = floor_of(call, last, s, wall_stepped);
   out = std::max(floor, s.real);  // what the caller may be given where no segment comes of it
-  if ((last == nullptr || last->segment.length.raw() == 0 || last->closed != Closed::no) && floor > s.real) {
+  if ((last == nullptr || last->segment.length.raw() == 0 || last->closed != Closed::no) &&
+      floor > s.real) {
     // Served without a segment: the floor has to know of it where the CPUs are parted meanwhile.
     std::int64_t seen = call.floor_before;
     Floor& shared = floors_[call.id].value;
-    while (seen >= call.floor_before && seen < out.raw() && !shared.compare_exchange_weak(seen, out.raw(), std::memory_order_acq_rel)) {
+    while (seen >= call.floor_before && seen < out.raw() &&
+           !shared.compare_exchange_weak(seen, out.raw(), std::memory_order_acq_rel)) {
     }
   }
-  // Moved to another CPU in between, or the counter stands still: a segment can't be had from this sample.
+  // Moved to another CPU in between, or the counter stands still: a segment can't be had from this
+  // sample.
   if (!s.ok || (call.domain != kCommon && domain_of(s.cpu) != call.domain)) return Turn::real;
 
   if (why == Closed::over && !wall_stepped) measure_end(*last, s, brackets(chain));
@@ -224,31 +264,38 @@ auto Timeline<Source>::begin(const Call& call, Source& source, PublishedWord hea
     const Nanos unknown = unknown_of(next.calibration, s, settings_.granularity);
     const Nanos length = segment_length(next.calibration, unknown, settings_.tolerance);
     if (length.raw() == 0) {
-      // One sample may have been preempted, so many in a row were not. A rate that is uncertain gets better by waiting.
+      // One sample may have been preempted, so many in a row were not. A rate that is uncertain
+      // gets better by waiting.
       const bool never_served = !chain.served.load(std::memory_order_relaxed);
       const bool can_be = reachable(next.calibration, unknown, settings_.tolerance);
-      if (!can_be && never_served && chain.too_wide.fetch_add(1, std::memory_order_relaxed) >= policy::kTooWideSamples)
+      if (!can_be && never_served &&
+          chain.too_wide.fetch_add(1, std::memory_order_relaxed) >= policy::kTooWideSamples)
         cant_be_kept(call.id, reachable_tolerance(next.calibration, unknown));
       return Turn::real;
     }
     const Nanos arrival = estimate(next.calibration, s, s.before, settings_.granularity);
-    const Joint joint{s.before, std::max(arrival, floor),
-                      floor - arrival > Nanos{settings_.tolerance.raw() / policy::kBrakeToleranceParts}};
+    const Joint joint{
+        s.before, std::max(arrival, floor),
+        floor - arrival > Nanos{settings_.tolerance.raw() / policy::kBrakeToleranceParts}};
     next.segment = next_segment(next.calibration, s, joint, length, settings_.granularity);
-    next.gate = std::min(next.segment.length, to_ticks(policy::kCheckInterval, next.calibration.rate));
+    next.gate =
+        std::min(next.segment.length, to_ticks(policy::kCheckInterval, next.calibration.rate));
     chain.served.store(true, std::memory_order_relaxed);
     resynced(call, coarse);
-  } else if (last != nullptr && last->segment.length.raw() == 0 && next.calibration.newer.at == last->calibration.newer.at) {
+  } else if (last != nullptr && last->segment.length.raw() == 0 &&
+             next.calibration.newer.at == last->calibration.newer.at) {
     return Turn::real;  // the baseline is still too short: nothing new to publish
   }
   place_guard(next, s, coarse);
   switch (publish(call, source, head, next)) {
     case Publish::done:
-      if (call.domain == kCommon && (how() & kPerCpu) != 0) {  // too late: nobody is to be served from it
+      if (call.domain == kCommon &&
+          (how() & kPerCpu) != 0) {  // too late: nobody is to be served from it
         close(head, Closed::over);
         return Turn::again;
       }
-      current_[call.domain][call.id].compare_exchange_strong(current, head, std::memory_order_acq_rel);
+      current_[call.domain][call.id].compare_exchange_strong(current, head,
+                                                             std::memory_order_acq_rel);
       break;
     case Publish::lost: return Turn::again;
     case Publish::no_slot: return Turn::real;

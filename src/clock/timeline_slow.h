@@ -1,5 +1,5 @@
-// The slow side of Timeline: which segment a call is served from, advancing to a published successor, looking whether something
-// has happened. Included by timeline.h only.
+// The slow side of Timeline: which segment a call is served from, advancing to a published
+// successor, looking whether something has happened. Included by timeline.h only.
 #pragma once
 
 #include "clock/policy.h"
@@ -7,7 +7,8 @@
 
 namespace clockshim {
 
-// One refresher at a time is enough, but none is waited for: a refresh that has taken too long no longer counts.
+// One refresher at a time is enough, but none is waited for: a refresh that has taken too long no
+// longer counts.
 template <TimeSource Source>
 bool Timeline<Source>::claim_refresh(Chain& chain, Ticks now) noexcept {
   std::uint64_t began = chain.refreshing.load(std::memory_order_relaxed);
@@ -17,7 +18,8 @@ bool Timeline<Source>::claim_refresh(Chain& chain, Ticks now) noexcept {
 
 // Holds a segment against the coarse clocks.
 template <TimeSource Source>
-auto Timeline<Source>::look(const Call& call, Source& source, const Record& record) noexcept -> Look {
+auto Timeline<Source>::look(const Call& call, Source& source, const Record& record) noexcept
+    -> Look {
   Look seen;
   seen.step = record.segment.length.raw();
   const Reading first = source.reading();
@@ -29,37 +31,46 @@ auto Timeline<Source>::look(const Call& call, Source& source, const Record& reco
   const Nanos far = settings_.coarse_tick + policy::kCoarseSlack + settings_.tolerance;
   seen.suspicious = magnitude(away) > far;
   seen.ahead = away > far;
-  // A sleep of the machine is a step of all clocks that stood still meanwhile against those that did not.
+  // A sleep of the machine is a step of all clocks that stood still meanwhile against those that
+  // did not.
   if (call.id == CLOCK_BOOTTIME && moved) seen.suspicious = true;
   // The least cost of late, so that one preempted look does not put off the next one.
   Chain& chain = chain_of(call.domain, call.id);
   const std::uint64_t usual = chain.usual_check.load(std::memory_order_relaxed);
   const std::uint64_t taken = first.cpu == last.cpu ? (last.ticks - first.ticks).raw() : usual;
-  const std::uint64_t cost = usual == 0 ? taken : std::min(taken, usual + usual / policy::kCheckCostMemory + 1);
+  const std::uint64_t cost =
+      usual == 0 ? taken : std::min(taken, usual + usual / policy::kCheckCostMemory + 1);
   chain.usual_check.store(cost, std::memory_order_relaxed);
   const std::uint64_t longest = record.segment.length.raw();
   const std::uint64_t least = to_ticks(policy::kCheckInterval, record.calibration.rate).raw();
-  seen.step = cost > longest / policy::kCheckCostFactor ? longest : std::max(least, cost * policy::kCheckCostFactor);
+  seen.step = cost > longest / policy::kCheckCostFactor
+                  ? longest
+                  : std::max(least, cost * policy::kCheckCostFactor);
   return seen;
 }
 
-// Whether the counter is past `end` now. The call's own reading may be of long ago, and of before the counter restarted.
+// Whether the counter is past `end` now. The call's own reading may be of long ago, and of before
+// the counter restarted.
 template <TimeSource Source>
 bool Timeline<Source>::passed(const Call& call, Source& source, Ticks end) noexcept {
   const Reading later = source.reading();
-  return (call.domain == kCommon || domain_of(later.cpu) == call.domain) && !(later.ticks - end).backward();
+  return (call.domain == kCommon || domain_of(later.cpu) == call.domain) &&
+         !(later.ticks - end).backward();
 }
 
 // A segment that is open. Its gate may be shut for a look, for a refresh, or because it is over.
 template <TimeSource Source>
-auto Timeline<Source>::serve(const Call& call, Source& source, PublishedWord word, PublishedWord head, const Record& record,
-                             Nanos& out) noexcept -> Turn {
+auto Timeline<Source>::serve(const Call& call, Source& source, PublishedWord word,
+                             PublishedWord head, const Record& record, Nanos& out) noexcept
+    -> Turn {
   const TickDelta age = call.now.ticks - record.segment.start;
   if (age.backward()) {
-    // The reading is from before another thread began this segment; or, if the next is no better, a counter went backwards.
+    // The reading is from before another thread began this segment; or, if the next is no better, a
+    // counter went backwards.
     const Reading later = source.reading();
     const bool same_domain = call.domain == kCommon || domain_of(later.cpu) == call.domain;
-    if (same_domain && (later.ticks - record.segment.start).backward()) disturbed(call, word, record, later.cpu);
+    if (same_domain && (later.ticks - record.segment.start).backward())
+      disturbed(call, word, record, later.cpu);
     return Turn::again;
   }
   if (age >= record.segment.length) {
@@ -96,7 +107,8 @@ Nanos Timeline<Source>::least_of(unsigned id, Source& source) const noexcept {
 template <TimeSource Source>
 Nanos Timeline<Source>::not_below_served(unsigned id, Source& source, Nanos now) const noexcept {
   // What a chain for each CPU has served is in the floor.
-  const Nanos least = std::max(least_of(id, source), Nanos{floors_[id].value.load(std::memory_order_acquire)});
+  const Nanos least =
+      std::max(least_of(id, source), Nanos{floors_[id].value.load(std::memory_order_acquire)});
   const Nanos step_back{settings_.tolerance.raw() * policy::kStepTolerances};
   return steps(id) && least - now > step_back ? now : std::max(now, least);
 }
@@ -114,24 +126,30 @@ auto Timeline<Source>::turn(const Call& call, Source& source, Nanos& out) noexce
   if (head != current) {
     const Ticks joint = record.segment.start;
     const Ticks end = record.segment.end();
-    // A counter that jumped to the other side of the joint must not take what was never served with it.
+    // A counter that jumped to the other side of the joint must not take what was never served with
+    // it.
     bool beyond = !(call.now.ticks - end).backward() && passed(call, source, end);
-    if (!beyond && current != 0 && !(call.now.ticks - joint).backward()) beyond = look(call, source, record).ahead;
+    if (!beyond && current != 0 && !(call.now.ticks - joint).backward())
+      beyond = look(call, source, record).ahead;
     if (current == 0 || (!(call.now.ticks - joint).backward() && !beyond)) {
       current_word.compare_exchange_strong(current, head, std::memory_order_acq_rel);
       return Turn::again;
     }
-    // Before the joint: the predecessor is still the one. Beyond the end of both: nobody has been served from the newest.
+    // Before the joint: the predecessor is still the one. Beyond the end of both: nobody has been
+    // served from the newest.
     word = current;
     if (!slot_at(current).get(current, record)) {
-      // Moved back, by a thread that came late, to a slot that is used again: nothing to be had from it.
+      // Moved back, by a thread that came late, to a slot that is used again: nothing to be had
+      // from it.
       if (beyond) current_word.compare_exchange_strong(current, head, std::memory_order_acq_rel);
       return Turn::again;
     }
-    // A predecessor that is merely over leaves its successor good. And the newest may not have been built on this one at all, but
-    // begun afresh, later than this reading. In both cases: on to the newest, with a later reading.
+    // A predecessor that is merely over leaves its successor good. And the newest may not have been
+    // built on this one at all, but begun afresh, later than this reading. In both cases: on to the
+    // newest, with a later reading.
     const bool ended = record.closed == Closed::over;
-    const bool afresh = (record.closed != Closed::no || record.segment.length.raw() == 0) && !(record.segment.end() == joint);
+    const bool afresh = (record.closed != Closed::no || record.segment.length.raw() == 0) &&
+                        !(record.segment.end() == joint);
     if (!beyond && (ended || afresh)) {
       current_word.compare_exchange_strong(current, head, std::memory_order_acq_rel);
       return Turn::again;
@@ -139,16 +157,21 @@ auto Timeline<Source>::turn(const Call& call, Source& source, Nanos& out) noexce
     if (beyond || record.closed != Closed::no) {
       close(current, Closed::over);
       close(head, record.closed == Closed::no ? Closed::over : record.closed);
-      // Now that head is closed: if somebody went over to it before, what that one was served counts.
-      if (current_word.load(std::memory_order_seq_cst) != current || !slot_at(current).get(current, record)) return Turn::again;
+      // Now that head is closed: if somebody went over to it before, what that one was served
+      // counts.
+      if (current_word.load(std::memory_order_seq_cst) != current ||
+          !slot_at(current).get(current, record))
+        return Turn::again;
     }
   }
-  if (record.closed != Closed::no || record.segment.length.raw() == 0) return begin(call, source, head, current, &record, out);
+  if (record.closed != Closed::no || record.segment.length.raw() == 0)
+    return begin(call, source, head, current, &record, out);
   return serve(call, source, word, head, record, out);
 }
 
 template <TimeSource Source>
-Answer Timeline<Source>::resync(unsigned id, Source& source, Nanos& out, OwnFloor* own_floor) noexcept {
+Answer Timeline<Source>::resync(unsigned id, Source& source, Nanos& out,
+                                OwnFloor* own_floor) noexcept {
   if (id >= kClockIds) return Answer::none;
   if (!serves(id)) {
     // Not any more: real answers follow served ones.

@@ -1,8 +1,8 @@
-// Whether the CPUs' counters agree, seen from readings that threads hand to each other on their own business: the kernel's
-// warp test (arch/x86/kernel/tsc_sync.c) without its two CPUs that do nothing else. Whoever has seen another CPU's
-// reading and then finds its own counter behind it has proof that they disagree. Many handoffs that were tight, both ways
-// and over a second, are the evidence that they agree.
-// Lock-free, async-signal-safe, valid when all zero.
+// Whether the CPUs' counters agree, seen from readings that threads hand to each other on their own
+// business: the kernel's warp test (arch/x86/kernel/tsc_sync.c) without its two CPUs that do
+// nothing else. Whoever has seen another CPU's reading and then finds its own counter behind it has
+// proof that they disagree. Many handoffs that were tight, both ways and over a second, are the
+// evidence that they agree. Lock-free, async-signal-safe, valid when all zero.
 #pragma once
 
 #include <atomic>
@@ -14,7 +14,8 @@
 
 namespace clockshim {
 
-// CPUs that can be told apart. On machines with more, the others get the real clock where counters are not trusted.
+// CPUs that can be told apart. On machines with more, the others get the real clock where counters
+// are not trusted.
 inline constexpr unsigned kMaxCpus = 256;
 
 class Witness {
@@ -23,12 +24,15 @@ class Witness {
   using Token = std::uint64_t;
   [[nodiscard]] Token newest() const noexcept { return newest_.load(std::memory_order_acquire); }
 
-  // `seen` was loaded before `own` was taken. Returns by how many ticks this CPU's counter was behind, 0 where it wasn't.
+  // `seen` was loaded before `own` was taken. Returns by how many ticks this CPU's counter was
+  // behind, 0 where it wasn't.
   std::uint64_t judge(Token seen, const Reading& own) noexcept {
     const Token mine = token(own);
     const unsigned other = static_cast<unsigned>(seen & kCpuMask);
     // The tokens' ticks are cut to 54 bits: compared as a signed difference of those.
-    const auto ahead = static_cast<std::int64_t>((mine & ~std::uint64_t{kCpuMask}) - (seen & ~std::uint64_t{kCpuMask})) >> kCpuBits;
+    const auto ahead = static_cast<std::int64_t>((mine & ~std::uint64_t{kCpuMask}) -
+                                                 (seen & ~std::uint64_t{kCpuMask})) >>
+                       kCpuBits;
     newest_.compare_exchange_strong(seen, mine, std::memory_order_acq_rel);
     if (seen == 0 || other == own.cpu) return 0;
     if (ahead < 0) return static_cast<std::uint64_t>(-ahead);
@@ -37,7 +41,9 @@ class Witness {
   }
 
   // Whether the counters of all `cpus` CPUs were found to agree. Then ask convinced().
-  [[nodiscard]] bool ready(unsigned cpus) const noexcept { return believed_count_.load(std::memory_order_relaxed) >= cpus; }
+  [[nodiscard]] bool ready(unsigned cpus) const noexcept {
+    return believed_count_.load(std::memory_order_relaxed) >= cpus;
+  }
 
   // Whether they were found so twice, a kWitnessSpan apart, the second time at `now`.
   bool convinced(Nanos now) noexcept {
@@ -54,31 +60,39 @@ class Witness {
     start_round();
   }
 
-  [[nodiscard]] std::uint64_t handoffs() const noexcept { return handoffs_.load(std::memory_order_relaxed); }
+  [[nodiscard]] std::uint64_t handoffs() const noexcept {
+    return handoffs_.load(std::memory_order_relaxed);
+  }
 
  private:
   static constexpr unsigned kCpuBits = 10;
   static constexpr std::uint64_t kCpuMask = (1U << kCpuBits) - 1;
   static_assert(kMaxCpus <= kNoCpu && kNoCpu <= kCpuMask);
 
-  static Token token(const Reading& r) noexcept { return r.ticks.raw() << kCpuBits | (r.cpu & kCpuMask); }
+  static Token token(const Reading& r) noexcept {
+    return r.ticks.raw() << kCpuBits | (r.cpu & kCpuMask);
+  }
 
   void met(unsigned from, unsigned to) noexcept {
     if (from >= kMaxCpus || to >= kMaxCpus) return;
     handoffs_.fetch_add(1, std::memory_order_relaxed);
-    // The first CPU is believed to agree with itself; all others are measured against one that is believed.
+    // The first CPU is believed to agree with itself; all others are measured against one that is
+    // believed.
     if (believed_count_.load(std::memory_order_relaxed) == 0) believe(from);
     const bool from_believed = believed_[from].load(std::memory_order_relaxed);
     if (from_believed == believed_[to].load(std::memory_order_relaxed)) return;
     const unsigned candidate = from_believed ? to : from;
     auto& direction = from_believed ? came_[candidate] : went_[candidate];
     direction.fetch_add(1, std::memory_order_relaxed);
-    const auto enough = [](const auto& count) { return count.load(std::memory_order_relaxed) >= policy::kHandoffs; };
+    const auto enough = [](const auto& count) {
+      return count.load(std::memory_order_relaxed) >= policy::kHandoffs;
+    };
     if (enough(came_[candidate]) && enough(went_[candidate])) believe(candidate);
   }
 
   void believe(unsigned cpu) noexcept {
-    if (!believed_[cpu].exchange(true, std::memory_order_relaxed)) believed_count_.fetch_add(1, std::memory_order_relaxed);
+    if (!believed_[cpu].exchange(true, std::memory_order_relaxed))
+      believed_count_.fetch_add(1, std::memory_order_relaxed);
   }
 
   void start_round() noexcept {

@@ -28,17 +28,21 @@ template <class F>
 void for_each_file(int folder, F f) {
   alignas(Entry) char buffer[1024];
   lseek(folder, 0, SEEK_SET);
-  for (long length; (length = raw_syscall(SYS_getdents64, folder, reinterpret_cast<long>(buffer), sizeof buffer)) > 0;) {
+  for (long length; (length = raw_syscall(SYS_getdents64, folder, reinterpret_cast<long>(buffer),
+                                          sizeof buffer)) > 0;) {
     for (long at = 0; at < length;) {
       const auto* entry = reinterpret_cast<const Entry*>(buffer + at);
       const char* const ending = std::strrchr(entry->name, '.');
-      if (entry->name[0] != '.' && ending != nullptr && std::strcmp(ending, kEnding) == 0 && !f(entry->name)) return;
+      if (entry->name[0] != '.' && ending != nullptr && std::strcmp(ending, kEnding) == 0 &&
+          !f(entry->name))
+        return;
       at += entry->size;
     }
   }
 }
 
-// Whether nobody has the segment of a link any more. Only where its id is one of ours: else it says nothing here.
+// Whether nobody has the segment of a link any more. Only where its id is one of ours: else it says
+// nothing here.
 bool is_gone(int folder, const char* name, std::uint64_t ipc_namespace, Segment& segment) {
   if (!read_link(folder, name, segment) || segment.ipc_namespace != ipc_namespace) return false;
   const SegmentFacts facts = facts_of(segment);
@@ -66,7 +70,8 @@ void bound_folder(const char* folder, std::uint64_t ipc_namespace) noexcept {
   close(fd);
 }
 
-unsigned tidy_behind_exec(const char* folder, const Header& self, std::uint64_t ipc_namespace) noexcept {
+unsigned tidy_behind_exec(const char* folder, const Header& self,
+                          std::uint64_t ipc_namespace) noexcept {
   for (unsigned number = 0;; ++number) {
     char path[kLongestPath];
     link_name(self, number, folder, path, sizeof path);
@@ -74,7 +79,8 @@ unsigned tidy_behind_exec(const char* folder, const Header& self, std::uint64_t 
     if (!read_link(AT_FDCWD, path, segment)) return number;
     if (!is_gone(AT_FDCWD, path, ipc_namespace, segment)) continue;
     const auto* region = static_cast<const Region*>(attach_segment(segment, false));
-    const bool counted = region != nullptr && region->header.counted.load(std::memory_order_relaxed) != 0;
+    const bool counted =
+        region != nullptr && region->header.counted.load(std::memory_order_relaxed) != 0;
     if (region != nullptr) detach_segment(region);
     if (counted || unlink(path) != 0) continue;
     remove_segment(segment);

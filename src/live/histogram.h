@@ -1,4 +1,5 @@
-// A histogram of |served - real| with 8 buckets an octave (12 % wide). Lock-free; async-signal-safe; valid when all zero.
+// A histogram of |served - real| with 8 buckets an octave (12 % wide). Lock-free;
+// async-signal-safe; valid when all zero.
 #pragma once
 
 #include <atomic>
@@ -10,7 +11,8 @@
 namespace clockshim {
 
 inline constexpr unsigned kHistogramSubBits = 3;
-inline constexpr unsigned kHistogramBuckets = (64 - kHistogramSubBits) << kHistogramSubBits;  // INT64_MAX falls into the last octave's last
+inline constexpr unsigned kHistogramBuckets =
+    (64 - kHistogramSubBits) << kHistogramSubBits;  // INT64_MAX falls into the last octave's last
 
 // The bucket of a value, and the largest value of a bucket. Nanoseconds.
 constexpr unsigned histogram_bucket(std::uint64_t value) noexcept {
@@ -33,7 +35,8 @@ struct AccuracySummary {
   std::uint64_t over_tolerance = 0;
 };
 
-// As measured at each resync, by the thread that resyncs. Part of the live file: changing it is a new version of the layout.
+// As measured at each resync, by the thread that resyncs. Part of the live file: changing it is a
+// new version of the layout.
 struct Accuracy {
   // `error` >= 0: the largest difference that the sample leaves possible.
   void record(Nanos error, Nanos tolerance) noexcept {
@@ -49,7 +52,8 @@ struct Accuracy {
   [[nodiscard]] AccuracySummary summary() const noexcept {
     AccuracySummary s;
     std::uint64_t counts[kHistogramBuckets];
-    for (unsigned i = 0; i < kHistogramBuckets; ++i) s.samples += counts[i] = buckets[i].load(std::memory_order_relaxed);
+    for (unsigned i = 0; i < kHistogramBuckets; ++i)
+      s.samples += counts[i] = buckets[i].load(std::memory_order_relaxed);
     s.max = Nanos{static_cast<std::int64_t>(max.load(std::memory_order_relaxed))};
     s.over_tolerance = over_tolerance.load(std::memory_order_relaxed);
     s.p50 = percentile(counts, s, 50);
@@ -62,7 +66,8 @@ struct Accuracy {
   std::atomic<std::uint64_t> over_tolerance;
 
  private:
-  static Nanos percentile(const std::uint64_t (&counts)[kHistogramBuckets], const AccuracySummary& s, unsigned percent) noexcept {
+  static Nanos percentile(const std::uint64_t (&counts)[kHistogramBuckets],
+                          const AccuracySummary& s, unsigned percent) noexcept {
     const std::uint64_t rank = s.samples - s.samples * (100 - percent) / 100;
     std::uint64_t seen = 0;
     for (unsigned i = 0; i < kHistogramBuckets; ++i) {

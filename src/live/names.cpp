@@ -16,8 +16,11 @@ unsigned number_of_name(Region& region, std::uint64_t key, const Name& name, boo
     NameRecord& record = region.names[number];
     std::uint64_t there = record.key.load(std::memory_order_acquire);
     if (there != 0 && there != key) continue;
-    if (there == 0 && !record.key.compare_exchange_strong(there, key, std::memory_order_acq_rel) && there != key) continue;
-    // The key says what stands there: who finds it begun writes the same, for the other may not come back.
+    if (there == 0 && !record.key.compare_exchange_strong(there, key, std::memory_order_acq_rel) &&
+        there != key)
+      continue;
+    // The key says what stands there: who finds it begun writes the same, for the other may not
+    // come back.
     if (record.state.load(std::memory_order_acquire) != kValid) {
       note_page(region, &record, sizeof record);
       record.name = name;

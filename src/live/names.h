@@ -7,8 +7,8 @@
 
 namespace clockshim::live {
 
-// The number of the record with this key (not 0), which is made of `name` at first sight; kNames: no room. `fresh`: it was made just now.
-// Async-signal-safe, lock-free.
+// The number of the record with this key (not 0), which is made of `name` at first sight; kNames:
+// no room. `fresh`: it was made just now. Async-signal-safe, lock-free.
 unsigned number_of_name(Region& region, std::uint64_t key, const Name& name, bool& fresh) noexcept;
 
 // How many the region has room for.

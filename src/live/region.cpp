@@ -15,7 +15,8 @@ namespace {
 
 Section section_of(Part part, std::size_t size) {
   const auto section = [](std::size_t at, std::size_t one, std::size_t count) {
-    return Section{static_cast<std::uint32_t>(at), static_cast<std::uint32_t>(one), static_cast<std::uint32_t>(count), 0};
+    return Section{static_cast<std::uint32_t>(at), static_cast<std::uint32_t>(one),
+                   static_cast<std::uint32_t>(count), 0};
   };
   switch (part) {
     case Part::clock: return section(offsetof(Region, clock), sizeof(ClockRecord), 1);
@@ -23,8 +24,12 @@ Section section_of(Part part, std::size_t size) {
     case Part::sites: return section(offsetof(Region, sites), sizeof(SiteRecord), kSites);
     case Part::shared: return section(offsetof(Region, shared), sizeof(SharedCounts), 1);
     case Part::threads: return section(offsetof(Region, threads), sizeof(ThreadTable), kThreads);
-    case Part::names: return section(offsetof(Region, names), sizeof(NameRecord), size < kSizeWithoutStacks ? kFewNames : kNames);
-    case Part::stacks: return section(offsetof(Region, stacks), sizeof(StackRecord), size > kSizeWithoutStacks ? kStacks : 0);
+    case Part::names:
+      return section(offsetof(Region, names), sizeof(NameRecord),
+                     size < kSizeWithoutStacks ? kFewNames : kNames);
+    case Part::stacks:
+      return section(offsetof(Region, stacks), sizeof(StackRecord),
+                     size > kSizeWithoutStacks ? kStacks : 0);
   }
   return {};
 }
@@ -35,13 +40,15 @@ void begin_region(Region& region, const Header& from, std::size_t size) noexcept
   Header& header = region.header;
   const State state = header.state.load(std::memory_order_relaxed);
   const std::uint32_t counted = header.counted.load(std::memory_order_relaxed);
-  std::memcpy(static_cast<void*>(&header), static_cast<const void*>(&from), offsetof(Header, pages));
+  std::memcpy(static_cast<void*>(&header), static_cast<const void*>(&from),
+              offsetof(Header, pages));
   header.state.store(state, std::memory_order_relaxed);
   header.counted.store(counted, std::memory_order_relaxed);
   std::memcpy(header.magic, kMagic, sizeof kMagic);
   header.version = kVersion;
   header.header_size = sizeof(Header);
-  for (const Part part : kEachPart) header.sections[static_cast<unsigned>(part)] = section_of(part, size);
+  for (const Part part : kEachPart)
+    header.sections[static_cast<unsigned>(part)] = section_of(part, size);
   note_page(region, &header, sizeof header);
   note_page(region, &region.clock, sizeof region.clock);
   note_page(region, &region.shared, offsetof(SharedCounts, entries));

@@ -29,7 +29,8 @@ NamingProblem check_folder(const char* folder) {
   return {};
 }
 
-// Puts texts and numbers one behind the other, and a zero at the end: snprintf takes more stack than a thread may have left.
+// Puts texts and numbers one behind the other, and a zero at the end: snprintf takes more stack
+// than a thread may have left.
 class Writer {
  public:
   Writer(char* out, std::size_t size) : at_(out), end_(out + size - 1) { *at_ = '\0'; }
@@ -42,7 +43,9 @@ class Writer {
   }
   Writer& number(std::uint64_t value, int base) {
     char digits[24];
-    return text({digits, static_cast<std::size_t>(std::to_chars(digits, digits + sizeof digits, value, base).ptr - digits)});
+    return text(
+        {digits, static_cast<std::size_t>(
+                     std::to_chars(digits, digits + sizeof digits, value, base).ptr - digits)});
   }
 
  private:
@@ -61,9 +64,12 @@ bool take_number(std::string_view& text, char end, int base, std::uint64_t& out)
   return true;
 }
 
-// The counter, the process and an address that the loader has chosen at random: two segments with one id never share it.
+// The counter, the process and an address that the loader has chosen at random: two segments with
+// one id never share it.
 std::uint64_t new_token(const void* address, int id) {
-  const std::uint64_t mixed = Arch::unordered().raw() ^ reinterpret_cast<std::uintptr_t>(address) << 20 ^ static_cast<unsigned>(id);
+  const std::uint64_t mixed = Arch::unordered().raw() ^
+                              reinterpret_cast<std::uintptr_t>(address) << 20 ^
+                              static_cast<unsigned>(id);
   return (mixed * 0x9E3779B97F4A7C15ULL) | 1;
 }
 
@@ -74,9 +80,11 @@ std::uint64_t own_ipc_namespace() noexcept {
   return stat("/proc/self/ns/ipc", &info) == 0 ? info.st_ino : 0;
 }
 
-void* make_segment(std::size_t size, std::uint64_t ipc_namespace, void* at, Segment& out, int& error) noexcept {
+void* make_segment(std::size_t size, std::uint64_t ipc_namespace, void* at, Segment& out,
+                   int& error) noexcept {
   const int id = shmget(IPC_PRIVATE, size, IPC_CREAT | SHM_NORESERVE | S_IRUSR | S_IWUSR);
-  void* const address = id < 0 ? reinterpret_cast<void*>(-1) : shmat(id, at, at != nullptr ? SHM_REMAP : 0);
+  void* const address =
+      id < 0 ? reinterpret_cast<void*>(-1) : shmat(id, at, at != nullptr ? SHM_REMAP : 0);
   if (address == reinterpret_cast<void*>(-1)) {
     error = errno;
     if (id >= 0) shmctl(id, IPC_RMID, nullptr);
@@ -91,18 +99,22 @@ unsigned remove_orphans(unsigned most) noexcept {
   const int highest = shmctl(0, SHM_INFO, &info);
   if (highest < 0) return 0;
   const auto places = static_cast<unsigned>(highest) + 1;
-  const auto first = static_cast<unsigned>(Arch::unordered().raw() >> 10);  // in the end, each is looked at
+  const auto first =
+      static_cast<unsigned>(Arch::unordered().raw() >> 10);  // in the end, each is looked at
   unsigned removed = 0;
   for (unsigned i = 0; i < places && i < most; ++i) {
     const int id = shmctl(static_cast<int>((first + i) % places), SHM_STAT, &info);
-    if (id < 0 || info.shm_nattch != 0 || info.shm_perm.uid != geteuid() || info.shm_segsz < sizeof(Header)) continue;
+    if (id < 0 || info.shm_nattch != 0 || info.shm_perm.uid != geteuid() ||
+        info.shm_segsz < sizeof(Header))
+      continue;
     const void* const address = shmat(id, nullptr, SHM_RDONLY);
     if (address == reinterpret_cast<void*>(-1)) continue;
     const Header& header = static_cast<const Region*>(address)->header;
     Segment named;
     const bool ours = std::memcmp(header.magic, kMagic, sizeof kMagic) == 0 && header.token != 0 &&
                       std::memchr(header.link, '\0', sizeof header.link) != nullptr;
-    const bool found = ours && read_link(AT_FDCWD, header.link, named) && named.token == header.token;
+    const bool found =
+        ours && read_link(AT_FDCWD, header.link, named) && named.token == header.token;
     if (ours && !found && shmctl(id, IPC_RMID, nullptr) == 0) ++removed;
     shmdt(address);
   }
@@ -146,18 +158,25 @@ void remove_segment(const Segment& segment) noexcept {
   const void* const address = segment.id < 0 ? nullptr : attach_segment(segment, false);
   if (address == nullptr) return;
   const Header& header = static_cast<const Region*>(address)->header;
-  if (std::memcmp(header.magic, kMagic, sizeof kMagic) == 0 && header.token == segment.token) shmctl(segment.id, IPC_RMID, nullptr);
+  if (std::memcmp(header.magic, kMagic, sizeof kMagic) == 0 && header.token == segment.token)
+    shmctl(segment.id, IPC_RMID, nullptr);
   detach_segment(address);
 }
 
-NamingProblem name_segment(const Segment& segment, const Header& header, const char* folder, unsigned& first, char* path,
-                           std::size_t size) noexcept {
+NamingProblem name_segment(const Segment& segment, const Header& header, const char* folder,
+                           unsigned& first, char* path, std::size_t size) noexcept {
   path[0] = '\0';
-  if (const int error = make_own_folder(folder); error != 0 && error != EEXIST) return {nullptr, error};
+  if (const int error = make_own_folder(folder); error != 0 && error != EEXIST)
+    return {nullptr, error};
   if (const NamingProblem problem = check_folder(folder)) return problem;
   char target[128];
-  Writer(target, sizeof target).text(kPrefix).number(static_cast<unsigned>(segment.id), 10).text("-").number(segment.token, 16).text("-").number(
-      segment.ipc_namespace, 16);
+  Writer(target, sizeof target)
+      .text(kPrefix)
+      .number(static_cast<unsigned>(segment.id), 10)
+      .text("-")
+      .number(segment.token, 16)
+      .text("-")
+      .number(segment.ipc_namespace, 16);
   for (; first < kMostNames; ++first) {
     link_name(header, first, folder, path, size);
     if (symlink(target, path) == 0) {
@@ -188,7 +207,8 @@ bool read_link(int folder, const char* name, Segment& out) noexcept {
   return true;
 }
 
-void link_name(const Header& header, unsigned number, const char* folder, char* out, std::size_t size) noexcept {
+void link_name(const Header& header, unsigned number, const char* folder, char* out,
+               std::size_t size) noexcept {
   Writer name(out, size);
   name.text(folder).text("/").number(header.pid, 10).text("-").number(header.start_ticks, 16);
   if (number != 0) name.text(".").number(number, 10);

@@ -9,7 +9,8 @@
 namespace clockshim {
 
 std::string current_clocksource() {
-  const int fd = open("/sys/devices/system/clocksource/clocksource0/current_clocksource", O_RDONLY | O_CLOEXEC);
+  const int fd = open("/sys/devices/system/clocksource/clocksource0/current_clocksource",
+                      O_RDONLY | O_CLOEXEC);
   if (fd < 0) return "unknown";
   char text[64];
   const ssize_t length = ::read(fd, text, sizeof text);

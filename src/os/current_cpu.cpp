@@ -16,7 +16,8 @@ unsigned kernels_word() noexcept {
   return cpu;
 }
 
-// Whether `reading()` says what the kernel says. The thread may move in between: so the kernel is asked before and after.
+// Whether `reading()` says what the kernel says. The thread may move in between: so the kernel is
+// asked before and after.
 template <class F>
 bool tells_the_truth(F reading) noexcept {
   constexpr int kAttempts = 8;

@@ -1,5 +1,5 @@
-// Which CPU a counter was read on. Two ways, chosen once at start: the rseq area of glibc 2.35 and later, in which the
-// kernel keeps the number, or rdtscp's TSC_AUX.
+// Which CPU a counter was read on. Two ways, chosen once at start: the rseq area of glibc 2.35 and
+// later, in which the kernel keeps the number, or rdtscp's TSC_AUX.
 #pragma once
 
 #include <cstddef>
@@ -12,8 +12,9 @@ namespace clockshim {
 
 class CpuCounter {
  public:
-  // Looks what there is and whether it tells the truth here. Calls dlsym and getcpu: at start only. False: CPUs can't be told
-  // apart (an old C library, or registration refused, and no rdtscp, or one whose TSC_AUX is wrong).
+  // Looks what there is and whether it tells the truth here. Calls dlsym and getcpu: at start only.
+  // False: CPUs can't be told apart (an old C library, or registration refused, and no rdtscp, or
+  // one whose TSC_AUX is wrong).
   bool find() noexcept;
 
   [[nodiscard]] CLOCKSHIM_INLINE Reading ordered() const noexcept {

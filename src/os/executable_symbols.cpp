@@ -18,7 +18,8 @@ constexpr unsigned kMostSections = 128;  // linkers make some 40
 
 template <class T>
 bool read_at(int file, std::uint64_t offset, T* out, std::size_t count) noexcept {
-  return pread(file, out, count * sizeof(T), static_cast<off_t>(offset)) == static_cast<ssize_t>(count * sizeof(T));
+  return pread(file, out, count * sizeof(T), static_cast<off_t>(offset)) ==
+         static_cast<ssize_t>(count * sizeof(T));
 }
 
 // Whether the file is what was mapped: e_entry and e_shoff tell two programs apart.
@@ -36,11 +37,14 @@ ExecutableSymbols::ExecutableSymbols(std::size_t most_bytes) noexcept {
   if (file < 0) return;
   Elf64_Ehdr header;
   Elf64_Shdr sections[kMostSections];
-  if (read_at(file, 0, &header, 1) && is_mapped(header, program) && header.e_shentsize == sizeof(Elf64_Shdr) &&
-      header.e_shnum <= kMostSections && read_at(file, header.e_shoff, sections, header.e_shnum)) {
+  if (read_at(file, 0, &header, 1) && is_mapped(header, program) &&
+      header.e_shentsize == sizeof(Elf64_Shdr) && header.e_shnum <= kMostSections &&
+      read_at(file, header.e_shoff, sections, header.e_shnum)) {
     const Elf64_Shdr* const end = sections + header.e_shnum;
-    const auto* symbols = std::find_if(sections, sections + header.e_shnum, [](const Elf64_Shdr& s) { return s.sh_type == SHT_SYMTAB; });
-    if (symbols != end && symbols->sh_link < header.e_shnum && map_sections(file, *symbols, sections[symbols->sh_link], most_bytes))
+    const auto* symbols = std::find_if(sections, sections + header.e_shnum,
+                                       [](const Elf64_Shdr& s) { return s.sh_type == SHT_SYMTAB; });
+    if (symbols != end && symbols->sh_link < header.e_shnum &&
+        map_sections(file, *symbols, sections[symbols->sh_link], most_bytes))
       load_bias_ = program.load_bias;
   }
   close(file);
@@ -51,21 +55,30 @@ ExecutableSymbols::~ExecutableSymbols() {
 }
 
 // Linkers put the two next to each other, with at most the sections' names in between.
-bool ExecutableSymbols::map_sections(int file, const Elf64_Shdr& symbols, const Elf64_Shdr& names, std::size_t most_bytes) noexcept {
-  if (symbols.sh_size > most_bytes || names.sh_size > most_bytes || names.sh_size == 0 || symbols.sh_offset % alignof(Elf64_Sym) != 0)
+bool ExecutableSymbols::map_sections(int file, const Elf64_Shdr& symbols, const Elf64_Shdr& names,
+                                     std::size_t most_bytes) noexcept {
+  if (symbols.sh_size > most_bytes || names.sh_size > most_bytes || names.sh_size == 0 ||
+      symbols.sh_offset % alignof(Elf64_Sym) != 0)
     return false;
   const std::uint64_t start = std::min(symbols.sh_offset, names.sh_offset) / kPage * kPage;
-  const std::uint64_t size = std::max(symbols.sh_offset + symbols.sh_size, names.sh_offset + names.sh_size) - start;
+  const std::uint64_t size =
+      std::max(symbols.sh_offset + symbols.sh_size, names.sh_offset + names.sh_size) - start;
   if (size > most_bytes) return false;
-  // A page behind the end of a file that is cut short would be the host's death. A running executable can't be written to.
-  if (const off_t length = lseek(file, 0, SEEK_END); length < 0 || start + size > static_cast<std::uint64_t>(length)) return false;
-  void* const map = mmap(nullptr, size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, file, static_cast<off_t>(start));
+  // A page behind the end of a file that is cut short would be the host's death. A running
+  // executable can't be written to.
+  if (const off_t length = lseek(file, 0, SEEK_END);
+      length < 0 || start + size > static_cast<std::uint64_t>(length))
+    return false;
+  void* const map =
+      mmap(nullptr, size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, file, static_cast<off_t>(start));
   if (map == MAP_FAILED) return false;
   map_ = map;
   map_size_ = size;
   const auto* bytes = static_cast<const char*>(map);
-  if (bytes[names.sh_offset - start + names.sh_size - 1] != '\0') return false;  // no name runs over the end
-  symbols_ = {reinterpret_cast<const Elf64_Sym*>(bytes + (symbols.sh_offset - start)), symbols.sh_size / sizeof(Elf64_Sym)};
+  if (bytes[names.sh_offset - start + names.sh_size - 1] != '\0')
+    return false;  // no name runs over the end
+  symbols_ = {reinterpret_cast<const Elf64_Sym*>(bytes + (symbols.sh_offset - start)),
+              symbols.sh_size / sizeof(Elf64_Sym)};
   names_ = bytes + (names.sh_offset - start);
   names_size_ = names.sh_size;
   return true;

@@ -8,7 +8,8 @@
 #include <cstring>
 
 // Weak: where glibc is older than 2.35 the address is null, and every look-up answers "no module".
-extern "C" int _dl_find_object(void* address, dl_find_object* result) noexcept __attribute__((weak));
+extern "C" int _dl_find_object(void* address, dl_find_object* result) noexcept
+    __attribute__((weak));
 
 namespace clockshim {
 namespace {
@@ -19,7 +20,8 @@ struct SymbolTable {
   const Elf64_Word* gnu_hash = nullptr;
 };
 
-// glibc relocates these pointers in place on most CPUs; where it has not, they are below the load address.
+// glibc relocates these pointers in place on most CPUs; where it has not, they are below the load
+// address.
 SymbolTable symbol_table(const Module& module) noexcept {
   SymbolTable table;
   if (module.dynamic == nullptr) return table;
@@ -33,7 +35,8 @@ SymbolTable symbol_table(const Module& module) noexcept {
   return table;
 }
 
-// The GNU hash function (Bernstein's, h * 33 + c, from 5381), as the linker used it for DT_GNU_HASH.
+// The GNU hash function (Bernstein's, h * 33 + c, from 5381), as the linker used it for
+// DT_GNU_HASH.
 std::uint32_t gnu_hash(std::string_view name) noexcept {
   std::uint32_t h = 5381;
   for (const char c : name) h = h * 33 + static_cast<unsigned char>(c);
@@ -44,7 +47,8 @@ std::uint32_t gnu_hash(std::string_view name) noexcept {
 
 bool find_module(std::uintptr_t address, Module& out) noexcept {
   dl_find_object found;
-  if (&_dl_find_object == nullptr || _dl_find_object(reinterpret_cast<void*>(address), &found) != 0) return false;
+  if (&_dl_find_object == nullptr || _dl_find_object(reinterpret_cast<void*>(address), &found) != 0)
+    return false;
   const link_map* map = found.dlfo_link_map;
   out.map_start = reinterpret_cast<std::uintptr_t>(found.dlfo_map_start);
   out.map_end = reinterpret_cast<std::uintptr_t>(found.dlfo_map_end);
@@ -106,7 +110,8 @@ bool mapped(const Module& module, std::uintptr_t at, std::size_t size) noexcept 
 std::span<const Elf64_Phdr> program_headers(const Module& module) noexcept {
   if (!mapped(module, module.map_start, sizeof(Elf64_Ehdr))) return {};
   const auto* elf = reinterpret_cast<const Elf64_Ehdr*>(module.map_start);
-  if (std::memcmp(elf->e_ident, ELFMAG, SELFMAG) != 0 || elf->e_phentsize != sizeof(Elf64_Phdr)) return {};
+  if (std::memcmp(elf->e_ident, ELFMAG, SELFMAG) != 0 || elf->e_phentsize != sizeof(Elf64_Phdr))
+    return {};
   const std::uintptr_t headers = module.map_start + elf->e_phoff;
   if (!mapped(module, headers, elf->e_phnum * sizeof(Elf64_Phdr))) return {};
   return {reinterpret_cast<const Elf64_Phdr*>(headers), elf->e_phnum};
@@ -141,11 +146,14 @@ std::span<const std::uint8_t> find_build_id(const Module& module) noexcept {
       const auto* note = reinterpret_cast<const Elf64_Nhdr*>(at);
       const auto padded = [](std::size_t size) { return (size + 3) & ~std::size_t{3}; };
       const std::uintptr_t content = at + sizeof *note + padded(note->n_namesz);
-      const bool whole = padded(note->n_namesz) <= header.p_memsz && note->n_descsz <= header.p_memsz &&
+      const bool whole = padded(note->n_namesz) <= header.p_memsz &&
+                         note->n_descsz <= header.p_memsz &&
                          content + note->n_descsz <= start + header.p_memsz;
       if (!whole) break;
-      const bool gnu = note->n_namesz == sizeof ELF_NOTE_GNU && std::memcmp(note + 1, ELF_NOTE_GNU, sizeof ELF_NOTE_GNU) == 0;
-      if (gnu && note->n_type == NT_GNU_BUILD_ID) return {reinterpret_cast<const std::uint8_t*>(content), note->n_descsz};
+      const bool gnu = note->n_namesz == sizeof ELF_NOTE_GNU &&
+                       std::memcmp(note + 1, ELF_NOTE_GNU, sizeof ELF_NOTE_GNU) == 0;
+      if (gnu && note->n_type == NT_GNU_BUILD_ID)
+        return {reinterpret_cast<const std::uint8_t*>(content), note->n_descsz};
       at = content + padded(note->n_descsz);
     }
   }
@@ -158,14 +166,16 @@ CodeRange find_dynamic_symbol(const Module& module, std::string_view name) noexc
   // Layout: bucket count, first hashed symbol, bloom words, bloom shift; bloom; buckets; chains.
   const Elf64_Word bucket_count = table.gnu_hash[0];
   const Elf64_Word first = table.gnu_hash[1];
-  const Elf64_Word* buckets = table.gnu_hash + 4 + table.gnu_hash[2] * (sizeof(Elf64_Addr) / sizeof(Elf64_Word));
+  const Elf64_Word* buckets =
+      table.gnu_hash + 4 + table.gnu_hash[2] * (sizeof(Elf64_Addr) / sizeof(Elf64_Word));
   const Elf64_Word* chains = buckets + bucket_count;
   if (bucket_count == 0) return {};
   const std::uint32_t wanted = gnu_hash(name);
   for (Elf64_Word i = buckets[wanted % bucket_count]; i >= first; ++i) {
     const Elf64_Word hash = chains[i - first];
     const Elf64_Sym& symbol = table.symbols[i];
-    if ((hash | 1U) == (wanted | 1U) && symbol.st_shndx != SHN_UNDEF && name == table.strings + symbol.st_name) {
+    if ((hash | 1U) == (wanted | 1U) && symbol.st_shndx != SHN_UNDEF &&
+        name == table.strings + symbol.st_name) {
       return {module.load_bias + symbol.st_value, symbol.st_size};
     }
     if ((hash & 1U) != 0) break;  // the chain's last
@@ -180,7 +190,8 @@ bool any_module_defines(std::string_view name) noexcept {
       Module module;
       module.load_bias = info->dlpi_addr;
       module.dynamic = reinterpret_cast<const Elf64_Dyn*>(info->dlpi_addr + header.p_vaddr);
-      if (find_dynamic_symbol(module, *static_cast<const std::string_view*>(wanted)).start != 0) return 1;
+      if (find_dynamic_symbol(module, *static_cast<const std::string_view*>(wanted)).start != 0)
+        return 1;
     }
     return 0;
   };

@@ -22,7 +22,8 @@ namespace clockshim {
 struct Module {
   std::uintptr_t map_start = 0;
   std::uintptr_t map_end = 0;
-  std::uintptr_t load_bias = 0;                 // an address minus this is the offset that addr2line and objdump want
+  std::uintptr_t load_bias =
+      0;  // an address minus this is the offset that addr2line and objdump want
   const char* path = nullptr;                   // "" for the executable
   const std::uint8_t* unwind_header = nullptr;  // .eh_frame_hdr, or null
   const Elf64_Dyn* dynamic = nullptr;

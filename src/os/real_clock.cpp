@@ -25,12 +25,16 @@ struct Vdso {
 // Inline, because libc's syscall() sets errno and can be interposed by the host.
 long raw_syscall(long number, long first, long second) noexcept {
   long result;
-  asm volatile("syscall" : "=a"(result) : "a"(number), "D"(first), "S"(second) : "rcx", "r11", "memory");
+  asm volatile("syscall"
+               : "=a"(result)
+               : "a"(number), "D"(first), "S"(second)
+               : "rcx", "r11", "memory");
   return result;
 }
 
-// Looks up one function in the dynamic symbols of the vDSO image at `base`. The symbol count comes from DT_HASH where
-// there is one, else the symbol table is taken to end where the string table starts, as every kernel lays it out.
+// Looks up one function in the dynamic symbols of the vDSO image at `base`. The symbol count comes
+// from DT_HASH where there is one, else the symbol table is taken to end where the string table
+// starts, as every kernel lays it out.
 void* vdso_symbol(std::uintptr_t base, const char* wanted) noexcept {
   const auto* header = reinterpret_cast<const Elf64_Ehdr*>(base);
   const auto* program = reinterpret_cast<const Elf64_Phdr*>(base + header->e_phoff);
@@ -38,7 +42,8 @@ void* vdso_symbol(std::uintptr_t base, const char* wanted) noexcept {
   const Elf64_Dyn* dynamic = nullptr;
   for (unsigned i = 0; i < header->e_phnum; ++i) {
     if (program[i].p_type == PT_LOAD) bias = base + program[i].p_offset - program[i].p_vaddr;
-    if (program[i].p_type == PT_DYNAMIC) dynamic = reinterpret_cast<const Elf64_Dyn*>(base + program[i].p_offset);
+    if (program[i].p_type == PT_DYNAMIC)
+      dynamic = reinterpret_cast<const Elf64_Dyn*>(base + program[i].p_offset);
   }
   if (dynamic == nullptr) return nullptr;
 
@@ -52,17 +57,20 @@ void* vdso_symbol(std::uintptr_t base, const char* wanted) noexcept {
     if (dynamic->d_tag == DT_HASH) hash = reinterpret_cast<const Elf64_Word*>(address);
   }
   if (symbols == nullptr || strings == nullptr) return nullptr;
-  const auto table_bytes = reinterpret_cast<std::uintptr_t>(strings) - reinterpret_cast<std::uintptr_t>(symbols);
+  const auto table_bytes =
+      reinterpret_cast<std::uintptr_t>(strings) - reinterpret_cast<std::uintptr_t>(symbols);
   const std::size_t count = hash != nullptr ? hash[1] : table_bytes / sizeof(Elf64_Sym);
   for (std::size_t i = 0; i < count; ++i) {
     const auto& symbol = symbols[i];
     if (symbol.st_shndx == SHN_UNDEF || ELF64_ST_TYPE(symbol.st_info) != STT_FUNC) continue;
-    if (std::strcmp(strings + symbol.st_name, wanted) == 0) return reinterpret_cast<void*>(bias + symbol.st_value);
+    if (std::strcmp(strings + symbol.st_name, wanted) == 0)
+      return reinterpret_cast<void*>(bias + symbol.st_value);
   }
   return nullptr;
 }
 
-// Found once; concurrent first calls find the same thing, so a race costs a second look-up and nothing else.
+// Found once; concurrent first calls find the same thing, so a race costs a second look-up and
+// nothing else.
 Vdso vdso() noexcept {
   static std::atomic<bool> known;
   static std::atomic<ClockGettime> clock_gettime_entry;
@@ -72,12 +80,17 @@ Vdso vdso() noexcept {
     const auto base = getauxval(AT_SYSINFO_EHDR);
     errno = saved_errno;
     if (base != 0) {
-      clock_gettime_entry.store(reinterpret_cast<ClockGettime>(vdso_symbol(base, "__vdso_clock_gettime")), std::memory_order_relaxed);
-      gettimeofday_entry.store(reinterpret_cast<Gettimeofday>(vdso_symbol(base, "__vdso_gettimeofday")), std::memory_order_relaxed);
+      clock_gettime_entry.store(
+          reinterpret_cast<ClockGettime>(vdso_symbol(base, "__vdso_clock_gettime")),
+          std::memory_order_relaxed);
+      gettimeofday_entry.store(
+          reinterpret_cast<Gettimeofday>(vdso_symbol(base, "__vdso_gettimeofday")),
+          std::memory_order_relaxed);
     }
     known.store(true, std::memory_order_release);
   }
-  return Vdso{clock_gettime_entry.load(std::memory_order_relaxed), gettimeofday_entry.load(std::memory_order_relaxed)};
+  return Vdso{clock_gettime_entry.load(std::memory_order_relaxed),
+              gettimeofday_entry.load(std::memory_order_relaxed)};
 }
 
 long kernel_clock_gettime(clockid_t id, timespec* tp) noexcept {
@@ -112,7 +125,8 @@ int gettimeofday(timeval* tv, void* tz) noexcept {
   if (const auto next = g_next_gettimeofday.load(std::memory_order_relaxed)) return next(tv, tz);
   const Vdso entries = vdso();
   if (entries.gettimeofday != nullptr) return entries.gettimeofday(tv, tz);
-  return with_errno(raw_syscall(SYS_gettimeofday, reinterpret_cast<long>(tv), reinterpret_cast<long>(tz)));
+  return with_errno(
+      raw_syscall(SYS_gettimeofday, reinterpret_cast<long>(tv), reinterpret_cast<long>(tz)));
 }
 
 int timespec_get(timespec* ts, int base) noexcept {

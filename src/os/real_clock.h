@@ -1,7 +1,8 @@
-// The kernel's clock: the vDSO's entry where there is one, else the raw system call. What callers are handed on to is the
-// same, but where chain_to() was told of another library that interposes these functions.
-// No dlsym, no malloc, no lock, no libc state but errno (and that only where said): callable at any time, from the
-// loader's first relocation to after the last destructor, in signal handlers and after fork. All-zero state works.
+// The kernel's clock: the vDSO's entry where there is one, else the raw system call. What callers
+// are handed on to is the same, but where chain_to() was told of another library that interposes
+// these functions. No dlsym, no malloc, no lock, no libc state but errno (and that only where
+// said): callable at any time, from the loader's first relocation to after the last destructor, in
+// signal handlers and after fork. All-zero state works.
 #pragma once
 
 #include <sys/time.h>
@@ -17,7 +18,8 @@ using ClockGettime = int (*)(clockid_t, timespec*);
 using Gettimeofday = int (*)(timeval*, void*);
 using TimespecGet = int (*)(timespec*, int);
 
-// Other definitions of the functions, which callers are to be handed on to. Null: the kernel's clock.
+// Other definitions of the functions, which callers are to be handed on to. Null: the kernel's
+// clock.
 struct Functions {
   ClockGettime clock_gettime = nullptr;
   Gettimeofday gettimeofday = nullptr;
@@ -31,12 +33,13 @@ void chain_to(const Functions& functions) noexcept;
 // As the C library's own clock_gettime: 0, or -1 with errno set. errno is untouched on success.
 int clock_gettime(clockid_t id, timespec* tp) noexcept;
 
-// As the C library's own gettimeofday on this platform: the vDSO's entry is called directly, and its result, which on
-// failure is a negative errno, passes through; without a vDSO 0, or -1 with errno set.
+// As the C library's own gettimeofday on this platform: the vDSO's entry is called directly, and
+// its result, which on failure is a negative errno, passes through; without a vDSO 0, or -1 with
+// errno set.
 int gettimeofday(timeval* tv, void* tz) noexcept;
 
-// As the C library's own timespec_get, which succeeds for TIME_UTC whatever became of the reading. Before start it knows no
-// other base, and answers 0 to one.
+// As the C library's own timespec_get, which succeeds for TIME_UTC whatever became of the reading.
+// Before start it knows no other base, and answers 0 to one.
 int timespec_get(timespec* ts, int base) noexcept;
 
 // A reading for our own use: no errno. False where the kernel refuses this clock.

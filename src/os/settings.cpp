@@ -65,7 +65,8 @@ void read_tolerance(const char* value, Settings& s) {
   const auto tolerance = parse_duration(value);
   if (!tolerance || *tolerance > Nanos{kNanosPerSecond}) {
     s.serving_errors.push_back(complaint("CLOCKSHIM_TOLERANCE", value,
-                                 "must be a duration from 0 to 1s, such as 500ns, 10us or 1ms (0: serve nothing, only count)"));
+                                         "must be a duration from 0 to 1s, such as 500ns, 10us or "
+                                         "1ms (0: serve nothing, only count)"));
   } else {
     s.tolerance = *tolerance;
   }
@@ -73,7 +74,8 @@ void read_tolerance(const char* value, Settings& s) {
 
 constexpr int kDeepest = 6;  // a site's record has room for so many, and the caller's own
 
-constexpr std::uint32_t kStacksEvery = 1000;  // some 2 us of work each: a thousandth of a busy thread's time, and less
+constexpr std::uint32_t kStacksEvery =
+    1000;  // some 2 us of work each: a thousandth of a busy thread's time, and less
 
 void read_profile(std::string_view value, Settings& s) {
   constexpr std::string_view kSampled = "stacks:";
@@ -86,11 +88,13 @@ void read_profile(std::string_view value, Settings& s) {
     s.profile = Profile::stacks;
     s.stacks_every = kStacksEvery;
   } else if (const auto digits = value.substr(std::min(value.size(), kSampled.size()));
-             value.starts_with(kSampled) && std::from_chars(digits.data(), end, s.stacks_every).ptr == end && s.stacks_every > 0) {
+             value.starts_with(kSampled) &&
+             std::from_chars(digits.data(), end, s.stacks_every).ptr == end && s.stacks_every > 0) {
     s.profile = Profile::stacks;
   } else {
-    s.observing_errors.push_back(
-        complaint("CLOCKSHIM_PROFILE", value, "must be off, sites, stacks or stacks:N (one call in N, N from 1 to 4294967295)"));
+    s.observing_errors.push_back(complaint(
+        "CLOCKSHIM_PROFILE", value,
+        "must be off, sites, stacks or stacks:N (one call in N, N from 1 to 4294967295)"));
   }
 }
 
@@ -98,8 +102,9 @@ void read_depth(std::string_view value, Settings& s) {
   if (value.size() == 1 && value[0] >= '0' && value[0] <= '0' + kDeepest) {
     s.depth = static_cast<std::uint32_t>(value[0] - '0');
   } else {
-    s.observing_errors.push_back(
-        complaint("CLOCKSHIM_DEPTH", value, "must be a number from 0 to 6 (frames behind each caller that are counted apart)"));
+    s.observing_errors.push_back(complaint(
+        "CLOCKSHIM_DEPTH", value,
+        "must be a number from 0 to 6 (frames behind each caller that are counted apart)"));
   }
 }
 
@@ -107,7 +112,8 @@ void read_folder(std::string_view value, Settings& s) {
   if (value.starts_with('/') && value.size() < kLongestFolder) {
     s.dir = value;
   } else {
-    s.observing_errors.push_back(complaint("CLOCKSHIM_DIR", value, "must be an absolute path of less than 200 characters"));
+    s.observing_errors.push_back(
+        complaint("CLOCKSHIM_DIR", value, "must be an absolute path of less than 200 characters"));
   }
 }
 
@@ -118,18 +124,22 @@ void read_counters(const Variables& variable, Settings& s) {
   const char* value = variable(kName);
   if (value != nullptr && std::string_view(value).starts_with(kMeasured)) {
     const std::string_view ticks = std::string_view(value).substr(kMeasured.size());
-    if (!ticks.empty() && ticks.size() <= 20 && ticks.find_first_not_of("0123456789") == std::string_view::npos) {
+    if (!ticks.empty() && ticks.size() <= 20 &&
+        ticks.find_first_not_of("0123456789") == std::string_view::npos) {
       s.counters = Counters::measured;
       s.measured_ticks = ticks;
     } else {
-      s.serving_errors.push_back(complaint(kName, value, "must have a number of ticks behind the colon"));
+      s.serving_errors.push_back(
+          complaint(kName, value, "must have a number of ticks behind the colon"));
     }
     return;
   }
-  read_choice(
-      variable, kName,
-      {{"auto", Counters::automatic}, {"agree", Counters::agree}, {"disagree", Counters::disagree}, {"measured", Counters::measured}},
-      s.counters, s.serving_errors);
+  read_choice(variable, kName,
+              {{"auto", Counters::automatic},
+               {"agree", Counters::agree},
+               {"disagree", Counters::disagree},
+               {"measured", Counters::measured}},
+              s.counters, s.serving_errors);
 }
 
 void read_clocks(const char* value, Settings& s) {
@@ -147,7 +157,9 @@ void read_clocks(const char* value, Settings& s) {
     good = good && known;
   });
   if (!good)
-    s.serving_errors.push_back(complaint("CLOCKSHIM_CLOCKS", value, "must be a comma list of realtime, monotonic, monotonic_raw, boottime, tai"));
+    s.serving_errors.push_back(
+        complaint("CLOCKSHIM_CLOCKS", value,
+                  "must be a comma list of realtime, monotonic, monotonic_raw, boottime, tai"));
 }
 
 }  // namespace
@@ -162,7 +174,8 @@ Settings read_settings(const char* (*lookup)(const char* name)) {
   if (const char* value = variable("CLOCKSHIM_PROFILE")) read_profile(value, s);
   if (const char* value = variable("CLOCKSHIM_DEPTH")) read_depth(value, s);
   read_counters(variable, s);
-  read_choice(variable, "CLOCKSHIM_FOLLOW", {{"0", false}, {"1", true}}, s.follow, s.serving_errors);
+  read_choice(variable, "CLOCKSHIM_FOLLOW", {{"0", false}, {"1", true}}, s.follow,
+              s.serving_errors);
   read_choice(variable, "CLOCKSHIM_LOG",
               {{"off", LogLevel::off},
                {"error", LogLevel::error},
@@ -192,10 +205,15 @@ bool matches_any(std::string_view globs, std::string_view name) {
 
 std::string reason_to_skip(const Settings& settings, std::string_view program) {
   if (!settings.only.empty()) {
-    return matches_any(settings.only, program) ? "" : "the program is not in CLOCKSHIM_ONLY=" + settings.only;
+    return matches_any(settings.only, program)
+               ? ""
+               : "the program is not in CLOCKSHIM_ONLY=" + settings.only;
   }
-  if (matches_any(settings.skip, program)) return "the program is in CLOCKSHIM_SKIP=" + settings.skip;
-  if (matches_any(kTimeDaemons, program)) return "a time daemon needs the real clock (name it in CLOCKSHIM_ONLY to serve it all the same)";
+  if (matches_any(settings.skip, program))
+    return "the program is in CLOCKSHIM_SKIP=" + settings.skip;
+  if (matches_any(kTimeDaemons, program))
+    return "a time daemon needs the real clock (name it in CLOCKSHIM_ONLY to serve it all the "
+           "same)";
   return "";
 }
 

@@ -1,6 +1,7 @@
-// The CLOCKSHIM_* environment, read once at start. A setting that can't be used becomes one clear line. If it is about
-// serving, the process runs on with real time: nothing is guessed. If it is about observing only, its default stands:
-// observing never switches serving off. docs/configuration.md is the text for users.
+// The CLOCKSHIM_* environment, read once at start. A setting that can't be used becomes one clear
+// line. If it is about serving, the process runs on with real time: nothing is guessed. If it is
+// about observing only, its default stands: observing never switches serving off.
+// docs/configuration.md is the text for users.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +16,8 @@ namespace clockshim {
 
 enum class Order { strict, relaxed };
 enum class Profile { off, sites, stacks };
-// Whether the CPUs' counters agree: found out and followed, taken for granted at start, or measured by whoever started us.
+// Whether the CPUs' counters agree: found out and followed, taken for granted at start, or measured
+// by whoever started us.
 enum class Counters { automatic, agree, disagree, measured };
 enum class LogLevel { off, error, warn, info, debug };
 
@@ -24,7 +26,7 @@ struct Settings {
   Order order = Order::strict;
   Profile profile = Profile::sites;
   std::uint32_t stacks_every = 0;  // profile stacks: the stack of one call in so many is kept
-  std::uint32_t depth = 0;         // frames of each caller that are walked at each call, wrappers or not
+  std::uint32_t depth = 0;  // frames of each caller that are walked at each call, wrappers or not
   Counters counters = Counters::automatic;
   std::string measured_ticks;  // that the counters were found to be apart by at most; "" not told
   LogLevel log = LogLevel::warn;
@@ -48,13 +50,15 @@ inline const char* unless_empty(const char* value) {
 // `variable(name)` gives a setting's value, or null where it is unset (getenv, or a test's own).
 Settings read_settings(const char* (*variable)(const char* name));
 
-// Whether a program of this name is to be left alone, and why ("" where it is not): ONLY, SKIP, and the time daemons.
+// Whether a program of this name is to be left alone, and why ("" where it is not): ONLY, SKIP, and
+// the time daemons.
 std::string reason_to_skip(const Settings& settings, std::string_view program);
 
 // Whether `name` matches one of the globs (fnmatch(3)) in a comma list.
 bool matches_any(std::string_view globs, std::string_view name);
 
-// A report path with %p (pid), %e (program), %h (host), %t (start, seconds since 1970) and %% replaced.
+// A report path with %p (pid), %e (program), %h (host), %t (start, seconds since 1970) and %%
+// replaced.
 struct PathFacts {
   long pid;
   std::string program;

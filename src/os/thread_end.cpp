@@ -5,7 +5,8 @@
 namespace clockshim {
 namespace {
 
-// glibc keeps the values of a process's first keys in the thread's control block: to set one allocates nothing.
+// glibc keeps the values of a process's first keys in the thread's control block: to set one
+// allocates nothing.
 constexpr pthread_key_t kKeysInPlace = 32;
 
 constinit bool g_watched = false;

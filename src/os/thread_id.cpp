@@ -18,7 +18,8 @@ namespace {
 constinit std::atomic<std::uint32_t> g_place{0};  // behind the thread pointer; 0: not known
 
 std::uint32_t id_at(std::uint32_t place) {
-  return __atomic_load_n(reinterpret_cast<const std::uint32_t*>(Arch::thread_pointer() + place), __ATOMIC_RELAXED);
+  return __atomic_load_n(reinterpret_cast<const std::uint32_t*>(Arch::thread_pointer() + place),
+                         __ATOMIC_RELAXED);
 }
 
 }  // namespace
@@ -28,10 +29,13 @@ void find_thread_ids() noexcept {
     std::uint32_t bits, count, offset;
   };
   const auto* field = static_cast<const Field*>(dlsym(RTLD_DEFAULT, "_thread_db_pthread_tid"));
-  const auto* size = static_cast<const std::uint32_t*>(dlsym(RTLD_DEFAULT, "_thread_db_sizeof_pthread"));  // of the control block
-  if (field == nullptr || size == nullptr || *size < 4 || field->bits != 32 || field->count != 1) return;
+  const auto* size = static_cast<const std::uint32_t*>(
+      dlsym(RTLD_DEFAULT, "_thread_db_sizeof_pthread"));  // of the control block
+  if (field == nullptr || size == nullptr || *size < 4 || field->bits != 32 || field->count != 1)
+    return;
   if (field->offset % 4 != 0 || field->offset > *size - 4) return;
-  if (id_at(field->offset) == static_cast<std::uint32_t>(raw_syscall(SYS_gettid))) g_place.store(field->offset, std::memory_order_relaxed);
+  if (id_at(field->offset) == static_cast<std::uint32_t>(raw_syscall(SYS_gettid)))
+    g_place.store(field->offset, std::memory_order_relaxed);
 }
 
 // A thread with a control block that somebody made by hand may have nothing there.
@@ -43,8 +47,10 @@ std::uint32_t this_thread_id() noexcept {
 std::string name_of_thread(std::uint32_t tid) {
   char text[32];
   const ssize_t self = readlink("/proc/self", text, sizeof text);
-  if (self <= 0 || std::string(text, static_cast<std::size_t>(self)) != std::to_string(getpid())) return "";
-  const int file = open(("/proc/self/task/" + std::to_string(tid) + "/comm").c_str(), O_RDONLY | O_CLOEXEC);
+  if (self <= 0 || std::string(text, static_cast<std::size_t>(self)) != std::to_string(getpid()))
+    return "";
+  const int file =
+      open(("/proc/self/task/" + std::to_string(tid) + "/comm").c_str(), O_RDONLY | O_CLOEXEC);
   if (file < 0) return "";
   const ssize_t length = read(file, text, sizeof text);
   close(file);

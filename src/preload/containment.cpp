@@ -12,7 +12,8 @@
 #include "os/containment.h"
 #include "os/raw_syscall.h"
 
-// <sys/prctl.h> and <unistd.h> declare the two with "...": here they are what they are in the C library, five and seven words.
+// <sys/prctl.h> and <unistd.h> declare the two with "...": here they are what they are in the C
+// library, five and seven words.
 namespace clockshim {
 namespace {
 
@@ -31,8 +32,9 @@ long raw(long number, long a, long b, long c, long d, long e, long f) noexcept {
   return -1;
 }
 
-// While a filter is being installed the process counts as contained: a handler may ask for the time right behind it. Attempts that fail
-// (libseccomp makes some, to learn what the kernel can do) change nothing.
+// While a filter is being installed the process counts as contained: a handler may ask for the time
+// right behind it. Attempts that fail (libseccomp makes some, to learn what the kernel can do)
+// change nothing.
 template <class Install>
 auto noting(bool installs, Install install) noexcept {
   const bool before = installs && g_self_contained.exchange(true, std::memory_order_relaxed);
@@ -46,11 +48,15 @@ auto noting(bool installs, Install install) noexcept {
 // Used by the assembly below.
 extern "C" {
 CLOCKSHIM_HIDDEN constinit Syscall clockshim_real_syscall = nullptr;
-CLOCKSHIM_HIDDEN __attribute__((used)) long clockshim_noted_syscall(long number, long a, long b, long c, long d, long e, long f) noexcept {
-  const bool installs = number == SYS_seccomp ? a == SECCOMP_SET_MODE_STRICT || a == SECCOMP_SET_MODE_FILTER
-                                                : number == SYS_prctl && a == kSetSeccomp;
+CLOCKSHIM_HIDDEN __attribute__((used)) long clockshim_noted_syscall(long number, long a, long b,
+                                                                    long c, long d, long e,
+                                                                    long f) noexcept {
+  const bool installs = number == SYS_seccomp
+                            ? a == SECCOMP_SET_MODE_STRICT || a == SECCOMP_SET_MODE_FILTER
+                            : number == SYS_prctl && a == kSetSeccomp;
   return noting(installs, [=] {
-    return clockshim_real_syscall != nullptr ? clockshim_real_syscall(number, a, b, c, d, e, f) : raw(number, a, b, c, d, e, f);
+    return clockshim_real_syscall != nullptr ? clockshim_real_syscall(number, a, b, c, d, e, f)
+                                             : raw(number, a, b, c, d, e, f);
   });
 }
 }
@@ -64,7 +70,8 @@ void find_real_containers() noexcept {
 
 using namespace clockshim;
 
-CLOCKSHIM_EXPORT int prctl(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d) noexcept {
+CLOCKSHIM_EXPORT int prctl(int option, unsigned long a, unsigned long b, unsigned long c,
+                           unsigned long d) noexcept {
   return noting(option == kSetSeccomp, [=] {
     const Prctl real = g_prctl.load(std::memory_order_relaxed);
     if (real != nullptr) return real(option, a, b, c, d);
@@ -73,7 +80,8 @@ CLOCKSHIM_EXPORT int prctl(int option, unsigned long a, unsigned long b, unsigne
   });
 }
 
-// All calls but two are passed on as they are, by a jump: whatever the caller has put into registers and on its stack.
+// All calls but two are passed on as they are, by a jump: whatever the caller has put into
+// registers and on its stack.
 asm(R"(
   .text
   .globl syscall

@@ -1,4 +1,5 @@
-// prctl() and syscall(), which take notice of a seccomp filter that the process puts on itself (os/containment.h).
+// prctl() and syscall(), which take notice of a seccomp filter that the process puts on itself
+// (os/containment.h).
 #pragma once
 
 namespace clockshim {

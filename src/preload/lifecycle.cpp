@@ -1,5 +1,6 @@
-// Start and exit: what the constructor decides, and the report that the destructor writes. The only code of the library
-// that allocates, opens files or speaks; between the two there is only interpose.cpp.
+// Start and exit: what the constructor decides, and the report that the destructor writes. The only
+// code of the library that allocates, opens files or speaks; between the two there is only
+// interpose.cpp.
 #include "preload/lifecycle.h"
 
 #include <fcntl.h>
@@ -50,11 +51,12 @@ std::string executable_path() {
   return length > 0 ? std::string(path, static_cast<std::size_t>(length)) : "";
 }
 
-// Whether reading the counter costs more than the clock itself: trapped by a hypervisor, or by the kernel. In ticks of that
-// counter, so no time base is needed.
+// Whether reading the counter costs more than the clock itself: trapped by a hypervisor, or by the
+// kernel. In ticks of that counter, so no time base is needed.
 bool counter_dear() {
   constexpr int kReadings = 8;
-  constexpr std::uint64_t kFactor = 2;  // about as cheap is fine: on a good machine the vDSO is hardly dearer than the counter
+  constexpr std::uint64_t kFactor =
+      2;  // about as cheap is fine: on a good machine the vDSO is hardly dearer than the counter
   std::uint64_t counter = UINT64_MAX;
   std::uint64_t clock = UINT64_MAX;
   Nanos ignored;
@@ -72,14 +74,18 @@ bool counter_dear() {
 // Where to stop and why; "" to go on and serve.
 std::string reason_to_pass_through(const ProcessState& state, const NextClocks& next) {
   if (next.library != nullptr)
-    return std::string(next.library) + " behind this library defines " + next.function + ", too: its clocks are used";
+    return std::string(next.library) + " behind this library defines " + next.function +
+           ", too: its clocks are used";
   if (!state.settings.serving_errors.empty()) return "a setting can't be used";
   if (state.settings.tolerance == Nanos{0}) return "CLOCKSHIM_TOLERANCE=0: count, serve nothing";
   if (counter_forbidden()) return "PR_SET_TSC forbids the time stamp counter here";
   if (counter_dear()) return "reading the time stamp counter costs more than the clock does";
-  if (state.clocksource == "tsc") return "";  // the kernel found it good; CPUID, which a hypervisor traps, need not be asked
-  // A virtual machine's flags often lack the promise, but its counter is the host's, at one rate. Each resync measures it.
-  if (!counter_invariant() && !in_virtual_machine()) return "the CPU does not promise an invariant TSC";
+  if (state.clocksource == "tsc")
+    return "";  // the kernel found it good; CPUID, which a hypervisor traps, need not be asked
+  // A virtual machine's flags often lack the promise, but its counter is the host's, at one rate.
+  // Each resync measures it.
+  if (!counter_invariant() && !in_virtual_machine())
+    return "the CPU does not promise an invariant TSC";
   return "";
 }
 
@@ -89,11 +95,13 @@ std::string plan_timeline(ProcessState& state, TimelineSettings& timeline) {
   timeline.cpus = static_cast<unsigned>(std::max(1L, sysconf(_SC_NPROCESSORS_CONF)));
   timeline.can_tell_cpus = g_clock.counter.find();
   const bool measured = settings.counters == Counters::measured;
-  const bool vouched = state.clocksource == "tsc" || settings.counters == Counters::agree || measured;
+  const bool vouched =
+      state.clocksource == "tsc" || settings.counters == Counters::agree || measured;
   timeline.per_cpu = settings.counters == Counters::disagree || (!vouched && timeline.cpus > 1);
   timeline.may_promote = settings.counters == Counters::automatic || measured;
   if (timeline.per_cpu && !timeline.can_tell_cpus)
-    return "clocksource " + state.clocksource + ": nothing vouches that the CPUs' counters agree, and CPUs can't be told apart";
+    return "clocksource " + state.clocksource +
+           ": nothing vouches that the CPUs' counters agree, and CPUs can't be told apart";
   timeline.tolerance = settings.tolerance;
   timeline.clocks = settings.clocks;
   timeline.relaxed = settings.order == Order::relaxed;
@@ -102,11 +110,14 @@ std::string plan_timeline(ProcessState& state, TimelineSettings& timeline) {
   state.mode = timeline.per_cpu ? "percpu" : "coherent";
   if (measured) {
     state.mode_reason = "the CPUs' counters were compared before the start: they agree";
-    if (!settings.measured_ticks.empty()) state.mode_reason += " within " + settings.measured_ticks + " ticks";
+    if (!settings.measured_ticks.empty())
+      state.mode_reason += " within " + settings.measured_ticks + " ticks";
   } else if (settings.counters != Counters::automatic) {
-    state.mode_reason = timeline.per_cpu ? "CLOCKSHIM_COUNTERS=disagree" : "CLOCKSHIM_COUNTERS=agree";
+    state.mode_reason =
+        timeline.per_cpu ? "CLOCKSHIM_COUNTERS=disagree" : "CLOCKSHIM_COUNTERS=agree";
   } else if (timeline.per_cpu) {
-    state.mode_reason = "clocksource " + state.clocksource + ": nothing vouches that the CPUs' counters agree";
+    state.mode_reason =
+        "clocksource " + state.clocksource + ": nothing vouches that the CPUs' counters agree";
   } else {
     state.mode_reason = state.clocksource == "tsc" ? "clocksource tsc" : "one CPU";
   }
@@ -119,7 +130,8 @@ bool followed(Settings& settings) {
   const char* root = unless_empty(getenv("CLOCKSHIM_RUN_PID"));
   if (root != nullptr) return std::to_string(getpid()) == root;
   settings.serving_errors.push_back(
-      "CLOCKSHIM_FOLLOW=\"0\": works with `clockshim run` only, which knows the named program; use CLOCKSHIM_ONLY=PROGRAM");
+      "CLOCKSHIM_FOLLOW=\"0\": works with `clockshim run` only, which knows the named program; use "
+      "CLOCKSHIM_ONLY=PROGRAM");
   return true;
 }
 
@@ -145,15 +157,18 @@ void start(ProcessState& state, const NextClocks& next) {
   const std::string skipped = reason_to_skip(settings, state.program);
   if (!skipped.empty() || !followed(settings)) {
     g_uncounted = true;
-    if (!skipped.empty()) say(LogLevel::info, settings.log, state.program + " is not served: " + skipped);
+    if (!skipped.empty())
+      say(LogLevel::info, settings.log, state.program + " is not served: " + skipped);
     return;
   }
   state.active = true;
-  state.executable = executable_path();  // now: the process may be in a chroot or behind a filter when it ends
+  state.executable =
+      executable_path();  // now: the process may be in a chroot or behind a filter when it ends
   if (report_is_path(settings)) {
     const std::string problem = report_path_problem(state);
     if (!problem.empty()) {
-      settings.observing_errors.push_back("CLOCKSHIM_REPORT=\"" + settings.report + "\": " + problem);
+      settings.observing_errors.push_back("CLOCKSHIM_REPORT=\"" + settings.report +
+                                          "\": " + problem);
       settings.report = Settings{}.report;
     }
   }
@@ -181,7 +196,8 @@ void start(ProcessState& state, const NextClocks& next) {
     describe_private_region(state);
   } else if (const std::string problem = open_live_file(state); !problem.empty()) {
     state.notes.push_back(problem);
-    say(LogLevel::warn, settings.log, state.program + ": " + problem + "; counts are told at exit only");
+    say(LogLevel::warn, settings.log,
+        state.program + ": " + problem + "; counts are told at exit only");
   }
   find_thread_ids();
   SiteTable::sign_again();
@@ -192,7 +208,8 @@ void start(ProcessState& state, const NextClocks& next) {
   g_clock.wake();
   expect_forks();
   say(LogLevel::info, settings.log,
-      state.program + ": mode " + state.mode + " (" + state.mode_reason + "), tolerance " + format_duration(settings.tolerance));
+      state.program + ": mode " + state.mode + " (" + state.mode_reason + "), tolerance " +
+          format_duration(settings.tolerance));
 }
 
 }  // namespace
@@ -203,7 +220,8 @@ using namespace clockshim;
 __attribute__((constructor)) static void clockshim_start() {
   NextClocks next = find_next_clocks();
   real::chain_to(next.functions);
-  // The loader ignores most preloads where it is set; whoever got us in all the same gets real time.
+  // The loader ignores most preloads where it is set; whoever got us in all the same gets real
+  // time.
   if (getauxval(AT_SECURE) != 0) {
     g_uncounted = true;
     return;
@@ -221,7 +239,8 @@ __attribute__((constructor)) static void clockshim_start() {
 }
 
 __attribute__((destructor)) static void clockshim_finish() {
-  // The C library calls a destructor once, of whatever threads and handlers call exit(). Who has a loader of their own may not.
+  // The C library calls a destructor once, of whatever threads and handlers call exit(). Who has a
+  // loader of their own may not.
   static std::atomic<bool> finishing{false};
   if (g_state == nullptr || finishing.exchange(true)) return;
   const int saved_errno = errno;

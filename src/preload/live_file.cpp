@@ -1,9 +1,11 @@
-// How a forked child gets memory of its own without asking the kernel for it: it may be behind a filter that kills by the time it
-// first asks for the time. So its parent, just before the fork and in its own right, makes a segment and attaches it; the
-// child inherits it, and need only change a pointer. A segment that no child has used (it called exec) serves the next one.
+// How a forked child gets memory of its own without asking the kernel for it: it may be behind a
+// filter that kills by the time it first asks for the time. So its parent, just before the fork and
+// in its own right, makes a segment and attaches it; the child inherits it, and need only change a
+// pointer. A segment that no child has used (it called exec) serves the next one.
 //
-// Where there was none (no memory, the parent has shut itself in, a clone that no fork handler sees), the child goes on in the
-// region of its parent by locked additions: its calls are counted there, exactly.
+// Where there was none (no memory, the parent has shut itself in, a clone that no fork handler
+// sees), the child goes on in the region of its parent by locked additions: its calls are counted
+// there, exactly.
 #include "preload/live_file.h"
 
 #include <pthread.h>
@@ -93,7 +95,8 @@ void describe(const ProcessState& state, live::Header& header) {
   header.pid_namespace = pid_namespace();
   header.started_at = now_on(CLOCK_REALTIME).raw();
   header.started = now_on(CLOCK_MONOTONIC).raw();
-  if (const char* run = getenv("CLOCKSHIM_RUN_PID")) std::from_chars(run, run + std::strlen(run), header.run_pid);
+  if (const char* run = getenv("CLOCKSHIM_RUN_PID"))
+    std::from_chars(run, run + std::strlen(run), header.run_pid);
   header.stacks_every = settings.stacks_every;
   header.tolerance = settings.tolerance.raw();
   put(header.clockshim_version, CLOCKSHIM_VERSION);
@@ -101,10 +104,13 @@ void describe(const ProcessState& state, live::Header& header) {
   put(header.executable, state.executable);
   put(header.clocksource, state.clocksource);
   put(header.order, settings.order == Order::strict ? "strict" : "relaxed");
-  put(header.profile, settings.profile == Profile::off ? "off" : settings.profile == Profile::sites ? "sites" : "stacks");
+  put(header.profile, settings.profile == Profile::off     ? "off"
+                      : settings.profile == Profile::sites ? "sites"
+                                                           : "stacks");
   put(header.mode, state.mode);
   put(header.mode_reason, state.mode_reason);
-  for (std::size_t i = 0; i < std::size(header.notes) && i < state.notes.size(); ++i) put(header.notes[i], state.notes[i]);
+  for (std::size_t i = 0; i < std::size(header.notes) && i < state.notes.size(); ++i)
+    put(header.notes[i], state.notes[i]);
 }
 
 void choose_folder(const Settings& settings) {
@@ -112,14 +118,18 @@ void choose_folder(const Settings& settings) {
   put(g_own.folder, "/dev/shm/clockshim-" + std::to_string(geteuid()));
 }
 
-bool something_counted() { return live::g_region.header.counted.load(std::memory_order_relaxed) != 0; }
+bool something_counted() {
+  return live::g_region.header.counted.load(std::memory_order_relaxed) != 0;
+}
 
-// Counts of before start, into memory that is all zero: only pages that hold something, so that the others are not made.
+// Counts of before start, into memory that is all zero: only pages that hold something, so that the
+// others are not made.
 void copy_counts(Region& to) {
   const auto* from = reinterpret_cast<const unsigned char*>(&live::g_region);
   static constexpr unsigned char kNothing[live::kPage]{};
   for (std::size_t at = 0; at < live::kSizeWithFewNames; at += live::kPage) {
-    if (std::memcmp(from + at, kNothing, live::kPage) != 0) std::memcpy(reinterpret_cast<unsigned char*>(&to) + at, from + at, live::kPage);
+    if (std::memcmp(from + at, kNothing, live::kPage) != 0)
+      std::memcpy(reinterpret_cast<unsigned char*>(&to) + at, from + at, live::kPage);
   }
 }
 
@@ -136,7 +146,8 @@ int replace_region() {
   int error = 0;
   const bool in_place = g_own.size <= live::kSizeWithFewNames && !something_counted();
   void* const at = in_place ? static_cast<void*>(&live::g_region) : nullptr;
-  void* const memory = live::make_segment(g_own.size, g_own.ipc_namespace, at, g_own.segment, error);
+  void* const memory =
+      live::make_segment(g_own.size, g_own.ipc_namespace, at, g_own.segment, error);
   if (memory == nullptr) return error;
   use_region(*static_cast<Region*>(memory));
   return 0;
@@ -160,14 +171,17 @@ void go_private() {
 bool take_up(Prepared& one) {
   const live::SegmentFacts facts = live::facts_of(one.segment);
   if (facts.there && facts.attached != 0) return false;
-  auto* const region = facts.there ? static_cast<Region*>(live::attach_segment(one.segment, true)) : nullptr;
-  if (region != nullptr && region->header.token == one.segment.token && region->header.state.load() == live::State::none) {
+  auto* const region =
+      facts.there ? static_cast<Region*>(live::attach_segment(one.segment, true)) : nullptr;
+  if (region != nullptr && region->header.token == one.segment.token &&
+      region->header.state.load() == live::State::none) {
     t_forking.region = region;
     t_forking.segment = one.segment;
     std::memcpy(t_path, one.path, sizeof t_path);
     return true;
   }
-  // Its child has written its own report, or is gone without one: then its file stays, and it is not for us any more.
+  // Its child has written its own report, or is gone without one: then its file stays, and it is
+  // not for us any more.
   const bool told = region != nullptr && region->header.state.load() == live::State::told;
   if (region != nullptr) live::detach_segment(region);
   if (!facts.there || told) {
@@ -181,7 +195,8 @@ bool take_up(Prepared& one) {
 void make_new() {
   if (!live::room_for_segments()) return;
   int error = 0;
-  auto* const region = static_cast<Region*>(live::make_segment(g_own.size, g_own.ipc_namespace, nullptr, t_forking.segment, error));
+  auto* const region = static_cast<Region*>(
+      live::make_segment(g_own.size, g_own.ipc_namespace, nullptr, t_forking.segment, error));
   if (region == nullptr) return;
   live::Header header;
   std::memcpy(static_cast<void*>(&header), static_cast<const void*>(&g_own.header), sizeof header);
@@ -235,8 +250,10 @@ void before_fork() {
       // What the clock has become goes on; what it has measured is the parent's.
       const live::ClockRecord& parent = live::current().clock;
       live::ClockRecord& child = t_forking.region->clock;
-      child.last_change.store(parent.last_change.load(std::memory_order_relaxed), std::memory_order_relaxed);
-      child.change_ticks.store(parent.change_ticks.load(std::memory_order_relaxed), std::memory_order_relaxed);
+      child.last_change.store(parent.last_change.load(std::memory_order_relaxed),
+                              std::memory_order_relaxed);
+      child.change_ticks.store(parent.change_ticks.load(std::memory_order_relaxed),
+                               std::memory_order_relaxed);
     }
   }
   errno = saved_errno;
@@ -261,7 +278,8 @@ void after_fork_in_parent() {
   errno = saved_errno;
 }
 
-// The only thread of the child. No system call from here to the child's end, but for the clock's own and what the report needs.
+// The only thread of the child. No system call from here to the child's end, but for the clock's
+// own and what the report needs.
 void after_fork_in_child() {
   if (!g_expecting.load(std::memory_order_acquire)) return;
   const std::uint32_t parent = g_own.header.pid;
@@ -305,7 +323,8 @@ std::string open_live_file(const ProcessState& state) {
                : any_module_defines("PyGILState_GetThisThreadState") ? live::kSizeWithoutStacks
                                                                      : live::kSizeWithFewNames;
   g_own.ipc_namespace = live::own_ipc_namespace();
-  madvise(&g_first_look, sizeof g_first_look, MADV_WIPEONFORK);  // a kernel older than 4.14 can't: clones are not noticed
+  madvise(&g_first_look, sizeof g_first_look,
+          MADV_WIPEONFORK);  // a kernel older than 4.14 can't: clones are not noticed
   if (const int error = replace_region(); error != 0) {
     go_private();
     return "no live file: no shared memory: " + error_text(error);
@@ -314,12 +333,14 @@ std::string open_live_file(const ProcessState& state) {
   begin_own_region();
   live::bound_folder(g_own.folder, g_own.ipc_namespace);
   unsigned name = live::tidy_behind_exec(g_own.folder, g_own.header, g_own.ipc_namespace);
-  const live::NamingProblem why = live::name_segment(g_own.segment, g_own.header, g_own.folder, name, g_own.path, sizeof g_own.path);
+  const live::NamingProblem why = live::name_segment(g_own.segment, g_own.header, g_own.folder,
+                                                     name, g_own.path, sizeof g_own.path);
   g_own.next_name.store(name, std::memory_order_relaxed);
   std::memcpy(live::current().header.link, g_own.path, sizeof g_own.path);
   if (!why) return "";
   live::remove_segment(g_own.segment);  // as soon as nobody has it any more
-  return "no live file: " + std::string(g_own.folder) + ": " + (why.words != nullptr ? why.words : error_text(why.error));
+  return "no live file: " + std::string(g_own.folder) + ": " +
+         (why.words != nullptr ? why.words : error_text(why.error));
 }
 
 void describe_private_region(const ProcessState& state) {
@@ -335,7 +356,8 @@ void expect_forks() noexcept {
 }
 
 bool region_is_ours() noexcept {
-  return (g_first_look.how[CLOCK_REALTIME].load(std::memory_order_acquire) & (kAwake | kSharing)) == kAwake;
+  return (g_first_look.how[CLOCK_REALTIME].load(std::memory_order_acquire) & (kAwake | kSharing)) ==
+         kAwake;
 }
 
 void follow_clone() noexcept {

@@ -22,7 +22,7 @@ struct ProcessState {
   std::string mode;
   std::string mode_reason;
   std::vector<std::string> notes;
-  bool active = false;             // false: skipped, nothing is served, counted or told
+  bool active = false;  // false: skipped, nothing is served, counted or told
 };
 
 }  // namespace clockshim

@@ -60,7 +60,8 @@ clockshim_under_loader_lock();
 
 CLOCKSHIM_EXPORT int dlclose(void* handle) noexcept {
   static std::atomic<void*> next{nullptr};
-  if (next.load(std::memory_order_acquire) == nullptr) next.store(dlsym(RTLD_NEXT, "dlclose"), std::memory_order_release);
+  if (next.load(std::memory_order_acquire) == nullptr)
+    next.store(dlsym(RTLD_NEXT, "dlclose"), std::memory_order_release);
   Closing closing{.real = reinterpret_cast<int (*)(void*)>(next.load(std::memory_order_acquire)),
                   .handle = handle};
   if (closing.real == nullptr) {

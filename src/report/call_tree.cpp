@@ -68,7 +68,8 @@ void add(const Part& part, const StackOptions& options, Growing& root) {
 CallNode call_tree(const std::vector<Report>& reports, const StackOptions& options) {
   Growing root;
   root.node.heading = true;
-  root.node.name = reports.size() == 1 ? process_name(reports.front()) : std::to_string(reports.size()) + " reports";
+  root.node.name = reports.size() == 1 ? process_name(reports.front())
+                                       : std::to_string(reports.size()) + " reports";
   for (const Report& report : reports) {
     for (const Part& part : drawn_parts(report, options)) add(part, options, root);
   }

@@ -11,9 +11,11 @@
 namespace clockshim {
 namespace {
 
-// The linker's search path of gdb: beside the file, below .debug, below /usr/lib/debug; by build-id before anything else.
+// The linker's search path of gdb: beside the file, below .debug, below /usr/lib/debug; by build-id
+// before anything else.
 char* g_debug_path = nullptr;
-const Dwfl_Callbacks kCallbacks = {nullptr, dwfl_standard_find_debuginfo, dwfl_offline_section_address, &g_debug_path};
+const Dwfl_Callbacks kCallbacks = {nullptr, dwfl_standard_find_debuginfo,
+                                   dwfl_offline_section_address, &g_debug_path};
 
 std::string text_or_empty(const char* s) { return s == nullptr ? "" : s; }
 
@@ -35,7 +37,8 @@ std::string demangled(const char* name) {
 std::string die_name(Dwarf_Die* die) {
   Dwarf_Attribute attribute;
   for (const unsigned which : {DW_AT_linkage_name, DW_AT_MIPS_linkage_name}) {
-    if (dwarf_attr_integrate(die, which, &attribute) != nullptr) return demangled(dwarf_formstring(&attribute));
+    if (dwarf_attr_integrate(die, which, &attribute) != nullptr)
+      return demangled(dwarf_formstring(&attribute));
   }
   return text_or_empty(dwarf_diename(die));
 }
@@ -50,15 +53,18 @@ Dwarf_Die* unit_at(Dwfl_Module* module, Dwarf_Addr address, Dwarf_Addr* bias) {
   return nullptr;
 }
 
-// The scopes around an address, innermost first, as they are nested in the source: through inlined functions.
-std::vector<Dwarf_Die> scopes_at(Dwfl_Module* module, Dwarf_Die* unit, Dwarf_Addr address, Dwarf_Addr bias) {
+// The scopes around an address, innermost first, as they are nested in the source: through inlined
+// functions.
+std::vector<Dwarf_Die> scopes_at(Dwfl_Module* module, Dwarf_Die* unit, Dwarf_Addr address,
+                                 Dwarf_Addr bias) {
   std::vector<Dwarf_Die> out;
   Dwarf_Die* scopes = nullptr;
   const int count = dwarf_getscopes(unit, address - bias, &scopes);
   if (count <= 0) return out;
   Dwarf_Die innermost;
   Dwarf_Addr debug_bias = 0;
-  const Dwarf_Die* found = dwarf_offdie(dwfl_module_getdwarf(module, &debug_bias), dwarf_dieoffset(&scopes[0]), &innermost);
+  const Dwarf_Die* found = dwarf_offdie(dwfl_module_getdwarf(module, &debug_bias),
+                                        dwarf_dieoffset(&scopes[0]), &innermost);
   std::free(scopes);
   scopes = nullptr;
   const int nested = found == nullptr ? 0 : dwarf_getscopes_die(&innermost, &scopes);
@@ -79,7 +85,7 @@ std::uint32_t number_of(Dwarf_Die* die, unsigned attribute_name) {
 struct DebugInfo::Handles {
   Dwfl* session = nullptr;
   Dwfl_Module* module = nullptr;
-  Dwarf_Addr bias = 0;                    // of the addresses in the session, against those in the file
+  Dwarf_Addr bias = 0;  // of the addresses in the session, against those in the file
   std::unique_ptr<ImportedCalls> code{};  // made when first asked for
 
   ~Handles() { dwfl_end(session); }
@@ -105,7 +111,8 @@ std::unique_ptr<DebugInfo> DebugInfo::open(const std::string& path) {
   dwfl_report_begin(handles->session);
   handles->module = dwfl_report_elf(handles->session, path.c_str(), path.c_str(), -1, 0, true);
   dwfl_report_end(handles->session, nullptr, nullptr);
-  if (handles->module == nullptr || dwfl_module_getelf(handles->module, &handles->bias) == nullptr) return nullptr;
+  if (handles->module == nullptr || dwfl_module_getelf(handles->module, &handles->bias) == nullptr)
+    return nullptr;
   return std::unique_ptr<DebugInfo>(new DebugInfo(std::move(handles)));
 }
 
@@ -123,7 +130,8 @@ std::vector<DebugInfo::Function> DebugInfo::at(std::uint64_t file_address) {
   Function outermost;
   GElf_Off offset = 0;
   GElf_Sym symbol;
-  const char* const name = dwfl_module_addrinfo(module, address, &offset, &symbol, nullptr, nullptr, nullptr);
+  const char* const name =
+      dwfl_module_addrinfo(module, address, &offset, &symbol, nullptr, nullptr, nullptr);
   // A symbol table may have the version in the name: __libc_start_main@@GLIBC_2.34.
   const std::string symbol_name = text_or_empty(name);
   outermost.name = demangled(symbol_name.substr(0, symbol_name.find('@', 1)).c_str());
@@ -150,7 +158,9 @@ std::vector<DebugInfo::Function> DebugInfo::at(std::uint64_t file_address) {
     if (tag != DW_TAG_inlined_subroutine) continue;
     out.push_back({die_name(&scope), file, static_cast<std::uint32_t>(std::max(line, 0)), 0, true});
     // What is around it stands where the call would be.
-    file = files == nullptr ? "" : text_or_empty(dwarf_filesrc(files, number_of(&scope, DW_AT_call_file), nullptr, nullptr));
+    file = files == nullptr ? ""
+                            : text_or_empty(dwarf_filesrc(files, number_of(&scope, DW_AT_call_file),
+                                                          nullptr, nullptr));
     line = static_cast<int>(number_of(&scope, DW_AT_call_line));
   }
   outermost.file = file;

@@ -1,4 +1,5 @@
-// One module's symbols and debug information, through elfutils' libdwfl, which debug_info.cpp alone includes.
+// One module's symbols and debug information, through elfutils' libdwfl, which debug_info.cpp alone
+// includes.
 #pragma once
 
 #include <cstdint>
@@ -12,13 +13,16 @@ namespace clockshim {
 
 class DebugInfo {
  public:
-  // Null where the file is none that elfutils can read. Its own debug information is looked for when the first name is asked for.
+  // Null where the file is none that elfutils can read. Its own debug information is looked for
+  // when the first name is asked for.
   static std::unique_ptr<DebugInfo> open(const std::string& path);
   ~DebugInfo();
   DebugInfo(const DebugInfo&) = delete;
   DebugInfo& operator=(const DebugInfo&) = delete;
 
-  [[nodiscard]] const std::string& build_id() const { return build_id_; }  // in hexadecimal; "": it has none
+  [[nodiscard]] const std::string& build_id() const {
+    return build_id_;
+  }  // in hexadecimal; "": it has none
 
   struct Function {
     std::string name;  // demangled; "" where none is known
@@ -27,7 +31,8 @@ class DebugInfo {
     std::uint64_t offset = 0;  // behind the function's start; 0 for an inlined one
     bool inlined = false;
   };
-  // The functions that stand at an address (as addr2line counts), innermost first. The last is the one that is not inlined.
+  // The functions that stand at an address (as addr2line counts), innermost first. The last is the
+  // one that is not inlined.
   std::vector<Function> at(std::uint64_t address);
   // The module's code: which function calls what of other modules.
   const ImportedCalls& code();

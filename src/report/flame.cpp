@@ -11,11 +11,14 @@ namespace {
 constexpr double kWidth = 1200;
 constexpr double kRow = 19;
 constexpr double kNarrowest = 0.1;
-constexpr double kCharacter = 6.6;  // of the 11 unit monospace font that kFlameStyle asks for; kFlameScript has the same figure
+constexpr double kCharacter = 6.6;  // of the 11 unit monospace font that kFlameStyle asks for;
+                                    // kFlameScript has the same figure
 constexpr double kPadding = 8;
 
 double width_of(const CallNode& node, const CallNode& root) {
-  return root.calls == 0 ? kWidth : kWidth * static_cast<double>(node.calls) / static_cast<double>(root.calls);
+  return root.calls == 0
+             ? kWidth
+             : kWidth * static_cast<double>(node.calls) / static_cast<double>(root.calls);
 }
 
 // NOLINTNEXTLINE(misc-no-recursion): as deep as a stack in the report
@@ -37,8 +40,10 @@ unsigned hue_of(const std::string& module) {
 std::string title_of(const CallNode& node, const CallNode& root) {
   std::string out = node.name;
   const bool both = !node.place.empty() && !node.module.empty();
-  if (!node.place.empty() || !node.module.empty()) out += fmt::format("\n{}{}{}", node.module, both ? ", " : "", node.place);
-  out += fmt::format("\n{}{} calls, {:.2f} %", node.sampled ? "about " : "", grouped(node.calls), percent(node.calls, root.calls));
+  if (!node.place.empty() || !node.module.empty())
+    out += fmt::format("\n{}{}{}", node.module, both ? ", " : "", node.place);
+  out += fmt::format("\n{}{} calls, {:.2f} %", node.sampled ? "about " : "", grouped(node.calls),
+                     percent(node.calls, root.calls));
   if (node.sampled) out += " (sampled)";
   if (node.first_seen) out += "\nas first seen: the calls may also come another way";
   return out;
@@ -55,14 +60,16 @@ class Boxes {
     const double y = row * kRow;
     const auto room = static_cast<std::size_t>(std::max(0.0, (width - kPadding) / kCharacter));
     const std::string kind = node.heading ? " q" : node.first_seen ? " o" : "";
-    out_ += fmt::format("<g class=\"f{}\" data-x=\"{:.5f}\" data-w=\"{:.5f}\" data-n=\"{}\"", kind, x / kWidth, width / kWidth,
-                        markup(node.name));
-    out_ += fmt::format(" style=\"--h:{}\"><title>{}</title>", hue_of(node.module), markup(title_of(node, root_)));
-    out_ += fmt::format("<rect x=\"{:.2f}\" y=\"{}\" width=\"{:.2f}\" height=\"{}\" rx=\"2\" fill=\"{}\"/>", x, y,
-                        std::max(width - 0.5, 0.1), kRow - 1,
-                        node.heading      ? "#d5dae1"
-                        : node.first_seen ? "#f3e3d3"
-                                          : "#f2b880");
+    out_ += fmt::format("<g class=\"f{}\" data-x=\"{:.5f}\" data-w=\"{:.5f}\" data-n=\"{}\"", kind,
+                        x / kWidth, width / kWidth, markup(node.name));
+    out_ += fmt::format(" style=\"--h:{}\"><title>{}</title>", hue_of(node.module),
+                        markup(title_of(node, root_)));
+    out_ += fmt::format(
+        "<rect x=\"{:.2f}\" y=\"{}\" width=\"{:.2f}\" height=\"{}\" rx=\"2\" fill=\"{}\"/>", x, y,
+        std::max(width - 0.5, 0.1), kRow - 1,
+        node.heading      ? "#d5dae1"
+        : node.first_seen ? "#f3e3d3"
+                          : "#f2b880");
     out_ += fmt::format("<text x=\"{:.2f}\" y=\"{}\">{}</text></g>\n", x + kPadding / 2, y + 13,
                         room < 3 ? "" : markup(shortened(node.name, room)));
     for (const CallNode& caller : node.callers) {
@@ -89,11 +96,13 @@ std::string flame_boxes(const CallNode& root) {
 }
 
 std::string flame_hint(const CallNode& root, const StackOptions& options) {
-  return fmt::format("Below {}what is asked stands who asks, and below that who called them{}. Click to zoom; click the top to go back.",
-                     options.threads ? "each thread stands what it asks; below " : "",
-                     root.sampled    ? "; counts here are sampled"
-                     : options.exact ? ""
-                                     : " (dashed: as first seen)");
+  return fmt::format(
+      "Below {}what is asked stands who asks, and below that who called them{}. Click to zoom; "
+      "click the top to go back.",
+      options.threads ? "each thread stands what it asks; below " : "",
+      root.sampled    ? "; counts here are sampled"
+      : options.exact ? ""
+                      : " (dashed: as first seen)");
 }
 
 const char* const kFlameStyle = R"(

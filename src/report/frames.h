@@ -17,43 +17,61 @@ inline std::size_t exact_frames(const ReportSite& site) {
   return std::min(site.frames.size(), std::max<std::size_t>(site.exact_frames, 1));
 }
 
-// The frame that the calls are counted under: the last of the exact ones; those before it are wrappers.
-inline ReportFrame caller_of(const ReportSite& site) { return site.frames.empty() ? ReportFrame{} : site.frames[exact_frames(site) - 1]; }
+// The frame that the calls are counted under: the last of the exact ones; those before it are
+// wrappers.
+inline ReportFrame caller_of(const ReportSite& site) {
+  return site.frames.empty() ? ReportFrame{} : site.frames[exact_frames(site) - 1];
+}
 
-inline bool is_blank(const std::string& s) { return one_line(s).find_first_not_of(' ') == std::string::npos; }
+inline bool is_blank(const std::string& s) {
+  return one_line(s).find_first_not_of(' ') == std::string::npos;
+}
 
 // A function of an interpreter's (Python): it is in a source file, and in no module.
-inline bool interpreted(const ReportFrame& frame) { return frame.module.empty() && !frame.file.empty(); }
+inline bool interpreted(const ReportFrame& frame) {
+  return frame.module.empty() && !frame.file.empty();
+}
 
-// "server.c:190", or "". Files that have the same name in each package are told with its folder: "http/__init__.py:12".
+// "server.c:190", or "". Files that have the same name in each package are told with its folder:
+// "http/__init__.py:12".
 inline std::string place(const ReportFrame& frame) {
   if (frame.file.empty()) return "";
   std::string name = base_name(frame.file);
-  const std::string folder = frame.file.substr(0, frame.file.size() - std::min(frame.file.size(), name.size() + 1));
+  const std::string folder =
+      frame.file.substr(0, frame.file.size() - std::min(frame.file.size(), name.size() + 1));
   if (name.starts_with("__") && !folder.empty()) name.insert(0, base_name(folder) + "/");
   return one_line(name) + (frame.line == 0 ? "" : ":" + std::to_string(frame.line));
 }
 
-// The function's name; without one, where in which module. One line, UTF-8. Interpreted functions have short names, and many of
-// the same: "handler (app.py:12)".
+// The function's name; without one, where in which module. One line, UTF-8. Interpreted functions
+// have short names, and many of the same: "handler (app.py:12)".
 inline std::string function_name(const ReportFrame& frame) {
-  if (interpreted(frame) && !is_blank(frame.symbol)) return one_line(frame.symbol) + " (" + place(frame) + ")";
+  if (interpreted(frame) && !is_blank(frame.symbol))
+    return one_line(frame.symbol) + " (" + place(frame) + ")";
   if (!is_blank(frame.symbol)) return one_line(frame.symbol);
   if (frame.module.empty() && frame.offset == 0) return "unknown";
-  return one_line(frame.module.empty() ? "generated code" : base_name(frame.module)) + "+0x" + hexadecimal(frame.offset);
+  return one_line(frame.module.empty() ? "generated code" : base_name(frame.module)) + "+0x" +
+         hexadecimal(frame.offset);
 }
 
-inline std::string module_name(const ReportFrame& frame) { return interpreted(frame) ? "python" : one_line(base_name(frame.module)); }
+inline std::string module_name(const ReportFrame& frame) {
+  return interpreted(frame) ? "python" : one_line(base_name(frame.module));
+}
 
 // The same where the name doesn't say it already.
-inline std::string place_beside_name(const ReportFrame& frame) { return interpreted(frame) ? "" : place(frame); }
+inline std::string place_beside_name(const ReportFrame& frame) {
+  return interpreted(frame) ? "" : place(frame);
+}
 
 // What is asked: the innermost box of each stack.
-inline std::string question(const ReportSite& site) { return one_line(site.function + "(" + site.clock + ")"); }
+inline std::string question(const ReportSite& site) {
+  return one_line(site.function + "(" + site.clock + ")");
+}
 
 inline std::string process_name(const Report& report) {
   const std::string name = report.program.empty() ? "unknown" : one_line(report.program);
-  if (report.pids.size() > 1) return name + " (" + std::to_string(report.pids.size()) + " processes)";
+  if (report.pids.size() > 1)
+    return name + " (" + std::to_string(report.pids.size()) + " processes)";
   return name + "[" + std::to_string(report.pid) + "]";
 }
 
@@ -65,10 +83,13 @@ struct StackOptions {
   bool threads = false;  // each thread apart. Sampled stacks, which know no threads, are left out
 };
 
-// How many of a stack's frames to draw, and whether frame `i` is one that was seen once only. A sampled stack is whole.
+// How many of a stack's frames to draw, and whether frame `i` is one that was seen once only. A
+// sampled stack is whole.
 inline std::size_t drawn_frames(const ReportSite& site, const StackOptions& options) {
   return options.exact ? exact_frames(site) : site.frames.size();
 }
-inline bool only_first_seen(const ReportSite& site, std::size_t i) { return !site.sampled && i >= exact_frames(site); }
+inline bool only_first_seen(const ReportSite& site, std::size_t i) {
+  return !site.sampled && i >= exact_frames(site);
+}
 
 }  // namespace clockshim

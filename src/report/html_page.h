@@ -1,4 +1,5 @@
-// What the page looks like and does: its style and its script, without any data. For render_html.cpp alone.
+// What the page looks like and does: its style and its script, without any data. For
+// render_html.cpp alone.
 #pragma once
 
 namespace clockshim {

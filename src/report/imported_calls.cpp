@@ -18,7 +18,9 @@ struct Code {
 
 Code code_of(Elf_Scn* section, const GElf_Shdr& header) {
   const Elf_Data* const data = elf_rawdata(section, nullptr);
-  if (header.sh_type != SHT_PROGBITS || (header.sh_flags & SHF_EXECINSTR) == 0 || data == nullptr || data->d_buf == nullptr) return {};
+  if (header.sh_type != SHT_PROGBITS || (header.sh_flags & SHF_EXECINSTR) == 0 || data == nullptr ||
+      data->d_buf == nullptr)
+    return {};
   return {{static_cast<const std::uint8_t*>(data->d_buf), data->d_size}, header.sh_addr};
 }
 
@@ -26,7 +28,8 @@ Code code_of(Elf_Scn* section, const GElf_Shdr& header) {
 std::uint64_t target(const Code& code, std::size_t at) {
   std::int32_t displacement = 0;
   std::memcpy(&displacement, code.bytes.data() + at, sizeof displacement);
-  return code.address + at + sizeof displacement + static_cast<std::uint64_t>(static_cast<std::int64_t>(displacement));
+  return code.address + at + sizeof displacement +
+         static_cast<std::uint64_t>(static_cast<std::int64_t>(displacement));
 }
 
 // f(section, header) for each section.
@@ -39,11 +42,14 @@ void for_each_section(Elf* elf, F f) {
   }
 }
 
-void read_slots(Elf* elf, Elf_Scn* section, const GElf_Shdr& header, std::map<std::uint64_t, std::string>& slots) {
+void read_slots(Elf* elf, Elf_Scn* section, const GElf_Shdr& header,
+                std::map<std::uint64_t, std::string>& slots) {
   Elf_Scn* const symbols = elf_getscn(elf, header.sh_link);
   GElf_Shdr symbols_header;
   Elf_Data* const entries = elf_getdata(section, nullptr);
-  if (symbols == nullptr || entries == nullptr || header.sh_entsize == 0 || gelf_getshdr(symbols, &symbols_header) == nullptr) return;
+  if (symbols == nullptr || entries == nullptr || header.sh_entsize == 0 ||
+      gelf_getshdr(symbols, &symbols_header) == nullptr)
+    return;
   Elf_Data* const table = elf_getdata(symbols, nullptr);
   const auto count = static_cast<int>(header.sh_size / header.sh_entsize);
   for (int i = 0; table != nullptr && i < count; ++i) {
@@ -52,23 +58,28 @@ void read_slots(Elf* elf, Elf_Scn* section, const GElf_Shdr& header, std::map<st
     if (gelf_getrela(entries, i, &entry) == nullptr) break;
     const auto type = GELF_R_TYPE(entry.r_info);
     if (type != R_X86_64_JUMP_SLOT && type != R_X86_64_GLOB_DAT) continue;
-    if (gelf_getsym(table, static_cast<int>(GELF_R_SYM(entry.r_info)), &symbol) == nullptr) continue;
+    if (gelf_getsym(table, static_cast<int>(GELF_R_SYM(entry.r_info)), &symbol) == nullptr)
+      continue;
     const char* const name = elf_strptr(elf, symbols_header.sh_link, symbol.st_name);
     if (name != nullptr && *name != '\0') slots[entry.r_offset] = name;
   }
 }
 
-// A stub is one jump through its slot: ff 25, and what comes before or behind it in its 8 or 16 bytes.
-void read_stubs(const Code& code, std::uint64_t stub, const std::map<std::uint64_t, std::string>& slots,
+// A stub is one jump through its slot: ff 25, and what comes before or behind it in its 8 or 16
+// bytes.
+void read_stubs(const Code& code, std::uint64_t stub,
+                const std::map<std::uint64_t, std::string>& slots,
                 std::map<std::uint64_t, std::string>& stubs) {
   for (std::size_t i = 0; i + 6 <= code.bytes.size(); ++i) {
     if (code.bytes[i] != 0xFF || code.bytes[i + 1] != 0x25) continue;
-    if (const auto slot = slots.find(target(code, i + 2)); slot != slots.end()) stubs[code.address + i / stub * stub] = slot->second;
+    if (const auto slot = slots.find(target(code, i + 2)); slot != slots.end())
+      stubs[code.address + i / stub * stub] = slot->second;
   }
 }
 
-// .eh_frame_hdr (LSB, "Exception Frames"): four bytes of version and encodings, the address of .eh_frame, the number of functions, and
-// their starts in ascending order, each with its rule's address, both relative to this section. Linkers write these encodings only.
+// .eh_frame_hdr (LSB, "Exception Frames"): four bytes of version and encodings, the address of
+// .eh_frame, the number of functions, and their starts in ascending order, each with its rule's
+// address, both relative to this section. Linkers write these encodings only.
 std::vector<std::uint64_t> read_starts(Elf_Scn* section, const GElf_Shdr& header) {
   constexpr std::uint8_t kEncodings[] = {1, 0x1B, 0x03, 0x3B};
   constexpr std::size_t kTable = 12;
@@ -93,7 +104,9 @@ std::vector<std::uint64_t> read_starts(Elf_Scn* section, const GElf_Shdr& header
 ImportedCalls::ImportedCalls(Elf* elf) : elf_(elf) {
   GElf_Ehdr header;
   std::size_t names = 0;
-  if (gelf_getehdr(elf, &header) == nullptr || header.e_machine != EM_X86_64 || elf_getshdrstrndx(elf, &names) != 0) return;
+  if (gelf_getehdr(elf, &header) == nullptr || header.e_machine != EM_X86_64 ||
+      elf_getshdrstrndx(elf, &names) != 0)
+    return;
   for_each_section(elf, [&](Elf_Scn* section, const GElf_Shdr& each) {
     if (each.sh_type == SHT_RELA) read_slots(elf, section, each, slots_);
   });
@@ -102,7 +115,8 @@ ImportedCalls::ImportedCalls(Elf* elf) : elf_(elf) {
     if (name == nullptr) return;
     if (std::strcmp(name, ".eh_frame_hdr") == 0) starts_ = read_starts(section, each);
     if (std::strncmp(name, ".plt", 4) == 0)
-      read_stubs(code_of(section, each), each.sh_entsize == 8 ? each.sh_entsize : kStub, slots_, stubs_);
+      read_stubs(code_of(section, each), each.sh_entsize == 8 ? each.sh_entsize : kStub, slots_,
+                 stubs_);
   });
 }
 
@@ -123,9 +137,12 @@ std::vector<std::string> ImportedCalls::between(Bounds range) const {
     for (std::size_t i = start - header.sh_addr; i + 5 <= last; ++i) {
       const std::uint8_t first = code.bytes[i];
       if (first == 0xE8 || first == 0xE9) {  // call, jmp
-        if (const auto found = stubs_.find(target(code, i + 1)); found != stubs_.end()) out.push_back(found->second);
-      } else if (first == 0xFF && i + 6 <= last && (code.bytes[i + 1] == 0x15 || code.bytes[i + 1] == 0x25)) {  // through the slot
-        if (const auto found = slots_.find(target(code, i + 2)); found != slots_.end()) out.push_back(found->second);
+        if (const auto found = stubs_.find(target(code, i + 1)); found != stubs_.end())
+          out.push_back(found->second);
+      } else if (first == 0xFF && i + 6 <= last &&
+                 (code.bytes[i + 1] == 0x15 || code.bytes[i + 1] == 0x25)) {  // through the slot
+        if (const auto found = slots_.find(target(code, i + 2)); found != slots_.end())
+          out.push_back(found->second);
       }
     }
   });

@@ -1,4 +1,5 @@
-// What a report says where callers have no names because a Java virtual machine has generated their code.
+// What a report says where callers have no names because a Java virtual machine has generated their
+// code.
 #pragma once
 
 #include "report/report.h"

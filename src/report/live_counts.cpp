@@ -13,16 +13,20 @@ std::uint64_t word(const std::uint64_t& w) { return __atomic_load_n(&w, __ATOMIC
 
 }  // namespace
 
-LiveCounts::LiveCounts(const LiveRecords<live::SharedCounts>& shared, const LiveRecords<live::ThreadTable>& tables) {
+LiveCounts::LiveCounts(const LiveRecords<live::SharedCounts>& shared,
+                       const LiveRecords<live::ThreadTable>& tables) {
   const auto add = [this](std::uint64_t key, std::uint64_t count) {
     if (key != 0 && (key & SiteKey::kRule) == 0) counts.push_back({key, threads.size() - 1, count});
   };
   threads.emplace_back().shared = true;
-  for (unsigned id = 0; id < kClockIds; ++id) real[id] = shared[0].real[id].load(std::memory_order_relaxed);
-  for (const auto& entry : shared[0].entries) add(entry.key.load(std::memory_order_acquire), entry.count.load(std::memory_order_relaxed));
+  for (unsigned id = 0; id < kClockIds; ++id)
+    real[id] = shared[0].real[id].load(std::memory_order_relaxed);
+  for (const auto& entry : shared[0].entries)
+    add(entry.key.load(std::memory_order_acquire), entry.count.load(std::memory_order_relaxed));
   for (std::uint32_t i = 0; i < tables.count(); ++i) {
     const live::ThreadTable& table = tables[i];
-    if (word(table.used) == 0) continue;  // so that the pages of a table that nobody has used stay untouched
+    if (word(table.used) == 0)
+      continue;  // so that the pages of a table that nobody has used stay untouched
     ReportThread& thread = threads.emplace_back();
     thread.tid = table.tid.load(std::memory_order_relaxed);
     thread.threads = table.threads.load(std::memory_order_relaxed);
@@ -30,7 +34,8 @@ LiveCounts::LiveCounts(const LiveRecords<live::SharedCounts>& shared, const Live
     for (unsigned id = 0; id < kClockIds; ++id) real[id] += word(table.real[id]);
     for (const auto& entry : table.entries) add(word(entry.key), word(entry.count));
   }
-  std::sort(counts.begin(), counts.end(), [](const Count& a, const Count& b) { return a.key < b.key; });
+  std::sort(counts.begin(), counts.end(),
+            [](const Count& a, const Count& b) { return a.key < b.key; });
   for (const Count& count : counts) calls[SiteKey{count.key}.clock()] += count.calls;
 }
 

@@ -12,7 +12,8 @@
 namespace clockshim {
 
 struct LiveCounts {
-  LiveCounts(const LiveRecords<live::SharedCounts>& shared, const LiveRecords<live::ThreadTable>& tables);
+  LiveCounts(const LiveRecords<live::SharedCounts>& shared,
+             const LiveRecords<live::ThreadTable>& tables);
 
   struct Count {
     std::uint64_t key;

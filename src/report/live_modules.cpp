@@ -22,7 +22,8 @@ ReportFrame frame_in(const Module* module, std::uint64_t pc) {
 
 }  // namespace
 
-LiveModules::LiveModules(const LiveRecords<live::ModuleRecord>& records, const std::string& executable) {
+LiveModules::LiveModules(const LiveRecords<live::ModuleRecord>& records,
+                         const std::string& executable) {
   for (std::uint32_t i = 0; i < records.count(); ++i) {
     const live::ModuleRecord& record = records[i];
     Module& module = all_.emplace_back();
@@ -34,8 +35,11 @@ LiveModules::LiveModules(const LiveRecords<live::ModuleRecord>& records, const s
     module.end = record.end;
     module.load_bias = record.load_bias;
     module.path = record.path[0] != '\0' ? live_text(record.path) : executable;
-    module.build_id = hexadecimal(std::span(record.build_id).first(std::min<std::size_t>(record.build_id_size, sizeof record.build_id)));
-    if (record.unloaded.load(std::memory_order_relaxed) == 0) by_address_.emplace_back(module.start, i);
+    module.build_id = hexadecimal(
+        std::span(record.build_id)
+            .first(std::min<std::size_t>(record.build_id_size, sizeof record.build_id)));
+    if (record.unloaded.load(std::memory_order_relaxed) == 0)
+      by_address_.emplace_back(module.start, i);
   }
   std::sort(by_address_.begin(), by_address_.end());
 }
@@ -46,8 +50,9 @@ ReportFrame LiveModules::frame(std::uint16_t module, std::uint64_t pc) const {
 
 // The call ends before the return address, which may be the first byte behind its module.
 ReportFrame LiveModules::frame(std::uint64_t pc) const {
-  const auto after = std::upper_bound(by_address_.begin(), by_address_.end(), pc - 1,
-                                      [](std::uint64_t at, const auto& module) { return at < module.first; });
+  const auto after =
+      std::upper_bound(by_address_.begin(), by_address_.end(), pc - 1,
+                       [](std::uint64_t at, const auto& module) { return at < module.first; });
   if (after == by_address_.begin()) return frame_in<Module>(nullptr, pc);
   const Module& module = all_[std::prev(after)->second];
   return frame_in(pc - 1 < module.end ? &module : nullptr, pc);

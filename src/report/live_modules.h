@@ -30,8 +30,9 @@ class LiveModules {
     std::string build_id;
   };
 
-  std::vector<Module> all_;                                          // as the records are numbered
-  std::vector<std::pair<std::uint64_t, std::uint32_t>> by_address_;  // start and number, of those that are loaded
+  std::vector<Module> all_;  // as the records are numbered
+  std::vector<std::pair<std::uint64_t, std::uint32_t>>
+      by_address_;  // start and number, of those that are loaded
 };
 
 }  // namespace clockshim

@@ -1,4 +1,5 @@
-// The names of a live file: frames that no module's symbol table names, and interpreters whose functions are not told.
+// The names of a live file: frames that no module's symbol table names, and interpreters whose
+// functions are not told.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +19,8 @@ class LiveNames {
   // By the number of its name, as far as there is one.
   [[nodiscard]] ReportFrame frame(std::uint64_t number) const;
 
-  // What the operator should know of interpreters. `executable`: the path of the module that has none.
+  // What the operator should know of interpreters. `executable`: the path of the module that has
+  // none.
   void add_notes(const std::string& executable, std::vector<std::string>& notes) const;
 
  private:

@@ -31,23 +31,31 @@ const live::Header* live_header(std::span<const std::byte> bytes, std::string& p
     return nullptr;
   };
   const auto* header = reinterpret_cast<const live::Header*>(bytes.data());
-  constexpr std::size_t kEnough = offsetof(live::Header, sections);  // to tell a file that is no live file from one cut short
-  if (bytes.size() < kEnough || std::memcmp(header->magic, live::kMagic, sizeof live::kMagic) != 0) return refuse("is no live file");
+  constexpr std::size_t kEnough =
+      offsetof(live::Header, sections);  // to tell a file that is no live file from one cut short
+  if (bytes.size() < kEnough || std::memcmp(header->magic, live::kMagic, sizeof live::kMagic) != 0)
+    return refuse("is no live file");
   if (header->version != live::kVersion) {
-    return refuse("is of layout version " + std::to_string(header->version) + "; this command reads " + std::to_string(live::kVersion));
+    return refuse("is of layout version " + std::to_string(header->version) +
+                  "; this command reads " + std::to_string(live::kVersion));
   }
-  if (bytes.size() < sizeof(live::Header) || header->header_size > bytes.size()) return refuse("is cut short");
-  if (header->header_size < sizeof(live::Header)) return refuse("is damaged: its header is too small");
+  if (bytes.size() < sizeof(live::Header) || header->header_size > bytes.size())
+    return refuse("is cut short");
+  if (header->header_size < sizeof(live::Header))
+    return refuse("is damaged: its header is too small");
   for (const PartRule& rule : kParts) {
     const auto index = static_cast<unsigned>(rule.part);
     const live::Section section = header->sections[index];
-    if (section.count < rule.least) return refuse("is damaged: section " + std::to_string(index) + " is missing");
+    if (section.count < rule.least)
+      return refuse("is damaged: section " + std::to_string(index) + " is missing");
     if (section.count == 0) continue;
-    if (section.at < header->header_size || section.at % rule.alignment != 0 || section.size < rule.size ||
-        section.size % rule.alignment != 0) {
-      return refuse("is damaged: section " + std::to_string(index) + " can't be where it is said to be");
+    if (section.at < header->header_size || section.at % rule.alignment != 0 ||
+        section.size < rule.size || section.size % rule.alignment != 0) {
+      return refuse("is damaged: section " + std::to_string(index) +
+                    " can't be where it is said to be");
     }
-    if (section.at + std::uint64_t{section.size} * section.count > bytes.size()) return refuse("is cut short");
+    if (section.at + std::uint64_t{section.size} * section.count > bytes.size())
+      return refuse("is cut short");
   }
   return header;
 }

@@ -1,5 +1,6 @@
-// The parts of a live file, bounds checked once for whole sections. Whatever is read behind this may still be nonsense, or be written
-// at this moment: each index and length before it is used, each word once.
+// The parts of a live file, bounds checked once for whole sections. Whatever is read behind this
+// may still be nonsense, or be written at this moment: each index and length before it is used,
+// each word once.
 #pragma once
 
 #include <cstddef>
@@ -14,9 +15,10 @@
 
 namespace clockshim {
 
-// The head of a live file, once it is found to be one whose sections lie within `bytes`; else null, with the reason ("is no
-// live file", "is of layout version 2; this command reads 1", "is cut short"). What stands in the fields is not checked.
-// `bytes` must be aligned as a mapping is (4096).
+// The head of a live file, once it is found to be one whose sections lie within `bytes`; else null,
+// with the reason ("is no live file", "is of layout version 2; this command reads 1", "is cut
+// short"). What stands in the fields is not checked. `bytes` must be aligned as a mapping is
+// (4096).
 const live::Header* live_header(std::span<const std::byte> bytes, std::string& problem);
 
 // Records of one kind. Only made of sections that live_header() has passed.
@@ -24,9 +26,12 @@ template <class Record>
 class LiveRecords {
  public:
   LiveRecords(std::span<const std::byte> bytes, const live::Header& header, live::Part part)
-      : section_(header.sections[static_cast<unsigned>(part)]), first_(bytes.data() + section_.at) {}
+      : section_(header.sections[static_cast<unsigned>(part)]),
+        first_(bytes.data() + section_.at) {}
   [[nodiscard]] std::uint32_t count() const { return section_.count; }
-  const Record& operator[](std::size_t i) const { return *reinterpret_cast<const Record*>(first_ + i * section_.size); }
+  const Record& operator[](std::size_t i) const {
+    return *reinterpret_cast<const Record*>(first_ + i * section_.size);
+  }
 
  private:
   live::Section section_;

@@ -20,7 +20,8 @@ Key key_of(const ReportSite& site, std::size_t frames, long pid) {
   for (std::size_t i = 0; i < std::min(frames, site.frames.size()); ++i) {
     const ReportFrame& frame = site.frames[i];
     if (frame.module.empty()) {
-      key.push_back(frame.symbol.empty() ? std::to_string(pid) + "+" + std::to_string(frame.offset) : frame.symbol);
+      key.push_back(frame.symbol.empty() ? std::to_string(pid) + "+" + std::to_string(frame.offset)
+                                         : frame.symbol);
       if (interpreted(frame)) key.push_back(frame.file + ":" + std::to_string(frame.line));
     } else {
       key.push_back(frame.build_id.empty() ? frame.module : frame.build_id);
@@ -33,7 +34,8 @@ Key key_of(const ReportSite& site, std::size_t frames, long pid) {
 
 class Sites {
  public:
-  // `exact`: the frames behind the exact ones don't tell callers apart; those of the busiest are kept.
+  // `exact`: the frames behind the exact ones don't tell callers apart; those of the busiest are
+  // kept.
   explicit Sites(bool exact) : exact_(exact) {}
 
   // `threads`: how many the reports before have.
@@ -41,7 +43,8 @@ class Sites {
     for (ReportSite site : sites) {
       for (ReportShare& share : site.threads) share.thread += threads;
       const std::size_t frames = exact_ ? site.exact_frames : site.frames.size();
-      const auto [found, added] = sums_.try_emplace(key_of(site, frames, pid), Sum{site, site.calls});
+      const auto [found, added] =
+          sums_.try_emplace(key_of(site, frames, pid), Sum{site, site.calls});
       if (added) continue;
       Sum& sum = found->second;
       const std::uint64_t calls = sum.site.calls + site.calls;
@@ -59,7 +62,8 @@ class Sites {
   std::vector<ReportSite> all() && {
     std::vector<ReportSite> out;
     for (auto& [key, sum] : sums_) out.push_back(std::move(sum.site));
-    std::stable_sort(out.begin(), out.end(), [](const ReportSite& a, const ReportSite& b) { return a.calls > b.calls; });
+    std::stable_sort(out.begin(), out.end(),
+                     [](const ReportSite& a, const ReportSite& b) { return a.calls > b.calls; });
     return out;
   }
 
@@ -78,7 +82,8 @@ void add_word(std::string& sum, const std::string& word) {
 
 void add_clocks(const Report& from, Report& to) {
   for (const ReportClock& clock : from.clocks) {
-    const auto same = std::find_if(to.clocks.begin(), to.clocks.end(), [&](const ReportClock& c) { return c.name == clock.name; });
+    const auto same = std::find_if(to.clocks.begin(), to.clocks.end(),
+                                   [&](const ReportClock& c) { return c.name == clock.name; });
     if (same == to.clocks.end()) {
       to.clocks.push_back(clock);
       continue;
@@ -90,7 +95,8 @@ void add_clocks(const Report& from, Report& to) {
   }
 }
 
-// The upper edge of the bucket that a percentile falls into; not above the maximum. As clockshim::Accuracy does.
+// The upper edge of the bucket that a percentile falls into; not above the maximum. As
+// clockshim::Accuracy does.
 std::int64_t percentile(const Report& r, unsigned percent) {
   const std::uint64_t rank = r.samples - r.samples * (100 - percent) / 100;
   std::uint64_t seen = 0;
@@ -117,7 +123,9 @@ void add_errors(const std::vector<Report>& reports, Report& to) {
     for (const Report::Bucket& bucket : r.errors) buckets[bucket.up_to_ns] += bucket.samples;
   }
   if (!all_known) {
-    to.notes.emplace_back("percentiles of the error are the largest of the merged reports: not all of them have a histogram");
+    to.notes.emplace_back(
+        "percentiles of the error are the largest of the merged reports: not all of them have a "
+        "histogram");
     return;
   }
   for (const auto& [up_to_ns, samples] : buckets) to.errors.push_back({up_to_ns, samples});
@@ -146,7 +154,8 @@ std::string programs(const std::vector<Report>& reports) {
   for (const std::string& name : names) {
     if (named++ < kNamed) out += (out.empty() ? "" : ", ") + name;
   }
-  return names.size() <= kNamed ? out : out + " and " + std::to_string(names.size() - kNamed) + " more";
+  return names.size() <= kNamed ? out
+                                : out + " and " + std::to_string(names.size() - kNamed) + " more";
 }
 
 }  // namespace
@@ -168,8 +177,8 @@ Report merge(const std::vector<Report>& reports) {
     } else {
       out.pids.insert(out.pids.end(), r.pids.begin(), r.pids.end());
     }
-    for (const auto word :
-         {&Report::version, &Report::state, &Report::clocksource, &Report::mode, &Report::mode_reason, &Report::order, &Report::profile}) {
+    for (const auto word : {&Report::version, &Report::state, &Report::clocksource, &Report::mode,
+                            &Report::mode_reason, &Report::order, &Report::profile}) {
       add_word(out.*word, r.*word);
     }
     out.forked_from = out.forked_from == r.forked_from ? r.forked_from : 0;
@@ -178,7 +187,8 @@ Report merge(const std::vector<Report>& reports) {
     out.dropped += r.dropped;
     add_clocks(r, out);
     for (const std::string& note : r.notes) {
-      if (std::find(out.notes.begin(), out.notes.end(), note) == out.notes.end()) out.notes.push_back(note);
+      if (std::find(out.notes.begin(), out.notes.end(), note) == out.notes.end())
+        out.notes.push_back(note);
     }
     sites.add(r.sites, r.pid, out.threads.size());
     stacks.add(r.stacks, r.pid, out.threads.size());
@@ -188,9 +198,12 @@ Report merge(const std::vector<Report>& reports) {
   out.sites = std::move(sites).all();
   out.stacks = std::move(stacks).all();
   settle_threads(out);
-  const bool watched = std::any_of(reports.begin(), reports.end(), [](const Report& r) { return !r.rates.times.empty(); });
+  const bool watched = std::any_of(reports.begin(), reports.end(),
+                                   [](const Report& r) { return !r.rates.times.empty(); });
   if (!merge_rates(reports, out.rates) && watched)
-    out.notes.emplace_back("rates over time are left out: not all of the merged reports were looked at in the same moments");
+    out.notes.emplace_back(
+        "rates over time are left out: not all of the merged reports were looked at in the same "
+        "moments");
   add_times(reports, out);
   add_errors(reports, out);
   return out;

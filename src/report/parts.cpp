@@ -11,9 +11,12 @@ bool draws_samples(const Report& report, const StackOptions& options) {
 }
 
 std::vector<Part> drawn_parts(const Report& report, const StackOptions& options) {
-  if (!options.threads) return {Part{"", "", report.calls(), draws_samples(report, options) ? report.stacks : report.sites}};
+  if (!options.threads)
+    return {Part{"", "", report.calls(),
+                 draws_samples(report, options) ? report.stacks : report.sites}};
   std::vector<Part> parts;
-  for (const ReportThread& thread : report.threads) parts.push_back({thread_name(report, thread), thread_id(report, thread)});
+  for (const ReportThread& thread : report.threads)
+    parts.push_back({thread_name(report, thread), thread_id(report, thread)});
   parts.push_back({"threads not told", "unknown"});
   const auto add = [&](std::size_t part, const ReportSite& site, std::uint64_t calls) {
     if (calls == 0) return;
@@ -32,7 +35,8 @@ std::vector<Part> drawn_parts(const Report& report, const StackOptions& options)
   }
   std::erase_if(parts, [](const Part& part) { return part.sites.empty(); });
   for (Part& part : parts) {
-    std::stable_sort(part.sites.begin(), part.sites.end(), [](const ReportSite& a, const ReportSite& b) { return a.calls > b.calls; });
+    std::stable_sort(part.sites.begin(), part.sites.end(),
+                     [](const ReportSite& a, const ReportSite& b) { return a.calls > b.calls; });
   }
   return parts;
 }

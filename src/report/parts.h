@@ -1,4 +1,5 @@
-// What is drawn of a report: all of it, or with --threads the part of each thread. For the command's formats.
+// What is drawn of a report: all of it, or with --threads the part of each thread. For the
+// command's formats.
 #pragma once
 
 #include <string>
@@ -13,7 +14,8 @@ struct Part {
   std::string thread{};  // thread_name(); "": of all threads
   std::string id{};      // thread_id()
   std::uint64_t calls = 0;
-  std::vector<ReportSite> sites{};  // most calls first. Sampled stacks, where there are any and they may be drawn; they know no threads
+  std::vector<ReportSite> sites{};  // most calls first. Sampled stacks, where there are any and
+                                    // they may be drawn; they know no threads
 };
 
 // All parts together have each call once. Calls that no thread is told for are a part of their own.

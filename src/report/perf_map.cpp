@@ -29,10 +29,13 @@ PerfMap::PerfMap(std::string_view text) {
     text.remove_prefix(std::min(end + 1, text.size()));
     std::uint64_t start = 0;
     std::uint64_t size = 0;
-    if (!take_number(line, start) || !take_number(line, size) || size == 0 || line.empty() || start + size < start) continue;
+    if (!take_number(line, start) || !take_number(line, size) || size == 0 || line.empty() ||
+        start + size < start)
+      continue;
     // What stood there before is gone.
     auto old = functions_.upper_bound(start);
-    if (old != functions_.begin() && std::prev(old)->first + std::prev(old)->second.size > start) --old;
+    if (old != functions_.begin() && std::prev(old)->first + std::prev(old)->second.size > start)
+      --old;
     while (old != functions_.end() && old->first < start + size) old = functions_.erase(old);
     functions_[start] = {size, std::string(line)};
   }
@@ -46,7 +49,8 @@ const std::string* PerfMap::at(std::uint64_t address, std::uint64_t& offset) con
   return offset < found->second.size ? &found->second.name : nullptr;
 }
 
-std::string read_perf_map(const std::string& path, uid_t owner, double started_at, std::string& problem) {
+std::string read_perf_map(const std::string& path, uid_t owner, double started_at,
+                          std::string& problem) {
   constexpr off_t kLargest = 256 << 20;
   const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
   if (fd < 0) return "";

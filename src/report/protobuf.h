@@ -1,4 +1,5 @@
-// As much of protobuf's wire format as a profile needs to be written: https://protobuf.dev/programming-guides/encoding/.
+// As much of protobuf's wire format as a profile needs to be written:
+// https://protobuf.dev/programming-guides/encoding/.
 #pragma once
 
 #include <cstdint>
@@ -8,7 +9,8 @@
 
 namespace clockshim {
 
-// A message being written. Zeros and empty strings are left out, as proto3 does; messages never are.
+// A message being written. Zeros and empty strings are left out, as proto3 does; messages never
+// are.
 class ProtoMessage {
  public:
   void number(unsigned field, std::uint64_t value) {

@@ -1,4 +1,5 @@
-// The picture of rates over time: steps, as what is known of an interval is its average. Axes by hand; no script.
+// The picture of rates over time: steps, as what is known of an interval is its average. Axes by
+// hand; no script.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -38,7 +39,8 @@ std::vector<Column> columns_of(const ReportRates& rates) {
 
 double rate_in(const ReportRates::Series& series, const Column& column) {
   double calls = 0;
-  for (std::size_t i = column.first; i < column.end; ++i) calls += static_cast<double>(series.calls[i]);
+  for (std::size_t i = column.first; i < column.end; ++i)
+    calls += static_cast<double>(series.calls[i]);
   return column.to > column.from ? calls / (column.to - column.from) : 0;
 }
 
@@ -53,13 +55,15 @@ double tick_of(double whole, double most) {
 }
 
 std::string figure(double rate) {
-  return rate < 10 && rate != std::floor(rate) ? fmt::format("{:.1f}", rate)
-                                               : grouped(static_cast<std::uint64_t>(std::min(rate, 1e18) + 0.5));
+  return rate < 10 && rate != std::floor(rate)
+             ? fmt::format("{:.1f}", rate)
+             : grouped(static_cast<std::uint64_t>(std::min(rate, 1e18) + 0.5));
 }
 
 std::string name_of(const ReportRates::Series& series) {
   if (series.caller.empty()) return series.clock;
-  return series.caller + (series.module.empty() ? "" : " (" + series.module + ")") + ", " + series.clock;
+  return series.caller + (series.module.empty() ? "" : " (" + series.module + ")") + ", " +
+         series.clock;
 }
 
 std::string legend(const std::vector<ReportRates::Series>& lines, double seconds) {
@@ -67,14 +71,16 @@ std::string legend(const std::vector<ReportRates::Series>& lines, double seconds
   for (std::size_t i = 0; i < lines.size(); ++i) {
     double calls = 0;
     for (const std::uint64_t n : lines[i].calls) calls += static_cast<double>(n);
-    out += fmt::format("<span><i class=\"s{}\"></i>{} <b>{}/s</b></span> ", i, markup(name_of(lines[i])),
-                       figure(seconds > 0 ? calls / seconds : 0));
+    out += fmt::format("<span><i class=\"s{}\"></i>{} <b>{}/s</b></span> ", i,
+                       markup(name_of(lines[i])), figure(seconds > 0 ? calls / seconds : 0));
   }
   return out + "</p>\n";
 }
 
-std::string chart(const ReportRates& rates, const std::vector<ReportRates::Series>& all, const char* what) {
-  const std::vector<ReportRates::Series> lines(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(std::min(all.size(), kMostLines)));
+std::string chart(const ReportRates& rates, const std::vector<ReportRates::Series>& all,
+                  const char* what) {
+  const std::vector<ReportRates::Series> lines(
+      all.begin(), all.begin() + static_cast<std::ptrdiff_t>(std::min(all.size(), kMostLines)));
   const std::vector<Column> columns = columns_of(rates);
   const double seconds = rates.times.back();
   double most = 0;
@@ -83,35 +89,45 @@ std::string chart(const ReportRates& rates, const std::vector<ReportRates::Serie
   }
   const double tick = tick_of(most, 4);
   const double top = std::max(1.0, std::ceil(most / tick)) * tick;
-  const auto x = [&](double at) { return kLeft + (kWidth - kLeft) * (seconds > 0 ? at / seconds : 0); };
+  const auto x = [&](double at) {
+    return kLeft + (kWidth - kLeft) * (seconds > 0 ? at / seconds : 0);
+  };
   const auto y = [&](double rate) { return kTop + kHeight * (1 - rate / top); };
-  std::string out = fmt::format("<svg class=\"rates\" viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"calls a second over time, by {}\">\n",
-                                kWidth, kTop + kHeight + 24, what);
+  std::string out = fmt::format(
+      "<svg class=\"rates\" viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"calls a second over "
+      "time, by {}\">\n",
+      kWidth, kTop + kHeight + 24, what);
   const auto ticks = std::lround(top / tick);
   for (long i = 0; i <= ticks; ++i) {
     const double rate = static_cast<double>(i) * tick;
     out += fmt::format(
-        "<line x1=\"{0}\" x2=\"{1}\" y1=\"{2:.1f}\" y2=\"{2:.1f}\"/><text x=\"{3}\" y=\"{4:.1f}\" text-anchor=\"end\">{5}</text>\n", kLeft,
-        kWidth, y(rate), kLeft - 8, y(rate) + 4, figure(rate));
+        "<line x1=\"{0}\" x2=\"{1}\" y1=\"{2:.1f}\" y2=\"{2:.1f}\"/><text x=\"{3}\" y=\"{4:.1f}\" "
+        "text-anchor=\"end\">{5}</text>\n",
+        kLeft, kWidth, y(rate), kLeft - 8, y(rate) + 4, figure(rate));
   }
   const double step = tick_of(seconds, 10);
   const auto steps = static_cast<long>(seconds / step * (1 + 1e-9));
   for (long i = 0; i <= steps; ++i) {
     const double at = static_cast<double>(i) * step;
     const bool last = x(at) > kWidth - 20;
-    out += fmt::format("<text x=\"{:.1f}\" y=\"{}\" text-anchor=\"{}\">{}</text>\n", x(at), kTop + kHeight + 18, last ? "end" : "middle",
+    out += fmt::format("<text x=\"{:.1f}\" y=\"{}\" text-anchor=\"{}\">{}</text>\n", x(at),
+                       kTop + kHeight + 18, last ? "end" : "middle",
                        at == 0 ? "0" : format_duration(Nanos{std::llround(at * 1e9)}));
   }
   for (std::size_t i = 0; i < lines.size(); ++i) {
-    out += fmt::format("<path class=\"s{}\" d=\"M{:.1f} {:.1f}", i, x(0), y(rate_in(lines[i], columns.front())));
-    for (const Column& column : columns) out += fmt::format("V{:.1f}H{:.1f}", y(rate_in(lines[i], column)), x(column.to));
+    out += fmt::format("<path class=\"s{}\" d=\"M{:.1f} {:.1f}", i, x(0),
+                       y(rate_in(lines[i], columns.front())));
+    for (const Column& column : columns)
+      out += fmt::format("V{:.1f}H{:.1f}", y(rate_in(lines[i], column)), x(column.to));
     out += "\"/>\n";
   }
   for (const Column& column : columns) {
     std::string title = fmt::format("{:.2f} to {:.2f} s", column.from, column.to);
-    for (const auto& line : lines) title += fmt::format("\n{}/s {}", figure(rate_in(line, column)), name_of(line));
-    out += fmt::format("<rect x=\"{:.2f}\" y=\"{}\" width=\"{:.2f}\" height=\"{}\"><title>{}</title></rect>\n", x(column.from), kTop,
-                       x(column.to) - x(column.from), kHeight, markup(title));
+    for (const auto& line : lines)
+      title += fmt::format("\n{}/s {}", figure(rate_in(line, column)), name_of(line));
+    out += fmt::format(
+        "<rect x=\"{:.2f}\" y=\"{}\" width=\"{:.2f}\" height=\"{}\"><title>{}</title></rect>\n",
+        x(column.from), kTop, x(column.to) - x(column.from), kHeight, markup(title));
   }
   return out + "</svg>\n" + legend(lines, seconds);
 }
@@ -121,10 +137,12 @@ std::string chart(const ReportRates& rates, const std::vector<ReportRates::Serie
 std::string rate_charts(const ReportRates& rates) {
   if (rates.times.empty()) return "";
   std::string out = fmt::format(
-      "<h2>Calls a second</h2>\n<p class=\"soft\">Watched for {:.1f} s, in {} intervals. Below each picture, the averages.</p>\n",
+      "<h2>Calls a second</h2>\n<p class=\"soft\">Watched for {:.1f} s, in {} intervals. Below "
+      "each picture, the averages.</p>\n",
       rates.times.back(), rates.times.size());
   out += chart(rates, rates.clocks, "clock");
-  if (!rates.callers.empty()) out += "<p class=\"soft\">The busiest callers:</p>\n" + chart(rates, rates.callers, "caller");
+  if (!rates.callers.empty())
+    out += "<p class=\"soft\">The busiest callers:</p>\n" + chart(rates, rates.callers, "caller");
   return out;
 }
 

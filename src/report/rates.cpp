@@ -12,12 +12,18 @@
 namespace clockshim {
 namespace {
 
-std::string whole(double rate) { return grouped(static_cast<std::uint64_t>(std::min(rate, 1e18) + 0.5)); }
+std::string whole(double rate) {
+  return grouped(static_cast<std::uint64_t>(std::min(rate, 1e18) + 0.5));
+}
 
 void add(const std::vector<ReportRates::Series>& from, std::vector<ReportRates::Series>& to) {
-  const auto name = [](const ReportRates::Series& s) { return std::tie(s.clock, s.caller, s.module, s.function); };
+  const auto name = [](const ReportRates::Series& s) {
+    return std::tie(s.clock, s.caller, s.module, s.function);
+  };
   for (const ReportRates::Series& series : from) {
-    const auto same = std::find_if(to.begin(), to.end(), [&](const ReportRates::Series& s) { return name(s) == name(series); });
+    const auto same = std::find_if(to.begin(), to.end(), [&](const ReportRates::Series& s) {
+      return name(s) == name(series);
+    });
     if (same == to.end()) {
       to.push_back(series);
       continue;
@@ -36,13 +42,17 @@ std::uint64_t total(const ReportRates::Series& series) {
 }
 
 void sort_by_calls(std::vector<ReportRates::Series>& all) {
-  std::stable_sort(all.begin(), all.end(), [](const ReportRates::Series& a, const ReportRates::Series& b) { return total(a) > total(b); });
+  std::stable_sort(all.begin(), all.end(),
+                   [](const ReportRates::Series& a, const ReportRates::Series& b) {
+                     return total(a) > total(b);
+                   });
 }
 
 std::string rates_as_text(const ReportRates& rates) {
   if (rates.times.empty()) return "";
-  std::string out = fmt::format("\nwatched for {:.1f} s, in {} interval{}\n{:>13} {:>12} {:>12}  clock\n", rates.times.back(),
-                                rates.times.size(), rates.times.size() == 1 ? "" : "s", "calls/s", "least", "most");
+  std::string out = fmt::format(
+      "\nwatched for {:.1f} s, in {} interval{}\n{:>13} {:>12} {:>12}  clock\n", rates.times.back(),
+      rates.times.size(), rates.times.size() == 1 ? "" : "s", "calls/s", "least", "most");
   for (const ReportRates::Series& series : rates.clocks) {
     double least = std::numeric_limits<double>::max();
     double most = 0;
@@ -54,8 +64,10 @@ std::string rates_as_text(const ReportRates& rates) {
       least = std::min(least, rate);
       most = std::max(most, rate);
     }
-    const double mean = rates.times.back() > 0 ? static_cast<double>(total(series)) / rates.times.back() : 0;
-    out += fmt::format("{:>13} {:>12} {:>12}  {}\n", whole(mean), whole(least), whole(most), one_line(series.clock));
+    const double mean =
+        rates.times.back() > 0 ? static_cast<double>(total(series)) / rates.times.back() : 0;
+    out += fmt::format("{:>13} {:>12} {:>12}  {}\n", whole(mean), whole(least), whole(most),
+                       one_line(series.clock));
   }
   if (rates.clocks.empty()) out += fmt::format("{:>13}\n", 0);
   return out;

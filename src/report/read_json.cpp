@@ -15,7 +15,8 @@ using Json = nlohmann::json;
 
 // What a key holds is not what the format says. Thrown and caught in this file.
 struct Wrong : std::runtime_error {
-  Wrong(const char* key, const char* must) : std::runtime_error(std::string("is no report: \"") + key + "\" must be " + must) {}
+  Wrong(const char* key, const char* must)
+      : std::runtime_error(std::string("is no report: \"") + key + "\" must be " + must) {}
 };
 
 // The value of a key; null where it is not there, or null, and may be.
@@ -35,8 +36,9 @@ template <class Integer>
 Integer whole(const Json& in, const char* key) {
   const Json* value = find(in, key);
   if (value == nullptr) return 0;
-  const bool fits =
-      value->is_number_unsigned() && value->get<std::uint64_t>() <= static_cast<std::uint64_t>(std::numeric_limits<Integer>::max());
+  const bool fits = value->is_number_unsigned() &&
+                    value->get<std::uint64_t>() <=
+                        static_cast<std::uint64_t>(std::numeric_limits<Integer>::max());
   if (!fits) throw Wrong(key, "a whole number, not negative");
   return static_cast<Integer>(value->get<std::uint64_t>());
 }
@@ -111,7 +113,8 @@ void read_rates(const Json& in, Report& r) {
   r.rates.started_at = number(*rates, "started_at");
   if (const Json* times = find(*rates, "times")) {
     for (const Json& time : *times) {
-      const bool fits = time.is_number() && time.get<double>() > (r.rates.times.empty() ? 0 : r.rates.times.back());
+      const bool fits = time.is_number() &&
+                        time.get<double>() > (r.rates.times.empty() ? 0 : r.rates.times.back());
       if (!fits || time.get<double>() > 1e9) throw Wrong("times", "an array of ascending seconds");
       r.rates.times.push_back(time.get<double>());
     }
@@ -119,11 +122,13 @@ void read_rates(const Json& in, Report& r) {
   const std::size_t looks = r.rates.times.size();
   if (const Json* clocks = find(*rates, "clocks")) {
     if (!clocks->is_object()) throw Wrong("clocks", "an object of arrays");
-    for (const auto& [name, calls] : clocks->items()) r.rates.clocks.push_back({name, "", "", "", series(calls, looks)});
+    for (const auto& [name, calls] : clocks->items())
+      r.rates.clocks.push_back({name, "", "", "", series(calls, looks)});
   }
   each_object(*rates, "callers", [&](const Json& one) {
     const Json* calls = find(one, "calls");
-    r.rates.callers.push_back({text(one, "clock"), text(one, "caller"), text(one, "module"), text(one, "function"),
+    r.rates.callers.push_back({text(one, "clock"), text(one, "caller"), text(one, "module"),
+                               text(one, "function"),
                                series(calls == nullptr ? Json() : *calls, looks)});
   });
   sort_by_calls(r.rates.clocks);
@@ -182,8 +187,9 @@ void read_clocks(const Json& in, Report& r) {
   if (!in.contains("clocks") || !in["clocks"].is_object()) throw Wrong("clocks", "an object");
   for (const auto& [name, clock] : in["clocks"].items()) {
     if (!clock.is_object()) throw Wrong("clocks", "an object of objects");
-    r.clocks.push_back({name, whole<std::uint64_t>(clock, "calls"), whole<std::uint64_t>(clock, "served"),
-                        whole<std::uint64_t>(clock, "real"), whole<std::uint64_t>(clock, "resyncs")});
+    r.clocks.push_back({name, whole<std::uint64_t>(clock, "calls"),
+                        whole<std::uint64_t>(clock, "served"), whole<std::uint64_t>(clock, "real"),
+                        whole<std::uint64_t>(clock, "resyncs")});
   }
   if (const Json* accuracy = find(in, "accuracy")) {
     if (!accuracy->is_object()) throw Wrong("accuracy", "an object");
@@ -194,26 +200,33 @@ void read_clocks(const Json& in, Report& r) {
     r.over_tolerance = whole<std::uint64_t>(*accuracy, "over_tolerance");
   }
   each_object(in, "errors", [&](const Json& bucket) {
-    r.errors.push_back({whole<std::int64_t>(bucket, "up_to_ns"), whole<std::uint64_t>(bucket, "samples")});
+    r.errors.push_back(
+        {whole<std::int64_t>(bucket, "up_to_ns"), whole<std::uint64_t>(bucket, "samples")});
   });
 }
 
 void read_all(const Json& in, Report& r) {
-  if (!in.is_object() || !in.contains("schema_version")) throw std::runtime_error("is JSON, but no report: it has no \"schema_version\"");
+  if (!in.is_object() || !in.contains("schema_version"))
+    throw std::runtime_error("is JSON, but no report: it has no \"schema_version\"");
   if (const Json& version = in["schema_version"]; version != 1) {
-    throw std::runtime_error("is of schema version " + version.dump(-1, ' ', true, Json::error_handler_t::replace).substr(0, 20) +
-                             "; this command reads 1");
+    throw std::runtime_error(
+        "is of schema version " +
+        version.dump(-1, ' ', true, Json::error_handler_t::replace).substr(0, 20) +
+        "; this command reads 1");
   }
   if (!in.contains("sites") || !in["sites"].is_array()) throw Wrong("sites", "an array");
   read_head(in, r);
   read_clocks(in, r);
-  each_object(in, "advice", [&](const Json& advice) { r.advice.push_back({text(advice, "kind"), text(advice, "text")}); });
+  each_object(in, "advice", [&](const Json& advice) {
+    r.advice.push_back({text(advice, "kind"), text(advice, "text")});
+  });
   each_object(in, "sites", [&](const Json& site) { r.sites.push_back(site_of(site)); });
   each_object(in, "stacks", [&](const Json& site) { r.stacks.push_back(site_of(site)); });
   read_rates(in, r);
   read_threads(in, r);
   settle_threads(r);
-  std::stable_sort(r.sites.begin(), r.sites.end(), [](const ReportSite& a, const ReportSite& b) { return a.calls > b.calls; });
+  std::stable_sort(r.sites.begin(), r.sites.end(),
+                   [](const ReportSite& a, const ReportSite& b) { return a.calls > b.calls; });
 }
 
 }  // namespace

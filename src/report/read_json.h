@@ -1,4 +1,5 @@
-// A report out of its JSON form: one that the library wrote at exit, of this version or an older one, or one of the command's.
+// A report out of its JSON form: one that the library wrote at exit, of this version or an older
+// one, or one of the command's.
 #pragma once
 
 #include <string>
@@ -8,8 +9,9 @@
 
 namespace clockshim {
 
-// False, with the reason ("is neither a live file nor a report: not JSON, or cut short", "is of schema version 2; this command
-// reads 1", "is no report: \"sites\" must be an array"). Keys that older versions did not write are left as Report has them.
+// False, with the reason ("is neither a live file nor a report: not JSON, or cut short", "is of
+// schema version 2; this command reads 1", "is no report: \"sites\" must be an array"). Keys that
+// older versions did not write are left as Report has them.
 bool read_json(std::string_view json, Report& out, std::string& problem);
 
 }  // namespace clockshim

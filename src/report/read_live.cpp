@@ -1,4 +1,5 @@
-// Whatever is read here may have been written by somebody else, or be written at this moment: report/live_sections.h.
+// Whatever is read here may have been written by somebody else, or be written at this moment:
+// report/live_sections.h.
 #include "report/read_live.h"
 
 #include <algorithm>
@@ -32,7 +33,8 @@ class Reader {
   Reader(std::span<const std::byte> bytes, const live::Header& header, Report& out)
       : header_(header),
         clock_(bytes, header, Part::clock),
-        modules_(LiveRecords<live::ModuleRecord>(bytes, header, Part::modules), live_text(header.executable)),
+        modules_(LiveRecords<live::ModuleRecord>(bytes, header, Part::modules),
+                 live_text(header.executable)),
         sites_(bytes, header, Part::sites),
         shared_(bytes, header, Part::shared),
         counts_(shared_, {bytes, header, Part::threads}),
@@ -64,7 +66,8 @@ class Reader {
     const std::int64_t last = clock_[0].last_resync.load(std::memory_order_relaxed);
     const std::int64_t until = ended != 0 ? ended : now.raw() != 0 ? now.raw() : last;
     // Floating, because a difference of any two numbers might not fit.
-    out_.seconds = std::max(0.0, (static_cast<double>(until) - static_cast<double>(header_.started)) / 1e9);
+    out_.seconds =
+        std::max(0.0, (static_cast<double>(until) - static_cast<double>(header_.started)) / 1e9);
     out_.clocksource = live_text(header_.clocksource);
     out_.order = live_text(header_.order);
     out_.profile = live_text(header_.profile);
@@ -73,7 +76,8 @@ class Reader {
       if (note[0] != '\0') out_.notes.push_back(live_text(note));
     }
     if (out_.forked_from != 0)
-      out_.notes.push_back("forked from process " + std::to_string(out_.forked_from) + "; counts are this process's own");
+      out_.notes.push_back("forked from process " + std::to_string(out_.forked_from) +
+                           "; counts are this process's own");
   }
 
   // The mode may have changed on evidence since the start.
@@ -81,34 +85,45 @@ class Reader {
     out_.mode = live_text(header_.mode);
     out_.mode_reason = live_text(header_.mode_reason);
     const auto change = clock_[0].last_change.load(std::memory_order_acquire);
-    const std::string figure = std::to_string(clock_[0].change_ticks.load(std::memory_order_relaxed));
+    const std::string figure =
+        std::to_string(clock_[0].change_ticks.load(std::memory_order_relaxed));
     const auto became = [&](const char* mode, const std::string& reason) {
       out_.mode = mode;
       out_.mode_reason = reason;
     };
     switch (change) {
       case live::ModeChange::none: break;
-      case live::ModeChange::warp: became("percpu", "a CPU's counter was " + figure + " ticks behind another's"); break;
-      case live::ModeChange::residual: became("percpu", "a CPU's counter did not fit what another's had said"); break;
-      case live::ModeChange::promoted:
-        became("coherent", "the CPUs' counters agreed in " + figure + " readings handed over, a second apart");
+      case live::ModeChange::warp:
+        became("percpu", "a CPU's counter was " + figure + " ticks behind another's");
         break;
-      case live::ModeChange::stopped: became("passthrough", "the CPUs' counters disagree, and CPUs can't be told apart"); break;
+      case live::ModeChange::residual:
+        became("percpu", "a CPU's counter did not fit what another's had said");
+        break;
+      case live::ModeChange::promoted:
+        became("coherent",
+               "the CPUs' counters agreed in " + figure + " readings handed over, a second apart");
+        break;
+      case live::ModeChange::stopped:
+        became("passthrough", "the CPUs' counters disagree, and CPUs can't be told apart");
+        break;
     }
   }
 
   void read_losses() {
     const live::SharedCounts& shared = shared_[0];
     out_.dropped = shared.dropped.load(std::memory_order_relaxed);
-    if (const std::uint64_t lost = shared.dropped_samples.load(std::memory_order_relaxed); lost != 0)
-      out_.notes.push_back(std::to_string(lost) + " sampled stacks found no room; the callers' counts are whole");
+    if (const std::uint64_t lost = shared.dropped_samples.load(std::memory_order_relaxed);
+        lost != 0)
+      out_.notes.push_back(std::to_string(lost) +
+                           " sampled stacks found no room; the callers' counts are whole");
   }
 
   static ReportSite site_of(SiteKey key, std::uint64_t calls) {
     ReportSite site;
     site.calls = calls;
     site.clock = clock_name(key.clock());
-    site.function = key.function() <= Function::timespec_get ? function_name(key.function()) : "other";
+    site.function =
+        key.function() <= Function::timespec_get ? function_name(key.function()) : "other";
     return site;
   }
 
@@ -141,12 +156,14 @@ class Reader {
   // Callers that have no site of their own.
   void add_folded(ReportSite& site, SiteKey key) {
     const bool generated = key.return_address() == SiteKey::kGeneratedCode;
-    site.frames.assign(1, ReportFrame{.symbol = generated ? "generated code" : "other callers", .module = ""});
+    site.frames.assign(
+        1, ReportFrame{.symbol = generated ? "generated code" : "other callers", .module = ""});
     site.exact_frames = 1;
-    out_.notes.push_back(std::to_string(site.calls) + " calls of " + site.function + "(" + site.clock + ") are told under \"" +
-                         site.frames[0].symbol + "\": " +
-                         (generated ? "code made while the program ran had filled its share of the table"
-                                    : "the table of callers was full"));
+    out_.notes.push_back(std::to_string(site.calls) + " calls of " + site.function + "(" +
+                         site.clock + ") are told under \"" + site.frames[0].symbol + "\": " +
+                         (generated
+                              ? "code made while the program ran had filled its share of the table"
+                              : "the table of callers was full"));
   }
 
   void add_frames(ReportSite& site, const live::SiteRecord& record) const {
@@ -154,7 +171,8 @@ class Reader {
     site.exact_frames = std::min<unsigned>(record.exact_frames, frames);
     for (unsigned i = 0; i < frames; ++i) {
       const std::uint16_t module = record.module[i];
-      site.frames.push_back(module == live::kNamed ? names_.frame(record.pc[i]) : modules_.frame(module, record.pc[i]));
+      site.frames.push_back(module == live::kNamed ? names_.frame(record.pc[i])
+                                                   : modules_.frame(module, record.pc[i]));
     }
   }
 
@@ -163,13 +181,15 @@ class Reader {
       const live::StackRecord& record = stacks_[i];
       if (record.state.load(std::memory_order_acquire) != live::kValid) continue;
       const std::uint64_t samples = record.samples.load(std::memory_order_relaxed);
-      ReportSite stack = site_of(SiteKey{record.key.load(std::memory_order_relaxed)}, samples * header_.stacks_every);
+      ReportSite stack = site_of(SiteKey{record.key.load(std::memory_order_relaxed)},
+                                 samples * header_.stacks_every);
       stack.sampled = true;
       const unsigned depth = std::min<unsigned>(record.depth, live::kStackDepth);
       stack.exact_frames = depth;
       for (unsigned f = 0; f < depth; ++f) {
         const std::uint64_t pc = record.pc[f];
-        stack.frames.push_back((pc & live::kNamedFrame) != 0 ? names_.frame(pc & ~live::kNamedFrame) : modules_.frame(pc));
+        stack.frames.push_back((pc & live::kNamedFrame) != 0 ? names_.frame(pc & ~live::kNamedFrame)
+                                                             : modules_.frame(pc));
       }
       out_.stacks.push_back(std::move(stack));
     }
@@ -178,7 +198,9 @@ class Reader {
 
   static void sort(std::vector<ReportSite>& sites) {
     std::stable_sort(sites.begin(), sites.end(), [](const ReportSite& a, const ReportSite& b) {
-      return a.calls != b.calls ? a.calls > b.calls : !a.frames.empty() && !b.frames.empty() && a.frames[0].offset < b.frames[0].offset;
+      return a.calls != b.calls ? a.calls > b.calls
+                                : !a.frames.empty() && !b.frames.empty() &&
+                                      a.frames[0].offset < b.frames[0].offset;
     });
   }
 
@@ -187,13 +209,17 @@ class Reader {
       const auto& clock = clock_[0].clocks[id];
       const std::uint64_t resyncs = clock.resyncs.load(std::memory_order_relaxed);
       if (counts_.calls[id] == 0 && (out_.profile != "off" || resyncs == 0)) continue;
-      // A call may be counted as answered by the real function and, when the process ends at that instant, not yet as a call.
+      // A call may be counted as answered by the real function and, when the process ends at that
+      // instant, not yet as a call.
       const std::uint64_t real = std::min(counts_.real[id], counts_.calls[id]);
       const std::string name(clock_name(id));
       out_.clocks.push_back({name, counts_.calls[id], counts_.calls[id] - real, real, resyncs});
-      if (const std::int64_t best = clock.unreachable_best.load(std::memory_order_relaxed); best > 0) {
-        out_.notes.push_back("tolerance " + format_duration(Nanos{out_.tolerance_ns}) + " can't be kept for " + name +
-                             " here: its calls got the real clock; CLOCKSHIM_TOLERANCE=" + format_duration(Nanos{best}) + " could be kept");
+      if (const std::int64_t best = clock.unreachable_best.load(std::memory_order_relaxed);
+          best > 0) {
+        out_.notes.push_back("tolerance " + format_duration(Nanos{out_.tolerance_ns}) +
+                             " can't be kept for " + name +
+                             " here: its calls got the real clock; CLOCKSHIM_TOLERANCE=" +
+                             format_duration(Nanos{best}) + " could be kept");
       }
     }
   }
@@ -201,7 +227,9 @@ class Reader {
   void read_accuracy() {
     const Accuracy& accuracy = clock_[0].accuracy;
     const AccuracySummary summary = accuracy.summary();
-    const auto plain = [](Nanos n) { return n.raw() < 0 ? std::numeric_limits<std::int64_t>::max() : n.raw(); };
+    const auto plain = [](Nanos n) {
+      return n.raw() < 0 ? std::numeric_limits<std::int64_t>::max() : n.raw();
+    };
     out_.disturbances = clock_[0].disturbances.load(std::memory_order_relaxed);
     out_.samples = summary.samples;
     out_.p50_ns = plain(summary.p50);
@@ -210,7 +238,8 @@ class Reader {
     out_.over_tolerance = summary.over_tolerance;
     for (unsigned i = 0; i < kHistogramBuckets; ++i) {
       const std::uint64_t samples = accuracy.buckets[i].load(std::memory_order_relaxed);
-      if (samples != 0) out_.errors.push_back({static_cast<std::int64_t>(histogram_edge(i)), samples});
+      if (samples != 0)
+        out_.errors.push_back({static_cast<std::int64_t>(histogram_edge(i)), samples});
     }
   }
 
@@ -234,7 +263,8 @@ struct Free {
 bool read_live(std::span<const std::byte> bytes, Report& out, std::string& problem, Nanos now) {
   std::unique_ptr<std::byte[], Free> copy;
   if (reinterpret_cast<std::uintptr_t>(bytes.data()) % kAlignment != 0) {
-    copy.reset(static_cast<std::byte*>(::operator new[](bytes.size(), std::align_val_t{kAlignment})));
+    copy.reset(
+        static_cast<std::byte*>(::operator new[](bytes.size(), std::align_val_t{kAlignment})));
     std::memcpy(copy.get(), bytes.data(), bytes.size());
     bytes = {copy.get(), bytes.size()};
   }

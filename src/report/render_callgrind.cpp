@@ -1,5 +1,6 @@
-// Callgrind's profile format: https://valgrind.org/docs/manual/cl-format.html. The functions that are asked cost their calls;
-// who calls them, and what that costs inclusively, are calls= lines. The number there is of clock calls that came that way.
+// Callgrind's profile format: https://valgrind.org/docs/manual/cl-format.html. The functions that
+// are asked cost their calls; who calls them, and what that costs inclusively, are calls= lines.
+// The number there is of clock calls that came that way.
 #include <fmt/format.h>
 
 #include <map>
@@ -72,19 +73,23 @@ std::string render_callgrind(const Reports& reports, const StackOptions& options
   std::uint64_t sum = 0;
   for (const auto& [function, cost] : costs) sum += cost.self;
   std::string out = "# callgrind format\nversion: 1\ncreator: clockshim " CLOCKSHIM_VERSION "\n";
-  if (!reports.empty()) out += fmt::format("pid: {}\ncmd: {}\n", reports.front().pid, process_name(reports.front()));
-  out += fmt::format("desc: Counts: {}\n", sampled ? "sampled stacks, scaled" : "exact, of the callers that every call of a site had");
+  if (!reports.empty())
+    out += fmt::format("pid: {}\ncmd: {}\n", reports.front().pid, process_name(reports.front()));
+  out += fmt::format(
+      "desc: Counts: {}\n",
+      sampled ? "sampled stacks, scaled" : "exact, of the callers that every call of a site had");
   out += fmt::format("positions: line\nevents: Calls\nsummary: {}\n", sum);
   Names objects;
   Names files;
   Names functions;
   for (const auto& [function, cost] : costs) {
-    out += fmt::format("\nob={}\nfl={}\nfn={}\n", objects(function.object), files(function.file), functions(function.name));
+    out += fmt::format("\nob={}\nfl={}\nfn={}\n", objects(function.object), files(function.file),
+                       functions(function.name));
     if (cost.self != 0) out += fmt::format("0 {}\n", cost.self);
     for (const auto& [called, calls] : cost.calls) {
       const Function& callee = called.function;
-      out += fmt::format("cob={}\ncfi={}\ncfn={}\ncalls={} 0\n{} {}\n", objects(callee.object), files(callee.file), functions(callee.name),
-                         calls, called.line, calls);
+      out += fmt::format("cob={}\ncfi={}\ncfn={}\ncalls={} 0\n{} {}\n", objects(callee.object),
+                         files(callee.file), functions(callee.name), calls, called.line, calls);
     }
   }
   return out + fmt::format("\ntotals: {}\n", sum);

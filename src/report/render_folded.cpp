@@ -25,7 +25,8 @@ std::string render_folded(const Reports& reports, const StackOptions& options) {
         if (!part.thread.empty()) line += ";" + folded_name(part.thread);
         if (site.frames.empty()) line += ";unknown";
         for (std::size_t i = drawn_frames(site, options); i-- > 0;) {
-          line += ";" + folded_name(function_name(site.frames[i]) + (only_first_seen(site, i) ? kFirstSeen : ""));
+          line += ";" + folded_name(function_name(site.frames[i]) +
+                                    (only_first_seen(site, i) ? kFirstSeen : ""));
         }
         lines[line + ";" + folded_name(question(site))] += site.calls;
       }

@@ -1,4 +1,5 @@
-// pprof's profile.proto, gzipped: https://github.com/google/pprof/blob/main/proto/profile.proto. Field numbers are its.
+// pprof's profile.proto, gzipped: https://github.com/google/pprof/blob/main/proto/profile.proto.
+// Field numbers are its.
 #include <map>
 
 #include "report/formats.h"
@@ -44,7 +45,8 @@ class Profile {
   [[nodiscard]] std::string bytes() const {
     ProtoMessage strings;
     for (const std::string& text : strings_) strings.text(6, text);
-    return head_.bytes() + mappings_.bytes() + locations_.bytes() + functions_.bytes() + strings.bytes() + tail_.bytes();
+    return head_.bytes() + mappings_.bytes() + locations_.bytes() + functions_.bytes() +
+           strings.bytes() + tail_.bytes();
   }
 
  private:
@@ -63,8 +65,10 @@ class Profile {
       Lines lines;
       for (std::size_t i = 0; i < drawn_frames(site, options_); ++i) {
         const ReportFrame& frame = site.frames[i];
-        lines.push_back({function_name(frame) + (only_first_seen(site, i) ? kFirstSeen : ""), one_line(frame.file), frame.line});
-        if (frame.inlined) continue;  // shares the location of the function that it was inlined into
+        lines.push_back({function_name(frame) + (only_first_seen(site, i) ? kFirstSeen : ""),
+                         one_line(frame.file), frame.line});
+        if (frame.inlined)
+          continue;  // shares the location of the function that it was inlined into
         stack.push_back(location_of(lines, frame));
         lines.clear();
       }
@@ -94,20 +98,23 @@ class Profile {
 
   std::uint64_t mapping_of(const ReportFrame& frame) {
     if (frame.module.empty()) return 0;
-    const auto [found, added] = mapping_numbers_.try_emplace({frame.module, frame.build_id}, mapping_numbers_.size() + 1);
+    const auto [found, added] =
+        mapping_numbers_.try_emplace({frame.module, frame.build_id}, mapping_numbers_.size() + 1);
     if (added) {
       ProtoMessage mapping;
       mapping.number(1, found->second);
       mapping.number(5, string_of(one_line(frame.module)));
       mapping.number(6, string_of(one_line(frame.build_id)));
-      for (const unsigned has_names : {7U, 8U, 9U, 10U}) mapping.number(has_names, 1);  // nothing is left for pprof to look up
+      for (const unsigned has_names : {7U, 8U, 9U, 10U})
+        mapping.number(has_names, 1);  // nothing is left for pprof to look up
       mappings_.message(3, mapping);
     }
     return found->second;
   }
 
   std::uint64_t function_of(const Line& line) {
-    const auto [found, added] = function_numbers_.try_emplace({line.function, line.file}, function_numbers_.size() + 1);
+    const auto [found, added] =
+        function_numbers_.try_emplace({line.function, line.file}, function_numbers_.size() + 1);
     if (added) {
       ProtoMessage function;
       function.number(1, found->second);
@@ -122,7 +129,8 @@ class Profile {
   std::uint64_t location_of(const Lines& lines, const ReportFrame& frame) {
     const std::uint64_t mapping = mapping_of(frame);
     const std::uint64_t address = frame.offset == 0 ? 0 : frame.offset - 1;
-    const auto [found, added] = location_numbers_.try_emplace({lines, mapping, address}, location_numbers_.size() + 1);
+    const auto [found, added] =
+        location_numbers_.try_emplace({lines, mapping, address}, location_numbers_.size() + 1);
     if (added) {
       ProtoMessage location;
       location.number(1, found->second);
@@ -156,9 +164,11 @@ std::string render_pprof(const Reports& reports, const StackOptions& options) {
   for (const Report& report : reports) profile.add_program(report);
   for (const Report& report : reports) {
     profile.add(report);
-    if (report.started_at > 0 && (started_at == 0 || report.started_at < started_at)) started_at = report.started_at;
+    if (report.started_at > 0 && (started_at == 0 || report.started_at < started_at))
+      started_at = report.started_at;
     seconds = std::max(seconds, report.seconds);
-    for (const std::string& note : report.notes) profile.comment(process_name(report) + ": " + note);
+    for (const std::string& note : report.notes)
+      profile.comment(process_name(report) + ": " + note);
   }
   profile.times(started_at, seconds);
   return gzip(profile.bytes());

@@ -1,5 +1,5 @@
-// speedscope's own JSON: https://www.speedscope.app/file-format-schema.json. One profile a report, or one a
-// thread of it; calls are the weights.
+// speedscope's own JSON: https://www.speedscope.app/file-format-schema.json. One profile a report,
+// or one a thread of it; calls are the weights.
 #include <map>
 #include <nlohmann/json.hpp>
 
@@ -30,7 +30,8 @@ class Frames {
   Json list_ = Json::array();
 };
 
-Json profile(const std::string& name, const Part& part, const StackOptions& options, Frames& frames) {
+Json profile(const std::string& name, const Part& part, const StackOptions& options,
+             Frames& frames) {
   Json samples = Json::array();
   Json weights = Json::array();
   std::uint64_t sum = 0;
@@ -41,8 +42,9 @@ Json profile(const std::string& name, const Part& part, const StackOptions& opti
     for (std::size_t i = drawn_frames(site, options); i-- > 0;) {
       const ReportFrame& frame = site.frames[i];
       // Where no source is known, the module stands in its place.
-      stack.push_back(frames.number_of(function_name(frame) + (only_first_seen(site, i) ? kFirstSeen : ""),
-                                       one_line(frame.file.empty() ? frame.module : frame.file), frame.line));
+      stack.push_back(
+          frames.number_of(function_name(frame) + (only_first_seen(site, i) ? kFirstSeen : ""),
+                           one_line(frame.file.empty() ? frame.module : frame.file), frame.line));
     }
     stack.push_back(frames.number_of(question(site), "", 0));
     samples.push_back(std::move(stack));
@@ -51,7 +53,8 @@ Json profile(const std::string& name, const Part& part, const StackOptions& opti
     sampled = sampled || site.sampled;
   }
   return {{"type", "sampled"},
-          {"name", name + (part.thread.empty() ? "" : " " + part.thread) + (sampled ? ": clock calls (sampled)" : ": clock calls")},
+          {"name", name + (part.thread.empty() ? "" : " " + part.thread) +
+                       (sampled ? ": clock calls (sampled)" : ": clock calls")},
           {"unit", "none"},
           {"startValue", 0},
           {"endValue", sum},
@@ -65,11 +68,13 @@ std::string render_speedscope(const Reports& reports, const StackOptions& option
   Frames frames;
   Json profiles = Json::array();
   for (const Report& report : reports) {
-    for (const Part& part : drawn_parts(report, options)) profiles.push_back(profile(process_name(report), part, options, frames));
+    for (const Part& part : drawn_parts(report, options))
+      profiles.push_back(profile(process_name(report), part, options, frames));
   }
   const Json file = {{"$schema", "https://www.speedscope.app/file-format-schema.json"},
                      {"exporter", "clockshim " CLOCKSHIM_VERSION},
-                     {"name", reports.size() == 1 ? process_name(reports.front()) : std::to_string(reports.size()) + " reports"},
+                     {"name", reports.size() == 1 ? process_name(reports.front())
+                                                  : std::to_string(reports.size()) + " reports"},
                      {"activeProfileIndex", 0},
                      {"shared", {{"frames", frames.list()}}},
                      {"profiles", std::move(profiles)}};

@@ -14,7 +14,9 @@ constexpr std::size_t kIndent = 57;  // of the lines below a caller
 constexpr std::size_t kTopSites = 20;
 
 std::string rate(std::uint64_t calls, double seconds) {
-  return seconds <= 0 ? "-" : grouped(static_cast<std::uint64_t>(static_cast<double>(calls) / seconds + 0.5));
+  return seconds <= 0
+             ? "-"
+             : grouped(static_cast<std::uint64_t>(static_cast<double>(calls) / seconds + 0.5));
 }
 
 std::string frame_name(const ReportFrame& frame) {
@@ -33,24 +35,29 @@ std::string text_caller(const Report& r, const ReportSite& site, bool with_via) 
   const ReportFrame caller = caller_of(site);
   const std::string name = frame_name(caller);
   const std::string short_name = shortened(name, 32);
-  std::string out = fmt::format("{:>13} {:>6.1f}% {:>12}  {:<16} {:<32} {}\n", (site.sampled ? "~" : "") + grouped(site.calls),
-                                percent(site.calls, r.calls()), rate(site.calls, r.seconds), one_line(site.clock), short_name,
-                                shortened(module_name(caller), 14));
+  std::string out =
+      fmt::format("{:>13} {:>6.1f}% {:>12}  {:<16} {:<32} {}\n",
+                  (site.sampled ? "~" : "") + grouped(site.calls), percent(site.calls, r.calls()),
+                  rate(site.calls, r.seconds), one_line(site.clock), short_name,
+                  shortened(module_name(caller), 14));
   if (short_name != name) add_below(out, "= ", name);
   if (const std::string at = place_beside_name(caller); !at.empty()) add_below(out, "at ", at);
   for (std::size_t i = 0; with_via && i + 1 < exact_frames(site); ++i) {
     const ReportFrame& via = site.frames[i];
-    add_below(out, "via ", frame_name(via) + (via.inlined && !via.file.empty() ? ", " + place(via) : ""));
+    add_below(out, "via ",
+              frame_name(via) + (via.inlined && !via.file.empty() ? ", " + place(via) : ""));
   }
   return out;
 }
 
 std::string text_line(const Report& r, std::uint64_t calls, const std::string& name) {
-  return fmt::format("{:>13} {:>6.1f}% {:>12}  {}\n", grouped(calls), percent(calls, r.calls()), rate(calls, r.seconds), name);
+  return fmt::format("{:>13} {:>6.1f}% {:>12}  {}\n", grouped(calls), percent(calls, r.calls()),
+                     rate(calls, r.seconds), name);
 }
 
 std::string text_columns() {
-  return fmt::format("\n{:>13} {:>7} {:>12}  {:<16} {:<32} {}\n", "calls", "share", "calls/s", "clock", "caller", "module");
+  return fmt::format("\n{:>13} {:>7} {:>12}  {:<16} {:<32} {}\n", "calls", "share", "calls/s",
+                     "clock", "caller", "module");
 }
 
 std::string text_callers(const Report& r) {
@@ -64,7 +71,9 @@ std::string text_callers(const Report& r) {
       rest += r.sites[i].calls;
     }
   }
-  if (rest != 0) out += text_line(r, rest, fmt::format("{:<16} {} more callers", "", r.sites.size() - kTopSites));
+  if (rest != 0)
+    out +=
+        text_line(r, rest, fmt::format("{:<16} {} more callers", "", r.sites.size() - kTopSites));
   return out;
 }
 
@@ -77,20 +86,24 @@ std::string text_head(const Report& r) {
     real += clock.real;
     resyncs += clock.resyncs;
   }
-  std::string out = fmt::format("clockshim {}: {}, {:.1f} s{}{}\n", one_line(r.version), process_name(r), r.seconds,
-                                r.state.empty() || r.state == "ended" ? "" : ", " + one_line(r.state),
-                                r.forked_from == 0 ? "" : fmt::format(", forked from {}", r.forked_from));
+  std::string out =
+      fmt::format("clockshim {}: {}, {:.1f} s{}{}\n", one_line(r.version), process_name(r),
+                  r.seconds, r.state.empty() || r.state == "ended" ? "" : ", " + one_line(r.state),
+                  r.forked_from == 0 ? "" : fmt::format(", forked from {}", r.forked_from));
   if (r.profile == "off") {
     out += fmt::format("calls not counted (CLOCKSHIM_PROFILE=off)  resyncs {}\n", grouped(resyncs));
   } else {
-    out += fmt::format("calls {}  served {} ({:.2f} %)  real {}  resyncs {}  {} calls/s\n", grouped(r.calls()), grouped(served),
-                       percent(served, r.calls()), grouped(real), grouped(resyncs), rate(r.calls(), r.seconds));
+    out += fmt::format("calls {}  served {} ({:.2f} %)  real {}  resyncs {}  {} calls/s\n",
+                       grouped(r.calls()), grouped(served), percent(served, r.calls()),
+                       grouped(real), grouped(resyncs), rate(r.calls(), r.seconds));
   }
-  out += fmt::format("mode {} ({}), {}, tolerance {}\n", one_line(r.mode), one_line(r.mode_reason), one_line(r.order),
-                     format_duration(Nanos{r.tolerance_ns}));
+  out += fmt::format("mode {} ({}), {}, tolerance {}\n", one_line(r.mode), one_line(r.mode_reason),
+                     one_line(r.order), format_duration(Nanos{r.tolerance_ns}));
   if (r.samples != 0) {
-    out += fmt::format("error at resync p50 {}  p99 {}  max {}  over tolerance {} of {}\n", format_duration(Nanos{r.p50_ns}),
-                       format_duration(Nanos{r.p99_ns}), format_duration(Nanos{r.max_ns}), grouped(r.over_tolerance), grouped(r.samples));
+    out += fmt::format("error at resync p50 {}  p99 {}  max {}  over tolerance {} of {}\n",
+                       format_duration(Nanos{r.p50_ns}), format_duration(Nanos{r.p99_ns}),
+                       format_duration(Nanos{r.max_ns}), grouped(r.over_tolerance),
+                       grouped(r.samples));
   }
   out += fmt::format("disturbances {}  dropped {}\n", grouped(r.disturbances), grouped(r.dropped));
   for (const auto& note : r.notes) out += fmt::format("note: {}\n", one_line(note));

@@ -1,4 +1,5 @@
-// The callers as a tree, from what was asked outward. Where only one stack was seen, it stands on one line, without counts.
+// The callers as a tree, from what was asked outward. Where only one stack was seen, it stands on
+// one line, without counts.
 #include <fmt/format.h>
 
 #include "report/call_tree.h"
@@ -17,13 +18,18 @@ class Drawing {
   explicit Drawing(std::uint64_t all) : all_(all) {}
 
   // NOLINTNEXTLINE(misc-no-recursion): as deep as a stack in the report
-  void add(const CallNode& node, const std::string& lead, const std::string& branch, const std::string& below) {
-    const std::string where = node.place.empty() ? node.module : node.module.empty() ? node.place : node.module + ", " + node.place;
-    line(fmt::format("{:>15} {:>6.1f}%  ", (node.sampled ? "~" : "") + grouped(node.calls), percent(node.calls, all_)),
+  void add(const CallNode& node, const std::string& lead, const std::string& branch,
+           const std::string& below) {
+    const std::string where = node.place.empty()    ? node.module
+                              : node.module.empty() ? node.place
+                                                    : node.module + ", " + node.place;
+    line(fmt::format("{:>15} {:>6.1f}%  ", (node.sampled ? "~" : "") + grouped(node.calls),
+                     percent(node.calls, all_)),
          lead + branch + node.name + (where.empty() ? "" : "  (" + where + ")"));
     std::vector<const CallNode*> callers;
     std::vector<const CallNode*> seen;
-    for (const CallNode& caller : node.callers) (caller.first_seen ? seen : callers).push_back(&caller);
+    for (const CallNode& caller : node.callers)
+      (caller.first_seen ? seen : callers).push_back(&caller);
     add_seen(seen, lead + below);
     const bool all = callers.empty() || callers.front()->heading;
     const std::size_t shown = all ? callers.size() : std::min(callers.size(), kMostCallers);
@@ -42,7 +48,9 @@ class Drawing {
   [[nodiscard]] std::string text() && { return std::move(out_); }
 
  private:
-  void line(const std::string& counts, const std::string& text) { out_ += counts + shortened(text, kWidth - counts.size()) + "\n"; }
+  void line(const std::string& counts, const std::string& text) {
+    out_ += counts + shortened(text, kWidth - counts.size()) + "\n";
+  }
 
   void add_seen(const std::vector<const CallNode*>& seen, const std::string& lead) {
     for (std::size_t i = 0; i < std::min(seen.size(), kMostStacks); ++i) {
@@ -57,7 +65,9 @@ class Drawing {
       }
       line(std::string(kCounts, ' '), way);
     }
-    if (seen.size() > kMostStacks) line(std::string(kCounts, ' '), lead + fmt::format("and from {} more", seen.size() - kMostStacks));
+    if (seen.size() > kMostStacks)
+      line(std::string(kCounts, ' '),
+           lead + fmt::format("and from {} more", seen.size() - kMostStacks));
   }
 
   std::uint64_t all_;
@@ -73,7 +83,8 @@ std::string render_tree(const Reports& reports, const StackOptions& options) {
     Drawing drawing(root.calls);
     drawing.add(root, "", "", "");
     out += (out.empty() ? "" : "\n") + std::move(drawing).text();
-    for (const ReportAdvice& advice : report.advice) out += "advice: " + one_line(advice.text) + "\n";
+    for (const ReportAdvice& advice : report.advice)
+      out += "advice: " + one_line(advice.text) + "\n";
   }
   return out;
 }

@@ -13,16 +13,21 @@ namespace clockshim {
 namespace {
 
 void note(Report& report, const std::string& text) {
-  if (std::find(report.notes.begin(), report.notes.end(), text) == report.notes.end()) report.notes.push_back(text);
+  if (std::find(report.notes.begin(), report.notes.end(), text) == report.notes.end())
+    report.notes.push_back(text);
 }
 
-// Without a build-id to compare, only a file that has not changed since before the process started is certain to be its.
+// Without a build-id to compare, only a file that has not changed since before the process started
+// is certain to be its.
 bool unchanged_since(const std::string& path, double started_at) {
   struct stat info {};
-  return stat(path.c_str(), &info) == 0 && static_cast<double>(info.st_ctim.tv_sec) + 1 < started_at;
+  return stat(path.c_str(), &info) == 0 &&
+         static_cast<double>(info.st_ctim.tv_sec) + 1 < started_at;
 }
 
-bool is_hexadecimal(const std::string& s) { return s.size() > 2 && s.find_first_not_of("0123456789abcdef") == std::string::npos; }
+bool is_hexadecimal(const std::string& s) {
+  return s.size() > 2 && s.find_first_not_of("0123456789abcdef") == std::string::npos;
+}
 
 }  // namespace
 
@@ -32,9 +37,12 @@ DebugInfo* Symbolizer::module_of(const ReportFrame& frame, Report& report) {
   std::unique_ptr<DebugInfo>& module = known->second;
   std::vector<std::string> places{root_ + frame.module};
   if (is_hexadecimal(frame.build_id)) {
-    // The process may see another tree of files than we do, and its file may be gone while its debug file is there.
-    if (report.state == "running") places.push_back(root_ + "/proc/" + std::to_string(report.pid) + "/root" + frame.module);
-    places.push_back(root_ + "/usr/lib/debug/.build-id/" + frame.build_id.substr(0, 2) + "/" + frame.build_id.substr(2) + ".debug");
+    // The process may see another tree of files than we do, and its file may be gone while its
+    // debug file is there.
+    if (report.state == "running")
+      places.push_back(root_ + "/proc/" + std::to_string(report.pid) + "/root" + frame.module);
+    places.push_back(root_ + "/usr/lib/debug/.build-id/" + frame.build_id.substr(0, 2) + "/" +
+                     frame.build_id.substr(2) + ".debug");
   }
   bool another = false;
   for (const std::string& path : places) {
@@ -42,7 +50,8 @@ DebugInfo* Symbolizer::module_of(const ReportFrame& frame, Report& report) {
     if (stat(path.c_str(), &info) != 0 || !S_ISREG(info.st_mode)) continue;
     std::unique_ptr<DebugInfo> file = DebugInfo::open(path);
     if (file == nullptr) continue;
-    if (frame.build_id.empty() ? unchanged_since(path, report.started_at) : file->build_id() == frame.build_id) {
+    if (frame.build_id.empty() ? unchanged_since(path, report.started_at)
+                               : file->build_id() == frame.build_id) {
       module = std::move(file);
       return module.get();
     }
@@ -51,16 +60,21 @@ DebugInfo* Symbolizer::module_of(const ReportFrame& frame, Report& report) {
   if (frame.build_id.empty()) {
     if (another) {
       note(report,
-           "the report has no build-id for some modules: the files that are there may not be those that ran, so lines are not told");
+           "the report has no build-id for some modules: the files that are there may not be those "
+           "that ran, so lines are not told");
     }
   } else {
-    note(report, one_line(frame.module) + (another ? " is not the file that ran (build-id " : ": no file is there (build-id ") +
-                     frame.build_id.substr(0, 12) + "): its callers are told by offset, or as the process told them");
+    note(report,
+         one_line(frame.module) +
+             (another ? " is not the file that ran (build-id " : ": no file is there (build-id ") +
+             frame.build_id.substr(0, 12) +
+             "): its callers are told by offset, or as the process told them");
   }
   return nullptr;
 }
 
-std::vector<ReportFrame> Symbolizer::named(const ReportFrame& frame, Report& report, const PerfMap& generated) {
+std::vector<ReportFrame> Symbolizer::named(const ReportFrame& frame, Report& report,
+                                           const PerfMap& generated) {
   // The byte before the return address is the call's last.
   const std::uint64_t call = frame.offset == 0 ? 0 : frame.offset - 1;
   if (frame.module.empty()) {
@@ -97,13 +111,17 @@ std::vector<ReportFrame> Symbolizer::named(const ReportFrame& frame, Report& rep
 }
 
 void Symbolizer::look_at_asker(ReportSite& site, Report& report) {
-  // Time-outs of these are times of CLOCK_REALTIME (POSIX), pthread_cond_timedwait's unless its attribute names another clock.
-  static const std::set<std::string, std::less<>> kWaits = {"pthread_cond_timedwait", "pthread_mutex_timedlock", "sem_timedwait",
-                                                            "pthread_rwlock_timedrdlock", "pthread_rwlock_timedwrlock"};
-  // One wrapper, at most: with CLOCKSHIM_DEPTH the last exact frame is not the one that wants the time.
+  // Time-outs of these are times of CLOCK_REALTIME (POSIX), pthread_cond_timedwait's unless its
+  // attribute names another clock.
+  static const std::set<std::string, std::less<>> kWaits = {
+      "pthread_cond_timedwait", "pthread_mutex_timedlock", "sem_timedwait",
+      "pthread_rwlock_timedrdlock", "pthread_rwlock_timedwrlock"};
+  // One wrapper, at most: with CLOCKSHIM_DEPTH the last exact frame is not the one that wants the
+  // time.
   if (site.sampled || site.frames.empty() || site.exact_frames > 2) return;
   const ReportFrame asker = caller_of(site);
-  DebugInfo* const module = asker.module.empty() || asker.offset == 0 ? nullptr : module_of(asker, report);
+  DebugInfo* const module =
+      asker.module.empty() || asker.offset == 0 ? nullptr : module_of(asker, report);
   if (module == nullptr) return;
   const ImportedCalls::Bounds function = module->code().function_at(asker.offset - 1);
   site.asker_start = function.start;
@@ -113,7 +131,8 @@ void Symbolizer::look_at_asker(ReportSite& site, Report& report) {
   }
 }
 
-void Symbolizer::name_all(std::vector<ReportSite>& sites, Report& report, const PerfMap& generated) {
+void Symbolizer::name_all(std::vector<ReportSite>& sites, Report& report,
+                          const PerfMap& generated) {
   for (ReportSite& site : sites) {
     look_at_asker(site, report);
     std::vector<ReportFrame> frames;
@@ -121,7 +140,8 @@ void Symbolizer::name_all(std::vector<ReportSite>& sites, Report& report, const 
     for (std::size_t i = 0; i < site.frames.size(); ++i) {
       // A frame with a line has been here before.
       const bool done = site.frames[i].inlined || !site.frames[i].file.empty();
-      const std::vector<ReportFrame> all = done ? std::vector{site.frames[i]} : named(site.frames[i], report, generated);
+      const std::vector<ReportFrame> all =
+          done ? std::vector{site.frames[i]} : named(site.frames[i], report, generated);
       frames.insert(frames.end(), all.begin(), all.end());
       if (i < site.exact_frames) exact = frames.size();
     }
@@ -132,7 +152,8 @@ void Symbolizer::name_all(std::vector<ReportSite>& sites, Report& report, const 
 
 void Symbolizer::name(Report& report, uid_t owner) {
   const auto generated_code = [](const ReportSite& site) {
-    return std::any_of(site.frames.begin(), site.frames.end(), [](const ReportFrame& f) { return f.module.empty() && f.symbol.empty(); });
+    return std::any_of(site.frames.begin(), site.frames.end(),
+                       [](const ReportFrame& f) { return f.module.empty() && f.symbol.empty(); });
   };
   PerfMap generated;
   if (std::any_of(report.sites.begin(), report.sites.end(), generated_code) ||
@@ -141,9 +162,12 @@ void Symbolizer::name(Report& report, uid_t owner) {
     std::string problem;
     // In a container, the process has a /tmp of its own.
     if (report.state == "running") {
-      generated = PerfMap(read_perf_map(root_ + "/proc/" + std::to_string(report.pid) + "/root" + file, owner, report.started_at, problem));
+      generated =
+          PerfMap(read_perf_map(root_ + "/proc/" + std::to_string(report.pid) + "/root" + file,
+                                owner, report.started_at, problem));
     }
-    if (generated.empty()) generated = PerfMap(read_perf_map(root_ + file, owner, report.started_at, problem));
+    if (generated.empty())
+      generated = PerfMap(read_perf_map(root_ + file, owner, report.started_at, problem));
     if (!problem.empty()) note(report, problem);
   }
   name_all(report.sites, report, generated);

@@ -1,4 +1,5 @@
-// Text that came from outside (names, paths) made fit for a format: UTF-8, JSON, XML. Pure functions.
+// Text that came from outside (names, paths) made fit for a format: UTF-8, JSON, XML. Pure
+// functions.
 #pragma once
 
 #include <charconv>
@@ -11,9 +12,12 @@ namespace clockshim {
 
 inline constexpr std::string_view kReplacement = "\xEF\xBF\xBD";  // U+FFFD
 
-// The length of the UTF-8 character that `s` starts with (RFC 3629: nothing overlong, no surrogates); 0: it starts with none.
+// The length of the UTF-8 character that `s` starts with (RFC 3629: nothing overlong, no
+// surrogates); 0: it starts with none.
 inline std::size_t utf8_length(std::string_view s) {
-  const auto at = [&](std::size_t i) { return i < s.size() ? static_cast<unsigned char>(s[i]) : 0U; };
+  const auto at = [&](std::size_t i) {
+    return i < s.size() ? static_cast<unsigned char>(s[i]) : 0U;
+  };
   const auto tail = [&](std::size_t from, std::size_t to) {
     for (std::size_t i = from; i < to; ++i) {
       if ((at(i) & 0xC0U) != 0x80U) return false;
@@ -47,14 +51,17 @@ void for_each_character(std::string_view s, F f) {
 
 // C0, DEL and C1: what a terminal would obey.
 inline bool is_control(std::string_view character) {
-  if (character.size() == 2) return character[0] == '\xC2' && static_cast<unsigned char>(character[1]) < 0xA0;
-  return character.size() == 1 && (static_cast<unsigned char>(character[0]) < 0x20 || character[0] == 0x7F);
+  if (character.size() == 2)
+    return character[0] == '\xC2' && static_cast<unsigned char>(character[1]) < 0xA0;
+  return character.size() == 1 &&
+         (static_cast<unsigned char>(character[0]) < 0x20 || character[0] == 0x7F);
 }
 
 // One line of valid UTF-8: control characters become blanks.
 inline std::string one_line(std::string_view s) {
   std::string out;
-  for_each_character(s, [&](std::string_view c) { out += is_control(c) ? std::string_view(" ") : c; });
+  for_each_character(s,
+                     [&](std::string_view c) { out += is_control(c) ? std::string_view(" ") : c; });
   return out;
 }
 
@@ -74,7 +81,8 @@ inline std::string shortened(const std::string& s, std::size_t most) {
   return out;
 }
 
-// A JSON string with its quotes (RFC 8259). '<' is escaped, so that it can stand in a page's script.
+// A JSON string with its quotes (RFC 8259). '<' is escaped, so that it can stand in a page's
+// script.
 inline std::string json_quoted(std::string_view s) {
   constexpr char kHex[] = "0123456789abcdef";
   std::string out = "\"";
@@ -90,7 +98,8 @@ inline std::string json_quoted(std::string_view s) {
   return out + "\"";
 }
 
-// For XML and HTML, in text and in attributes. What XML 1.0 has no way to write (control characters, but for a line feed) becomes U+FFFD.
+// For XML and HTML, in text and in attributes. What XML 1.0 has no way to write (control
+// characters, but for a line feed) becomes U+FFFD.
 inline std::string markup(std::string_view s) {
   std::string out;
   for_each_character(s, [&](std::string_view c) {
@@ -101,7 +110,8 @@ inline std::string markup(std::string_view s) {
       case '"': out += "&quot;"; break;
       case '\'': out += "&#39;"; break;
       case '\n': out += '\n'; break;
-      default: out += is_control(c) || c == "\xEF\xBF\xBE" || c == "\xEF\xBF\xBF" ? kReplacement : c;
+      default:
+        out += is_control(c) || c == "\xEF\xBF\xBE" || c == "\xEF\xBF\xBF" ? kReplacement : c;
     }
   });
   return out;

@@ -7,14 +7,15 @@
 
 namespace clockshim {
 
-std::string text_head(const Report& report);     // the process, its calls, its clock, and notes
-std::string text_columns();                      // the heads of the columns
-std::string text_callers(const Report& report);  // columns and the busiest callers; "": there are none
+std::string text_head(const Report& report);  // the process, its calls, its clock, and notes
+std::string text_columns();                   // the heads of the columns
+std::string text_callers(
+    const Report& report);  // columns and the busiest callers; "": there are none
 std::string text_threads(const Report& report);  // the same, of each thread; the command's
 std::string text_advice(const Report& report);
 
-// A line of the table, and what is told below it: the whole name, the place and, if asked for, the way through wrappers. Shares are of
-// all calls of the report.
+// A line of the table, and what is told below it: the whole name, the place and, if asked for, the
+// way through wrappers. Shares are of all calls of the report.
 std::string text_caller(const Report& report, const ReportSite& site, bool with_via);
 // A line that names something else than a caller: a thread, or how many more callers.
 std::string text_line(const Report& report, std::uint64_t calls, const std::string& name);

@@ -22,7 +22,9 @@ std::string text_threads(const Report& report) {
         rest += part.sites[i].calls;
       }
     }
-    if (rest != 0) out += text_line(report, rest, fmt::format("{:<16} {} more callers", "", part.sites.size() - kTopSites));
+    if (rest != 0)
+      out += text_line(report, rest,
+                       fmt::format("{:<16} {} more callers", "", part.sites.size() - kTopSites));
   }
   return out;
 }

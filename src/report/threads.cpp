@@ -16,8 +16,11 @@ void settle_threads(Report& report) {
   }
   std::vector<std::size_t> order(threads.size());
   std::iota(order.begin(), order.end(), 0U);
-  const auto rank = [&](std::size_t i) { return std::tuple(threads[i].shared, UINT64_MAX - threads[i].calls, threads[i].tid); };
-  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return rank(a) < rank(b); });
+  const auto rank = [&](std::size_t i) {
+    return std::tuple(threads[i].shared, UINT64_MAX - threads[i].calls, threads[i].tid);
+  };
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::size_t a, std::size_t b) { return rank(a) < rank(b); });
   std::erase_if(order, [&](std::size_t i) { return threads[i].calls == 0; });
   std::vector<ReportThread> sorted;
   std::vector<std::size_t> place(threads.size());
@@ -28,10 +31,12 @@ void settle_threads(Report& report) {
   threads = std::move(sorted);
   for (ReportSite& site : report.sites) {
     std::vector<ReportShare> shares;
-    std::sort(site.threads.begin(), site.threads.end(), [](const ReportShare& a, const ReportShare& b) { return a.thread < b.thread; });
+    std::sort(site.threads.begin(), site.threads.end(),
+              [](const ReportShare& a, const ReportShare& b) { return a.thread < b.thread; });
     for (const ReportShare& share : site.threads) {
       if (share.calls == 0) continue;
-      if (shares.empty() || shares.back().thread != share.thread) shares.push_back({share.thread, 0});
+      if (shares.empty() || shares.back().thread != share.thread)
+        shares.push_back({share.thread, 0});
       shares.back().calls += share.calls;
     }
     for (ReportShare& share : shares) share.thread = place[share.thread];
@@ -40,14 +45,17 @@ void settle_threads(Report& report) {
 }
 
 std::string thread_id(const Report& report, const ReportThread& thread) {
-  std::string out = thread.shared ? "shared table" : thread.tid == 0 ? "unknown" : std::to_string(thread.tid);
+  std::string out = thread.shared     ? "shared table"
+                    : thread.tid == 0 ? "unknown"
+                                      : std::to_string(thread.tid);
   if (!thread.shared && !thread.name.empty()) out = one_line(thread.name) + "/" + out;
   return report.pids.size() > 1 ? out + " of " + std::to_string(thread.pid) : out;
 }
 
 std::string thread_name(const Report& report, const ReportThread& thread) {
   if (thread.shared) return thread_id(report, thread);
-  return "thread " + thread_id(report, thread) + (thread.threads > 1 ? " and " + grouped(thread.threads - 1) + " before it" : "");
+  return "thread " + thread_id(report, thread) +
+         (thread.threads > 1 ? " and " + grouped(thread.threads - 1) + " before it" : "");
 }
 
 }  // namespace clockshim

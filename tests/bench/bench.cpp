@@ -1,6 +1,7 @@
-// What a reading costs, side by side in one run: the bare counter, the kernel's ways, and the shim's exported function as
-// a program would call it. The shim is loaded with dlopen, one configuration a process: scripts/bench runs them in turn.
-// As a C caller (call site in this program) and behind std::chrono's wrapper.
+// What a reading costs, side by side in one run: the bare counter, the kernel's ways, and the
+// shim's exported function as a program would call it. The shim is loaded with dlopen, one
+// configuration a process: scripts/bench runs them in turn. As a C caller (call site in this
+// program) and behind std::chrono's wrapper.
 #include <benchmark/benchmark.h>
 #include <dlfcn.h>
 #include <sys/syscall.h>
@@ -65,7 +66,8 @@ void chrono_caller(benchmark::State& state) {
 }
 BENCHMARK(chrono_caller)->ThreadRange(1, 4)->UseRealTime();
 
-// A call from six functions deep: what CLOCKSHIM_DEPTH=N costs more than 0 is the price of N learned frames.
+// A call from six functions deep: what CLOCKSHIM_DEPTH=N costs more than 0 is the price of N
+// learned frames.
 template <int Depth>
 __attribute__((noinline)) int nested(timespec* t) {
   int result;
@@ -84,10 +86,12 @@ void deep_caller(benchmark::State& state) {
 }
 BENCHMARK(deep_caller)->UseRealTime();
 
-// As a daemon asks: it has worked on other memory since, which took the caches. Each reading is timed by itself, between two fenced
-// readings of the counter; `cold_nothing` is what these two cost.
+// As a daemon asks: it has worked on other memory since, which took the caches. Each reading is
+// timed by itself, between two fenced readings of the counter; `cold_nothing` is what these two
+// cost.
 constexpr std::size_t kLine = 64;
-constexpr std::size_t kWorkedOn = std::size_t{2} << 20;  // more than a level 2 cache, less than a level 3 one
+constexpr std::size_t kWorkedOn = std::size_t{2}
+                                  << 20;  // more than a level 2 cache, less than a level 3 one
 constexpr int kColdReadings = 500;
 
 double seconds_per_tick() {
@@ -117,7 +121,8 @@ void cold(benchmark::State& state, ClockGettime function) {
     work(lines);
     const auto before = clockshim::Arch::ordered();
     if (function != nullptr) function(CLOCK_MONOTONIC, &t);
-    state.SetIterationTime(static_cast<double>((clockshim::Arch::ordered() - before).raw()) * seconds_per_tick());
+    state.SetIterationTime(static_cast<double>((clockshim::Arch::ordered() - before).raw()) *
+                           seconds_per_tick());
   }
 }
 

@@ -1,4 +1,5 @@
-// `clockshim bench`: its sums, and the command as a whole. How fast anything is, is not asked here: the machine may be busy.
+// `clockshim bench`: its sums, and the command as a whole. How fast anything is, is not asked here:
+// the machine may be busy.
 #include "cli/cmd_bench.h"
 
 #include <gtest/gtest.h>
@@ -41,7 +42,8 @@ TEST(BenchSums, Frequency) {
   const Frequency frequency = frequency_between(from, to);
   EXPECT_DOUBLE_EQ(frequency.mhz, 2400);
   EXPECT_DOUBLE_EQ(frequency.error_ppm, 100);
-  EXPECT_DOUBLE_EQ(frequency_between(to, from).mhz, 0) << "a counter that went backwards has no frequency";
+  EXPECT_DOUBLE_EQ(frequency_between(to, from).mhz, 0)
+      << "a counter that went backwards has no frequency";
 }
 
 TEST(BenchSums, ThreadCounts) {
@@ -78,25 +80,30 @@ TEST(BenchRows, StepsAreSeen) {
   EXPECT_EQ(rows[0].way, "falling");
   EXPECT_EQ(rows[0].steps.resolution, 7);
   EXPECT_EQ(rows[0].steps.worst, 3);
-  EXPECT_NEAR(static_cast<double>(rows[0].steps.backward), static_cast<double>(rows[0].steps.readings) / 100, 1);
+  EXPECT_NEAR(static_cast<double>(rows[0].steps.backward),
+              static_cast<double>(rows[0].steps.readings) / 100, 1);
 }
 
-// Time that goes backwards only from one CPU to another is seen: the thread goes there and comes back.
+// Time that goes backwards only from one CPU to another is seen: the thread goes there and comes
+// back.
 TEST(BenchRows, StepsBetweenCpusAreSeen) {
   if (g_cpus.size() < 2) GTEST_SKIP() << "one CPU";
-  const std::vector<Row> rows = measure_rows({"warped", warped_clock, kBare.gettimeofday}, {Nanos{1}, Nanos{1}, Nanos{}}, Timebase{});
+  const std::vector<Row> rows = measure_rows({"warped", warped_clock, kBare.gettimeofday},
+                                             {Nanos{1}, Nanos{1}, Nanos{}}, Timebase{});
   EXPECT_GT(rows[0].steps.backward, 0U);
   EXPECT_GT(rows[0].steps.worst, kNanosPerSecond / 2);
   EXPECT_EQ(allowed_cpus(), g_cpus) << "it may run where it could before";
 }
 
 TEST(BenchRows, ClocksThatTheKernelHasNotAreLeftOut) {
-  const std::vector<Row> rows = measure_rows({"none", no_clock, kBare.gettimeofday}, {Nanos{1}, Nanos{}, Nanos{}}, Timebase{});
+  const std::vector<Row> rows = measure_rows({"none", no_clock, kBare.gettimeofday},
+                                             {Nanos{1}, Nanos{}, Nanos{}}, Timebase{});
   ASSERT_EQ(rows.size(), 1U);
   EXPECT_EQ(rows[0].clock, "gettimeofday");
 }
 
-// The proof itself: under the filter the raw system call has to fail, and so every clock that is answered was the vDSO's.
+// The proof itself: under the filter the raw system call has to fail, and so every clock that is
+// answered was the vDSO's.
 TEST(BenchProof, CpuClocksAreSystemCallsAlways) {
   const auto proof = prove_vdso();
   if (!proof) GTEST_SKIP() << "no filter can be installed here";
@@ -115,7 +122,8 @@ TEST(BenchProof, CpuClocksAreSystemCallsAlways) {
 BenchReport small_report() {
   BenchReport report;
   report.cpu = "CPU <A&B>";
-  for (const char* way : {"bare", "raw", "strict", "relaxed"}) report.rows.push_back({"monotonic", way, summarise({100, 100}, 32), {}});
+  for (const char* way : {"bare", "raw", "strict", "relaxed"})
+    report.rows.push_back({"monotonic", way, summarise({100, 100}, 32), {}});
   return report;
 }
 
@@ -129,7 +137,8 @@ TEST(BenchRenders, EachWayOnce) {
 
 TEST(BenchCommand, MeasuresEachClockEachWay) {
   const TempDir folder;
-  const Ending ending = run_clockshim({"bench", "--quick", "--json", "--plot", folder.path("plot.svg")});
+  const Ending ending =
+      run_clockshim({"bench", "--quick", "--json", "--plot", folder.path("plot.svg")});
   const Json json = Json::parse(ending.out, nullptr, false);
   ASSERT_TRUE(json.is_object()) << ending.out << ending.err;
   EXPECT_EQ(ending.err, "");
@@ -152,20 +161,26 @@ TEST(BenchCommand, MeasuresEachClockEachWay) {
   const Json schema = Json::parse(file);
   for (const Json& name : schema["required"]) EXPECT_TRUE(json.contains(name)) << name;
   const Json& row_schema = schema["properties"]["rows"]["items"];
-  for (const Json& name : row_schema["required"]) EXPECT_TRUE(json["rows"][0].contains(name)) << name;
+  for (const Json& name : row_schema["required"])
+    EXPECT_TRUE(json["rows"][0].contains(name)) << name;
   EXPECT_EQ(row_schema["properties"].size(), json["rows"][0].size());
 }
 
 TEST(BenchCommand, LibraryThatIsNotThere) {
   const Ending ending = run_clockshim({"bench", "--quick"}, {"CLOCKSHIM_LIBRARY=/nowhere/lib.so"});
   EXPECT_EQ(ending.exit_code, 1);
-  EXPECT_NE(ending.out.find("not measured: CLOCKSHIM_LIBRARY=\"/nowhere/lib.so\""), std::string::npos) << ending.out;
+  EXPECT_NE(ending.out.find("not measured: CLOCKSHIM_LIBRARY=\"/nowhere/lib.so\""),
+            std::string::npos)
+      << ending.out;
   EXPECT_NE(ending.out.find("\nmonotonic"), std::string::npos) << "what can be measured is";
 }
 
 TEST(BenchCommand, MistakesAreOneLine) {
   for (const std::vector<std::string>& arguments :
-       {std::vector<std::string>{"bench", "--plot", "/nowhere/x.svg"}, {"bench", "--plot", ""}, {"bench", "--", "sh"}, {"bench", "sh"}}) {
+       {std::vector<std::string>{"bench", "--plot", "/nowhere/x.svg"},
+        {"bench", "--plot", ""},
+        {"bench", "--", "sh"},
+        {"bench", "sh"}}) {
     const Ending ending = run_clockshim(arguments);
     EXPECT_EQ(ending.exit_code, 2) << arguments.back();
     EXPECT_EQ(ending.out, "");

@@ -1,5 +1,6 @@
-// What `clockshim run` finds out of the CPUs' counters before it starts a command, with counters that a test makes up; and the command
-// as a whole on a machine whose clocksource is made to look like another.
+// What `clockshim run` finds out of the CPUs' counters before it starts a command, with counters
+// that a test makes up; and the command as a whole on a machine whose clocksource is made to look
+// like another.
 #include "cli/counter_evidence.h"
 
 #include <gtest/gtest.h>
@@ -22,13 +23,17 @@ namespace {
 
 constexpr Nanos kTolerance = microseconds(10);
 
-// A counter for each CPU, made of one sequence of numbers. It advances by kHandoff with each reading, as if each handoff took so long.
+// A counter for each CPU, made of one sequence of numbers. It advances by kHandoff with each
+// reading, as if each handoff took so long.
 constexpr std::uint64_t kHandoff = 300;
 std::atomic<std::uint64_t> g_readings{0};
 std::atomic<std::uint64_t> g_ahead{0};  // of odd CPUs, in ticks
-Ticks made_up(int cpu) { return Ticks{g_readings.fetch_add(1) * kHandoff + (cpu % 2 == 0 ? 0 : g_ahead.load())}; }
+Ticks made_up(int cpu) {
+  return Ticks{g_readings.fetch_add(1) * kHandoff + (cpu % 2 == 0 ? 0 : g_ahead.load())};
+}
 
-// The same, where odd CPUs have drifted away once nobody has read a counter for 40 ms: by the second round. Readings take turns.
+// The same, where odd CPUs have drifted away once nobody has read a counter for 40 ms: by the
+// second round. Readings take turns.
 Nanos g_last;
 Ticks drifting(int cpu) {
   Nanos now;
@@ -92,7 +97,8 @@ TEST(CounterEvidence, ToleranceHasTheLastWord) {
 }
 
 TEST(CounterEvidence, CpuThatIsNotThereProvesNothing) {
-  EXPECT_EQ(compare_counters({0, CPU_SETSIZE - 1}, kTolerance, counter_of).found, CountersFound::unknown);
+  EXPECT_EQ(compare_counters({0, CPU_SETSIZE - 1}, kTolerance, counter_of).found,
+            CountersFound::unknown);
   EXPECT_EQ(compare_counters({0}, kTolerance, counter_of).found, CountersFound::unknown);
 }
 
@@ -118,9 +124,11 @@ TEST(FindEvidence, OnlyWhereThereIsAQuestion) {
   Settings settings;
   EXPECT_EQ(find_evidence(settings, "tsc", cpus, 2, must_not_be_read).text, "");
   EXPECT_EQ(find_evidence(settings, "acpi_pm", {0}, 1, must_not_be_read).text, "") << "one CPU";
-  EXPECT_NE(find_evidence(settings, "acpi_pm", {0, 1}, 4, must_not_be_read).text, "") << "CPUs that we may not use";
+  EXPECT_NE(find_evidence(settings, "acpi_pm", {0, 1}, 4, must_not_be_read).text, "")
+      << "CPUs that we may not use";
   settings.tolerance = Nanos{0};
-  EXPECT_EQ(find_evidence(settings, "acpi_pm", cpus, 2, must_not_be_read).text, "") << "nothing is served";
+  EXPECT_EQ(find_evidence(settings, "acpi_pm", cpus, 2, must_not_be_read).text, "")
+      << "nothing is served";
   settings = {};
   for (const Counters said : {Counters::agree, Counters::disagree, Counters::measured}) {
     settings.counters = said;
@@ -131,12 +139,14 @@ TEST(FindEvidence, OnlyWhereThereIsAQuestion) {
 // From here on, for this thread and what it starts, the kernel seems to use acpi_pm.
 bool pretend_acpi_pm(const std::string& file) {
   constexpr const char* kWhere = "/sys/devices/system/clocksource/clocksource0/current_clocksource";
-  return unshare(CLONE_NEWNS) == 0 && mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
+  return unshare(CLONE_NEWNS) == 0 &&
+         mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
          mount(file.c_str(), kWhere, nullptr, MS_BIND, nullptr) == 0;
 }
 
 // `clockshim` as it ends on such a machine; none where that can't be made.
-std::optional<test::Ending> on_acpi_pm(const std::vector<std::string>& arguments, const std::vector<std::string>& environment = {}) {
+std::optional<test::Ending> on_acpi_pm(const std::vector<std::string>& arguments,
+                                       const std::vector<std::string>& environment = {}) {
   const test::TempDir folder;
   const std::string clocksource = folder.file("clocksource", "acpi_pm\n", test::kPlain);
   std::optional<test::Ending> ending;
@@ -153,9 +163,11 @@ struct Told {
 };
 
 // The report of a program that ran below `clockshim run OPTIONS` there.
-std::optional<Told> program_on_acpi_pm(const std::vector<std::string>& options, const std::vector<std::string>& environment = {}) {
+std::optional<Told> program_on_acpi_pm(const std::vector<std::string>& options,
+                                       const std::vector<std::string>& environment = {}) {
   const test::TempDir folder;
-  std::vector<std::string> arguments{"run", "--log", "info", "--report", folder.path("report.json")};
+  std::vector<std::string> arguments{"run", "--log", "info", "--report",
+                                     folder.path("report.json")};
   arguments.insert(arguments.end(), options.begin(), options.end());
   arguments.insert(arguments.end(), {"--", test::program_path("clock_program")});
   const auto ending = on_acpi_pm(arguments, environment);
@@ -164,7 +176,8 @@ std::optional<Told> program_on_acpi_pm(const std::vector<std::string>& options, 
   return Told{nlohmann::json::parse(file, nullptr, false), ending->err};
 }
 
-constexpr const char* kCompared = "the CPUs' counters were compared before the start: they agree within ";
+constexpr const char* kCompared =
+    "the CPUs' counters were compared before the start: they agree within ";
 
 TEST(RunFindsEvidence, AndHandsItOver) {
   const auto told = program_on_acpi_pm({});
@@ -190,7 +203,8 @@ TEST(BenchFindsEvidence, AsRunDoes) {
     const auto bench = on_acpi_pm({"bench", "--quick", "--json"});
     if (!told || !bench) GTEST_SKIP() << "no mount namespace of our own here";
     if (tries == 10) GTEST_SKIP() << "too busy, or counters that disagree: " << told->err;
-    last = nlohmann::json::parse(bench->out, nullptr, false)["shim"]["strict"].value("mode_reason", "");
+    last = nlohmann::json::parse(bench->out, nullptr, false)["shim"]["strict"].value("mode_reason",
+                                                                                     "");
     if (last.starts_with(kCompared)) return;
     if (told->err.find("counters agree within") != std::string::npos) ++agreed;
   }
@@ -203,7 +217,8 @@ TEST(RunFindsEvidence, NotWhereItWasTold) {
   EXPECT_EQ(told->report["mode_reason"], "CLOCKSHIM_COUNTERS=disagree");
   EXPECT_EQ(told->err.find("looked myself"), std::string::npos) << told->err;
   const auto inherited = program_on_acpi_pm({}, {"CLOCKSHIM_COUNTERS=measured:42"});
-  EXPECT_EQ(inherited->report["mode_reason"], "the CPUs' counters were compared before the start: they agree within 42 ticks");
+  EXPECT_EQ(inherited->report["mode_reason"],
+            "the CPUs' counters were compared before the start: they agree within 42 ticks");
   EXPECT_EQ(inherited->err.find("looked myself"), std::string::npos) << inherited->err;
 }
 

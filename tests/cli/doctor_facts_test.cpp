@@ -1,4 +1,5 @@
-// What the doctor reads of a machine and of a program, from folders and files that stand in for them.
+// What the doctor reads of a machine and of a program, from folders and files that stand in for
+// them.
 #include <elf.h>
 #include <gtest/gtest.h>
 
@@ -21,7 +22,9 @@ using test::TempDir;
 class FakeRoot {
  public:
   FakeRoot() {
-    for (const char* folder : {"proc/sys/kernel", "proc/self", "sys/devices/system/clocksource/clocksource0", "sys/class/dmi/id", "dev"}) {
+    for (const char* folder :
+         {"proc/sys/kernel", "proc/self", "sys/devices/system/clocksource/clocksource0",
+          "sys/class/dmi/id", "dev"}) {
       std::filesystem::create_directories(folder_.path(folder));
     }
   }
@@ -29,8 +32,12 @@ class FakeRoot {
     file("sys/devices/system/clocksource/clocksource0/current_clocksource", current + "\n");
     file("sys/devices/system/clocksource/clocksource0/available_clocksource", available + " \n");
   }
-  void file(const std::string& name, const std::string& content) const { folder_.file(name, content, kPlain); }
-  [[nodiscard]] Machine read(const CpuFacts& cpu = {}) const { return read_machine(folder_.path(""), cpu); }
+  void file(const std::string& name, const std::string& content) const {
+    folder_.file(name, content, kPlain);
+  }
+  [[nodiscard]] Machine read(const CpuFacts& cpu = {}) const {
+    return read_machine(folder_.path(""), cpu);
+  }
 
  private:
   TempDir folder_;
@@ -47,14 +54,18 @@ TEST(DoctorReads, Clocksources) {
 
 TEST(DoctorReads, FlagsKernelAndCommandLine) {
   const FakeRoot root;
-  root.file("proc/cpuinfo", "processor\t: 0\nmodel name\t: Some CPU\nflags\t\t: fpu tsc rdtscp constant_tsc\n");
+  root.file("proc/cpuinfo",
+            "processor\t: 0\nmodel name\t: Some CPU\nflags\t\t: fpu tsc rdtscp constant_tsc\n");
   root.file("proc/sys/kernel/osrelease", "3.2.0-4-686-pae\n");
-  root.file("proc/cmdline", "root=/dev/sda1 clocksource=hpet quiet notsc clocksource=acpi_pm -- tsc=reliable\n");
+  root.file("proc/cmdline",
+            "root=/dev/sda1 clocksource=hpet quiet notsc clocksource=acpi_pm -- tsc=reliable\n");
   const Machine machine = root.read();
   EXPECT_EQ(machine.cpu, "Some CPU");
   EXPECT_TRUE(has_flag(machine, "constant_tsc"));
   EXPECT_FALSE(has_flag(machine, "nonstop_tsc"));
-  EXPECT_EQ(machine.parameters, (std::vector<std::string>{"clocksource=hpet", "notsc", "clocksource=acpi_pm"})) << "behind -- it is init's";
+  EXPECT_EQ(machine.parameters,
+            (std::vector<std::string>{"clocksource=hpet", "notsc", "clocksource=acpi_pm"}))
+      << "behind -- it is init's";
   EXPECT_EQ(parameter(machine, "clocksource"), "acpi_pm") << "the last one counts";
   EXPECT_TRUE(kernel_at_least(machine, 3, 2, false));
   EXPECT_FALSE(kernel_at_least(machine, 3, 3, true));
@@ -63,8 +74,10 @@ TEST(DoctorReads, FlagsKernelAndCommandLine) {
 TEST(DoctorReads, KernelLog) {
   const FakeRoot root;
   root.file("dev/kmsg",
-            "6,12,0,-;tsc: Detected 2393.998 MHz processor\n4,99,0,-;Measured 66930 cycles TSC warp between CPUs, turning off TSC clock.\n"
-            "4,100,0,-;Marking TSC unstable due to check_tsc_sync_source failed\n6,101,0,-;usb 1-1: new device\n");
+            "6,12,0,-;tsc: Detected 2393.998 MHz processor\n4,99,0,-;Measured 66930 cycles TSC "
+            "warp between CPUs, turning off TSC clock.\n"
+            "4,100,0,-;Marking TSC unstable due to check_tsc_sync_source failed\n6,101,0,-;usb "
+            "1-1: new device\n");
   const Machine machine = root.read();
   ASSERT_EQ(machine.log.size(), 3U);
   EXPECT_EQ(machine.log[1], "Measured 66930 cycles TSC warp between CPUs, turning off TSC clock.");
@@ -91,9 +104,13 @@ TEST(DoctorReads, Hypervisors) {
   cpu.guest = true;
   EXPECT_EQ(identify_hypervisor(cpu, {}), Hypervisor::other);
   cpu.signatures = {"Microsoft Hv", "KVMKVMKVM"};
-  EXPECT_EQ(identify_hypervisor(cpu, {}), Hypervisor::kvm) << "KVM with Hyper-V's leaves before its own";
-  EXPECT_EQ(identify_hypervisor(cpu, {"innotek GmbH", "VirtualBox", "", ""}), Hypervisor::virtualbox) << "calls itself KVM";
-  EXPECT_EQ(identify_hypervisor(cpu, {"", "", "", "ACPI: RSDP 0x0 000024 (v02 FIRECK)"}), Hypervisor::firecracker);
+  EXPECT_EQ(identify_hypervisor(cpu, {}), Hypervisor::kvm)
+      << "KVM with Hyper-V's leaves before its own";
+  EXPECT_EQ(identify_hypervisor(cpu, {"innotek GmbH", "VirtualBox", "", ""}),
+            Hypervisor::virtualbox)
+      << "calls itself KVM";
+  EXPECT_EQ(identify_hypervisor(cpu, {"", "", "", "ACPI: RSDP 0x0 000024 (v02 FIRECK)"}),
+            Hypervisor::firecracker);
   cpu.signatures = {"TCGTCGTCGTCG"};
   EXPECT_EQ(identify_hypervisor(cpu, {}), Hypervisor::tcg);
   cpu.signatures = {"VMwareVMware"};
@@ -104,14 +121,15 @@ TEST(DoctorReads, Hypervisors) {
   EXPECT_EQ(identify_hypervisor(cpu, {}), Hypervisor::hyperv);
 }
 
-// What a program asks of others is in its dynamic symbols. Go leaves a note; such a program is made by hand here: a header, one
-// segment of notes.
+// What a program asks of others is in its dynamic symbols. Go leaves a note; such a program is made
+// by hand here: a header, one segment of notes.
 TEST(DoctorReads, Imports) {
   const ElfImports imports = read_imports(test::program_path("clock_program"));
   EXPECT_TRUE(imports.readable);
   EXPECT_FALSE(imports.go);
   EXPECT_TRUE(imports.imports("clock_gettime"));
-  EXPECT_FALSE(read_imports(test::shim_path()).imports("clock_gettime")) << "what it defines itself it does not ask for";
+  EXPECT_FALSE(read_imports(test::shim_path()).imports("clock_gettime"))
+      << "what it defines itself it does not ask for";
   EXPECT_FALSE(read_imports("/proc/self/environ").readable);
 }
 
@@ -139,7 +157,8 @@ TEST(DoctorReads, GoPrograms) {
   image.segments[1].p_offset = offsetof(GoImage, note);
   image.segments[1].p_filesz = sizeof image.note + sizeof image.name + sizeof image.build;
   const TempDir folder;
-  const std::string path = folder.file("gopher", {reinterpret_cast<const char*>(&image), sizeof image}, test::kExecutable);
+  const std::string path = folder.file(
+      "gopher", {reinterpret_cast<const char*>(&image), sizeof image}, test::kExecutable);
   std::string problem;
   const ProgramFacts facts = inspect_program(path, problem);
   EXPECT_EQ(problem, "");

@@ -1,5 +1,5 @@
-// `clockshim doctor`: the comparison of the CPUs' counters, with counters that a test makes up, and the command as a whole on this
-// machine, also under a filter.
+// `clockshim doctor`: the comparison of the CPUs' counters, with counters that a test makes up, and
+// the command as a whole on this machine, also under a filter.
 #include "cli/cmd_doctor.h"
 
 #include <gtest/gtest.h>
@@ -27,28 +27,37 @@ using test::Ending;
 using test::run_clockshim;
 using Json = nlohmann::json;
 
-// The warp test, on counters of which those of odd CPUs are ahead by minutes: no handoff takes as long.
+// The warp test, on counters of which those of odd CPUs are ahead by minutes: no handoff takes as
+// long.
 constexpr std::uint64_t kPlanted = 1ULL << 40;
 constexpr TickDelta kEnough{20'000};
-Ticks ahead_on_odd_cpus(int cpu) { return counter_of(cpu) + TickDelta{cpu % 2 == 0 ? 0 : kPlanted}; }
+Ticks ahead_on_odd_cpus(int cpu) {
+  return counter_of(cpu) + TickDelta{cpu % 2 == 0 ? 0 : kPlanted};
+}
 void no_progress(std::size_t /*done*/, std::size_t /*all*/) {}
 
 TEST(DoctorComparesCounters, FindsWhatIsPlantedAndNothingElse) {
   const WarpResult sound = test_warp({0, 1}, milliseconds(5000), kEnough, no_progress, counter_of);
-  if (sound.pairs.empty()) GTEST_SKIP() << "no two CPUs to run on, or none that ever run at the same time";
+  if (sound.pairs.empty())
+    GTEST_SKIP() << "no two CPUs to run on, or none that ever run at the same time";
   if (sound.worst().backward > 0) GTEST_SKIP() << "this machine's own counters disagree";
   EXPECT_GT(sound.pairs[0].handoffs, 0U);
   EXPECT_LE(sound.within(), kEnough.raw());
-  const WarpResult planted = test_warp({0, 1}, milliseconds(5000), kEnough, no_progress, ahead_on_odd_cpus);
+  const WarpResult planted =
+      test_warp({0, 1}, milliseconds(5000), kEnough, no_progress, ahead_on_odd_cpus);
   ASSERT_EQ(planted.pairs.size(), 1U);
   EXPECT_GT(planted.worst().backward, 0U);
   EXPECT_GT(planted.worst().greatest, kPlanted / 2);
-  EXPECT_LE(planted.worst().greatest, kPlanted) << "a handoff takes time: less than what is planted is seen, never more";
+  EXPECT_LE(planted.worst().greatest, kPlanted)
+      << "a handoff takes time: less than what is planted is seen, never more";
 }
 
-// CPUs that hardly run at the same time: each handoff takes longer than what they are apart, so nothing shows, and nothing is proved.
+// CPUs that hardly run at the same time: each handoff takes longer than what they are apart, so
+// nothing shows, and nothing is proved.
 std::atomic<std::uint64_t> g_slow_counter{0};
-Ticks slow_handoffs(int cpu) { return Ticks{g_slow_counter.fetch_add(kEnough.raw() * 2) + (cpu % 2 == 0 ? 0 : kEnough.raw())}; }
+Ticks slow_handoffs(int cpu) {
+  return Ticks{g_slow_counter.fetch_add(kEnough.raw() * 2) + (cpu % 2 == 0 ? 0 : kEnough.raw())};
+}
 
 TEST(DoctorComparesCounters, WhatProvesNothingIsToldAsUntested) {
   const WarpResult result = test_warp({0, 1}, milliseconds(4), kEnough, no_progress, slow_handoffs);
@@ -67,7 +76,8 @@ TEST(DoctorComparesCounters, EveryCpuComesInWhereTimeIsShort) {
 }
 
 TEST(DoctorComparesCounters, CpuThatWeMayNotUseIsToldAsUntested) {
-  const WarpResult result = test_warp({0, CPU_SETSIZE - 1}, milliseconds(4), kEnough, no_progress, counter_of);
+  const WarpResult result =
+      test_warp({0, CPU_SETSIZE - 1}, milliseconds(4), kEnough, no_progress, counter_of);
   EXPECT_TRUE(result.pairs.empty());
   EXPECT_EQ(result.untested, 1U);
 }
@@ -100,9 +110,11 @@ TEST(DoctorCommand, TellsTheSameAsTextAndJson) {
 // Each name that the schema demands is there, and each that is there stands in the schema.
 void expect_fits(const Json& value, const Json& schema, const std::string& at) {
   if (!schema.contains("properties") || !value.is_object()) return;
-  for (const Json& name : schema.value("required", Json::array())) EXPECT_TRUE(value.contains(name)) << at << "." << name;
+  for (const Json& name : schema.value("required", Json::array()))
+    EXPECT_TRUE(value.contains(name)) << at << "." << name;
   for (const auto& [name, member] : value.items()) {
-    ASSERT_TRUE(schema["properties"].contains(name)) << at << "." << name << " is not in the schema";
+    ASSERT_TRUE(schema["properties"].contains(name))
+        << at << "." << name << " is not in the schema";
     expect_fits(member, schema["properties"][name], at + "." + name);
   }
 }
@@ -114,9 +126,11 @@ TEST(DoctorCommand, FitsItsSchema) {
 }
 
 TEST(DoctorCommand, Programs) {
-  Json json = parsed(run_clockshim({"doctor", "--quick", "--json", test::program_path("clock_program")}));
+  Json json =
+      parsed(run_clockshim({"doctor", "--quick", "--json", test::program_path("clock_program")}));
   EXPECT_EQ(json["program"]["takes"], true);
-  const Ending ending = run_clockshim({"doctor", "--quick", "--json", test::program_path("static_program")});
+  const Ending ending =
+      run_clockshim({"doctor", "--quick", "--json", test::program_path("static_program")});
   json = parsed(ending);
   EXPECT_EQ(json["program"]["takes"], false);
   EXPECT_EQ(ending.exit_code, kFinding);
@@ -128,9 +142,11 @@ TEST(DoctorCommand, Processes) {
   Json json = parsed(run_clockshim({"doctor", "--quick", "--json", std::to_string(bare.pid())}));
   EXPECT_EQ(json["program"]["pid"], bare.pid());
   EXPECT_EQ(json["program"]["loaded"], false);
-  test::Running shimmed({"/bin/sh", "-c", "echo there; read x"}, {"LD_PRELOAD=" + test::shim_path(), "CLOCKSHIM_REPORT=none"});
+  test::Running shimmed({"/bin/sh", "-c", "echo there; read x"},
+                        {"LD_PRELOAD=" + test::shim_path(), "CLOCKSHIM_REPORT=none"});
   ASSERT_TRUE(shimmed.wait_for("there"));
-  json = parsed(run_clockshim({"doctor", "--quick", "--json", "--", std::to_string(shimmed.pid())}));
+  json =
+      parsed(run_clockshim({"doctor", "--quick", "--json", "--", std::to_string(shimmed.pid())}));
   EXPECT_EQ(json["program"]["loaded"], true);
 }
 
@@ -159,14 +175,16 @@ bool forbid(const std::vector<int>& calls) {
   }
   program.push_back(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW));
   const sock_fprog filter{static_cast<unsigned short>(program.size()), program.data()};
-  return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
+  return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+         prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
 }
 
 TEST(DoctorCommand, SaysWhatItCouldNotSee) {
   Ending ending;
   bool filtered = false;
   std::thread confined([&] {
-    filtered = forbid({SYS_sched_setaffinity, SYS_adjtimex, SYS_clock_adjtime, SYS_syslog, SYS_prctl, SYS_seccomp, SYS_perf_event_open});
+    filtered = forbid({SYS_sched_setaffinity, SYS_adjtimex, SYS_clock_adjtime, SYS_syslog,
+                       SYS_prctl, SYS_seccomp, SYS_perf_event_open});
     if (filtered) ending = run_clockshim({"doctor", "--quick", "--json", std::to_string(getpid())});
   });
   confined.join();

@@ -1,4 +1,5 @@
-// What the doctor concludes from facts, and what it advises: one sound machine, and each test breaks one thing.
+// What the doctor concludes from facts, and what it advises: one sound machine, and each test
+// breaks one thing.
 #include "cli/verdict.h"
 
 #include <gtest/gtest.h>
@@ -39,7 +40,8 @@ Evidence healthy() {
   seen.warp.pairs = {{0, 1, 10'000, 0, 0, 900}};
   seen.strict.order = "strict";
   seen.strict.mode = "coherent";
-  for (const char* name : {"realtime", "monotonic"}) seen.strict.rows.push_back({name, "strict", cost_of(21), {}});
+  for (const char* name : {"realtime", "monotonic"})
+    seen.strict.rows.push_back({name, "strict", cost_of(21), {}});
   return seen;
 }
 
@@ -56,7 +58,9 @@ Evidence slow() {
 
 bool advises(const Evidence& seen, const std::string& part) {
   const auto all = remedies(seen, diagnose(seen));
-  return std::any_of(all.begin(), all.end(), [&](const Remedy& r) { return (r.what + " " + r.how).find(part) != std::string::npos; });
+  return std::any_of(all.begin(), all.end(), [&](const Remedy& r) {
+    return (r.what + " " + r.how).find(part) != std::string::npos;
+  });
 }
 
 TEST(DoctorConcludes, Healthy) {
@@ -137,13 +141,15 @@ TEST(DoctorConcludes, Untrustworthy) {
 TEST(DoctorConcludes, WhatTheKernelMeasuredCountsWhatItPresumesDoesNot) {
   Evidence seen = slow();
   seen.machine.log = {"tsc: Marking TSC unstable due to TSCs unsynchronized"};
-  EXPECT_EQ(diagnose(seen).verdict, Verdict::slow_clock) << "presumed of the CPU's kind, and not seen by the warp test";
+  EXPECT_EQ(diagnose(seen).verdict, Verdict::slow_clock)
+      << "presumed of the CPU's kind, and not seen by the warp test";
   seen.machine.log = {"tsc: Marking TSC unstable due to clocksource watchdog"};
   EXPECT_EQ(diagnose(seen).verdict, Verdict::untrustworthy);
   seen.machine.log = {"Measured 66930 cycles TSC warp between CPUs, turning off TSC clock."};
   EXPECT_EQ(diagnose(seen).verdict, Verdict::untrustworthy) << "they agree now";
   seen.warp.pairs.clear();
-  EXPECT_EQ(diagnose(seen).verdict, Verdict::unsynchronised) << "nothing speaks against the kernel's word";
+  EXPECT_EQ(diagnose(seen).verdict, Verdict::unsynchronised)
+      << "nothing speaks against the kernel's word";
 }
 
 TEST(DoctorConcludes, Trapped) {
@@ -163,7 +169,8 @@ TEST(DoctorAdvises, ByHypervisorAndKernel) {
   EXPECT_TRUE(advises(seen, "MaybeUseOffsettedHostTSC"));
   EXPECT_TRUE(advises(seen, "have the kernel trust the TSC"));
   seen.machine.kernel = "3.2.0-4-686-pae";
-  EXPECT_TRUE(advises(seen, "a kernel from 3.3 on")) << "3.2 reads tsc=reliable and tests all the same";
+  EXPECT_TRUE(advises(seen, "a kernel from 3.3 on"))
+      << "3.2 reads tsc=reliable and tests all the same";
   seen.machine.available = {"hpet", "acpi_pm"};
   EXPECT_FALSE(advises(seen, "ich9")) << "it has an hpet";
   EXPECT_TRUE(advises(seen, "echo hpet >"));

@@ -1,4 +1,5 @@
-// The command line of `clockshim`: a mistake is one line on standard error and exit status 2, and nothing is started.
+// The command line of `clockshim`: a mistake is one line on standard error and exit status 2, and
+// nothing is started.
 #include <gtest/gtest.h>
 
 #include "run_command.h"
@@ -6,7 +7,8 @@
 namespace clockshim::test {
 namespace {
 
-void expect_refused(const std::vector<std::string>& arguments, const std::string& part, const std::vector<std::string>& environment = {}) {
+void expect_refused(const std::vector<std::string>& arguments, const std::string& part,
+                    const std::vector<std::string>& environment = {}) {
   const Ending ending = run_clockshim(arguments, environment);
   EXPECT_EQ(ending.exit_code, 2) << part;
   EXPECT_EQ(ending.out, "") << "nothing may be started";
@@ -15,8 +17,10 @@ void expect_refused(const std::vector<std::string>& arguments, const std::string
   EXPECT_NE(ending.err.find(part), std::string::npos) << ending.err;
 }
 
-void expect_refused_option(const std::string& option, const std::string& value, const std::string& right) {
-  expect_refused({"run", option, value, "--", "echo", "started"}, option + " \"" + value + "\": " + right);
+void expect_refused_option(const std::string& option, const std::string& value,
+                           const std::string& right) {
+  expect_refused({"run", option, value, "--", "echo", "started"},
+                 option + " \"" + value + "\": " + right);
 }
 
 TEST(Options, Version) {
@@ -27,11 +31,13 @@ TEST(Options, Version) {
 }
 
 TEST(Options, Help) {
-  EXPECT_NE(run_clockshim({"--help"}).out.find("clockshim run [OPTION...] -- COMMAND [ARG...]"), std::string::npos);
+  EXPECT_NE(run_clockshim({"--help"}).out.find("clockshim run [OPTION...] -- COMMAND [ARG...]"),
+            std::string::npos);
   const Ending ending = run_clockshim({"run", "--help"});
   EXPECT_EQ(ending.exit_code, 0);
-  for (const char* option : {"--tolerance", "--counters", "--order", "--profile", "--depth", "--report", "--clocks", "--follow", "--only",
-                             "--skip", "--dir", "--log"}) {
+  for (const char* option :
+       {"--tolerance", "--counters", "--order", "--profile", "--depth", "--report", "--clocks",
+        "--follow", "--only", "--skip", "--dir", "--log"}) {
     EXPECT_NE(ending.out.find(option), std::string::npos) << option;
   }
 }
@@ -69,35 +75,42 @@ TEST(Options, BadValuesAreNamedWithWhatWouldBeRight) {
 }
 
 TEST(Options, BecomeTheCommandsSettings) {
-  const Ending ending = run_clockshim({"run",      "--tolerance", "1ms",      "--order",   "relaxed",    "--profile", "off",
-                                       "--report", "none",        "--clocks", "monotonic", "--log",      "info",      "--follow",
-                                       "1",        "--only=env*", "--skip=x", "--dir",     "/dev/shm/x", "--",        "env"});
-  for (const char* entry : {"TOLERANCE=1ms", "ORDER=relaxed", "PROFILE=off", "REPORT=none", "CLOCKS=monotonic", "LOG=info", "FOLLOW=1",
-                            "ONLY=env*", "SKIP=x", "DIR=/dev/shm/x"}) {
-    EXPECT_EQ(count_of(ending.out, "CLOCKSHIM_" + std::string(entry) + "\n"), 1U) << entry << " in " << ending.out;
+  const Ending ending = run_clockshim(
+      {"run",      "--tolerance", "1ms",      "--order",   "relaxed",    "--profile", "off",
+       "--report", "none",        "--clocks", "monotonic", "--log",      "info",      "--follow",
+       "1",        "--only=env*", "--skip=x", "--dir",     "/dev/shm/x", "--",        "env"});
+  for (const char* entry :
+       {"TOLERANCE=1ms", "ORDER=relaxed", "PROFILE=off", "REPORT=none", "CLOCKS=monotonic",
+        "LOG=info", "FOLLOW=1", "ONLY=env*", "SKIP=x", "DIR=/dev/shm/x"}) {
+    EXPECT_EQ(count_of(ending.out, "CLOCKSHIM_" + std::string(entry) + "\n"), 1U)
+        << entry << " in " << ending.out;
   }
 }
 
 TEST(Options, ComeBeforeTheEnvironment) {
-  const Ending ending = run_clockshim({"run", "--report", "none", "--tolerance", "1ms", "--", "env"},
-                                      {"CLOCKSHIM_TOLERANCE=2ms", "CLOCKSHIM_REPORT=/nowhere/x", "CLOCKSHIM_ORDER=relaxed"});
+  const Ending ending = run_clockshim(
+      {"run", "--report", "none", "--tolerance", "1ms", "--", "env"},
+      {"CLOCKSHIM_TOLERANCE=2ms", "CLOCKSHIM_REPORT=/nowhere/x", "CLOCKSHIM_ORDER=relaxed"});
   EXPECT_EQ(count_of(ending.out, "CLOCKSHIM_TOLERANCE="), 1U);
   EXPECT_NE(ending.out.find("CLOCKSHIM_TOLERANCE=1ms\n"), std::string::npos);
-  EXPECT_NE(ending.out.find("CLOCKSHIM_ORDER=relaxed\n"), std::string::npos) << "what has no option stays";
+  EXPECT_NE(ending.out.find("CLOCKSHIM_ORDER=relaxed\n"), std::string::npos)
+      << "what has no option stays";
   EXPECT_EQ(ending.err, "");
 }
 
 // Compose files and service units have variables that are set to nothing.
 TEST(Options, EmptyVariablesAreUnset) {
-  const Ending ending = run_clockshim({"run", "--", "env"}, {"CLOCKSHIM_TOLERANCE=", "CLOCKSHIM_ORDER=", "CLOCKSHIM_LOG=",
-                                                             "CLOCKSHIM_COUNTERS=", "CLOCKSHIM_REPORT=", "CLOCKSHIM_DIR=",
-                                                             "CLOCKSHIM_LIBRARY="});
+  const Ending ending = run_clockshim(
+      {"run", "--", "env"},
+      {"CLOCKSHIM_TOLERANCE=", "CLOCKSHIM_ORDER=", "CLOCKSHIM_LOG=", "CLOCKSHIM_COUNTERS=",
+       "CLOCKSHIM_REPORT=", "CLOCKSHIM_DIR=", "CLOCKSHIM_LIBRARY="});
   EXPECT_EQ(ending.exit_code, 0);
   EXPECT_EQ(ending.err.find("CLOCKSHIM_"), std::string::npos) << ending.err;
 }
 
 TEST(Options, LibraryThatIsNotThere) {
-  expect_refused({"run", "--", "echo", "started"}, "CLOCKSHIM_LIBRARY=\"/nowhere/lib.so\"", {"CLOCKSHIM_LIBRARY=/nowhere/lib.so"});
+  expect_refused({"run", "--", "echo", "started"}, "CLOCKSHIM_LIBRARY=\"/nowhere/lib.so\"",
+                 {"CLOCKSHIM_LIBRARY=/nowhere/lib.so"});
   // Away from its own folder the command finds no library around it, and says where it looked.
   const TempDir folder;
   std::filesystem::create_directories(folder.path("a/bin"));
@@ -107,7 +120,8 @@ TEST(Options, LibraryThatIsNotThere) {
   EXPECT_EQ(ending.exit_code, 2);
   EXPECT_EQ(ending.out, "");
   for (const char* place : {"a/bin/,", "a/,", "a/lib/x86_64-linux-gnu/,", "a/lib/;"}) {
-    EXPECT_NE(ending.err.find(folder.path(place)), std::string::npos) << place << " in " << ending.err;
+    EXPECT_NE(ending.err.find(folder.path(place)), std::string::npos)
+        << place << " in " << ending.err;
   }
   // ... and there it is.
   std::filesystem::create_directories(folder.path("a/lib/x86_64-linux-gnu"));

@@ -1,5 +1,5 @@
-// What preflight says of a file, without starting it. ELF files that this machine can't make are written by hand: a header and
-// one program header are all that is looked at.
+// What preflight says of a file, without starting it. ELF files that this machine can't make are
+// written by hand: a header and one program header are all that is looked at.
 #include "cli/preflight.h"
 
 #include <elf.h>
@@ -36,7 +36,9 @@ struct Image {
     segment.p_offset = offsetof(Image, interpreter);
     segment.p_filesz = sizeof interpreter;
   }
-  [[nodiscard]] std::string bytes() const { return {reinterpret_cast<const char*>(this), sizeof *this}; }
+  [[nodiscard]] std::string bytes() const {
+    return {reinterpret_cast<const char*>(this), sizeof *this};
+  }
 };
 
 std::string problem_of(const Image& image) {
@@ -56,7 +58,9 @@ TEST(Preflight, StaticProgram) {
   EXPECT_EQ(problem_of_program(program_path("static_pie_program")), "is statically linked");
 }
 
-TEST(Preflight, LoaderByItsOwnNameTakes) { EXPECT_EQ(problem_of_program("/lib64/ld-linux-x86-64.so.2"), ""); }
+TEST(Preflight, LoaderByItsOwnNameTakes) {
+  EXPECT_EQ(problem_of_program("/lib64/ld-linux-x86-64.so.2"), "");
+}
 
 TEST(Preflight, OtherKindsOfProgram) {
   Image image;
@@ -74,8 +78,10 @@ TEST(Preflight, OtherKindsOfProgram) {
 TEST(Preflight, BrokenFilesPass) {
   const TempDir folder;
   const std::string whole = Image{}.bytes();
-  for (const std::size_t length : {std::size_t{0}, std::size_t{3}, std::size_t{10}, sizeof(Elf64_Ehdr) - 1}) {
-    EXPECT_EQ(problem_of_program(folder.file("cut", whole.substr(0, length), kExecutable)), "") << length;
+  for (const std::size_t length :
+       {std::size_t{0}, std::size_t{3}, std::size_t{10}, sizeof(Elf64_Ehdr) - 1}) {
+    EXPECT_EQ(problem_of_program(folder.file("cut", whole.substr(0, length), kExecutable)), "")
+        << length;
   }
   Image image;
   image.header.e_phoff = ~0ULL - 8;
@@ -88,8 +94,10 @@ TEST(Preflight, BrokenFilesPass) {
 TEST(Preflight, SetuidProgram) {
   const TempDir folder;
   struct statvfs mount;
-  if (geteuid() != 0 || prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1) GTEST_SKIP() << "needs root that may gain privileges";
-  if (statvfs(folder.path().c_str(), &mount) == 0 && (mount.f_flag & ST_NOSUID) != 0) GTEST_SKIP() << "mounted nosuid";
+  if (geteuid() != 0 || prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1)
+    GTEST_SKIP() << "needs root that may gain privileges";
+  if (statvfs(folder.path().c_str(), &mount) == 0 && (mount.f_flag & ST_NOSUID) != 0)
+    GTEST_SKIP() << "mounted nosuid";
   const std::string copy = folder.path("program");
   std::filesystem::copy_file(program_path("clock_program"), copy);
   ASSERT_EQ(chmod(copy.c_str(), 04755), 0);
@@ -108,23 +116,36 @@ TEST(Preflight, ScriptIsItsInterpreter) {
   const TempDir folder;
   const std::string program = program_path("static_program");
   const std::string expected = "'s interpreter " + program + " is statically linked";
-  EXPECT_EQ(inspect_command(folder.file("a", "#!" + program + "\n", kExecutable)).problem, expected);
-  EXPECT_EQ(inspect_command(folder.file("b", "#! " + program + " -x y\n", kExecutable)).problem, expected);
+  EXPECT_EQ(inspect_command(folder.file("a", "#!" + program + "\n", kExecutable)).problem,
+            expected);
+  EXPECT_EQ(inspect_command(folder.file("b", "#! " + program + " -x y\n", kExecutable)).problem,
+            expected);
   EXPECT_EQ(inspect_command(folder.file("c", "#!" + program, kExecutable)).problem, expected);
-  EXPECT_EQ(inspect_command(folder.file("d", "#!/usr/bin/env " + program + "\n", kExecutable)).problem, expected);
-  EXPECT_EQ(inspect_command(folder.file("e", "#!/usr/bin/env -S A=1 " + program + " -v\n", kExecutable)).problem, expected);
-  EXPECT_EQ(inspect_command(folder.file("f", "#!" + folder.path("a") + "\n", kExecutable)).problem, expected) << "a script's script";
+  EXPECT_EQ(
+      inspect_command(folder.file("d", "#!/usr/bin/env " + program + "\n", kExecutable)).problem,
+      expected);
+  EXPECT_EQ(
+      inspect_command(folder.file("e", "#!/usr/bin/env -S A=1 " + program + " -v\n", kExecutable))
+          .problem,
+      expected);
+  EXPECT_EQ(inspect_command(folder.file("f", "#!" + folder.path("a") + "\n", kExecutable)).problem,
+            expected)
+      << "a script's script";
   EXPECT_EQ(inspect_command(folder.file("g", "#!/bin/sh\n", kExecutable)).problem, "");
   EXPECT_EQ(inspect_command(folder.file("h", "echo no first line\n", kExecutable)).problem, "");
-  EXPECT_EQ(inspect_command(folder.file("i", "#!" + folder.path("i") + "\n", kExecutable)).problem, "") << "its own interpreter";
+  EXPECT_EQ(inspect_command(folder.file("i", "#!" + folder.path("i") + "\n", kExecutable)).problem,
+            "")
+      << "its own interpreter";
   EXPECT_EQ(inspect_command(folder.file("j", "#!\n", kExecutable)).problem, "");
   EXPECT_EQ(inspect_command(folder.file("k", "#!/usr/bin/env\n", kExecutable)).problem, "");
-  EXPECT_EQ(inspect_command(folder.file("l", "#!/nowhere/x y\n", kExecutable)).missing_interpreter, "/nowhere/x");
+  EXPECT_EQ(inspect_command(folder.file("l", "#!/nowhere/x y\n", kExecutable)).missing_interpreter,
+            "/nowhere/x");
 }
 
 TEST(Preflight, PathIsSearchedAsExecDoes) {
   const TempDir folder;
-  std::filesystem::create_directories(folder.path("1/prog"));  // a folder of that name is passed over
+  std::filesystem::create_directories(
+      folder.path("1/prog"));  // a folder of that name is passed over
   std::filesystem::create_directories(folder.path("2"));
   std::filesystem::create_directories(folder.path("3"));
   folder.file("2/prog", Image{}.bytes(), test::kPlain);  // and what may not be executed

@@ -1,4 +1,5 @@
-// `clockshim report` as its users call it: on files, on what is none, on processes; where it writes, and what it refuses.
+// `clockshim report` as its users call it: on files, on what is none, on processes; where it
+// writes, and what it refuses.
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
@@ -54,7 +55,8 @@ TEST_F(ReportCommand, ATableByDefault) {
 
 TEST_F(ReportCommand, EachFormatThatHelpNames) {
   const std::string help = run_clockshim({"report", "--help"}).out;
-  for (const char* format : {"table", "tree", "json", "folded", "speedscope", "pprof", "callgrind", "flamegraph", "html", "openmetrics"}) {
+  for (const char* format : {"table", "tree", "json", "folded", "speedscope", "pprof", "callgrind",
+                             "flamegraph", "html", "openmetrics"}) {
     EXPECT_NE(help.find("  " + std::string(format) + " "), std::string::npos) << format;
     const Ending ending = run_clockshim({"report", "--format", format, report_});
     EXPECT_EQ(ending.exit_code, 0) << format << ending.err;
@@ -79,15 +81,19 @@ TEST_F(ReportCommand, SeveralMergedOrApart) {
   const Ending merged = run_clockshim({"report", "--merge", report_, other});
   EXPECT_NE(merged.out.find("daemon (2 processes)"), std::string::npos) << merged.out;
   EXPECT_NE(merged.out.find("calls 2,000 "), std::string::npos) << merged.out;
-  EXPECT_NE(run_clockshim({"report", "--format", "html", report_, other}).out.find("daemon (2 processes)"), std::string::npos);
-  expect_refused(run_clockshim({"report", "--format", "html", "--apart", report_, other}),
-                 "--apart: html has room for one report, and there are 2: leave it out, or name one");
+  EXPECT_NE(run_clockshim({"report", "--format", "html", report_, other})
+                .out.find("daemon (2 processes)"),
+            std::string::npos);
+  expect_refused(
+      run_clockshim({"report", "--format", "html", "--apart", report_, other}),
+      "--apart: html has room for one report, and there are 2: leave it out, or name one");
   EXPECT_EQ(run_clockshim({"report", "--merge", "--apart", report_}).exit_code, 2);
 }
 
 TEST_F(ReportCommand, OutputIsAWholeFileOrNone) {
   const std::string out = folder_.path("metrics.prom");
-  EXPECT_EQ(run_clockshim({"report", "--format", "openmetrics", "--output", out, report_}).exit_code, 0);
+  EXPECT_EQ(
+      run_clockshim({"report", "--format", "openmetrics", "--output", out, report_}).exit_code, 0);
   EXPECT_NE(content_of(out).find("# EOF\n"), std::string::npos);
   ASSERT_EQ(chmod(out.c_str(), 0640), 0);
   EXPECT_EQ(run_clockshim({"report", "--format", "json", "--output", out, report_}).out, "");
@@ -96,40 +102,55 @@ TEST_F(ReportCommand, OutputIsAWholeFileOrNone) {
   ASSERT_EQ(stat(out.c_str(), &info), 0);
   EXPECT_EQ(info.st_mode & 0777, 0640U) << "as it was";
   EXPECT_EQ(folder_.files(), 2U) << "nothing is left beside it";
-  EXPECT_NE(run_clockshim({"report", "--output", "/dev/stdout", report_}).out.find("daemon[42]"), std::string::npos);
+  EXPECT_NE(run_clockshim({"report", "--output", "/dev/stdout", report_}).out.find("daemon[42]"),
+            std::string::npos);
   expect_refused(run_clockshim({"report", "--output", folder_.path("no/file"), report_}),
-                 "--output \"" + folder_.path("no/file") + "\": must be a file that can be written: No such file or directory");
-  expect_refused(run_clockshim({"report", "--output", "", report_}), "--output \"\": must be a file that can be written");
+                 "--output \"" + folder_.path("no/file") +
+                     "\": must be a file that can be written: No such file or directory");
+  expect_refused(run_clockshim({"report", "--output", "", report_}),
+                 "--output \"\": must be a file that can be written");
 }
 
 TEST_F(ReportCommand, WhatIsNoReportIsRefusedInOneLine) {
-  expect_refused(run_clockshim({"report", folder_.path("none")}), "report \"" + folder_.path("none") + "\": No such file or directory");
-  expect_refused(run_clockshim({"report", folder_.path().string()}), "report \"" + folder_.path().string() + "\": Is a directory");
+  expect_refused(run_clockshim({"report", folder_.path("none")}),
+                 "report \"" + folder_.path("none") + "\": No such file or directory");
+  expect_refused(run_clockshim({"report", folder_.path().string()}),
+                 "report \"" + folder_.path().string() + "\": Is a directory");
   const std::string text = folder_.file("text", "hello\n", kPlain);
-  expect_refused(run_clockshim({"report", report_, text}),
-                 "report \"" + text + "\": is neither a live file nor a report: not JSON, or cut short");
+  expect_refused(
+      run_clockshim({"report", report_, text}),
+      "report \"" + text + "\": is neither a live file nor a report: not JSON, or cut short");
   const std::string cut = folder_.file("cut.live", "clockshm", kPlain);
   EXPECT_EQ(run_clockshim({"report", cut}).exit_code, 2);
   const std::string newer = folder_.file("newer", "{\"schema_version\": 2}", kPlain);
-  expect_refused(run_clockshim({"report", newer}), "report \"" + newer + "\": is of schema version 2; this command reads 1");
+  expect_refused(run_clockshim({"report", newer}),
+                 "report \"" + newer + "\": is of schema version 2; this command reads 1");
 }
 
 TEST_F(ReportCommand, MistakesInTheCommandLine) {
   expect_refused(run_clockshim({"report", "--format", "xml", report_}),
-                 "--format \"xml\": must be one of table, tree, json, folded, speedscope, pprof, callgrind, flamegraph, html, openmetrics");
-  EXPECT_NE(run_clockshim({"report"}).err.find("report: must have a process id or a file; usage: clockshim report"), std::string::npos);
+                 "--format \"xml\": must be one of table, tree, json, folded, speedscope, pprof, "
+                 "callgrind, flamegraph, html, openmetrics");
+  EXPECT_NE(run_clockshim({"report"})
+                .err.find("report: must have a process id or a file; usage: clockshim report"),
+            std::string::npos);
 }
 
 TEST_F(ReportCommand, OfAProcessThatIsNotServed) {
-  expect_refused(run_clockshim({"report", "1"}, {"CLOCKSHIM_DIR=" + folder_.path().string()}),
-                 "report 1: must be a process that is served, or was: there is no live file of it in " + folder_.path().string());
+  expect_refused(
+      run_clockshim({"report", "1"}, {"CLOCKSHIM_DIR=" + folder_.path().string()}),
+      "report 1: must be a process that is served, or was: there is no live file of it in " +
+          folder_.path().string());
 }
 
 TEST_F(ReportCommand, ATerminalGetsNoBinary) {
-  test::Running command({test::command_path(), "report", "--format", "pprof", report_}, {}, test::On::terminal);
+  test::Running command({test::command_path(), "report", "--format", "pprof", report_}, {},
+                        test::On::terminal);
   const Ending ending = command.finish();
   EXPECT_EQ(ending.exit_code, 2);
-  EXPECT_NE((ending.out + ending.err).find("--format pprof: is not for a terminal: use --output FILE"), std::string::npos);
+  EXPECT_NE(
+      (ending.out + ending.err).find("--format pprof: is not for a terminal: use --output FILE"),
+      std::string::npos);
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
-// Where reports go: those for standard error are shown by `clockshim run`, also of programs that close it before they end.
+// Where reports go: those for standard error are shown by `clockshim run`, also of programs that
+// close it before they end.
 #include <gtest/gtest.h>
 
 #include <fstream>
@@ -26,23 +27,28 @@ TEST(Reports, CommandComesFirst) {
   const Ending ending = run_clockshim({"run", "--", program_path("clock_program"), "child"});
   EXPECT_EQ(count_of(ending.err, ": clock_program["), 2U) << ending.err;
   // Also where another process has a lower number: here a made-up one.
-  const Ending other = run_clockshim({"run", "--", "sh", "-c", "echo other > ${CLOCKSHIM_REPORT%/*}/1.txt; exec date"});
+  const Ending other = run_clockshim(
+      {"run", "--", "sh", "-c", "echo other > ${CLOCKSHIM_REPORT%/*}/1.txt; exec date"});
   EXPECT_EQ(count_of(other.err, "other\n"), 1U) << other.err;
   EXPECT_LT(other.err.find(": date["), other.err.find("other\n")) << other.err;
 }
 
 TEST(Reports, AreShownWhenTheCommandDiesOrFails) {
   const TempDir folder;
-  const Ending ending = run_clockshim({"run", "--", "sh", "-c", "date; kill -9 $$"}, {"TMPDIR=" + folder.path().string()});
+  const Ending ending = run_clockshim({"run", "--", "sh", "-c", "date; kill -9 $$"},
+                                      {"TMPDIR=" + folder.path().string()});
   EXPECT_EQ(ending.signal, 9);
   EXPECT_EQ(count_of(ending.err, ": date["), 1U);
   EXPECT_EQ(folder.files(), 0U);
-  EXPECT_EQ(run_clockshim({"run", "--", "/nowhere/program"}, {"TMPDIR=" + folder.path().string()}).exit_code, 127);
+  EXPECT_EQ(run_clockshim({"run", "--", "/nowhere/program"}, {"TMPDIR=" + folder.path().string()})
+                .exit_code,
+            127);
   EXPECT_EQ(folder.files(), 0U);
 }
 
 TEST(Reports, FallBackToStandardErrorWithoutAFolder) {
-  const Ending ending = run_clockshim({"run", "--", program_path("clock_program")}, {"TMPDIR=/nowhere"});
+  const Ending ending =
+      run_clockshim({"run", "--", program_path("clock_program")}, {"TMPDIR=/nowhere"});
   EXPECT_EQ(ending.exit_code, 0);
   EXPECT_EQ(count_of(ending.err, ": clock_program["), 1U) << ending.err;
 }
@@ -54,7 +60,9 @@ TEST(Reports, FolderWithAPercentInItsName) {
   EXPECT_EQ(count_of(ending.err, ": date["), 1U) << ending.err;
 }
 
-TEST(Reports, NoneIsNone) { EXPECT_EQ(run_clockshim({"run", "--report", "none", "--", "date"}).err, ""); }
+TEST(Reports, NoneIsNone) {
+  EXPECT_EQ(run_clockshim({"run", "--report", "none", "--", "date"}).err, "");
+}
 
 TEST(Reports, GoToThePathThatWasNamed) {
   const TempDir folder;
@@ -62,35 +70,44 @@ TEST(Reports, GoToThePathThatWasNamed) {
   EXPECT_EQ(ending.err, "");
   EXPECT_TRUE(content_of(folder.path("date.json")).starts_with("{"));
   // By the environment too, and relative to where we were started.
-  EXPECT_EQ(run_clockshim({"run", "--", "date"}, {"CLOCKSHIM_REPORT=" + folder.path("by_environment")}).err, "");
+  EXPECT_EQ(
+      run_clockshim({"run", "--", "date"}, {"CLOCKSHIM_REPORT=" + folder.path("by_environment")})
+          .err,
+      "");
   EXPECT_NE(content_of(folder.path("by_environment")).find(": date["), std::string::npos);
 }
 
 TEST(Reports, FollowIsTheNamedProgramAlone) {
   const TempDir folder;
   const std::string path = folder.path("%p.txt");
-  EXPECT_EQ(run_clockshim({"run", "--follow", "1", "--report", path, "--", program_path("clock_program"), "child"}).err, "");
+  EXPECT_EQ(run_clockshim({"run", "--follow", "1", "--report", path, "--",
+                           program_path("clock_program"), "child"})
+                .err,
+            "");
   EXPECT_EQ(folder.files(), 2U);
   const TempDir alone;
-  const Ending ending =
-      run_clockshim({"run", "--follow", "0", "--report", alone.path("%p.txt"), "--", program_path("clock_program"), "child"});
+  const Ending ending = run_clockshim({"run", "--follow", "0", "--report", alone.path("%p.txt"),
+                                       "--", program_path("clock_program"), "child"});
   EXPECT_EQ(ending.err, "");
   EXPECT_EQ(alone.files(), 1U);
   // The child of a shell that asks nothing itself.
   EXPECT_EQ(run_clockshim({"run", "--follow", "0", "--", "sh", "-c", "date; true"}).err, "");
 }
 
-// What lives on after the command may start programs whose report's path must still be good: else they run unserved.
+// What lives on after the command may start programs whose report's path must still be good: else
+// they run unserved.
 TEST(Reports, FolderStaysForProcessesThatLiveOn) {
   const TempDir folder;
   Running running({"/bin/bash", "-c",
-                   "exec 3<&0; " + command_path() + " run -- " + program_path("clock_program") + " leave <&3 2>" + folder.path("told") +
-                       "; echo ended; cat >/dev/null"},
+                   "exec 3<&0; " + command_path() + " run -- " + program_path("clock_program") +
+                       " leave <&3 2>" + folder.path("told") + "; echo ended; cat >/dev/null"},
                   {"TMPDIR=" + folder.path().string()});
   ASSERT_TRUE(running.wait_for("ended"));
   const std::string told = content_of(folder.path("told"));
   EXPECT_EQ(count_of(told, ": clock_program["), 1U) << told;
-  EXPECT_EQ(count_of(told, " live on; their reports will be in " + folder.path("clockshim-run-")), 1U) << told;
+  EXPECT_EQ(count_of(told, " live on; their reports will be in " + folder.path("clockshim-run-")),
+            1U)
+      << told;
   EXPECT_EQ(folder.files(), 2U);
 }
 

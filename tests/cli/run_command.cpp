@@ -24,7 +24,8 @@ std::string from_meson(const char* name) {
   return value != nullptr ? value : "";
 }
 
-[[noreturn]] void become(const std::vector<std::string>& argv, const std::vector<std::string>& environment) {
+[[noreturn]] void become(const std::vector<std::string>& argv,
+                         const std::vector<std::string>& environment) {
   std::vector<char*> arguments;
   for (const auto& argument : argv) arguments.push_back(const_cast<char*>(argument.c_str()));
   arguments.push_back(nullptr);
@@ -32,8 +33,11 @@ std::string from_meson(const char* name) {
   for (char** entry = environ; *entry != nullptr; ++entry) {
     const std::string text = *entry;
     const std::string name = text.substr(0, text.find('=') + 1);
-    if (std::any_of(environment.begin(), environment.end(), [&](const std::string& given) { return given.starts_with(name); })) continue;
-    if (!text.starts_with("LD_PRELOAD=") && (!text.starts_with("CLOCKSHIM_") || text.starts_with("CLOCKSHIM_TEST_")))
+    if (std::any_of(environment.begin(), environment.end(),
+                    [&](const std::string& given) { return given.starts_with(name); }))
+      continue;
+    if (!text.starts_with("LD_PRELOAD=") &&
+        (!text.starts_with("CLOCKSHIM_") || text.starts_with("CLOCKSHIM_TEST_")))
       entries.push_back(*entry);
   }
   for (const auto& entry : environment) entries.push_back(const_cast<char*>(entry.c_str()));
@@ -56,12 +60,15 @@ bool read_into(std::string& text, int& fd) {
 
 }  // namespace
 
-Running::Running(const std::vector<std::string>& argv, const std::vector<std::string>& environment, On on) {
+Running::Running(const std::vector<std::string>& argv, const std::vector<std::string>& environment,
+                 On on) {
   if (on == On::terminal) {
     int terminal = -1;
     pid_ = forkpty(&terminal, nullptr, nullptr, nullptr);
     if (pid_ == 0) {
-      std::signal(SIGHUP, SIG_DFL);  // as a terminal's programs have it, also where the tests run under nohup
+      std::signal(
+          SIGHUP,
+          SIG_DFL);  // as a terminal's programs have it, also where the tests run under nohup
       become(argv, environment);
     }
     in_ = fcntl(terminal, F_DUPFD_CLOEXEC, 0);
@@ -71,7 +78,8 @@ Running::Running(const std::vector<std::string>& argv, const std::vector<std::st
   int in[2];
   int out[2];
   int err[2];
-  if (pipe2(in, O_CLOEXEC) != 0 || pipe2(out, O_CLOEXEC) != 0 || pipe2(err, O_CLOEXEC) != 0) std::abort();
+  if (pipe2(in, O_CLOEXEC) != 0 || pipe2(out, O_CLOEXEC) != 0 || pipe2(err, O_CLOEXEC) != 0)
+    std::abort();
   pid_ = fork();
   if (pid_ == 0) {
     dup2(in[0], STDIN_FILENO);
@@ -145,7 +153,8 @@ Ending Running::finish() {
   return ending_;
 }
 
-Ending run_clockshim(const std::vector<std::string>& arguments, const std::vector<std::string>& environment) {
+Ending run_clockshim(const std::vector<std::string>& arguments,
+                     const std::vector<std::string>& environment) {
   std::vector<std::string> argv = {command_path()};
   argv.insert(argv.end(), arguments.begin(), arguments.end());
   return Running(argv, environment).finish();
@@ -153,11 +162,14 @@ Ending run_clockshim(const std::vector<std::string>& arguments, const std::vecto
 
 std::string command_path() { return from_meson("CLOCKSHIM_TEST_COMMAND"); }
 std::string shim_path() { return from_meson("CLOCKSHIM_TEST_SHIM"); }
-std::string program_path(const std::string& name) { return from_meson("CLOCKSHIM_TEST_PROGRAMS") + "/" + name; }
+std::string program_path(const std::string& name) {
+  return from_meson("CLOCKSHIM_TEST_PROGRAMS") + "/" + name;
+}
 
 std::size_t count_of(const std::string& text, const std::string& part) {
   std::size_t count = 0;
-  for (auto at = text.find(part); at != std::string::npos; at = text.find(part, at + part.size())) ++count;
+  for (auto at = text.find(part); at != std::string::npos; at = text.find(part, at + part.size()))
+    ++count;
   return count;
 }
 

@@ -1,4 +1,5 @@
-// Runs `clockshim` as its users do, and says what came of it. A command that hangs is killed, and fails the test.
+// Runs `clockshim` as its users do, and says what came of it. A command that hangs is killed, and
+// fails the test.
 #pragma once
 
 #include <sys/types.h>
@@ -20,10 +21,12 @@ struct Ending {
 
 enum class On { pipes, terminal };
 
-// A process that runs. Its environment is ours without LD_PRELOAD and CLOCKSHIM_*, and with `environment` ("NAME=value").
+// A process that runs. Its environment is ours without LD_PRELOAD and CLOCKSHIM_*, and with
+// `environment` ("NAME=value").
 class Running {
  public:
-  explicit Running(const std::vector<std::string>& argv, const std::vector<std::string>& environment = {}, On on = On::pipes);
+  explicit Running(const std::vector<std::string>& argv,
+                   const std::vector<std::string>& environment = {}, On on = On::pipes);
   ~Running();
   Running(const Running&) = delete;
   Running& operator=(const Running&) = delete;
@@ -47,7 +50,8 @@ class Running {
 };
 
 // `clockshim` with these arguments, to its end.
-Ending run_clockshim(const std::vector<std::string>& arguments, const std::vector<std::string>& environment = {});
+Ending run_clockshim(const std::vector<std::string>& arguments,
+                     const std::vector<std::string>& environment = {});
 
 std::string command_path();
 std::string shim_path();

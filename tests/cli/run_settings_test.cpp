@@ -11,18 +11,23 @@ namespace {
 
 TEST(Preload, IsLastAndKeepsWhatIsThere) {
   EXPECT_EQ(preload_with("/l/libclockshim.so", ""), "/l/libclockshim.so");
-  EXPECT_EQ(preload_with("/l/libclockshim.so", "a.so b.so:c.so"), "a.so:b.so:c.so:/l/libclockshim.so");
+  EXPECT_EQ(preload_with("/l/libclockshim.so", "a.so b.so:c.so"),
+            "a.so:b.so:c.so:/l/libclockshim.so");
   EXPECT_EQ(preload_with("/l/libclockshim.so", "::a.so: "), "a.so:/l/libclockshim.so");
 }
 
 TEST(Preload, IsNotRepeated) {
-  EXPECT_EQ(preload_with("/l/libclockshim.so", "a.so:/l/libclockshim.so"), "a.so:/l/libclockshim.so");
-  EXPECT_EQ(preload_with("/l/libclockshim.so", "/l/libclockshim.so:a.so"), "a.so:/l/libclockshim.so");
+  EXPECT_EQ(preload_with("/l/libclockshim.so", "a.so:/l/libclockshim.so"),
+            "a.so:/l/libclockshim.so");
+  EXPECT_EQ(preload_with("/l/libclockshim.so", "/l/libclockshim.so:a.so"),
+            "a.so:/l/libclockshim.so");
 }
 
-// AddressSanitizer ends a program in which it is not the first library; libfaketime's time is to be seen.
+// AddressSanitizer ends a program in which it is not the first library; libfaketime's time is to be
+// seen.
 TEST(Preload, StandsBehindWhoIsToBeAskedFirst) {
-  for (const std::string other : {"/usr/lib/libasan.so.8", "libtsan.so.2", "/usr/lib/faketime/libfaketime.so.1"})
+  for (const std::string other :
+       {"/usr/lib/libasan.so.8", "libtsan.so.2", "/usr/lib/faketime/libfaketime.so.1"})
     EXPECT_EQ(preload_with("/l/libclockshim.so", other), other + ":/l/libclockshim.so");
 }
 
@@ -39,7 +44,8 @@ TEST(Patterns, FolderOfTheCallerIsNoPattern) {
 }
 
 TEST(CheckOptions, PathsBecomeAbsolute) {
-  std::vector<RunOption> options = {{"--report", "CLOCKSHIM_REPORT", "%p.json"}, {"--dir", "CLOCKSHIM_DIR", "live"}};
+  std::vector<RunOption> options = {{"--report", "CLOCKSHIM_REPORT", "%p.json"},
+                                    {"--dir", "CLOCKSHIM_DIR", "live"}};
   EXPECT_EQ(check_options(options), "");
   EXPECT_EQ(options[0].value, absolute_pattern("%p.json"));
   EXPECT_EQ(options[1].value, std::filesystem::absolute("live").string());

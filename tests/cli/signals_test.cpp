@@ -10,7 +10,9 @@ namespace {
 
 std::string got(int signal) { return "got " + std::to_string(signal); }
 
-std::vector<std::string> signal_program() { return {command_path(), "run", "--report", "none", "--", program_path("signal_program")}; }
+std::vector<std::string> signal_program() {
+  return {command_path(), "run", "--report", "none", "--", program_path("signal_program")};
+}
 
 TEST(Signals, ArePassedOnToTheCommand) {
   Running running(signal_program());
@@ -24,7 +26,8 @@ TEST(Signals, ArePassedOnToTheCommand) {
 
 // kill(0, ...) in the command reaches us too, and must not come back to it.
 TEST(Signals, OfTheCommandItselfDoNotComeBack) {
-  Running running({"/usr/bin/setsid", command_path(), "run", "--report", "none", "--", program_path("signal_program"), "group"});
+  Running running({"/usr/bin/setsid", command_path(), "run", "--report", "none", "--",
+                   program_path("signal_program"), "group"});
   ASSERT_TRUE(running.wait_for(got(SIGUSR1)));
   kill(running.pid(), SIGUSR2);  // passed on after what we might have passed on before
   ASSERT_TRUE(running.wait_for(got(SIGUSR2)));
@@ -53,9 +56,10 @@ TEST(Signals, HangUpReachesTheCommand) {
   const TempDir folder;
   const std::string told = folder.path("told");
   {
-    Running running({command_path(), "run", "--report", "none", "--", "bash", "-c",
-                     "trap 'echo hung up > " + told + "; exit' HUP; echo ready; while :; do sleep 0.05; done"},
-                    {}, On::terminal);
+    Running running(
+        {command_path(), "run", "--report", "none", "--", "bash", "-c",
+         "trap 'echo hung up > " + told + "; exit' HUP; echo ready; while :; do sleep 0.05; done"},
+        {}, On::terminal);
     ASSERT_TRUE(running.wait_for("ready"));
     running.hang_up();
     EXPECT_EQ(running.finish().exit_code, 0);
@@ -67,7 +71,9 @@ TEST(Signals, HangUpReachesTheCommand) {
 TEST(Signals, StopOfTheCommandStopsUs) {
   Running shell({"/bin/bash", "--norc", "-i"}, {"PS1=$ "}, On::terminal);
   ASSERT_TRUE(shell.wait_for("$ "));
-  shell.type(command_path() + " run --report none -- bash -c 'echo \"\"rea\"\"dy; read line; echo \"\"re\"\"ad $line; exit 7'\n");
+  shell.type(command_path() +
+             " run --report none -- bash -c 'echo \"\"rea\"\"dy; read line; echo \"\"re\"\"ad "
+             "$line; exit 7'\n");
   ASSERT_TRUE(shell.wait_for("ready"));
   shell.type("\x1a");  // Ctrl-Z
   ASSERT_TRUE(shell.wait_for("Stopped"));
@@ -82,7 +88,8 @@ TEST(Signals, StopOfTheCommandStopsUs) {
 
 TEST(Signals, ThatWereIgnoredStayIgnoredForTheCommand) {
   signal(SIGHUP, SIG_IGN);
-  Running running({command_path(), "run", "--report", "none", "--", "bash", "-c", "kill -HUP $$; echo lives"});
+  Running running(
+      {command_path(), "run", "--report", "none", "--", "bash", "-c", "kill -HUP $$; echo lives"});
   signal(SIGHUP, SIG_DFL);
   EXPECT_EQ(running.finish().out, "lives\n");
 }

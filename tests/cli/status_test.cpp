@@ -1,4 +1,5 @@
-// `clockshim run` ends as its command ends: scripts and service managers must not see the difference.
+// `clockshim run` ends as its command ends: scripts and service managers must not see the
+// difference.
 #include <gtest/gtest.h>
 
 #include <csignal>
@@ -21,7 +22,8 @@ TEST(Status, IsTheCommands) {
 }
 
 TEST(Status, ArgumentsArriveAsGiven) {
-  EXPECT_EQ(run({"printf", "<%s>", "a b", "", "--", "--tolerance", "-h", "*"}).out, "<a b><><--><--tolerance><-h><*>");
+  EXPECT_EQ(run({"printf", "<%s>", "a b", "", "--", "--tolerance", "-h", "*"}).out,
+            "<a b><><--><--tolerance><-h><*>");
 }
 
 TEST(Status, NoSuchCommandIs127) {
@@ -31,13 +33,18 @@ TEST(Status, NoSuchCommandIs127) {
   EXPECT_EQ(run({"/nowhere/program"}).exit_code, 127);
 }
 
-// As a shell has it, though exec says "Permission denied" of what is in no folder that it may enter.
+// As a shell has it, though exec says "Permission denied" of what is in no folder that it may
+// enter.
 TEST(Status, PathWithAFolderThatMayNotBeEntered) {
   const TempDir folder;
   const std::string plain = folder.file("not-a-folder", "", kPlain);
-  EXPECT_EQ(run_clockshim({"run", "--", "clockshim-no-such-command"}, {"PATH=" + plain + ":/usr/bin"}).exit_code, 127);
+  EXPECT_EQ(
+      run_clockshim({"run", "--", "clockshim-no-such-command"}, {"PATH=" + plain + ":/usr/bin"})
+          .exit_code,
+      127);
   const std::string file = folder.file("present", "", kPlain);
-  EXPECT_EQ(run_clockshim({"run", "--", "present"}, {"PATH=" + folder.path().string()}).exit_code, 126);
+  EXPECT_EQ(run_clockshim({"run", "--", "present"}, {"PATH=" + folder.path().string()}).exit_code,
+            126);
 }
 
 TEST(Status, NotExecutableIs126) {
@@ -54,7 +61,8 @@ TEST(Status, InterpreterThatIsNotThereIs126AndNamed) {
   const std::string script = folder.file("script", "#!/nowhere/interpreter\n", kExecutable);
   const Ending ending = run({script});
   EXPECT_EQ(ending.exit_code, 126);
-  EXPECT_EQ(ending.err, "clockshim: " + script + ": its interpreter /nowhere/interpreter is not there\n");
+  EXPECT_EQ(ending.err,
+            "clockshim: " + script + ": its interpreter /nowhere/interpreter is not there\n");
 }
 
 TEST(Status, FileWithoutShebangRunsByTheShell) {
@@ -74,8 +82,8 @@ TEST(Status, DeathBySignalIsPassedOn) {
 TEST(Status, DeathLeavesNoCoreOfOurs) {
   const TempDir folder;
   const Ending ending = Running({"/bin/sh", "-c",
-                                 "cd " + folder.path().string() + " && ulimit -c unlimited && " + command_path() +
-                                     " run -- sh -c 'ulimit -c 0; kill -SEGV $$'"})
+                                 "cd " + folder.path().string() + " && ulimit -c unlimited && " +
+                                     command_path() + " run -- sh -c 'ulimit -c 0; kill -SEGV $$'"})
                             .finish();
   EXPECT_EQ(ending.exit_code, 128 + SIGSEGV) << ending.err;
   EXPECT_EQ(ending.err.find("core dumped"), std::string::npos);
@@ -89,18 +97,21 @@ TEST(Status, ComesThroughWhereSigchldIsIgnored) {
   signal(SIGCHLD, SIG_DFL);
   const Ending ending = running.finish();
   EXPECT_EQ(ending.exit_code, 0) << ending.err;
-  const unsigned long ignored = std::stoul(ending.out.substr(ending.out.find(':') + 1), nullptr, 16);
+  const unsigned long ignored =
+      std::stoul(ending.out.substr(ending.out.find(':') + 1), nullptr, 16);
   EXPECT_NE(ignored & 1UL << (SIGCHLD - 1), 0U) << "the command must find what we found";
 }
 
 TEST(Status, SignalMaskIsTheOneWeFound) {
-  EXPECT_NE(run({"grep", "SigBlk", "/proc/self/status"}).out.find("0000000000000000"), std::string::npos);
+  EXPECT_NE(run({"grep", "SigBlk", "/proc/self/status"}).out.find("0000000000000000"),
+            std::string::npos);
 }
 
 // A reader of the command's output sees its end when the command closes it, not when we end.
 TEST(Status, OutputEndsWhenTheCommandClosesIt) {
-  Running running(
-      {"/bin/bash", "-c", "exec 3<&0; { exec " + command_path() + " run -- sh -c 'exec >&-; read line' <&3; } | { cat; echo closed; }"});
+  Running running({"/bin/bash", "-c",
+                   "exec 3<&0; { exec " + command_path() +
+                       " run -- sh -c 'exec >&-; read line' <&3; } | { cat; echo closed; }"});
   EXPECT_TRUE(running.wait_for("closed"));
   running.type("\n");
   EXPECT_EQ(running.finish().exit_code, 0);

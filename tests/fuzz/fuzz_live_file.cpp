@@ -1,5 +1,5 @@
-// A live file that somebody else wrote: it may be refused or read, and what was read can be rendered.
-// libFuzzer's entry; scripts/fuzz builds and runs it.
+// A live file that somebody else wrote: it may be refused or read, and what was read can be
+// rendered. libFuzzer's entry; scripts/fuzz builds and runs it.
 #include <algorithm>
 #include <cstdint>
 #include <cstdlib>
@@ -45,7 +45,8 @@ void whole(const std::uint8_t* data, std::size_t size) {
 // A file that is right, with patches: offset (3 bytes), length (1), content.
 void patched(const std::uint8_t* data, std::size_t size) {
   const Bytes bytes = zeros(sizeof(live::Region));
-  live::begin_region(*reinterpret_cast<live::Region*>(bytes.get()), live::Header{}, sizeof(live::Region));
+  live::begin_region(*reinterpret_cast<live::Region*>(bytes.get()), live::Header{},
+                     sizeof(live::Region));
   while (size > 4) {
     std::uint32_t at = 0;
     std::memcpy(&at, data, 3);

@@ -1,5 +1,5 @@
-// A JSON report that somebody else wrote: it may be refused or read, and what was read can be merged
-// and rendered. libFuzzer's entry; scripts/fuzz builds and runs it.
+// A JSON report that somebody else wrote: it may be refused or read, and what was read can be
+// merged and rendered. libFuzzer's entry; scripts/fuzz builds and runs it.
 #include <cstdint>
 #include <string>
 #include <string_view>

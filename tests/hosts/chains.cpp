@@ -1,4 +1,5 @@
-// Chains of callers, for CLOCKSHIM_DEPTH: one function asks for several others, in frames of all kinds.
+// Chains of callers, for CLOCKSHIM_DEPTH: one function asks for several others, in frames of all
+// kinds.
 #include <alloca.h>
 #include <pthread.h>
 #include <signal.h>
@@ -66,7 +67,8 @@ extern "C" HOST_NOINLINE void raises(long times) {
   for (long i = 0; i < times; ++i) raise(SIGUSR1);
 }
 
-// A stack of which the library can't know how far it reaches; then a thread that asks from the same places on its own.
+// A stack of which the library can't know how far it reaches; then a thread that asks from the same
+// places on its own.
 extern "C" void large_in_handler(int) {
   large_caller(100);
   asm volatile("");
@@ -94,13 +96,16 @@ static void other_stack() {
 
 // Generated code without unwind tables: a frame of 8 bytes around a call of its first argument.
 static int (*generated())(int (*)(clockid_t, timespec*), clockid_t, timespec*) {
-  //                              sub rsp,8          mov rax,rdi       mov edi,esi  mov rsi,rdx       call rax    add rsp,8          ret
+  //                              sub rsp,8          mov rax,rdi       mov edi,esi  mov rsi,rdx call
+  //                              rax    add rsp,8          ret
   static const unsigned char kCode[] = {0x48, 0x83, 0xec, 8,    0x48, 0x89, 0xf8, 0x89, 0xf7, 0x48,
                                         0x89, 0xd6, 0xff, 0xd0, 0x48, 0x83, 0xc4, 8,    0xc3};
-  void* page = mmap(nullptr, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  void* page =
+      mmap(nullptr, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   HOST_EXPECT(page != MAP_FAILED);
   memcpy(page, kCode, sizeof kCode);
-  dprintf(1, "returns %ld %ld\n", static_cast<long>(getpid()), static_cast<long>(reinterpret_cast<uintptr_t>(page) + 14));
+  dprintf(1, "returns %ld %ld\n", static_cast<long>(getpid()),
+          static_cast<long>(reinterpret_cast<uintptr_t>(page) + 14));
   int (*code)(int (*)(clockid_t, timespec*), clockid_t, timespec*);
   memcpy(&code, &page, sizeof code);
   return code;

@@ -1,5 +1,6 @@
-// A daemon's start: closes every descriptor above 2, then opens files and socket pairs of its own, which get the numbers
-// that whatever it closed had. Thousands of first-sight call sites later, they must carry the host's bytes and no others.
+// A daemon's start: closes every descriptor above 2, then opens files and socket pairs of its own,
+// which get the numbers that whatever it closed had. Thousands of first-sight call sites later,
+// they must carry the host's bytes and no others.
 #include <fcntl.h>
 #include <sys/socket.h>
 
@@ -21,7 +22,8 @@ int main() {
     HOST_EXPECT(file >= 0 && unlink(name) == 0);
   }
   int pairs[kPairs][2];
-  for (auto& pair : pairs) HOST_EXPECT(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair) == 0);
+  for (auto& pair : pairs)
+    HOST_EXPECT(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair) == 0);
   int pipe_ends[2];
   HOST_EXPECT(pipe2(pipe_ends, O_NONBLOCK) == 0);
 

@@ -1,5 +1,6 @@
-// Threads hand readings of a clock to each other and check that none is less than one that was handed to them. How a reading
-// travels (an atomic, a mutex, a pipe) is the carrier's affair; what is checked, counted and when to stop is the same for all.
+// Threads hand readings of a clock to each other and check that none is less than one that was
+// handed to them. How a reading travels (an atomic, a mutex, a pipe) is the carrier's affair; what
+// is checked, counted and when to stop is the same for all.
 #pragma once
 
 #include <sched.h>
@@ -15,7 +16,8 @@ struct Word {
   int who;
 };
 
-// What all threads count together. All atomics are lock-free: signal handlers and, in shared memory, children use them.
+// What all threads count together. All atomics are lock-free: signal handlers and, in shared
+// memory, children use them.
 struct Common {
   std::atomic<long> handoffs{};  // readings that came from another thread
   std::atomic<long> readings{};
@@ -49,19 +51,23 @@ class ByAtomic {
     const int64_t word = newest_.load(std::memory_order_acquire);
     return {word >> kIdBits, static_cast<int>(word & kMaxId)};
   }
-  void give(const Word& word) { newest_.store(word.reading << kIdBits | word.who, std::memory_order_release); }
+  void give(const Word& word) {
+    newest_.store(word.reading << kIdBits | word.who, std::memory_order_release);
+  }
 
  private:
   alignas(64) std::atomic<int64_t> newest_{};
 };
 
-// One thread's part. Where the threads share one CPU, handoffs are rare: it ends after `wanted` handoffs of all, or after
-// a hundred times as many readings. `between` runs after each reading that was handed on.
+// One thread's part. Where the threads share one CPU, handoffs are rare: it ends after `wanted`
+// handoffs of all, or after a hundred times as many readings. `between` runs after each reading
+// that was handed on.
 template <class Carrier, class Between>
-void exchange(Carrier& carrier, Common& common, int id, clockid_t clock, long wanted, Between&& between) {
+void exchange(Carrier& carrier, Common& common, int id, clockid_t clock, long wanted,
+              Between&& between) {
   constexpr long kPatience = 100;
   constexpr long kTurns = 256;  // between two looks at the common counts
-  constexpr int kAlone = 64;    // own readings in a row, after which the CPU is offered to the others
+  constexpr int kAlone = 64;  // own readings in a row, after which the CPU is offered to the others
   long handoffs = 0;
   int alone = 0;
   int64_t mine = 0;
@@ -80,7 +86,8 @@ void exchange(Carrier& carrier, Common& common, int id, clockid_t clock, long wa
     between(turn);
     if (turn % kTurns != 0) continue;
     const long readings = common.readings.fetch_add(kTurns) + kTurns;
-    if (common.handoffs.fetch_add(handoffs) + handoffs >= wanted || readings >= kPatience * wanted) return;
+    if (common.handoffs.fetch_add(handoffs) + handoffs >= wanted || readings >= kPatience * wanted)
+      return;
     handoffs = 0;
   }
 }

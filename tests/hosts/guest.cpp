@@ -1,5 +1,6 @@
-// Says everything about its process that a good guest leaves alone: descriptors, threads, environment, signal handlers and
-// mask, timers, limits, directory, errno. Once at the start of main, once after thousands of calls at many sites.
+// Says everything about its process that a good guest leaves alone: descriptors, threads,
+// environment, signal handlers and mask, timers, limits, directory, errno. Once at the start of
+// main, once after thousands of calls at many sites.
 #include <dirent.h>
 #include <dlfcn.h>
 #include <pthread.h>
@@ -27,7 +28,9 @@ void say_directory(const char* path, bool with_targets) {
     if (entry->d_name[0] == '.' || std::to_string(dirfd(directory)) == entry->d_name) continue;
     struct stat info {};
     stat((std::string(path) + "/" + entry->d_name).c_str(), &info);
-    lines.push_back(with_targets ? std::string(entry->d_name) + " kind " + std::to_string(info.st_mode & S_IFMT) : "one more");
+    lines.push_back(with_targets ? std::string(entry->d_name) + " kind " +
+                                       std::to_string(info.st_mode & S_IFMT)
+                                 : "one more");
   }
   closedir(directory);
   std::sort(lines.begin(), lines.end());
@@ -42,8 +45,9 @@ void say_signals() {
     sigprocmask(SIG_SETMASK, nullptr, &mask);
     sigpending(&pending);
     const int known = sigaction(number, nullptr, &action);
-    dprintf(1, "signal %d: %d %p %d %d%d\n", number, known, reinterpret_cast<void*>(action.sa_handler), action.sa_flags,
-            sigismember(&mask, number), sigismember(&pending, number));
+    dprintf(1, "signal %d: %d %p %d %d%d\n", number, known,
+            reinterpret_cast<void*>(action.sa_handler), action.sa_flags, sigismember(&mask, number),
+            sigismember(&pending, number));
   }
   stack_t alternate{};
   sigaltstack(nullptr, &alternate);
@@ -55,13 +59,15 @@ void say_all(const char* when) {
   say_directory("/proc/self/fd", true);
   say_directory("/proc/self/task", false);
   for (char** entry = environ; *entry != nullptr; ++entry) {
-    if (strncmp(*entry, "LD_PRELOAD=", 11) != 0 && strncmp(*entry, "CLOCKSHIM_REPORT=", 17) != 0) dprintf(1, "%s\n", *entry);
+    if (strncmp(*entry, "LD_PRELOAD=", 11) != 0 && strncmp(*entry, "CLOCKSHIM_REPORT=", 17) != 0)
+      dprintf(1, "%s\n", *entry);
   }
   say_signals();
   for (const auto kind : {ITIMER_REAL, ITIMER_VIRTUAL, ITIMER_PROF}) {
     itimerval timer{};
     getitimer(kind, &timer);
-    dprintf(1, "timer %ld %ld\n", static_cast<long>(timer.it_value.tv_sec), static_cast<long>(timer.it_interval.tv_sec));
+    dprintf(1, "timer %ld %ld\n", static_cast<long>(timer.it_value.tv_sec),
+            static_cast<long>(timer.it_interval.tv_sec));
   }
   for (int resource = 0; resource < RLIM_NLIMITS; ++resource) {
     rlimit limit{};
@@ -76,8 +82,9 @@ void say_all(const char* when) {
   int cancel = 0;
   pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, &cancel);
   const char* loader = dlerror();
-  dprintf(1, "directory %s umask %o thread %s cancel %d loader %s slack %d dumpable %d\n", getcwd(directory, sizeof directory), mask,
-          thread_name, cancel, loader != nullptr ? loader : "silent", prctl(PR_GET_TIMERSLACK), prctl(PR_GET_DUMPABLE));
+  dprintf(1, "directory %s umask %o thread %s cancel %d loader %s slack %d dumpable %d\n",
+          getcwd(directory, sizeof directory), mask, thread_name, cancel,
+          loader != nullptr ? loader : "silent", prctl(PR_GET_TIMERSLACK), prctl(PR_GET_DUMPABLE));
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
-/* What the hosts share. Hosts are small programs that know nothing of the shim: they count their own calls and say so
- * on descriptor 1, by write(2), so that nothing is lost or told twice in a child. C and C++. */
+/* What the hosts share. Hosts are small programs that know nothing of the shim: they count their
+ * own calls and say so on descriptor 1, by write(2), so that nothing is lost or told twice in a
+ * child. C and C++. */
 #pragma once
 
 #include <errno.h>
@@ -22,7 +23,9 @@
 
 #define HOST_NOINLINE __attribute__((noinline, noclone))
 
-static inline int64_t host_ns(const struct timespec* t) { return (int64_t)t->tv_sec * 1000000000 + t->tv_nsec; }
+static inline int64_t host_ns(const struct timespec* t) {
+  return (int64_t)t->tv_sec * 1000000000 + t->tv_nsec;
+}
 
 /* The interposed call. Inline, so that each place that uses it is a call site of its own. */
 static inline __attribute__((always_inline)) int64_t host_clock(clockid_t id) {
@@ -38,7 +41,8 @@ static inline int64_t host_real_clock(clockid_t id) {
   return host_ns(&t);
 }
 
-/* Calls until the shim, if it is there, has had real time enough to calibrate itself. The number of calls. */
+/* Calls until the shim, if it is there, has had real time enough to calibrate itself. The number of
+ * calls. */
 static inline long host_warm_up(clockid_t id) {
   const int64_t end = host_real_clock(CLOCK_MONOTONIC) + 10000000;
   long calls = 0;
@@ -49,4 +53,6 @@ static inline long host_warm_up(clockid_t id) {
   return calls;
 }
 
-static inline void host_say(const char* word, long number) { dprintf(1, "%s %ld %ld\n", word, (long)getpid(), number); }
+static inline void host_say(const char* word, long number) {
+  dprintf(1, "%s %ld %ld\n", word, (long)getpid(), number);
+}

@@ -1,5 +1,6 @@
-// The kernel's own clock as fast as it can be had: the C library's function, found past whatever was preloaded over it. A
-// bracket of two such readings is several times narrower than one of two system calls.
+// The kernel's own clock as fast as it can be had: the C library's function, found past whatever
+// was preloaded over it. A bracket of two such readings is several times narrower than one of two
+// system calls.
 #pragma once
 
 #include <dlfcn.h>
@@ -8,7 +9,8 @@
 
 inline int64_t kernel_clock(clockid_t id) {
   using ClockGettime = int (*)(clockid_t, timespec*);
-  static const auto from_libc = reinterpret_cast<ClockGettime>(dlsym(dlopen("libc.so.6", RTLD_LAZY | RTLD_NOLOAD), "clock_gettime"));
+  static const auto from_libc = reinterpret_cast<ClockGettime>(
+      dlsym(dlopen("libc.so.6", RTLD_LAZY | RTLD_NOLOAD), "clock_gettime"));
   timespec t;
   HOST_EXPECT(from_libc != nullptr && from_libc(id, &t) == 0);
   return host_ns(&t);

@@ -1,5 +1,5 @@
-// Threads hand readings to each other through an atomic, and each moves to the next CPU every few readings: what it reads on
-// one CPU may not be less than what it, or another, has read on any.
+// Threads hand readings to each other through an atomic, and each moves to the next CPU every few
+// readings: what it reads on one CPU may not be less than what it, or another, has read on any.
 #include <thread>
 #include <vector>
 

@@ -40,7 +40,8 @@ struct Way {
   int64_t (*read)();
   int64_t unit;  // below which it does not tell
 };
-constexpr Way kWays[] = {{plain, 1000}, {with_zone, 1000}, {exact, 1}, {standard, 1}, {zone_alone, 1}};
+constexpr Way kWays[] = {
+    {plain, 1000}, {with_zone, 1000}, {exact, 1}, {standard, 1}, {zone_alone, 1}};
 
 std::atomic<int64_t> g_newest;
 std::atomic<long> g_backward;
@@ -78,7 +79,8 @@ int main(int argc, char** argv) {
   HOST_EXPECT(argc == 3);
   const long readings = atol(argv[2]);
   std::vector<std::thread> threads;
-  for (int n = 1; n < atoi(argv[1]); ++n) threads.emplace_back(live, static_cast<unsigned>(n), readings);
+  for (int n = 1; n < atoi(argv[1]); ++n)
+    threads.emplace_back(live, static_cast<unsigned>(n), readings);
   live(0, readings);
   for (std::thread& thread : threads) thread.join();
   host_say("handoffs", g_handed_over);

@@ -1,5 +1,5 @@
-// Threads hand readings to each other through an atomic, a mutex or a pipe. Whoever has seen another's reading reads later:
-// never less.
+// Threads hand readings to each other through an atomic, a mutex or a pipe. Whoever has seen
+// another's reading reads later: never less.
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -24,7 +24,8 @@ class ByMutex {
   Word newest_{};
 };
 
-// One pipe for all, with as many words in it as there are threads: who comes always finds one, and hardly ever sleeps.
+// One pipe for all, with as many words in it as there are threads: who comes always finds one, and
+// hardly ever sleeps.
 class ByPipe {
  public:
   explicit ByPipe(int words) {
@@ -36,7 +37,9 @@ class ByPipe {
     HOST_EXPECT(read(ends_[0], &word, sizeof word) == sizeof word);
     return word;
   }
-  void give(const Word& word) const { HOST_EXPECT(write(ends_[1], &word, sizeof word) == sizeof word); }
+  void give(const Word& word) const {
+    HOST_EXPECT(write(ends_[1], &word, sizeof word) == sizeof word);
+  }
 
  private:
   int ends_[2];
@@ -47,7 +50,8 @@ void run(Carrier& carrier, int threads, clockid_t clock, long wanted) {
   Common common;
   common.start = host_clock(clock);
   std::vector<std::thread> all;
-  for (int id = 1; id <= threads; ++id) all.emplace_back([&, id] { exchange(carrier, common, id, clock, wanted, [](long) {}); });
+  for (int id = 1; id <= threads; ++id)
+    all.emplace_back([&, id] { exchange(carrier, common, id, clock, wanted, [](long) {}); });
   for (auto& thread : all) thread.join();
   common.say();
 }

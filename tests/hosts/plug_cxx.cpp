@@ -1,5 +1,6 @@
-// A C++ plug-in: throws and catches, and leaves objects with destructors on the stacks of threads that are cancelled. It
-// brings the C++ run-time into a C process late, which is when a foreign unwinder in the preload would take it over.
+// A C++ plug-in: throws and catches, and leaves objects with destructors on the stacks of threads
+// that are cancelled. It brings the C++ run-time into a C process late, which is when a foreign
+// unwinder in the preload would take it over.
 #include <pthread.h>
 #include <unistd.h>
 

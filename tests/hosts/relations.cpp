@@ -1,6 +1,7 @@
-// How the served clocks stand to the kernel's and to each other. "between": a served reading lies between two of the kernel's.
-// "pair": two clocks are as far apart as the kernel says. "coarse", "time", "mtime": what the kernel said without the shim is
-// not ahead of what is served after it. All figures are in ns; those that should not be are told as the worst, from 0 on.
+// How the served clocks stand to the kernel's and to each other. "between": a served reading lies
+// between two of the kernel's. "pair": two clocks are as far apart as the kernel says. "coarse",
+// "time", "mtime": what the kernel said without the shim is not ahead of what is served after it.
+// All figures are in ns; those that should not be are told as the worst, from 0 on.
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -43,7 +44,8 @@ void between(int64_t (*served_by)(clockid_t), int64_t unit, clockid_t clock, lon
   host_say("narrowest", narrowest);
 }
 
-// What `other` is ahead of `clock`, at least and at most: `other` was read between two readings of `clock`.
+// What `other` is ahead of `clock`, at least and at most: `other` was read between two readings of
+// `clock`.
 struct Apart {
   int64_t least;
   int64_t most;
@@ -67,18 +69,21 @@ void pair(clockid_t clock, clockid_t other, long readings) {
     const Apart by_shim = apart(by_clock_gettime, clock, other);
     served = {std::max(served.least, by_shim.least), std::min(served.most, by_shim.most)};
   }
-  HOST_EXPECT(kernel.least <= kernel.most);  // else the machine was suspended, or TAI's seconds were set
+  HOST_EXPECT(kernel.least <=
+              kernel.most);  // else the machine was suspended, or TAI's seconds were set
   host_say("width", kernel.most - kernel.least);
   host_say("too_far", std::max<int64_t>(0, served.least - kernel.most));
   host_say("too_near", std::max<int64_t>(0, kernel.least - served.most));
 }
 
-// What a reading lags something that was seen before it: of the served clock, and, to compare with, of the kernel's own.
+// What a reading lags something that was seen before it: of the served clock, and, to compare with,
+// of the kernel's own.
 struct Ahead {
   int64_t of_served = INT64_MIN;
   int64_t of_kernel = INT64_MIN;
 
-  // `seen` was seen just now. Each time one of the two clocks may answer: the second reading would be late.
+  // `seen` was seen just now. Each time one of the two clocks may answer: the second reading would
+  // be late.
   void look(int64_t seen, clockid_t clock, int64_t (*served_by)(clockid_t), long turn) {
     if (turn % 2 == 0) {
       of_served = std::max(of_served, seen - served_by(clock));
@@ -97,7 +102,8 @@ void coarse(clockid_t clock, clockid_t coarse_clock, long ticks) {
   Ahead ahead;
   int64_t last = host_clock(coarse_clock);
   for (long turn = 0; turn < ticks;) {
-    host_clock(clock);  // so that the tick is met by a segment that is in use, not by one that is long over
+    host_clock(clock);  // so that the tick is met by a segment that is in use, not by one that is
+                        // long over
     const int64_t now = host_clock(coarse_clock);
     if (now == last) continue;
     ahead.look(now, clock, by_clock_gettime, turn++);
@@ -108,7 +114,8 @@ void coarse(clockid_t clock, clockid_t coarse_clock, long ticks) {
 
 // SECONDS: at the beginning of each, as soon as time() shows it; every function in turn.
 void whole_seconds(long seconds) {
-  constexpr int64_t (*kFunctions[])(clockid_t) = {by_gettimeofday, by_clock_gettime, by_timespec_get};
+  constexpr int64_t (*kFunctions[])(clockid_t) = {by_gettimeofday, by_clock_gettime,
+                                                  by_timespec_get};
   Ahead ahead;
   for (long turn = 0; turn < seconds; ++turn) {
     const time_t last = time(nullptr);

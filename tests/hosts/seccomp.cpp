@@ -1,5 +1,6 @@
-// Locks itself in after its start: any system call but those of strict mode, a few of the C library's and clock_gettime
-// kills the process. Then it meets call sites for the first time, direct ones and through std::chrono, in two threads.
+// Locks itself in after its start: any system call but those of strict mode, a few of the C
+// library's and clock_gettime kills the process. Then it meets call sites for the first time,
+// direct ones and through std::chrono, in two threads.
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/futex.h>
@@ -16,19 +17,22 @@
 namespace {
 
 void lock_in() {
-  static const unsigned allowed[] = {SYS_read,  SYS_write,        SYS_exit,           SYS_clock_gettime, SYS_gettimeofday,
-                                     SYS_futex, SYS_rt_sigreturn, SYS_rt_sigprocmask, SYS_exit_group};
+  static const unsigned allowed[] = {SYS_read,          SYS_write,          SYS_exit,
+                                     SYS_clock_gettime, SYS_gettimeofday,   SYS_futex,
+                                     SYS_rt_sigreturn,  SYS_rt_sigprocmask, SYS_exit_group};
   constexpr auto kAllowed = std::size(allowed);
   sock_filter filter[kAllowed + 3];
   filter[0] = BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr));
   for (std::size_t i = 0; i < kAllowed; ++i) {
-    filter[i + 1] = BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, allowed[i], static_cast<unsigned char>(kAllowed - i), 0);
+    filter[i + 1] = BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, allowed[i],
+                             static_cast<unsigned char>(kAllowed - i), 0);
   }
   filter[kAllowed + 1] = BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS);
   filter[kAllowed + 2] = BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
   const sock_fprog program{static_cast<unsigned short>(std::size(filter)), filter};
   HOST_EXPECT(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
-  HOST_EXPECT(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &program) == 0);
+  HOST_EXPECT(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &program) ==
+              0);
 }
 
 HOST_NOINLINE void work() {
@@ -52,9 +56,12 @@ int main(int argc, char** argv) {
     }
     work();
     done = true;
-    for (;;) syscall(SYS_futex, &never, FUTEX_WAIT_PRIVATE, 0, nullptr, nullptr, 0);  // its end would unmap its stack
+    for (;;)
+      syscall(SYS_futex, &never, FUTEX_WAIT_PRIVATE, 0, nullptr, nullptr,
+              0);  // its end would unmap its stack
   });
-  while (!started.load()) {  // a thread's own start needs more system calls than are left afterwards
+  while (
+      !started.load()) {  // a thread's own start needs more system calls than are left afterwards
   }
   lock_in();
   locked = true;

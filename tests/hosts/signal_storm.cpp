@@ -1,5 +1,6 @@
-// Signal handlers that ask for the time while the main loop does: SIGALRM from a timer, SIGUSR1 from another thread. Both
-// sides meet new call sites as they go. Nobody may see the clock run backwards, and every call is counted by the host.
+// Signal handlers that ask for the time while the main loop does: SIGALRM from a timer, SIGUSR1
+// from another thread. Both sides meet new call sites as they go. Nobody may see the clock run
+// backwards, and every call is counted by the host.
 #include <pthread.h>
 #include <signal.h>
 
@@ -47,8 +48,10 @@ int main() {
   struct sigaction action {};
   action.sa_handler = on_signal;
   action.sa_flags = SA_RESTART;
-  sigfillset(&action.sa_mask);  // a handler is not interrupted by the other: then g_seen_by_handler stays simple
-  HOST_EXPECT(sigaction(SIGALRM, &action, nullptr) == 0 && sigaction(SIGUSR1, &action, nullptr) == 0);
+  sigfillset(&action.sa_mask);  // a handler is not interrupted by the other: then g_seen_by_handler
+                                // stays simple
+  HOST_EXPECT(sigaction(SIGALRM, &action, nullptr) == 0 &&
+              sigaction(SIGUSR1, &action, nullptr) == 0);
   const itimerval often{{0, 50}, {0, 50}};
   HOST_EXPECT(setitimer(ITIMER_REAL, &often, nullptr) == 0);
   pthread_t self = pthread_self();
@@ -59,7 +62,8 @@ int main() {
   int64_t last = 0;
   while (calls < kMainCalls || g_handler_calls.load() < kHandlerCalls) {
     const int64_t before = g_seen_by_handler;
-    const int64_t now = kSitesOf<2 * kSites>[static_cast<std::size_t>(kSites + calls / 512 % kSites)]();
+    const int64_t now =
+        kSitesOf<2 * kSites>[static_cast<std::size_t>(kSites + calls / 512 % kSites)]();
     ++calls;
     if (now < last || now < before) g_backward.fetch_add(1);
     g_seen_by_main = last = now;

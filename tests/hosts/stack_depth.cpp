@@ -1,7 +1,7 @@
 /* How much stack each way to ask for the time takes: the stack below a call is painted, and what is
- * left of the paint is looked at. Says "depth CASE BYTES" for each. Bare and with the shim, the cases
- * are the same, so what the shim takes is the difference. To be run with LD_BIND_NOW: the loader's
- * search for a function would hide it. */
+ * left of the paint is looked at. Says "depth CASE BYTES" for each. Bare and with the shim, the
+ * cases are the same, so what the shim takes is the difference. To be run with LD_BIND_NOW: the
+ * loader's search for a function would hide it. */
 #include <dlfcn.h>
 #include <pthread.h>
 #include <signal.h>
@@ -33,13 +33,15 @@ namespace {
 constexpr std::size_t kPainted = 48 << 10;
 constexpr uint64_t kPaint = 0x5AA5'C33C'0FF0'9669;
 
-/* Runs f with the stack below painted. Returns how far below the painter's own frame it has written. */
+/* Runs f with the stack below painted. Returns how far below the painter's own frame it has
+ * written. */
 template <class F>
 HOST_NOINLINE long depth_of(F f, std::size_t painted = kPainted) {
   uintptr_t top;
   asm volatile("mov %%rsp, %0" : "=r"(top)::"memory");
   const uintptr_t bottom = (top - painted) & ~uintptr_t{7};
-  for (uintptr_t at = (top & ~uintptr_t{7}) - 8; at >= bottom; at -= 8) *reinterpret_cast<volatile uint64_t*>(at) = kPaint;
+  for (uintptr_t at = (top & ~uintptr_t{7}) - 8; at >= bottom; at -= 8)
+    *reinterpret_cast<volatile uint64_t*>(at) = kPaint;
   f();
   uintptr_t at = bottom;
   while (at < top && *reinterpret_cast<volatile uint64_t*>(at) == kPaint) at += 8;
@@ -94,7 +96,8 @@ void ask_all_ways() {
   measure("many", [] {
     const int64_t end = host_real_clock(CLOCK_MONOTONIC) + 40'000'000;
     while (host_real_clock(CLOCK_MONOTONIC) < end) {
-      for (const clockid_t id : {CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_MONOTONIC_RAW, CLOCK_BOOTTIME, CLOCK_TAI, CLOCK_REALTIME_COARSE}) {
+      for (const clockid_t id : {CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_MONOTONIC_RAW,
+                                 CLOCK_BOOTTIME, CLOCK_TAI, CLOCK_REALTIME_COARSE}) {
         for (int i = 0; i < 20; ++i) host_clock(id);
       }
       gettimeofday_now();
@@ -127,24 +130,27 @@ void plug_ins() {
 long g_in_handler = 0;
 
 void handler(int) {
-  g_in_handler = depth_of([] {
-    host_clock(CLOCK_MONOTONIC);
-    (void)std::chrono::system_clock::now();
-    deep<1>(3, CLOCK_REALTIME);
-    SDL_GetPerformanceCounter(CLOCK_BOOTTIME);
-    gettimeofday_now();
-  }, 3 << 10);
+  g_in_handler = depth_of(
+      [] {
+        host_clock(CLOCK_MONOTONIC);
+        (void)std::chrono::system_clock::now();
+        deep<1>(3, CLOCK_REALTIME);
+        SDL_GetPerformanceCounter(CLOCK_BOOTTIME);
+        gettimeofday_now();
+      },
+      3 << 10);
 }
 
 /* On the least alternate stack that programs have, with a page below it that must stay as it is. */
 void in_handler(const char* which) {
   constexpr std::size_t kLeast = 8192;
-  char* const memory = static_cast<char*>(mmap(nullptr, 4096 + kLeast, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+  char* const memory = static_cast<char*>(
+      mmap(nullptr, 4096 + kLeast, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
   HOST_EXPECT(memory != MAP_FAILED);
   mprotect(memory, 4096, PROT_NONE);
   const stack_t stack{memory + 4096, 0, kLeast};
   HOST_EXPECT(sigaltstack(&stack, nullptr) == 0);
-  struct sigaction action{};
+  struct sigaction action {};
   action.sa_handler = handler;
   action.sa_flags = SA_ONSTACK;
   HOST_EXPECT(sigaction(SIGUSR1, &action, nullptr) == 0);
@@ -168,11 +174,14 @@ int in_python(const char* path) {
   if (python == nullptr) return 77;
   const auto find = [python](const char* name) { return dlsym(python, name); };
   const auto initialize = reinterpret_cast<void (*)(int)>(find("Py_InitializeEx"));
-  const auto simple = reinterpret_cast<int (*)(const char*, void*)>(find("PyRun_SimpleStringFlags"));
+  const auto simple =
+      reinterpret_cast<int (*)(const char*, void*)>(find("PyRun_SimpleStringFlags"));
   const auto add_module = reinterpret_cast<void* (*)(const char*)>(find("PyImport_AddModule"));
-  const auto attribute = reinterpret_cast<void* (*)(void*, const char*)>(find("PyObject_GetAttrString"));
+  const auto attribute =
+      reinterpret_cast<void* (*)(void*, const char*)>(find("PyObject_GetAttrString"));
   const auto call = reinterpret_cast<void* (*)(void*)>(find("PyObject_CallNoArgs"));
-  HOST_EXPECT(initialize != nullptr && simple != nullptr && add_module != nullptr && attribute != nullptr && call != nullptr);
+  HOST_EXPECT(initialize != nullptr && simple != nullptr && add_module != nullptr &&
+              attribute != nullptr && call != nullptr);
   initialize(0);
   HOST_EXPECT(simple("import time\n"
                      "def idle(): pass\n"
@@ -204,11 +213,19 @@ int main(int argc, char** argv) {
     plug_ins();
     in_handler("handler");
   } else if (strcmp(which, "thread") == 0) {
-    on_thread([](void*) -> void* { return measure("thread_first", [] { host_clock(CLOCK_MONOTONIC); }), nullptr; }, 128 << 10);
+    on_thread(
+        [](void*) -> void* {
+          return measure("thread_first", [] { host_clock(CLOCK_MONOTONIC); }), nullptr;
+        },
+        128 << 10);
     on_thread([](void*) -> void* { return ask_all_ways(), nullptr; }, 128 << 10);
     on_thread([](void*) -> void* { return in_handler("thread_handler"), nullptr; }, 128 << 10);
     /* The least that a thread may have. */
-    on_thread([](void*) -> void* { return host_clock(CLOCK_MONOTONIC), deep<2>(3, CLOCK_BOOTTIME), nullptr; }, 16 << 10);
+    on_thread(
+        [](void*) -> void* {
+          return host_clock(CLOCK_MONOTONIC), deep<2>(3, CLOCK_BOOTTIME), nullptr;
+        },
+        16 << 10);
   } else if (strcmp(which, "fork") == 0) {
     host_warm_up(CLOCK_MONOTONIC);
     fork_and("child_first_call", [] { host_clock(CLOCK_MONOTONIC); });

@@ -1,6 +1,7 @@
-/* Asks for the time behind each instruction of what it does: the trap flag makes the kernel send SIGTRAP
- * after every one, and the handler asks, at times by a new site. It holds what it gets against what it
- * had before, counts its calls, and gives up where a stepped piece of work does not come to its end. */
+/* Asks for the time behind each instruction of what it does: the trap flag makes the kernel send
+ * SIGTRAP after every one, and the handler asks, at times by a new site. It holds what it gets
+ * against what it had before, counts its calls, and gives up where a stepped piece of work does not
+ * come to its end. */
 #include <dlfcn.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -29,21 +30,23 @@ constexpr unsigned long kTrapFlag = 0x100;
 
 pid_t g_process = 0;
 std::atomic<long> g_calls{0};
-__thread int64_t t_last[16];      /* what this thread had last, of each clock */
-__thread int64_t t_last_day = 0;  /* and of gettimeofday, us */
-__thread long t_steps = 0;        /* of this piece of work */
-__thread long t_stop_after = 0;   /* steps; 0: no */
+__thread int64_t t_last[16];     /* what this thread had last, of each clock */
+__thread int64_t t_last_day = 0; /* and of gettimeofday, us */
+__thread long t_steps = 0;       /* of this piece of work */
+__thread long t_stop_after = 0;  /* steps; 0: no */
 __thread long t_jump_after = 0;
 __thread long t_wait_after = 0;
 sigjmp_buf g_out;
-std::atomic<int> g_waiting{0}; /* 1: a thread stands still in the middle of a call; 2: it may go on */
+std::atomic<int> g_waiting{
+    0}; /* 1: a thread stands still in the middle of a call; 2: it may go on */
 
 void fail(const char* what, int64_t a, int64_t b) {
   dprintf(1, "FAILED %s %lld %lld, step %ld\n", what, (long long)a, (long long)b, t_steps);
   _exit(99);
 }
 
-/* A call that began when `before` was known, and has ended now. A handler in the middle of it may have had more. */
+/* A call that began when `before` was known, and has ended now. A handler in the middle of it may
+ * have had more. */
 void note(clockid_t id, int64_t before, int64_t now) {
   if (now < before) fail("back", before, now);
   if (now > t_last[id]) t_last[id] = now;
@@ -93,11 +96,13 @@ using Function = void (*)();
 constexpr int kSites = 240;
 constexpr int kJumps = 120;
 template <int... numbers>
-constexpr std::array<Function, sizeof...(numbers)> callers_of(std::integer_sequence<int, numbers...>) {
+constexpr std::array<Function, sizeof...(numbers)> callers_of(
+    std::integer_sequence<int, numbers...>) {
   return {caller<numbers>...};
 }
 template <int... numbers>
-constexpr std::array<Function, sizeof...(numbers)> wrapped_of(std::integer_sequence<int, numbers...>) {
+constexpr std::array<Function, sizeof...(numbers)> wrapped_of(
+    std::integer_sequence<int, numbers...>) {
   return {behind_wrapper<numbers>...};
 }
 constexpr auto kCallers = callers_of(std::make_integer_sequence<int, kSites>{});
@@ -106,9 +111,15 @@ constexpr auto kWrapped = wrapped_of(std::make_integer_sequence<int, kSites>{});
 void step_over(bool on) {
   /* Past the red zone. */
   if (on) {
-    asm volatile("lea -128(%%rsp), %%rsp; pushfq; orq %0, (%%rsp); popfq; lea 128(%%rsp), %%rsp" ::"i"(kTrapFlag) : "memory", "cc");
+    asm volatile(
+        "lea -128(%%rsp), %%rsp; pushfq; orq %0, (%%rsp); popfq; lea 128(%%rsp), %%rsp" ::"i"(
+            kTrapFlag)
+        : "memory", "cc");
   } else {
-    asm volatile("lea -128(%%rsp), %%rsp; pushfq; andq %0, (%%rsp); popfq; lea 128(%%rsp), %%rsp" ::"i"(~kTrapFlag) : "memory", "cc");
+    asm volatile(
+        "lea -128(%%rsp), %%rsp; pushfq; andq %0, (%%rsp); popfq; lea 128(%%rsp), %%rsp" ::"i"(
+            ~kTrapFlag)
+        : "memory", "cc");
   }
 }
 
@@ -120,7 +131,8 @@ void trapped(int, siginfo_t*, void* context) {
   }
   const long step = ++t_steps;
   if (step == kEndless) fail("endless", 0, 0);
-  if (step == t_stop_after) ((ucontext_t*)context)->uc_mcontext.gregs[REG_EFL] &= ~(greg_t)kTrapFlag;
+  if (step == t_stop_after)
+    ((ucontext_t*)context)->uc_mcontext.gregs[REG_EFL] &= ~(greg_t)kTrapFlag;
   if (step == t_jump_after) siglongjmp(g_out, 1);
   if (step == t_wait_after) {
     g_waiting = 1;
@@ -137,7 +149,7 @@ void trapped(int, siginfo_t*, void* context) {
 }
 
 void watch() {
-  struct sigaction action{};
+  struct sigaction action {};
   action.sa_sigaction = trapped;
   action.sa_flags = SA_SIGINFO | SA_ONSTACK;
   HOST_EXPECT(sigaction(SIGTRAP, &action, nullptr) == 0);
@@ -174,7 +186,9 @@ void calls() {
   const int64_t end = host_real_clock(CLOCK_MONOTONIC) + 100'000'000;
   while (host_real_clock(CLOCK_MONOTONIC) < end) {
     steps += stepped([] {
-      for (const clockid_t id : {CLOCK_REALTIME_COARSE, CLOCK_MONOTONIC_RAW, CLOCK_MONOTONIC, CLOCK_BOOTTIME, CLOCK_TAI}) ask(id);
+      for (const clockid_t id :
+           {CLOCK_REALTIME_COARSE, CLOCK_MONOTONIC_RAW, CLOCK_MONOTONIC, CLOCK_BOOTTIME, CLOCK_TAI})
+        ask(id);
       ask_day();
     });
   }

@@ -1,5 +1,6 @@
-// Steps the wall clock forth and back by the same amount, so that the machine's time stays, and looks how soon the time that
-// clock_gettime gives follows. The kernel's own clock is asked before and after each call.
+// Steps the wall clock forth and back by the same amount, so that the machine's time stays, and
+// looks how soon the time that clock_gettime gives follows. The kernel's own clock is asked before
+// and after each call.
 #include <sys/timex.h>
 
 #include <algorithm>
@@ -36,7 +37,8 @@ bool step_here(int64_t by, int way) {
   }
 }
 
-// By how much the served time is outside of what the kernel says before and after it, beyond the tolerance.
+// By how much the served time is outside of what the kernel says before and after it, beyond the
+// tolerance.
 int64_t wrong_by(clockid_t clock, int64_t tolerance) {
   const int64_t before = host_real_clock(clock);
   const int64_t served = host_clock(clock);

@@ -1,5 +1,6 @@
-// Readings handed from thread to thread, and over it a storm. "signals": every thread has a timer of its own, whose handler
-// takes part in the exchange. "forks": children are forked all the while, read, and compare with what their parent had read.
+// Readings handed from thread to thread, and over it a storm. "signals": every thread has a timer
+// of its own, whose handler takes part in the exchange. "forks": children are forked all the while,
+// read, and compare with what their parent had read.
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -20,15 +21,16 @@ constexpr int kAtOnce = 2;             // children that live side by side
 // In memory that parent and children share.
 struct Storm {
   ByAtomic carrier;
-  Common common;             // the parent's threads
-  Common children;           // a child against what its parent had read before the fork, and against itself
+  Common common;    // the parent's threads
+  Common children;  // a child against what its parent had read before the fork, and against itself
   std::atomic<long> ran;     // handlers
   std::atomic<long> forked;  // children
 };
 Storm* g_storm;
 clockid_t g_clock;
 thread_local int t_id;
-thread_local volatile int64_t t_handler_read;  // by a handler that came between two lines of this thread
+thread_local volatile int64_t
+    t_handler_read;  // by a handler that came between two lines of this thread
 
 void on_signal(int) {
   const int saved_errno = errno;
@@ -68,8 +70,9 @@ void work(int id, long wanted, bool signals, long children) {
   if (signals) HOST_EXPECT(timer_delete(timer) == 0);
 }
 
-// `known` was read by the parent before the fork. What the parent reads after it is no measure: from the fork on the two
-// processes keep their time each by itself, and agree to within the tolerance only.
+// `known` was read by the parent before the fork. What the parent reads after it is no measure:
+// from the fork on the two processes keep their time each by itself, and agree to within the
+// tolerance only.
 [[noreturn]] void child(int64_t known) {
   for (int i = 0; i < kChildReadings; ++i) {
     const int64_t now = host_clock(g_clock) - g_storm->common.start;
@@ -80,7 +83,8 @@ void work(int id, long wanted, bool signals, long children) {
   _exit(0);
 }
 
-// At least `count` children, and on until the threads have ended. Returns how many came while they were still at it.
+// At least `count` children, and on until the threads have ended. Returns how many came while they
+// were still at it.
 long fork_all(long count, const std::atomic<int>& at_work) {
   int alive = 0;
   long during = 0;
@@ -113,7 +117,8 @@ int main(int argc, char** argv) {
   const long children = signals ? 0 : atol(argv[5]);
   g_clock = atoi(argv[3]);
   HOST_EXPECT(threads > 0 && threads <= kMaxId);
-  void* memory = mmap(nullptr, sizeof(Storm), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  void* memory =
+      mmap(nullptr, sizeof(Storm), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   HOST_EXPECT(memory != MAP_FAILED);
   g_storm = new (memory) Storm;
   struct sigaction action {};

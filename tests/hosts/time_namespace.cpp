@@ -1,5 +1,6 @@
-// A time namespace, whose CLOCK_MONOTONIC and CLOCK_BOOTTIME are set off from the machine's. The first child is executed in it;
-// the second is forked into it from a process that has been served outside, and so brings the outside's time along.
+// A time namespace, whose CLOCK_MONOTONIC and CLOCK_BOOTTIME are set off from the machine's. The
+// first child is executed in it; the second is forked into it from a process that has been served
+// outside, and so brings the outside's time along.
 #include <fcntl.h>
 #include <linux/sched.h>
 #include <sched.h>
@@ -14,10 +15,13 @@ namespace {
 
 constexpr clockid_t kClocks[] = {CLOCK_MONOTONIC, CLOCK_BOOTTIME};
 constexpr long kReadings = 20'000;
-constexpr int64_t kWatched = 50'000'000;  // ns after the fork: more than ten segments of the longest kind
-constexpr int64_t kWrong = 1'000'000;     // ns: far from any tolerance, and from any offset, which are whole seconds
+constexpr int64_t kWatched =
+    50'000'000;  // ns after the fork: more than ten segments of the longest kind
+constexpr int64_t kWrong =
+    1'000'000;  // ns: far from any tolerance, and from any offset, which are whole seconds
 
-// What a served reading is outside two of the kernel's; both are of the namespace that this process is in.
+// What a served reading is outside two of the kernel's; both are of the namespace that this process
+// is in.
 int64_t outside(clockid_t clock) {
   const int64_t before = kernel_clock(clock);
   const int64_t served = host_clock(clock);
@@ -61,13 +65,15 @@ void forked() {
 
 void await(pid_t child) {
   int status;
-  HOST_EXPECT(child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0);
+  HOST_EXPECT(child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status) &&
+              WEXITSTATUS(status) == 0);
 }
 
 bool enter_namespace(long monotonic, long boottime) {
   if (unshare(CLONE_NEWTIME) != 0) return false;
   char text[128];
-  const int length = snprintf(text, sizeof text, "monotonic %ld 0\nboottime %ld 0\n", monotonic, boottime);
+  const int length =
+      snprintf(text, sizeof text, "monotonic %ld 0\nboottime %ld 0\n", monotonic, boottime);
   const int file = open("/proc/self/timens_offsets", O_WRONLY | O_CLOEXEC);
   const bool written = file >= 0 && write(file, text, static_cast<std::size_t>(length)) == length;
   if (file >= 0) close(file);
@@ -98,7 +104,8 @@ int main(int argc, char** argv) {
   }
   await(first);
   for (const clockid_t clock : kClocks) say_for("after", clock, kernel_clock(clock));
-  const int64_t end = kernel_clock(CLOCK_MONOTONIC) + 10'000'000;  // all that the second child inherits is then fresh
+  const int64_t end = kernel_clock(CLOCK_MONOTONIC) +
+                      10'000'000;  // all that the second child inherits is then fresh
   while (kernel_clock(CLOCK_MONOTONIC) < end) {
     for (const clockid_t clock : kClocks) host_clock(clock);
   }

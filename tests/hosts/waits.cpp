@@ -1,5 +1,5 @@
-// `while (now() < deadline) wait(deadline)` for each way to wait: how often the wait ended before the clock that is served had
-// reached the deadline, and so the loop turned again.
+// `while (now() < deadline) wait(deadline)` for each way to wait: how often the wait ended before
+// the clock that is served had reached the deadline, and so the loop turned again.
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
@@ -17,8 +17,8 @@ namespace {
 
 constexpr int64_t kMillisecond = 1'000'000;
 
-// Ordinary waits, and in between such as are over when the kernel looks, or nearly: it returns from those at once, where it
-// wakes a sleeper many microseconds late, and so hides as much.
+// Ordinary waits, and in between such as are over when the kernel looks, or nearly: it returns from
+// those at once, where it wakes a sleeper many microseconds late, and so hides as much.
 int64_t length_of(long wait) { return wait % 3 == 0 ? 200'000 : wait % 64 * 100; }
 
 clockid_t g_clock;
@@ -32,13 +32,25 @@ int g_epoll;
 timespec timespec_of(int64_t ns) { return {ns / 1000000000, ns % 1000000000}; }
 
 // Until a time of the clock. What they have to wait for never comes.
-int cond_timedwait(const timespec& until) { return pthread_cond_timedwait(&g_never, &g_mutex, &until); }
-int cond_clockwait(const timespec& until) { return pthread_cond_clockwait(&g_never, &g_mutex, g_clock, &until); }
-int semaphore_timedwait(const timespec& until) { return sem_timedwait(&g_empty, &until) == 0 ? 0 : errno; }
-int semaphore_clockwait(const timespec& until) { return sem_clockwait(&g_empty, g_clock, &until) == 0 ? 0 : errno; }
+int cond_timedwait(const timespec& until) {
+  return pthread_cond_timedwait(&g_never, &g_mutex, &until);
+}
+int cond_clockwait(const timespec& until) {
+  return pthread_cond_clockwait(&g_never, &g_mutex, g_clock, &until);
+}
+int semaphore_timedwait(const timespec& until) {
+  return sem_timedwait(&g_empty, &until) == 0 ? 0 : errno;
+}
+int semaphore_clockwait(const timespec& until) {
+  return sem_clockwait(&g_empty, g_clock, &until) == 0 ? 0 : errno;
+}
 int mutex_timedlock(const timespec& until) { return pthread_mutex_timedlock(&g_held, &until); }
-int mutex_clocklock(const timespec& until) { return pthread_mutex_clocklock(&g_held, g_clock, &until); }
-int sleep_until(const timespec& until) { return clock_nanosleep(g_clock, TIMER_ABSTIME, &until, nullptr) == 0 ? ETIMEDOUT : EINTR; }
+int mutex_clocklock(const timespec& until) {
+  return pthread_mutex_clocklock(&g_held, g_clock, &until);
+}
+int sleep_until(const timespec& until) {
+  return clock_nanosleep(g_clock, TIMER_ABSTIME, &until, nullptr) == 0 ? ETIMEDOUT : EINTR;
+}
 
 void arm(const timespec& until) {
   const itimerspec once{{0, 0}, until};
@@ -57,14 +69,23 @@ int timer_epoll(const timespec& until) {
   return epoll_wait(g_epoll, &event, 1, -1) == 1 ? ETIMEDOUT : errno;
 }
 
-// For a while, which the kernel measures by CLOCK_MONOTONIC. Those that take milliseconds are given whole ones.
-int poll_for(const timespec& left) { return poll(nullptr, 0, static_cast<int>(left.tv_nsec / kMillisecond)) == 0 ? ETIMEDOUT : errno; }
-int ppoll_for(const timespec& left) { return ppoll(nullptr, 0, &left, nullptr) == 0 ? ETIMEDOUT : errno; }
-int nanosleep_for(const timespec& left) { return nanosleep(&left, nullptr) == 0 ? ETIMEDOUT : errno; }
+// For a while, which the kernel measures by CLOCK_MONOTONIC. Those that take milliseconds are given
+// whole ones.
+int poll_for(const timespec& left) {
+  return poll(nullptr, 0, static_cast<int>(left.tv_nsec / kMillisecond)) == 0 ? ETIMEDOUT : errno;
+}
+int ppoll_for(const timespec& left) {
+  return ppoll(nullptr, 0, &left, nullptr) == 0 ? ETIMEDOUT : errno;
+}
+int nanosleep_for(const timespec& left) {
+  return nanosleep(&left, nullptr) == 0 ? ETIMEDOUT : errno;
+}
 
 int epoll_for(const timespec& left) {
   epoll_event event;
-  return epoll_wait(g_epoll, &event, 1, static_cast<int>(left.tv_nsec / kMillisecond)) == 0 ? ETIMEDOUT : errno;
+  return epoll_wait(g_epoll, &event, 1, static_cast<int>(left.tv_nsec / kMillisecond)) == 0
+             ? ETIMEDOUT
+             : errno;
 }
 
 int epoll_pwait2_for(const timespec& left) {
@@ -105,7 +126,8 @@ void prepare() {
   pthread_mutex_lock(&g_mutex);
   pthread_mutexattr_t normal;
   pthread_mutexattr_init(&normal);
-  pthread_mutexattr_settype(&normal, PTHREAD_MUTEX_NORMAL);  // the one kind that its own holder may wait for
+  pthread_mutexattr_settype(&normal,
+                            PTHREAD_MUTEX_NORMAL);  // the one kind that its own holder may wait for
   pthread_mutex_init(&g_held, &normal);
   pthread_mutex_lock(&g_held);
   sem_init(&g_empty, 0, 0);
@@ -120,7 +142,8 @@ void prepare() {
 // KIND CLOCK WAITS
 int main(int argc, char** argv) {
   HOST_EXPECT(argc == 4);
-  const auto* kind = std::find_if(std::begin(kKinds), std::end(kKinds), [&](const Kind& k) { return strcmp(k.name, argv[1]) == 0; });
+  const auto* kind = std::find_if(std::begin(kKinds), std::end(kKinds),
+                                  [&](const Kind& k) { return strcmp(k.name, argv[1]) == 0; });
   HOST_EXPECT(kind != std::end(kKinds));
   g_clock = atoi(argv[2]);
   const long waits = atol(argv[3]);
@@ -128,7 +151,8 @@ int main(int argc, char** argv) {
   host_warm_up(g_clock);
   long turns = 0;
   long early = 0;
-  int64_t nearest = INT64_MAX;  // how far beyond the deadline the clock was when a wait had ended: < 0, and it was early
+  int64_t nearest = INT64_MAX;  // how far beyond the deadline the clock was when a wait had ended:
+                                // < 0, and it was early
   for (long i = 0; i < waits; ++i) {
     const int64_t length = std::max(length_of(i), kind->unit);
     int64_t now = host_clock(g_clock);

@@ -14,7 +14,8 @@ using test::Ending;
 using test::line_with;
 using test::run_clockshim;
 
-ReportSite site(const std::string& caller, std::uint64_t calls, const std::string& module, std::uint64_t offset) {
+ReportSite site(const std::string& caller, std::uint64_t calls, const std::string& module,
+                std::uint64_t offset) {
   ReportFrame frame;
   frame.symbol = caller;
   frame.module = module;
@@ -49,10 +50,12 @@ const Change& of(const Comparison& comparison, const std::string& name) {
 }
 
 TEST(Compare, MatchesCallersWhoseAddressesHaveMoved) {
-  const Report before = run(10, {site("f", 100, "/old/lib.so", 0x10), site("f", 20, "/old/lib.so", 0x20), site("g", 7, "/old/lib.so", 0x99),
-                                 site("same", 5, "/p", 1)});
+  const Report before =
+      run(10, {site("f", 100, "/old/lib.so", 0x10), site("f", 20, "/old/lib.so", 0x20),
+               site("g", 7, "/old/lib.so", 0x99), site("same", 5, "/p", 1)});
   const Report after =
-      run(10.2, {site("f", 60, "/new/place/lib.so", 0x5550), site("h", 9, "/new/place/lib.so", 0x6660), site("same", 5, "/p", 2)});
+      run(10.2, {site("f", 60, "/new/place/lib.so", 0x5550),
+                 site("h", 9, "/new/place/lib.so", 0x6660), site("same", 5, "/p", 2)});
   const Comparison c = compare(before, after);
   EXPECT_FALSE(c.per_second);
   ASSERT_EQ(c.callers.size(), 4U);
@@ -80,9 +83,13 @@ TEST(Compare, MatchesPythonFunctionsByNameAndFile) {
     out.frames[0].line = line;
     return out;
   };
-  EXPECT_EQ(of(compare(run(1, {python("/srv/app.py", 12)}), run(1, {python("/opt/app.py", 99)})), "handler (app.py)").kind,
+  EXPECT_EQ(of(compare(run(1, {python("/srv/app.py", 12)}), run(1, {python("/opt/app.py", 99)})),
+               "handler (app.py)")
+                .kind,
             Change::Kind::both);
-  EXPECT_EQ(compare(run(1, {python("/srv/app.py", 12)}), run(1, {python("/srv/other.py", 12)})).callers.size(), 2U);
+  EXPECT_EQ(compare(run(1, {python("/srv/app.py", 12)}), run(1, {python("/srv/other.py", 12)}))
+                .callers.size(),
+            2U);
 }
 
 TEST(Compare, TakesRatesWhereTheLengthsDiffer) {
@@ -95,13 +102,17 @@ TEST(Compare, TakesRatesWhereTheLengthsDiffer) {
   EXPECT_EQ(of(c, "f").ratio(), 2);
   const std::string text = render_diff_text(before, after);
   EXPECT_NE(text.find("the runs' lengths differ"), std::string::npos);
-  EXPECT_NE(line_with(text, " f ").find("             10              20              +10    x2.00  monotonic"), std::string::npos) << text;
+  EXPECT_NE(line_with(text, " f ")
+                .find("             10              20              +10    x2.00  monotonic"),
+            std::string::npos)
+      << text;
   EXPECT_FALSE(compare(run(0, {}), after).per_second) << "no length is known";
 }
 
 TEST(Compare, TellsWhatIsNewGoneAndAsBefore) {
-  const std::string text = render_diff_text(run(1, {site("g", 7, "/p", 1), site("same", 5, "/p", 2)}),
-                                            run(1, {site("h", 9000, "/p", 3), site("same", 5, "/p", 4)}));
+  const std::string text =
+      render_diff_text(run(1, {site("g", 7, "/p", 1), site("same", 5, "/p", 2)}),
+                       run(1, {site("h", 9000, "/p", 3), site("same", 5, "/p", 4)}));
   EXPECT_NE(line_with(text, " g ").find("-7     gone"), std::string::npos) << text;
   EXPECT_NE(line_with(text, " h ").find("+9,000      new"), std::string::npos) << text;
   EXPECT_EQ(line_with(text, "same"), "") << text;
@@ -111,7 +122,8 @@ TEST(Compare, TellsWhatIsNewGoneAndAsBefore) {
 TEST(Diff, ReadsLiveFilesAndJsonReports) {
   const test::TempDir dir;
   const std::string live = test::dead_file(dir);
-  const std::string json = dir.file("r.json", render_json(run(1, {site("f", 5, "/p", 1)})), test::kPlain);
+  const std::string json =
+      dir.file("r.json", render_json(run(1, {site("f", 5, "/p", 1)})), test::kPlain);
   const Ending ending = run_clockshim({"diff", "--json", live, json});
   ASSERT_EQ(ending.exit_code, 0) << ending.err;
   const Json diff = Json::parse(ending.out);
@@ -132,7 +144,8 @@ TEST(Diff, ReadsLiveFilesAndJsonReports) {
 TEST(Diff, RefusesWhatItCantRead) {
   const test::TempDir dir;
   const std::string live = test::dead_file(dir);
-  for (const std::string& other : {dir.path("missing"), dir.file("x.json", "{", test::kPlain), dir.path().string()}) {
+  for (const std::string& other :
+       {dir.path("missing"), dir.file("x.json", "{", test::kPlain), dir.path().string()}) {
     const Ending ending = run_clockshim({"diff", live, other});
     EXPECT_EQ(ending.exit_code, 2);
     EXPECT_EQ(test::count_of(ending.err, "\n"), 1U) << ending.err;

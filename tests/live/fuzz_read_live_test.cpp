@@ -1,5 +1,5 @@
-// The reader of live files against bytes at random: it may refuse or read, but must stay within the file. Built with the
-// address and undefined sanitizers, which see where it does not.
+// The reader of live files against bytes at random: it may refuse or read, but must stay within the
+// file. Built with the address and undefined sanitizers, which see where it does not.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -11,7 +11,8 @@
 namespace clockshim {
 namespace {
 
-// As small as a live file can be, so that mutations hit what is read: few records of each kind, one behind the other.
+// As small as a live file can be, so that mutations hit what is read: few records of each kind, one
+// behind the other.
 std::vector<std::byte> small_file() {
   LiveRegion whole;
   const unsigned module = whole.add_module("/lib/a.so", 0x1000, 0x2000);
@@ -36,7 +37,8 @@ std::vector<std::byte> small_file() {
     section.at = static_cast<std::uint32_t>(out.size());
     section.count = counts[part];
     out.insert(out.end(), from, from + std::size_t{section.size} * section.count);
-    std::memcpy(out.data() + offsetof(live::Header, sections) + part * sizeof section, &section, sizeof section);
+    std::memcpy(out.data() + offsetof(live::Header, sections) + part * sizeof section, &section,
+                sizeof section);
   }
   return out;
 }
@@ -50,9 +52,11 @@ TEST(FuzzReadLive, MutatedFilesAreReadOrRefusedWithAReason) {
   ASSERT_TRUE(read_live(good, report, problem)) << problem;
   ASSERT_EQ(report.calls(), 17U);
   std::mt19937_64 random(20'260'101);  // always the same files: a failure can be had again
-  constexpr std::uint32_t kOdd[] = {0, 1, 7, 64, 255, 4096, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 0xFFFFFFC0};
+  constexpr std::uint32_t kOdd[] = {0,    1,          7,          64,         255,
+                                    4096, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 0xFFFFFFC0};
   const auto below = [&](std::size_t n) { return static_cast<std::size_t>(random() % n); };
-  // One buffer for all, that ends where the file ends, so that the sanitizer sees the first byte behind it.
+  // One buffer for all, that ends where the file ends, so that the sanitizer sees the first byte
+  // behind it.
   long read = 0;
   for (long round = 0; round < rounds; ++round) {
     const std::size_t size = below(4) == 0 ? below(good.size() + 1) : good.size();
@@ -73,7 +77,9 @@ TEST(FuzzReadLive, MutatedFilesAreReadOrRefusedWithAReason) {
           std::memcpy(file + aligned, &value, 4);
         }
       }
-      if (below(2) == 0) std::memcpy(file, good.data(), std::min<std::size_t>(size, 12));  // magic and version right again
+      if (below(2) == 0)
+        std::memcpy(file, good.data(),
+                    std::min<std::size_t>(size, 12));  // magic and version right again
     }
     problem.clear();
     if (read_live({file, size}, report, problem)) {

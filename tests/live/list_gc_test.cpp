@@ -1,4 +1,5 @@
-// `clockshim list` and `clockshim gc`, on folders with the living, the dead, and what was planted there.
+// `clockshim list` and `clockshim gc`, on folders with the living, the dead, and what was planted
+// there.
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -39,7 +40,9 @@ TEST(List, IsJsonForPrograms) {
   EXPECT_EQ(file["pid"], host.pid());
   EXPECT_EQ(file["state"], "running");
   EXPECT_GT(file["calls"], 0);
-  EXPECT_EQ(file["file"].get<std::string>().find(dir.path().string() + "/" + host.number() + "-"), 0U) << file["file"];
+  EXPECT_EQ(file["file"].get<std::string>().find(dir.path().string() + "/" + host.number() + "-"),
+            0U)
+      << file["file"];
 }
 
 TEST(List, SaysWhatItCantRead) {
@@ -47,8 +50,8 @@ TEST(List, SaysWhatItCantRead) {
   dir.file("1-1.live", "garbage", kPlain);
   const Ending ending = run_clockshim({"list", "--dir", dir.path().string()});
   EXPECT_EQ(ending.exit_code, 0);
-  EXPECT_EQ(ending.err,
-            "clockshim: " + dir.path("1-1.live") + ": is no live file\n" + "clockshim: no live files in " + dir.path().string() + "\n");
+  EXPECT_EQ(ending.err, "clockshim: " + dir.path("1-1.live") + ": is no live file\n" +
+                            "clockshim: no live files in " + dir.path().string() + "\n");
   EXPECT_EQ(run_clockshim({"list", "--dir", dir.path("missing")}).exit_code, 0);
   EXPECT_EQ(run_clockshim({"list", "nonsense"}).exit_code, 2);
 }
@@ -58,7 +61,8 @@ TEST(Gc, RemovesTheDeadAndOnlyThem) {
   const std::string dead = dead_file(dir);
   LiveHost host(dir.path().string(), "host");
   const Ending rehearsal = run_clockshim({"gc", "--dry-run", "--dir", dir.path().string()});
-  EXPECT_NE(rehearsal.out.find(dead + "\nwould remove 1 file, "), std::string::npos) << rehearsal.out;
+  EXPECT_NE(rehearsal.out.find(dead + "\nwould remove 1 file, "), std::string::npos)
+      << rehearsal.out;
   EXPECT_TRUE(std::filesystem::exists(dead));
   const Ending ending = run_clockshim({"gc", "--dir", dir.path().string()});
   EXPECT_EQ(ending.exit_code, 0);
@@ -66,7 +70,9 @@ TEST(Gc, RemovesTheDeadAndOnlyThem) {
   EXPECT_NE(ending.out.find("1 kept"), std::string::npos);
   EXPECT_FALSE(std::filesystem::exists(dead));
   EXPECT_EQ(dir.files(), 1U);
-  EXPECT_EQ(run_clockshim({"gc", "--dir", dir.path().string()}).out.find("removed 0 files, 0 bytes; 1 kept"), 0U);
+  EXPECT_EQ(run_clockshim({"gc", "--dir", dir.path().string()})
+                .out.find("removed 0 files, 0 bytes; 1 kept"),
+            0U);
 }
 
 TEST(Gc, LeavesWhatIsNoLiveFile) {
@@ -84,19 +90,25 @@ TEST(Gc, LeavesWhatIsNoLiveFile) {
   const Ending ending = run_clockshim({"gc", "--dir", dir.path().string()});
   EXPECT_EQ(ending.exit_code, 0);
   EXPECT_NE(ending.out.find("removed 0 files"), std::string::npos) << ending.out;
-  for (const char* name : {"1-1.live", "1-2.live", "1-3.live", "1-4.live", "1-5.live", "thesis.txt", "copy-of-a-live-file"})
+  for (const char* name : {"1-1.live", "1-2.live", "1-3.live", "1-4.live", "1-5.live", "thesis.txt",
+                           "copy-of-a-live-file"})
     EXPECT_TRUE(std::filesystem::exists(std::filesystem::symlink_status(dir.path(name)))) << name;
   EXPECT_TRUE(std::filesystem::exists(target));
-  EXPECT_NE(ending.err.find("1-4.live: is no live file; it stays"), std::string::npos) << ending.err;
+  EXPECT_NE(ending.err.find("1-4.live: is no live file; it stays"), std::string::npos)
+      << ending.err;
 }
 
-// Half made, by the process of this number. `old`: a minute or more. By its change time too: that can't be set, so none is old here.
-void temporary(const TempDir& dir, const std::string& name, const std::string& content) { dir.file(name, content, kPlain); }
+// Half made, by the process of this number. `old`: a minute or more. By its change time too: that
+// can't be set, so none is old here.
+void temporary(const TempDir& dir, const std::string& name, const std::string& content) {
+  dir.file(name, content, kPlain);
+}
 
 TEST(Gc, LeavesTemporaryFilesThatMayBeInTheMaking) {
   const TempDir dir;
   temporary(dir, "." + std::to_string(dead_pid()) + "-1a", std::string(8192, '\0'));
-  EXPECT_NE(run_clockshim({"gc", "--dir", dir.path().string()}).out.find("removed 0 files"), std::string::npos);
+  EXPECT_NE(run_clockshim({"gc", "--dir", dir.path().string()}).out.find("removed 0 files"),
+            std::string::npos);
   EXPECT_TRUE(std::filesystem::exists(dir.path().string()));
 }
 

@@ -32,9 +32,11 @@ Report report_of(const std::string& path) {
 }
 
 TEST(LiveName, IsPidAndStart) {
-  for (const char* name : {"1-0.live", "4242-1a2b3c.live", "4242-1a2b3c.1.live"}) EXPECT_TRUE(is_live_name(name)) << name;
-  for (const char* name : {"", ".live", "1.live", "-1.live", "0-1.live", "1-1.livex", "1-1.live\n", ".1-1.live", "1-g.live", "1-1..live",
-                           "1-1.x.live", "x1-1.live", "../1-1.live"})
+  for (const char* name : {"1-0.live", "4242-1a2b3c.live", "4242-1a2b3c.1.live"})
+    EXPECT_TRUE(is_live_name(name)) << name;
+  for (const char* name :
+       {"", ".live", "1.live", "-1.live", "0-1.live", "1-1.livex", "1-1.live\n", ".1-1.live",
+        "1-g.live", "1-1..live", "1-1.x.live", "x1-1.live", "../1-1.live"})
     EXPECT_FALSE(is_live_name(name)) << name;
   EXPECT_TRUE(is_temporary_name(".12-1a"));
   EXPECT_FALSE(is_temporary_name("12-1a"));
@@ -71,7 +73,8 @@ TEST(LiveFile, IsRefusedWhereItIsNone) {
   EXPECT_EQ(refusal(dir.path("1-4.live")), "is no live file");
   dir.file("1-5.live", std::string(100'000, 'x'), test::kPlain);
   EXPECT_EQ(refusal(dir.path("1-5.live")), "is no live file");
-  std::filesystem::resize_file(dir.file("1-6.live", "", test::kPlain), std::uintmax_t{1} << 33);  // sparse
+  std::filesystem::resize_file(dir.file("1-6.live", "", test::kPlain),
+                               std::uintmax_t{1} << 33);  // sparse
   EXPECT_EQ(refusal(dir.path("1-6.live")), "is too large for a live file");
   std::filesystem::copy_file(good, dir.path("1-7.live"));
   std::filesystem::resize_file(dir.path("1-7.live"), 5000);
@@ -155,22 +158,24 @@ TEST(LiveFile, OfAnUsedNumberIsLost) {
   LiveRegion region;  // our own number, from a process before us
   region->header.pid = static_cast<std::uint32_t>(getpid());
   region->header.pid_namespace = own_pid_namespace();
-  const std::string path = test::write_file(dir.path(std::to_string(getpid()) + "-1.live"), region.bytes());
+  const std::string path =
+      test::write_file(dir.path(std::to_string(getpid()) + "-1.live"), region.bytes());
   EXPECT_EQ(report_of(path).state, "lost");
 }
 
 TEST(LiveFile, OfAnotherPidNamespaceIsFoundByWhoHasItMapped) {
   const TempDir dir;
   if (geteuid() != 0) GTEST_SKIP() << "only root may make a pid namespace";
-  test::Running container(
-      {"/usr/bin/unshare", "--pid", "--fork", "--kill-child", test::program_path("live_program"), dir.path().string(), "inner"});
+  test::Running container({"/usr/bin/unshare", "--pid", "--fork", "--kill-child",
+                           test::program_path("live_program"), dir.path().string(), "inner"});
   if (!container.wait_for("ready")) return;
   const std::string path = live_files({dir.path().string()}).at(0);
   EXPECT_NE(path.find("/1-"), std::string::npos) << "there, it is number 1";
   const Report r = report_of(path);
   EXPECT_EQ(r.state, "running");
   EXPECT_GT(r.pid, 1);
-  EXPECT_EQ(live_files_of(r.pid, {dir.path().string()}).size(), 1U) << "by the number that it has here";
+  EXPECT_EQ(live_files_of(r.pid, {dir.path().string()}).size(), 1U)
+      << "by the number that it has here";
   EXPECT_TRUE(live_files_of(1, {dir.path().string()}).empty());
 }
 

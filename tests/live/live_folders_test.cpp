@@ -1,5 +1,5 @@
-// Why: a daemon that root starts runs its workers as somebody else, and their files stand in that user's folder: root is shown them all.
-// But anybody may make a folder of such a name.
+// Why: a daemon that root starts runs its workers as somebody else, and their files stand in that
+// user's folder: root is shown them all. But anybody may make a folder of such a name.
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -22,20 +22,23 @@ constexpr uid_t kOther = 54321;
 TEST(LiveFolders, OwnIsThereWhetherOrNot) {
   const TempDir parent;
   EXPECT_EQ(folders_in(parent.path().string(), 7), cli::Folders{parent.path("clockshim-7")});
-  EXPECT_EQ(folders_in(parent.path("missing"), 7), cli::Folders{parent.path("missing/clockshim-7")});
+  EXPECT_EQ(folders_in(parent.path("missing"), 7),
+            cli::Folders{parent.path("missing/clockshim-7")});
 }
 
 TEST(LiveFolders, OthersOnlyWhereTheyAreWhatTheySay) {
   const TempDir parent;
   const auto me = std::to_string(geteuid());
   fs::create_directory(parent.path("clockshim-" + me));
-  fs::create_directory(parent.path("clockshim-" + std::to_string(geteuid() + 1)));  // not that user's
+  fs::create_directory(
+      parent.path("clockshim-" + std::to_string(geteuid() + 1)));  // not that user's
   fs::create_directory(parent.path("clockshim-0" + me));
   fs::create_directory(parent.path("clockshim-"));
   fs::create_directory(parent.path("clockshim-" + me + "x"));
   const uid_t own = geteuid() + 2;
   const std::string first = parent.path("clockshim-" + std::to_string(own));
-  EXPECT_EQ(folders_in(parent.path().string(), own), (cli::Folders{first, parent.path("clockshim-" + me)}));
+  EXPECT_EQ(folders_in(parent.path().string(), own),
+            (cli::Folders{first, parent.path("clockshim-" + me)}));
   fs::rename(parent.path("clockshim-" + me), parent.path("elsewhere"));
   fs::create_directory_symlink(parent.path("elsewhere"), parent.path("clockshim-" + me));
   EXPECT_EQ(folders_in(parent.path().string(), own), cli::Folders{first}) << "a link";
@@ -52,7 +55,8 @@ class OtherUsersFolder : public testing::Test {
     const std::string made = dead_file(made_in_);
     path_ = folder_ + made.substr(made.rfind('/'));
     fs::copy_file(made, path_);
-    pid_ = fs::path(path_).filename().string().substr(0, fs::path(path_).filename().string().find('-'));
+    pid_ = fs::path(path_).filename().string().substr(
+        0, fs::path(path_).filename().string().find('-'));
     unsetenv("CLOCKSHIM_DIR");
   }
   ~OtherUsersFolder() override {
@@ -78,8 +82,11 @@ TEST_F(OtherUsersFolder, IsSeenByRoot) {
 
 TEST_F(OtherUsersFolder, IsNotLookedAtWhereAFolderIsNamed) {
   const TempDir named;
-  EXPECT_EQ(run_clockshim({"list", "--json"}, {"CLOCKSHIM_DIR=" + named.path().string()}).out.find(path_), std::string::npos);
-  EXPECT_EQ(run_clockshim({"list", "--json", "--dir", named.path().string()}).out.find(path_), std::string::npos);
+  EXPECT_EQ(
+      run_clockshim({"list", "--json"}, {"CLOCKSHIM_DIR=" + named.path().string()}).out.find(path_),
+      std::string::npos);
+  EXPECT_EQ(run_clockshim({"list", "--json", "--dir", named.path().string()}).out.find(path_),
+            std::string::npos);
   const Ending told = run_clockshim({"report", pid_}, {"CLOCKSHIM_DIR=" + named.path().string()});
   EXPECT_EQ(told.exit_code, 2);
   EXPECT_NE(told.err.find("in " + named.path().string()), std::string::npos) << told.err;

@@ -13,7 +13,8 @@ namespace clockshim::test {
 
 class LiveHost {
  public:
-  LiveHost(const std::string& dir, const std::string& name) : process_({program_path("live_program"), dir, name}) {
+  LiveHost(const std::string& dir, const std::string& name)
+      : process_({program_path("live_program"), dir, name}) {
     EXPECT_TRUE(process_.wait_for("ready"));
   }
   [[nodiscard]] pid_t pid() const { return process_.pid(); }
@@ -25,7 +26,9 @@ class LiveHost {
 };
 
 inline std::string write_file(const std::string& path, std::span<const std::byte> bytes) {
-  std::ofstream(path, std::ios::binary).write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+  std::ofstream(path, std::ios::binary)
+      .write(reinterpret_cast<const char*>(bytes.data()),
+             static_cast<std::streamsize>(bytes.size()));
   return path;
 }
 

@@ -1,5 +1,6 @@
-// A process with a live file: live_program DIR NAME. Counts calls of two callers, at an even pace, until it is ended. Writes "ready" when
-// its file is there. SIGUSR1: marks its end, as the library does. SIGUSR2: becomes sleep(1), by exec.
+// A process with a live file: live_program DIR NAME. Counts calls of two callers, at an even pace,
+// until it is ended. Writes "ready" when its file is there. SIGUSR1: marks its end, as the library
+// does. SIGUSR2: becomes sleep(1), by exec.
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <link.h>
@@ -18,8 +19,12 @@
 #include "live_region.h"
 
 extern "C" {
-__attribute__((noinline, visibility("default"))) void busy_caller() { asm volatile("nop; nop; nop; nop; nop; nop; nop; nop"); }
-__attribute__((noinline, visibility("default"))) void rare_caller() { asm volatile("nop; nop; nop; nop; nop; nop; nop; nop"); }
+__attribute__((noinline, visibility("default"))) void busy_caller() {
+  asm volatile("nop; nop; nop; nop; nop; nop; nop; nop");
+}
+__attribute__((noinline, visibility("default"))) void rare_caller() {
+  asm volatile("nop; nop; nop; nop; nop; nop; nop; nop");
+}
 }
 
 namespace {
@@ -76,18 +81,23 @@ int main(int argc, char** argv) {
   const auto base = reinterpret_cast<std::uintptr_t>(info.dli_fbase);
   const unsigned module = region.add_module("", base, base + (1U << 20));
   dl_iterate_phdr(read_build_id, &region->modules[module]);
-  const SiteKey busy(reinterpret_cast<std::uintptr_t>(&busy_caller) + 4, CLOCK_MONOTONIC, Function::clock_gettime);
-  const SiteKey rare(reinterpret_cast<std::uintptr_t>(&rare_caller) + 4, CLOCK_REALTIME, Function::gettimeofday);
-  for (const SiteKey key : {busy, rare}) region.add_site(key, {{key.raw() & 0xFFFFFFFFFFFFFF, module}});
+  const SiteKey busy(reinterpret_cast<std::uintptr_t>(&busy_caller) + 4, CLOCK_MONOTONIC,
+                     Function::clock_gettime);
+  const SiteKey rare(reinterpret_cast<std::uintptr_t>(&rare_caller) + 4, CLOCK_REALTIME,
+                     Function::gettimeofday);
+  for (const SiteKey key : {busy, rare})
+    region.add_site(key, {{key.raw() & 0xFFFFFFFFFFFFFF, module}});
   region.count(0, busy, 0);
   region.count(0, rare, 0);
   region->clock.accuracy.record(Nanos{1234}, Nanos{10'000});
 
   char path[512];
-  std::snprintf(path, sizeof path, "%s/%d-%llx.live", argv[1], getpid(), static_cast<unsigned long long>(header.start_ticks));
+  std::snprintf(path, sizeof path, "%s/%d-%llx.live", argv[1], getpid(),
+                static_cast<unsigned long long>(header.start_ticks));
   const int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
   const auto bytes = region.bytes();
-  if (fd < 0 || write(fd, bytes.data(), bytes.size()) != static_cast<ssize_t>(bytes.size())) return 1;
+  if (fd < 0 || write(fd, bytes.data(), bytes.size()) != static_cast<ssize_t>(bytes.size()))
+    return 1;
   void* mapped = mmap(nullptr, bytes.size(), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
   close(fd);
   if (mapped == MAP_FAILED) return 1;

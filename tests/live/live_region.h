@@ -22,10 +22,12 @@ class LiveRegion {
     h.version = live::kVersion;
     h.header_size = sizeof h;
     section<live::ClockRecord>(live::Part::clock, offsetof(live::Region, clock), 1);
-    section<live::ModuleRecord>(live::Part::modules, offsetof(live::Region, modules), live::kModules);
+    section<live::ModuleRecord>(live::Part::modules, offsetof(live::Region, modules),
+                                live::kModules);
     section<live::SiteRecord>(live::Part::sites, offsetof(live::Region, sites), live::kSites);
     section<live::SharedCounts>(live::Part::shared, offsetof(live::Region, shared), 1);
-    section<live::ThreadTable>(live::Part::threads, offsetof(live::Region, threads), live::kThreads);
+    section<live::ThreadTable>(live::Part::threads, offsetof(live::Region, threads),
+                               live::kThreads);
     section<live::StackRecord>(live::Part::stacks, offsetof(live::Region, stacks), live::kStacks);
     section<live::NameRecord>(live::Part::names, offsetof(live::Region, names), live::kNames);
     h.state = live::State::running;
@@ -50,7 +52,8 @@ class LiveRegion {
   }
 
   // `path` "": the executable.
-  unsigned add_module(const std::string& path, std::uint64_t start, std::uint64_t end, bool unloaded = false) {
+  unsigned add_module(const std::string& path, std::uint64_t start, std::uint64_t end,
+                      bool unloaded = false) {
     live::ModuleRecord& module = region_->modules[modules_];
     set(module.path, path);
     module.start = module.load_bias = start;
@@ -81,7 +84,8 @@ class LiveRegion {
   }
 
   // Its number, for a frame whose module is live::kNamed.
-  unsigned add_name(live::NameKind kind, const std::string& symbol, const std::string& file, unsigned line) {
+  unsigned add_name(live::NameKind kind, const std::string& symbol, const std::string& file,
+                    unsigned line) {
     live::NameRecord& record = region_->names[names_];
     record.key = names_ + 1;
     record.name.kind = kind;
@@ -110,8 +114,8 @@ class LiveRegion {
  private:
   template <class Record>
   void section(live::Part part, std::size_t at, std::size_t count) {
-    region_->header.sections[static_cast<unsigned>(part)] = {static_cast<std::uint32_t>(at), sizeof(Record),
-                                                             static_cast<std::uint32_t>(count), 0};
+    region_->header.sections[static_cast<unsigned>(part)] = {
+        static_cast<std::uint32_t>(at), sizeof(Record), static_cast<std::uint32_t>(count), 0};
   }
 
   std::unique_ptr<live::Region> region_;

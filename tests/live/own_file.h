@@ -1,4 +1,5 @@
-// A live file of the test's own process, made by hand: for what asks whether a process runs and what it has mapped.
+// A live file of the test's own process, made by hand: for what asks whether a process runs and
+// what it has mapped.
 #pragma once
 
 #include <fcntl.h>
@@ -17,13 +18,15 @@ inline const SiteKey kRare(kProgram + 0x20, CLOCK_REALTIME, Function::clock_gett
 // A file of this process, as its library would have made it, and mapped.
 class OwnFile {
  public:
-  OwnFile(const TempDir& dir, const std::string& ending, std::int64_t started_at, std::uint64_t ticks = cli::start_ticks_of(getpid())) {
+  OwnFile(const TempDir& dir, const std::string& ending, std::int64_t started_at,
+          std::uint64_t ticks = cli::start_ticks_of(getpid())) {
     LiveRegion region;
     region->header.pid = static_cast<std::uint32_t>(getpid());
     region->header.pid_namespace = cli::own_pid_namespace();
     region->header.start_ticks = ticks;
     region->header.started_at = started_at;
-    const unsigned program = region.add_module("/nowhere/program" + std::to_string(started_at), kProgram, kProgram + 0x1000);
+    const unsigned program = region.add_module("/nowhere/program" + std::to_string(started_at),
+                                               kProgram, kProgram + 0x1000);
     for (const SiteKey key : {kBusy, kRare}) {
       region.add_site(key, {{key.raw() & 0xFFFFFFFFFFFFFF, program}});
       region.count(0, key, 0);

@@ -1,5 +1,6 @@
-// Rates over time are what the counts grow by, whatever becomes of the process's program and of its file. This process is the one that is
-// watched: it has files mapped that are made by hand, and its looks are at times of its own choosing.
+// Rates over time are what the counts grow by, whatever becomes of the process's program and of its
+// file. This process is the one that is watched: it has files mapped that are made by hand, and its
+// looks are at times of its own choosing.
 #include "cli/rate_watch.h"
 
 #include <gtest/gtest.h>
@@ -66,7 +67,8 @@ TEST(RateWatch, TellsWhatIsCountedBetweenTwoLooks) {
   EXPECT_EQ(report.rates.callers[0].module, "program1");
   EXPECT_EQ(report.rates.callers[0].function, "clock_gettime");
   EXPECT_EQ(report.rates.callers[0].calls, (Numbers{10, 0, 300}));
-  EXPECT_EQ(report.calls(), 1362U) << "the report is that of the last look, since the process's start";
+  EXPECT_EQ(report.calls(), 1362U)
+      << "the report is that of the last look, since the process's start";
   EXPECT_FALSE(watch.over());
 }
 
@@ -78,7 +80,8 @@ TEST(RateWatch, WithoutASecondLookThereAreNoRates) {
   EXPECT_TRUE(told(watch).rates.times.empty());
 }
 
-// Its counts start again from nothing, in a new file. What the old one had last, and all that the new one has, was counted in between.
+// Its counts start again from nothing, in a new file. What the old one had last, and all that the
+// new one has, was counted in between.
 TEST(RateWatch, GoesOnBehindExecAndIsNeverNegative) {
   const TempDir dir;
   OwnFile first(dir, "1.live", 1);
@@ -175,7 +178,8 @@ TEST(RateWatch, WhatIsLessForAMomentIsToldWhenItIsMoreAgain) {
   EXPECT_EQ(told(watch).rates.callers[0].calls, (Numbers{0, 0, 20}));
 }
 
-// A module that was closed: its sites get other keys, with the calls that they have. No call was made.
+// A module that was closed: its sites get other keys, with the calls that they have. No call was
+// made.
 TEST(RateWatch, ASiteThatGetsAnotherKeyCountsNoCallTwice) {
   const TempDir dir;
   OwnFile file(dir, "1.live", 1);
@@ -197,7 +201,8 @@ TEST(RateWatch, HasTheBusiestCallersOnly) {
   const TempDir dir;
   OwnFile file(dir, "1.live", 1);
   for (std::uint64_t i = 0; i < 60; ++i)
-    (*file).threads[0].entries[i] = {SiteKey(kProgram + 0x100 + i, CLOCK_REALTIME, Function::clock_gettime).raw(), 0};
+    (*file).threads[0].entries[i] = {
+        SiteKey(kProgram + 0x100 + i, CLOCK_REALTIME, Function::clock_gettime).raw(), 0};
   RateWatch watch = watch_in(dir);
   look(watch, 1);
   for (std::uint64_t i = 0; i < 60; ++i) (*file).threads[0].entries[i].count = i;
@@ -231,7 +236,8 @@ TEST(RateWatch, WantsAProcessThatIsServedNow) {
   {
     OwnFile before(dir, "2.live", 9, 4242);
     before.unmap();
-    EXPECT_EQ(refusal(getpid(), dir), "it does not run any more") << "of a process before, that had our number";
+    EXPECT_EQ(refusal(getpid(), dir), "it does not run any more")
+        << "of a process before, that had our number";
   }
   const std::string dead = test::dead_file(dir);
   EXPECT_EQ(refusal(std::stol(dead.substr(dead.rfind('/') + 1)), dir), "it does not run any more");

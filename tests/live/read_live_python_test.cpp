@@ -1,4 +1,5 @@
-// The reader of live files: the functions of interpreters, which stand in no module but have names of their own.
+// The reader of live files: the functions of interpreters, which stand in no module but have names
+// of their own.
 #include <gtest/gtest.h>
 
 #include "read_live.h"
@@ -9,10 +10,14 @@ namespace {
 TEST(ReadLive, NamesPythonFunctions) {
   LiveRegion region;
   const unsigned module = region.add_module("/lib/libpython.so", kModule, kModule + 0x10000);
-  const unsigned handler = region.add_name(live::NameKind::python, "Handler.get", "/srv/app.py", 12);
+  const unsigned handler =
+      region.add_name(live::NameKind::python, "Handler.get", "/srv/app.py", 12);
   const unsigned main = region.add_name(live::NameKind::python, "<module>", "/srv/app.py", 1);
   const SiteKey key = kRealtime.behind(1);
-  region.add_site(key, {{kCaller, module}, {handler, live::kNamed}, {main, live::kNamed}, {1'000'000, live::kNamed}}, 2);
+  region.add_site(
+      key,
+      {{kCaller, module}, {handler, live::kNamed}, {main, live::kNamed}, {1'000'000, live::kNamed}},
+      2);
   region.count(0, key, 10);
   const Report r = read(region);
   ASSERT_EQ(r.sites.size(), 1U);
@@ -46,7 +51,8 @@ TEST(ReadLive, SaysWhosePythonFunctionsAreNotNamed) {
 TEST(ReadLive, NamesPythonFunctionsInStacks) {
   LiveRegion region;
   region.add_module("/lib/libpython.so", kModule, kModule + 0x10000);
-  const unsigned handler = region.add_name(live::NameKind::python, "Handler.get", "/srv/app.py", 12);
+  const unsigned handler =
+      region.add_name(live::NameKind::python, "Handler.get", "/srv/app.py", 12);
   region->header.stacks_every = 3;
   live::StackRecord& stack = region->stacks[0];
   stack.key = kRealtime.raw();

@@ -25,7 +25,9 @@ TEST(ReadLive, TellsTheHeader) {
   EXPECT_EQ(r.order, "strict");
   EXPECT_EQ(r.profile, "sites");
   EXPECT_EQ(r.tolerance_ns, 10'000);
-  EXPECT_EQ(r.notes, (std::vector<std::string>{"something is so", "forked from process 41; counts are this process's own"}));
+  EXPECT_EQ(r.notes,
+            (std::vector<std::string>{"something is so",
+                                      "forked from process 41; counts are this process's own"}));
 }
 
 TEST(ReadLive, LastsToItsEndElseToNowElseToTheLastResync) {
@@ -68,7 +70,9 @@ TEST(ReadLive, GivesFramesTheirModules) {
   const unsigned library = region.add_module("/lib/a.so", kModule, kModule + 0x10000, true);
   region->modules[5].state = live::kWriting;
   region->modules[library].build_id_size = 200;  // has 31
-  region.add_site(kRealtime, {{kCaller, library}, {0x400010, program}, {0x99, live::kModules}, {0x98, 5}, {0x97, 6}}, 2);
+  region.add_site(
+      kRealtime,
+      {{kCaller, library}, {0x400010, program}, {0x99, live::kModules}, {0x98, 5}, {0x97, 6}}, 2);
   region.add_site(kMonotonic, {{kCaller, library}}).state = live::kWriting;
   region.count(0, kRealtime, 2);
   region.count(0, kMonotonic, 1);
@@ -126,7 +130,8 @@ TEST(ReadLive, TellsWhatBecameOfTheMode) {
   EXPECT_EQ(read(region).mode, "percpu");
   region->clock.last_change = live::ModeChange::promoted;
   EXPECT_EQ(read(region).mode, "coherent");
-  EXPECT_EQ(read(region).mode_reason, "the CPUs' counters agreed in 77 readings handed over, a second apart");
+  EXPECT_EQ(read(region).mode_reason,
+            "the CPUs' counters agreed in 77 readings handed over, a second apart");
   region->clock.last_change = live::ModeChange::stopped;
   EXPECT_EQ(read(region).mode, "passthrough");
   region->clock.last_change = static_cast<live::ModeChange>(99);
@@ -149,7 +154,9 @@ TEST(ReadLive, TellsErrorsAndWhatCouldBeKept) {
   ASSERT_EQ(r.errors.size(), 2U);
   EXPECT_EQ(r.errors[0].up_to_ns, r.p50_ns);
   EXPECT_EQ(r.errors[0].samples, 98U);
-  EXPECT_TRUE(has_note(r, "tolerance 10us can't be kept for monotonic here: its calls got the real clock; CLOCKSHIM_TOLERANCE=25us"));
+  EXPECT_TRUE(has_note(r,
+                       "tolerance 10us can't be kept for monotonic here: its calls got the real "
+                       "clock; CLOCKSHIM_TOLERANCE=25us"));
   EXPECT_FALSE(has_note(r, "for realtime"));
 }
 
@@ -194,7 +201,8 @@ TEST(ReadLive, RefusesWhatIsNoLiveFile) {
   const std::vector<std::byte> zeros(sizeof(live::Region));
   EXPECT_EQ(refusal(zeros), "is no live file");
   EXPECT_EQ(refusal(region.bytes().first(12)), "is no live file");
-  for (const std::size_t size : {sizeof(live::Header) - 1, sizeof(live::Header), live::kSizeWithoutStacks, sizeof(live::Region) - 1})
+  for (const std::size_t size : {sizeof(live::Header) - 1, sizeof(live::Header),
+                                 live::kSizeWithoutStacks, sizeof(live::Region) - 1})
     EXPECT_EQ(refusal(region.bytes().first(size)), "is cut short") << size;
   region->header.version = 2;
   EXPECT_EQ(refusal(region.bytes()), "is of layout version 2; this command reads 1");

@@ -44,7 +44,8 @@ std::string shares_of(const Report& report, std::size_t thread) {
   std::string out;
   for (const ReportSite& site : report.sites) {
     for (const ReportShare& share : site.threads) {
-      if (share.thread == thread) out += (out.empty() ? "" : ", ") + site.clock + " " + std::to_string(share.calls);
+      if (share.thread == thread)
+        out += (out.empty() ? "" : ", ") + site.clock + " " + std::to_string(share.calls);
     }
   }
   return out;

@@ -1,5 +1,5 @@
-// `clockshim report --watch` as its users call it. The process stands still while a look is taken that has to be exact: no time is waited
-// for but what the process itself needs to go on.
+// `clockshim report --watch` as its users call it. The process stands still while a look is taken
+// that has to be exact: no time is waited for but what the process itself needs to go on.
 #include <gtest/gtest.h>
 
 #include <csignal>
@@ -18,7 +18,8 @@ class ReportWatch : public testing::Test {
  protected:
   // In a terminal, where it says when it has begun.
   Running watch(std::vector<std::string> arguments) {
-    arguments.insert(arguments.begin(), {command_path(), "report", "--format", "json", "--output", out_});
+    arguments.insert(arguments.begin(),
+                     {command_path(), "report", "--format", "json", "--output", out_});
     return Running(arguments, {"CLOCKSHIM_DIR=" + dir()}, On::terminal);
   }
   [[nodiscard]] Json read() const {
@@ -46,7 +47,8 @@ class ReportWatch : public testing::Test {
     for (std::string state; state != "T";) {
       std::ifstream stat("/proc/" + host.number() + "/stat");
       std::string pid, name;
-      if (!(stat >> pid >> name >> state) || state == "Z") throw std::runtime_error("the host is gone");
+      if (!(stat >> pid >> name >> state) || state == "Z")
+        throw std::runtime_error("the host is gone");
     }
   }
   [[nodiscard]] std::string dir() const { return folder_.path().string(); }
@@ -124,7 +126,9 @@ TEST_F(ReportWatch, LooksAtSeveralInTheSameMomentsSoThatTheyCanBeMerged) {
   const std::uint64_t after = let_count(host, 1000) + let_count(other, 1000);
   kill(command.pid(), SIGTERM);
   EXPECT_EQ(command.finish().exit_code, 0);
-  EXPECT_EQ(sum(read()["rates"]["clocks"]["monotonic"]) + sum(read()["rates"]["clocks"]["realtime"]), after - before);
+  EXPECT_EQ(
+      sum(read()["rates"]["clocks"]["monotonic"]) + sum(read()["rates"]["clocks"]["realtime"]),
+      after - before);
   EXPECT_EQ(read()["rates"]["callers"].size(), 2U);
 }
 
@@ -135,7 +139,8 @@ TEST_F(ReportWatch, ShowsTheRatesInATableAndDrawsThemOnAPage) {
   EXPECT_EQ(table.exit_code, 0) << table.err;
   EXPECT_EQ(table.err, "") << "nothing is said where standard error is no terminal";
   EXPECT_NE(table.out.find("\nwatched for 0.2 s, in "), std::string::npos) << table.out;
-  const Ending page = run_clockshim({"report", "--watch", "50ms", "--format", "html", host.number()}, {folder});
+  const Ending page =
+      run_clockshim({"report", "--watch", "50ms", "--format", "html", host.number()}, {folder});
   EXPECT_EQ(count_of(page.out, "<svg class=\"rates\""), 2U);
 }
 
@@ -149,20 +154,29 @@ TEST_F(ReportWatch, RefusesWhatCantBe) {
     EXPECT_EQ(count_of(ending.err, "\n"), 1U) << ending.err;
     return ending.err;
   };
-  EXPECT_EQ(refused({"--watch", "soon", host.number()}), "clockshim: --watch \"soon\": must be a duration from 10ms to 3600s\n");
-  EXPECT_EQ(refused({"--watch", "0", host.number()}), "clockshim: --watch \"0\": must be a duration from 10ms to 3600s\n");
-  EXPECT_EQ(refused({"--watch", "", host.number()}), "clockshim: --watch \"\": must be a duration, such as 30s\n");
-  EXPECT_EQ(refused({"--interval", "1s", host.number()}), "clockshim: --interval \"1s\": must be with --watch, which looks so often\n");
+  EXPECT_EQ(refused({"--watch", "soon", host.number()}),
+            "clockshim: --watch \"soon\": must be a duration from 10ms to 3600s\n");
+  EXPECT_EQ(refused({"--watch", "0", host.number()}),
+            "clockshim: --watch \"0\": must be a duration from 10ms to 3600s\n");
+  EXPECT_EQ(refused({"--watch", "", host.number()}),
+            "clockshim: --watch \"\": must be a duration, such as 30s\n");
+  EXPECT_EQ(refused({"--interval", "1s", host.number()}),
+            "clockshim: --interval \"1s\": must be with --watch, which looks so often\n");
   EXPECT_EQ(refused({"--watch", "2s", "--interval", "3s", host.number()}),
             "clockshim: --interval \"3s\": must be a duration from 10ms to that of --watch, 2s\n");
-  EXPECT_EQ(refused({"--watch", "3600s", "--interval", "10ms", host.number()}),
-            "clockshim: --interval \"10ms\": must be a duration from 360ms to that of --watch, 3600s\n");
-  EXPECT_EQ(refused({"--watch", "1s", "a.json"}), "clockshim: --watch: must have a process that runs, and \"a.json\" is no process id\n");
+  EXPECT_EQ(
+      refused({"--watch", "3600s", "--interval", "10ms", host.number()}),
+      "clockshim: --interval \"10ms\": must be a duration from 360ms to that of --watch, 3600s\n");
+  EXPECT_EQ(refused({"--watch", "1s", "a.json"}),
+            "clockshim: --watch: must have a process that runs, and \"a.json\" is no process id\n");
   EXPECT_EQ(refused({"--watch", "1s", "--children", host.number()}),
-            "clockshim: --children: can't be watched, as they come and go: name the processes that --watch is to look at\n");
+            "clockshim: --children: can't be watched, as they come and go: name the processes that "
+            "--watch is to look at\n");
   const std::string gone = std::to_string(dead_pid());
   EXPECT_EQ(refused({"--watch", "1s", gone}),
-            "clockshim: report " + gone + ": must be a process that is served now: there is no live file of it in " + dir() + "\n");
+            "clockshim: report " + gone +
+                ": must be a process that is served now: there is no live file of it in " + dir() +
+                "\n");
 }
 
 }  // namespace

@@ -38,7 +38,9 @@ class ThreadNames : public testing::Test {
   OwnFile file_{dir_, "1.live", 1};
 };
 
-TEST_F(ThreadNames, AreThoseOfThreadsThatRunAndNothingForATerminalToObey) { EXPECT_EQ(name_in(*read()), "?[31mnamed"); }
+TEST_F(ThreadNames, AreThoseOfThreadsThatRunAndNothingForATerminalToObey) {
+  EXPECT_EQ(name_in(*read()), "?[31mnamed");
+}
 
 // Its number may be another thread's by now.
 TEST_F(ThreadNames, OfAThreadThatHasEndedAreNotKnown) {

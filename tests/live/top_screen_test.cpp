@@ -1,4 +1,5 @@
-// The screen of `clockshim top`, under tmux: what a person sees, and that the terminal is theirs again afterwards.
+// The screen of `clockshim top`, under tmux: what a person sees, and that the terminal is theirs
+// again afterwards.
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -22,32 +23,44 @@ std::string output_of(const std::string& command) {
   std::FILE* pipe = popen(command.c_str(), "r");
   if (pipe == nullptr) return text;
   std::array<char, 4096> piece{};
-  for (std::size_t n; (n = fread(piece.data(), 1, piece.size(), pipe)) > 0;) text.append(piece.data(), n);
+  for (std::size_t n; (n = fread(piece.data(), 1, piece.size(), pipe)) > 0;)
+    text.append(piece.data(), n);
   pclose(pipe);
   return text;
 }
 
-// A terminal of 110 by 20, with a server of its own, in which a command runs; then it tells its status and the terminal's modes.
+// A terminal of 110 by 20, with a server of its own, in which a command runs; then it tells its
+// status and the terminal's modes.
 class Tmux {
  public:
-  Tmux(const TempDir& dir, const std::string& command) : tmux_("tmux -f /dev/null -S " + dir.path("socket") + " ") {
+  Tmux(const TempDir& dir, const std::string& command)
+      : tmux_("tmux -f /dev/null -S " + dir.path("socket") + " ") {
     const std::string script =
-        dir.file("script", command + "\necho \"status $?\"; stty -a | grep -oE ' -?(echo|icanon) ' | tr '\\n' ' '; echo over; sleep 1000\n",
+        dir.file("script",
+                 command +
+                     "\necho \"status $?\"; stty -a | grep -oE ' -?(echo|icanon) ' | tr '\\n' ' '; "
+                     "echo over; sleep 1000\n",
                  kExecutable);
-    output_of(tmux_ + "new-session -d -x 110 -y 20 \"env -u LD_PRELOAD LC_ALL=C.UTF-8 sh " + script + "\" 2>&1");
+    output_of(tmux_ + "new-session -d -x 110 -y 20 \"env -u LD_PRELOAD LC_ALL=C.UTF-8 sh " +
+              script + "\" 2>&1");
   }
   ~Tmux() { output_of(tmux_ + "kill-server 2>&1"); }
   Tmux(const Tmux&) = delete;
   Tmux& operator=(const Tmux&) = delete;
 
   void press(const std::string& keys) const { output_of(tmux_ + "send-keys " + keys); }
-  void resize(int x, int y) const { output_of(tmux_ + "resize-window -x " + std::to_string(x) + " -y " + std::to_string(y)); }
+  void resize(int x, int y) const {
+    output_of(tmux_ + "resize-window -x " + std::to_string(x) + " -y " + std::to_string(y));
+  }
   [[nodiscard]] std::string screen() const { return output_of(tmux_ + "capture-pane -p"); }
   // The process that runs below the shell.
   [[nodiscard]] pid_t foreground() const {
-    const auto shell = static_cast<pid_t>(std::atol(output_of(tmux_ + "display-message -p '#{pane_pid}'").c_str()));
+    const auto shell = static_cast<pid_t>(
+        std::atol(output_of(tmux_ + "display-message -p '#{pane_pid}'").c_str()));
     pid_t below = 0;
-    std::ifstream("/proc/" + std::to_string(shell) + "/task/" + std::to_string(shell) + "/children") >> below;
+    std::ifstream("/proc/" + std::to_string(shell) + "/task/" + std::to_string(shell) +
+                  "/children") >>
+        below;
     return below;
   }
   // Looks until `seen` says so; at the deadline the test fails, with what stood there.
@@ -67,7 +80,8 @@ class Tmux {
     return until([&](const std::string& s) { return s.find(text) != std::string::npos; }, text);
   }
   bool until_gone(const std::string& text) const {
-    return until([&](const std::string& s) { return s.find(text) == std::string::npos; }, "no " + text);
+    return until([&](const std::string& s) { return s.find(text) == std::string::npos; },
+                 "no " + text);
   }
 
  private:
@@ -77,7 +91,8 @@ class Tmux {
 class TopScreen : public ::testing::Test {
  protected:
   void SetUp() override {
-    if (output_of("tmux -V 2>/dev/null").empty()) GTEST_SKIP() << "tmux is not installed: scripts/setup test";
+    if (output_of("tmux -V 2>/dev/null").empty())
+      GTEST_SKIP() << "tmux is not installed: scripts/setup test";
   }
   [[nodiscard]] std::string command(const std::string& rest = "") const {
     return command_path() + " top --interval 50ms --dir " + files_.path().string() + " " + rest;
@@ -112,7 +127,9 @@ TEST_F(TopScreen, RatesMoveAndStandStillWhilePaused) {
   const Tmux tmux(own_, command(host.number()));
   ASSERT_TRUE(tmux.until("busy_caller"));
   const std::string before = line_with(tmux.screen(), "busy_caller");
-  EXPECT_TRUE(tmux.until([&](const std::string& s) { return line_with(s, "busy_caller") != before; }, "another count"));
+  EXPECT_TRUE(
+      tmux.until([&](const std::string& s) { return line_with(s, "busy_caller") != before; },
+                 "another count"));
   tmux.press("p");
   ASSERT_TRUE(tmux.until("PAUSED"));
   const std::string paused = line_with(tmux.screen(), "busy_caller");
@@ -122,7 +139,9 @@ TEST_F(TopScreen, RatesMoveAndStandStillWhilePaused) {
   ASSERT_TRUE(tmux.until_gone("this help; any key ends it"));
   EXPECT_EQ(line_with(tmux.screen(), "busy_caller"), paused);
   tmux.press("p");
-  EXPECT_TRUE(tmux.until([&](const std::string& s) { return line_with(s, "busy_caller") != paused; }, "another count"));
+  EXPECT_TRUE(
+      tmux.until([&](const std::string& s) { return line_with(s, "busy_caller") != paused; },
+                 "another count"));
 }
 
 TEST_F(TopScreen, FiltersCallers) {
@@ -145,7 +164,10 @@ TEST_F(TopScreen, FitsIntoASmallTerminalAndALargeOne) {
   ASSERT_TRUE(tmux.until("busy_caller"));
   tmux.resize(20, 4);
   EXPECT_TRUE(tmux.until(
-      [](const std::string& s) { return s.find("module") == std::string::npos && s.find("first[") != std::string::npos; }, "20 columns"));
+      [](const std::string& s) {
+        return s.find("module") == std::string::npos && s.find("first[") != std::string::npos;
+      },
+      "20 columns"));
   tmux.resize(200, 50);
   EXPECT_TRUE(tmux.until("module"));
   EXPECT_TRUE(tmux.until("rare_caller"));
@@ -168,17 +190,22 @@ TEST_F(TopScreen, KeepsWhatItSawOfAProcessThatEnds) {
   ASSERT_TRUE(tmux.until("busy_caller"));
   host.reset();
   ASSERT_TRUE(tmux.until("] lost"));
-  std::filesystem::remove(files_.path(std::filesystem::directory_iterator(files_.path().string())->path().filename()));
+  std::filesystem::remove(
+      files_.path(std::filesystem::directory_iterator(files_.path().string())->path().filename()));
   ASSERT_TRUE(tmux.until("] gone"));
   EXPECT_TRUE(tmux.until("busy_caller"));
 }
 
 TEST(TopTerminal, ThatNobodyKnowsIsRefusedInALine) {
   const TempDir dir;
-  Running top({command_path(), "top", "--dir", dir.path().string()}, {"TERM=no-such-terminal"}, On::terminal);
+  Running top({command_path(), "top", "--dir", dir.path().string()}, {"TERM=no-such-terminal"},
+              On::terminal);
   const Ending ending = top.finish();
   EXPECT_EQ(ending.exit_code, 2);
-  EXPECT_NE(ending.out.find("TERM \"no-such-terminal\": must be a terminal that is known here; --once needs none"), std::string::npos);
+  EXPECT_NE(
+      ending.out.find(
+          "TERM \"no-such-terminal\": must be a terminal that is known here; --once needs none"),
+      std::string::npos);
 }
 
 }  // namespace

@@ -20,7 +20,8 @@ Json busy_look(const std::vector<std::string>& command) {
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
   for (;;) {
     const Json look = Json::parse(run_clockshim(command).out);
-    if (look["processes"].at(0)["calls_per_s"] > 0 || std::chrono::steady_clock::now() > deadline) return look;
+    if (look["processes"].at(0)["calls_per_s"] > 0 || std::chrono::steady_clock::now() > deadline)
+      return look;
   }
 }
 
@@ -29,9 +30,11 @@ TEST(TopOnce, HasALineAProcess) {
   dead_file(dir);
   LiveHost host(dir.path().string(), "first");
   LiveHost other(dir.path().string(), "second");
-  const Ending ending = run_clockshim({"top", "--once", "--interval", "100ms", "--dir", dir.path().string()});
+  const Ending ending =
+      run_clockshim({"top", "--once", "--interval", "100ms", "--dir", dir.path().string()});
   EXPECT_EQ(ending.exit_code, 0);
-  EXPECT_EQ(count_of(ending.out, "\n"), 3U) << "a heading, two processes, and none that is gone: " << ending.out;
+  EXPECT_EQ(count_of(ending.out, "\n"), 3U)
+      << "a heading, two processes, and none that is gone: " << ending.out;
   const std::string line = line_with(ending.out, "first");
   EXPECT_NE(line.find(host.number()), std::string::npos);
   EXPECT_NE(line.find("coherent"), std::string::npos) << line;
@@ -42,36 +45,46 @@ TEST(TopOnce, HasALineAProcess) {
 TEST(TopOnce, IsWhatAPipeGets) {
   const TempDir dir;
   LiveHost host(dir.path().string(), "first");
-  EXPECT_NE(run_clockshim({"top", "--interval", "10ms", "--dir", dir.path().string()}).out.find("first"), std::string::npos);
+  EXPECT_NE(
+      run_clockshim({"top", "--interval", "10ms", "--dir", dir.path().string()}).out.find("first"),
+      std::string::npos);
 }
 
 TEST(TopOnce, RatesAreBetweenTwoLooks) {
   const TempDir dir;
   LiveHost host(dir.path().string(), "first");
   // So that there are calls before the first look.
-  while (Json::parse(run_clockshim({"list", "--json", "--dir", dir.path().string()}).out)["files"].at(0)["calls"] == 0) {
+  while (
+      Json::parse(run_clockshim({"list", "--json", "--dir", dir.path().string()}).out)["files"].at(
+          0)["calls"] == 0) {
   }
-  const Json look = busy_look({"top", "--once", "--json", "--interval", "200ms", "--dir", dir.path().string()});
+  const Json look =
+      busy_look({"top", "--once", "--json", "--interval", "200ms", "--dir", dir.path().string()});
   const Json& process = look["processes"].at(0);
   EXPECT_EQ(process["pid"], host.pid());
   EXPECT_GE(look["seconds"], 0.19);
   EXPECT_GT(process["calls_per_s"], 0);
   EXPECT_GT(process["resyncs_per_s"], 0);
-  EXPECT_NEAR(process["clocks"]["monotonic"]["calls_per_s"].get<double>() / process["calls_per_s"].get<double>(), 100.0 / 110, 0.01);
-  EXPECT_LT(process["calls_per_s"].get<double>() * look["seconds"].get<double>(), process["calls"].get<double>() - 1);
+  EXPECT_NEAR(process["clocks"]["monotonic"]["calls_per_s"].get<double>() /
+                  process["calls_per_s"].get<double>(),
+              100.0 / 110, 0.01);
+  EXPECT_LT(process["calls_per_s"].get<double>() * look["seconds"].get<double>(),
+            process["calls"].get<double>() - 1);
   EXPECT_EQ(process["max_error_ns"], 1234);
 }
 
 TEST(TopOnce, NamesTheCallersOfAProcess) {
   const TempDir dir;
   LiveHost host(dir.path().string(), "first");
-  const Ending text = run_clockshim({"top", "--once", "--interval", "50ms", "--dir", dir.path().string(), host.number()});
+  const Ending text = run_clockshim(
+      {"top", "--once", "--interval", "50ms", "--dir", dir.path().string(), host.number()});
   EXPECT_NE(line_with(text.out, "busy_caller").find("monotonic"), std::string::npos) << text.out;
   EXPECT_NE(line_with(text.out, "busy_caller").find("90.9%"), std::string::npos) << text.out;
   EXPECT_NE(line_with(text.out, "busy_caller").find("live_program"), std::string::npos) << text.out;
   EXPECT_EQ(text.out.find("first[" + host.number() + "] running"), 0U) << text.out;
 
-  const Json look = busy_look({"top", "--once", "--json", "--interval", "50ms", "--dir", dir.path().string(), host.number()});
+  const Json look = busy_look({"top", "--once", "--json", "--interval", "50ms", "--dir",
+                               dir.path().string(), host.number()});
   const Json& callers = look["processes"].at(0)["callers"];
   ASSERT_EQ(callers.size(), 2U);
   EXPECT_EQ(callers[0]["caller"], "busy_caller");
@@ -85,7 +98,8 @@ TEST(TopOnce, NamesTheCallersOfAProcess) {
 TEST(TopJson, HasAnObjectALineUntilTheProcessIsGone) {
   const TempDir dir;
   LiveHost host(dir.path().string(), "first");
-  Running top({command_path(), "top", "--json", "--interval", "20ms", "--dir", dir.path().string(), host.number()});
+  Running top({command_path(), "top", "--json", "--interval", "20ms", "--dir", dir.path().string(),
+               host.number()});
   ASSERT_TRUE(top.wait_for("}\n{"));
   kill(host.pid(), SIGUSR1);
   host.finish();
@@ -110,17 +124,21 @@ TEST(Top, RefusesWhatCantBe) {
     EXPECT_EQ(count_of(ending.err, "\n"), 1U) << ending.err;
     return ending.err;
   };
-  EXPECT_NE(refused({"--interval", "soon"}).find("--interval \"soon\": must be a duration"), std::string::npos);
+  EXPECT_NE(refused({"--interval", "soon"}).find("--interval \"soon\": must be a duration"),
+            std::string::npos);
   EXPECT_NE(refused({"--interval", "1us"}).find("at least 10ms"), std::string::npos);
   EXPECT_NE(refused({"sshd"}).find("top \"sshd\": must be a process id"), std::string::npos);
   EXPECT_NE(refused({"-7"}).find("-7"), std::string::npos);
-  EXPECT_NE(refused({std::to_string(dead_pid())}).find("no live file of this process in " + dir.path().string()), std::string::npos);
+  EXPECT_NE(refused({std::to_string(dead_pid())})
+                .find("no live file of this process in " + dir.path().string()),
+            std::string::npos);
   EXPECT_NE(refused({"1", "2"}).find("usage: clockshim top"), std::string::npos);
 }
 
 TEST(Top, IsEmptyWhereNobodyRuns) {
   const TempDir dir;
-  const Ending ending = run_clockshim({"top", "--once", "--interval", "10ms", "--dir", dir.path().string()});
+  const Ending ending =
+      run_clockshim({"top", "--once", "--interval", "10ms", "--dir", dir.path().string()});
   EXPECT_EQ(ending.exit_code, 0);
   EXPECT_EQ(count_of(ending.out, "\n"), 1U);
 }

@@ -1,5 +1,5 @@
-// Why: an allocator that is preloaded too asks for the time while it initialises, which may be while we do, and from within
-// malloc, which we then must not call.
+// Why: an allocator that is preloaded too asks for the time while it initialises, which may be
+// while we do, and from within malloc, which we then must not call.
 #include <gtest/gtest.h>
 
 #include "run_host.h"
@@ -18,7 +18,8 @@ bool allocator_installed() {
 void expect_exact(const HostOptions& options) {
   const HostRun run = run_host("allocator", options);
   ASSERT_EQ(run.ending(), "exit 0") << run.out << run.err;
-  EXPECT_NE(run.out.find("jemalloc there\n"), std::string::npos) << "the allocator was not loaded: nothing was tested";
+  EXPECT_NE(run.out.find("jemalloc there\n"), std::string::npos)
+      << "the allocator was not loaded: nothing was tested";
   ASSERT_EQ(run.reports.size(), 1U) << run.err;
   const auto& [pid, report] = *run.reports.begin();
   EXPECT_EQ(calls_of_function(report, "gettimeofday"), numbers_by_process(run, "days").at(pid));

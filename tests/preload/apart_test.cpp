@@ -1,5 +1,6 @@
-// Why: an operator wants to know which of thirty threads asks. Each table says whose it is, by the kernel's number, without a system
-// call: in threads that the C library made, in forked children, in raw clones; and which thread counted what is exact.
+// Why: an operator wants to know which of thirty threads asks. Each table says whose it is, by the
+// kernel's number, without a system call: in threads that the C library made, in forked children,
+// in raw clones; and which thread counted what is exact.
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -40,7 +41,9 @@ Told told_in(const fs::path& folder) {
     for (const ReportThread& thread : report.threads) {
       sum += thread.calls;
       if (thread.shared) told.shared += static_cast<long>(thread.calls);
-      if (!thread.shared) told.threads.insert({report.pid, static_cast<long>(thread.tid), static_cast<long>(thread.calls)});
+      if (!thread.shared)
+        told.threads.insert(
+            {report.pid, static_cast<long>(thread.tid), static_cast<long>(thread.calls)});
     }
     EXPECT_EQ(sum, report.calls()) << "each call once";
     told.reports.push_back(std::move(report));
@@ -52,7 +55,8 @@ All said_by(const HostRun& run) {
   All said;
   for (const std::string& line : lines_of(run.out)) {
     Asked one{};
-    if (std::sscanf(line.c_str(), "asked %ld %ld %ld", &one.pid, &one.tid, &one.calls) == 3) said.insert(one);
+    if (std::sscanf(line.c_str(), "asked %ld %ld %ld", &one.pid, &one.tid, &one.calls) == 3)
+      said.insert(one);
   }
   return said;
 }
@@ -60,7 +64,9 @@ All said_by(const HostRun& run) {
 class Apart : public testing::Test {
  protected:
   HostRun run(const std::vector<std::string>& arguments, const std::string& depth = "0") {
-    HostRun run = run_host("apart", {.arguments = arguments, .environment = {{"CLOCKSHIM_DIR", folder_}, {"CLOCKSHIM_DEPTH", depth}}});
+    HostRun run = run_host(
+        "apart", {.arguments = arguments,
+                  .environment = {{"CLOCKSHIM_DIR", folder_}, {"CLOCKSHIM_DEPTH", depth}}});
     EXPECT_EQ(run.ending(), "exit 0") << run.out << run.err;
     return run;
   }
@@ -90,10 +96,12 @@ TEST_F(Apart, ThreadsThatTakeTurnsAreCounted) {
   EXPECT_EQ(threads[1].threads, 40U);
   EXPECT_TRUE(threads[1].ended);
   const All said = said_by(host);
-  EXPECT_TRUE(said.contains({told.reports[0].pid, static_cast<long>(threads[1].tid), 10})) << "one of them";
+  EXPECT_TRUE(said.contains({told.reports[0].pid, static_cast<long>(threads[1].tid), 10}))
+      << "one of them";
 }
 
-// By fork and by raw clone, from a thread that has asked, one that has not, and the first. A raw clone's calls are its parent's.
+// By fork and by raw clone, from a thread that has asked, one that has not, and the first. A raw
+// clone's calls are its parent's.
 TEST_F(Apart, AForkedChildsThreadIsItsFirst) {
   const All said = said_by(run({"fork"}));
   const Told told = told_in(folder_);
@@ -119,7 +127,8 @@ TEST_F(Apart, AForkedChildHasATableWhereItsParentHadNone) {
   EXPECT_EQ(children, 1U);
 }
 
-// The child's thread and the second one that it makes come by the same chain of callers, which the parent's thread had walked before.
+// The child's thread and the second one that it makes come by the same chain of callers, which the
+// parent's thread had walked before.
 TEST_F(Apart, AForkedChildCountsChainsInItsOwnTable) {
   const All said = said_by(run({"fork-chain"}, "2"));
   EXPECT_EQ(said.size(), 4U);

@@ -1,5 +1,5 @@
-// Why: most C++ callers ask through std::chrono. Counted under std::chrono they are one useless line; who it really was must
-// be told, exactly, whether or not the program keeps frame pointers.
+// Why: most C++ callers ask through std::chrono. Counted under std::chrono they are one useless
+// line; who it really was must be told, exactly, whether or not the program keeps frame pointers.
 #include <gtest/gtest.h>
 
 #include "run_host.h"
@@ -28,7 +28,8 @@ TEST_P(Callers, BehindAWrapperAreToldApartExactly) {
 }
 
 INSTANTIATE_TEST_SUITE_P(InEveryBuild, Callers,
-                         testing::Values("callers_frame_pointer", "callers_no_frame_pointer", "callers_unoptimised"));
+                         testing::Values("callers_frame_pointer", "callers_no_frame_pointer",
+                                         "callers_unoptimised"));
 
 }  // namespace
 }  // namespace clockshim::test

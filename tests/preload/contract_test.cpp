@@ -1,5 +1,6 @@
-// Why: a program relies on EINVAL for a clock that it probes, on errno left alone, even on the signal that a bad pointer
-// raises. For every call the outcome is that of the real function, whatever state the cache is in.
+// Why: a program relies on EINVAL for a clock that it probes, on errno left alone, even on the
+// signal that a bad pointer raises. For every call the outcome is that of the real function,
+// whatever state the cache is in.
 #include <gtest/gtest.h>
 
 #include "run_host.h"
@@ -22,18 +23,20 @@ TEST_P(Contract, OutcomesAreThoseOfTheRealFunctions) {
   ASSERT_EQ(bare.ending(), "exit 0") << bare.out;
   ASSERT_GT(lines_of(bare.out).size(), 500U);
   // errno stays as the host had set it, and the host's table knows what a success looks like.
-  EXPECT_NE(bare.out.find("clock_gettime 0 good: result 0 errno 12345 written\n"), std::string::npos);
+  EXPECT_NE(bare.out.find("clock_gettime 0 good: result 0 errno 12345 written\n"),
+            std::string::npos);
   expect_same(run_host("contract", {.environment = GetParam()}), bare);
 }
 
 using Settings = std::map<std::string, std::string>;
-INSTANTIATE_TEST_SUITE_P(InEveryMode, Contract,
-                         testing::Values(Settings{{"CLOCKSHIM_REPORT", "none"}},
-                                         Settings{{"CLOCKSHIM_TOLERANCE", "0"}, {"CLOCKSHIM_REPORT", "none"}},
-                                         Settings{{"CLOCKSHIM_ORDER", "relaxed"}, {"CLOCKSHIM_REPORT", "none"}},
-                                         Settings{{"CLOCKSHIM_PROFILE", "off"}, {"CLOCKSHIM_REPORT", "none"}},
-                                         Settings{{"CLOCKSHIM_COUNTERS", "disagree"}, {"CLOCKSHIM_REPORT", "none"}},
-                                         Settings{{"CLOCKSHIM_CLOCKS", "monotonic"}, {"CLOCKSHIM_REPORT", "none"}}));
+INSTANTIATE_TEST_SUITE_P(
+    InEveryMode, Contract,
+    testing::Values(Settings{{"CLOCKSHIM_REPORT", "none"}},
+                    Settings{{"CLOCKSHIM_TOLERANCE", "0"}, {"CLOCKSHIM_REPORT", "none"}},
+                    Settings{{"CLOCKSHIM_ORDER", "relaxed"}, {"CLOCKSHIM_REPORT", "none"}},
+                    Settings{{"CLOCKSHIM_PROFILE", "off"}, {"CLOCKSHIM_REPORT", "none"}},
+                    Settings{{"CLOCKSHIM_COUNTERS", "disagree"}, {"CLOCKSHIM_REPORT", "none"}},
+                    Settings{{"CLOCKSHIM_CLOCKS", "monotonic"}, {"CLOCKSHIM_REPORT", "none"}}));
 
 }  // namespace
 }  // namespace clockshim::test

@@ -1,5 +1,6 @@
-// Why: an interpreter may be loaded in the middle of a program's life, be closed, be another one than is known, or be none at all. It is
-// read only where all that is known of it fits, and whatever stands in its memory, the host goes on.
+// Why: an interpreter may be loaded in the middle of a program's life, be closed, be another one
+// than is known, or be none at all. It is read only where all that is known of it fits, and
+// whatever stands in its memory, the host goes on.
 #include <gtest/gtest.h>
 
 #include <string>
@@ -16,7 +17,8 @@ class MadeUpPython : public testing::Test {
   // Each call counted; all of them realtime.
   static HostRun play(const std::vector<std::string>& words) {
     std::vector<std::string> arguments{"play"};
-    for (std::size_t i = 0; i < words.size(); ++i) arguments.push_back(i % 2 == 0 ? host_path(words[i] + ".so") : words[i]);
+    for (std::size_t i = 0; i < words.size(); ++i)
+      arguments.push_back(i % 2 == 0 ? host_path(words[i] + ".so") : words[i]);
     HostRun run = run_host("pythons", {.arguments = arguments, .report = true});
     EXPECT_EQ(run.ending(), "exit 0") << run.out << run.err;
     expect_exact_counts(run, 1);
@@ -27,7 +29,8 @@ class MadeUpPython : public testing::Test {
     Counts all;
     for (const Json& site : only_report(run).at("sites")) {
       const Json& frame = counted_frame(site);
-      all[of_python(frame) ? function_of(frame) : frame.at("symbol").get<std::string>()] += site.at("calls").get<long>();
+      all[of_python(frame) ? function_of(frame) : frame.at("symbol").get<std::string>()] +=
+          site.at("calls").get<long>();
     }
     return all;
   }
@@ -51,7 +54,8 @@ TEST_F(MadeUpPython, OnlyWhileItsOwnStateRuns) {
 }
 
 TEST_F(MadeUpPython, NothingThatLooksWrongIsFollowed) {
-  EXPECT_EQ(counts(play({"made_up_python", "wild"})), (Counts{{"plain|/srv/app.py:12", 10}, {"asks_in_c", 360}}));
+  EXPECT_EQ(counts(play({"made_up_python", "wild"})),
+            (Counts{{"plain|/srv/app.py:12", 10}, {"asks_in_c", 360}}));
 }
 
 TEST_F(MadeUpPython, OtherNamesInTheSamePlaceAreAnotherFunction) {
@@ -97,11 +101,14 @@ TEST_F(MadeUpPython, OneThatIsNotKnownIsSaidToBe) {
 TEST_F(MadeUpPython, OnlyOneOfSeveralIsRead) {
   const HostRun run = play({"made_up_python", "plain", "made_up_python_again", "plain"});
   EXPECT_EQ(counts(run), (Counts{{"plain|/srv/app.py:12", 1000}, {"asks_in_c", 1000}}));
-  EXPECT_NE(notes(run).find("made_up_python_again.so) is the second Python of this process"), std::string::npos) << notes(run);
+  EXPECT_NE(notes(run).find("made_up_python_again.so) is the second Python of this process"),
+            std::string::npos)
+      << notes(run);
 }
 
 TEST_F(MadeUpPython, OneThatIsClosedMakesRoomForAnother) {
-  const HostRun run = play({"made_up_python", "plain-", "made_up_python_again", "long_names-", "made_up_python", "plain"});
+  const HostRun run = play({"made_up_python", "plain-", "made_up_python_again", "long_names-",
+                            "made_up_python", "plain"});
   const Counts all = counts(run);
   EXPECT_EQ(all.size(), 2U);
   EXPECT_EQ(all.at("plain|/srv/app.py:12"), 2000);
@@ -111,17 +118,20 @@ TEST_F(MadeUpPython, OneThatIsClosedMakesRoomForAnother) {
 TEST_F(MadeUpPython, WhatStandsWhereAClosedOneWasIsLookedAtAnew) {
   const HostRun run = play({"made_up_python", "plain-", "made_up_python_old", "plain"});
   EXPECT_EQ(counts(run), (Counts{{"plain|/srv/app.py:12", 1000}, {"asks_in_c", 1000}}));
-  EXPECT_NE(notes(run).find("made_up_python_old.so) are not known"), std::string::npos) << notes(run);
+  EXPECT_NE(notes(run).find("made_up_python_old.so) are not known"), std::string::npos)
+      << notes(run);
 }
 
 // A real one, loaded by another program, gone and come again.
 TEST(EmbeddedPython, IsNamedAsLongAsItIsThere) {
-  const HostRun run = run_host("pythons", {.arguments = {"run", "libpython3.11.so.1.0"}, .report = true});
+  const HostRun run =
+      run_host("pythons", {.arguments = {"run", "libpython3.11.so.1.0"}, .report = true});
   if (run.exit_code == 77) GTEST_SKIP() << "there is no libpython3.11.so.1.0";
   ASSERT_EQ(run.ending(), "exit 0") << run.err;
   Counts boottime;
   for (const Json& site : only_report(run).at("sites")) {
-    if (site.at("clock") == "boottime") boottime[function_of(counted_frame(site))] += site.at("calls").get<long>();
+    if (site.at("clock") == "boottime")
+      boottime[function_of(counted_frame(site))] += site.at("calls").get<long>();
   }
   EXPECT_EQ(boottime, (Counts{{"embedded|<string>:2", 3000}}));
   EXPECT_EQ(calls_from(only_report(run), "run", 2), 300) << only_report(run).dump(1);

@@ -1,4 +1,5 @@
-// Why: the report comes last, in a process that may be ending badly. How it ends, and what it says, is the host's alone.
+// Why: the report comes last, in a process that may be ending badly. How it ends, and what it says,
+// is the host's alone.
 #include <gtest/gtest.h>
 
 #include "run_host.h"
@@ -16,8 +17,9 @@ TEST_P(Endings, AreTheHostsOwn) {
 }
 
 INSTANTIATE_TEST_SUITE_P(OfEveryKind, Endings,
-                         testing::Values("return", "exit", "_exit", "quick_exit", "abort", "kill", "term", "segv", "exit-in-handler",
-                                         "exit-in-thread", "last-thread"));
+                         testing::Values("return", "exit", "_exit", "quick_exit", "abort", "kill",
+                                         "term", "segv", "exit-in-handler", "exit-in-thread",
+                                         "last-thread"));
 
 TEST(Endings, AnOrdinaryOneIsToldOnStderr) {
   const HostRun run = run_host("endings", {.arguments = {"exit"}});

@@ -1,5 +1,6 @@
-// Why: allocators, IFUNC resolvers and early constructors ask for the time before any code of ours ran, and destructors
-// after all of it has. Zeroed memory must answer rightly, and the early calls are counted like all others.
+// Why: allocators, IFUNC resolvers and early constructors ask for the time before any code of ours
+// ran, and destructors after all of it has. Zeroed memory must answer rightly, and the early calls
+// are counted like all others.
 #include <gtest/gtest.h>
 
 #include "run_host.h"
@@ -44,14 +45,17 @@ TEST(FirstCall, LibraryRelocatedBeforeTheShim) {
   }
 }
 
-// A thread that has asked before the shim knew that stacks are wanted is one whose stacks are wanted, too.
+// A thread that has asked before the shim knew that stacks are wanted is one whose stacks are
+// wanted, too.
 TEST(FirstCall, StacksAreKeptOfTheThreadThatAskedBeforeStart) {
-  const HostRun run = run_host("early_library_host", {.environment = {{"CLOCKSHIM_PROFILE", "stacks:1"}}, .report = true});
+  const HostRun run = run_host(
+      "early_library_host", {.environment = {{"CLOCKSHIM_PROFILE", "stacks:1"}}, .report = true});
   ASSERT_EQ(run.reports.size(), 1U) << run.err;
   const Json& report = run.reports.begin()->second;
   EXPECT_GE(calls_in_all(report), 10);
   long from_here = 0;
-  for (const Json& stack : report.at("stacks")) from_here = std::max(from_here, stack.at("calls").get<long>());
+  for (const Json& stack : report.at("stacks"))
+    from_here = std::max(from_here, stack.at("calls").get<long>());
   EXPECT_EQ(from_here, 10) << report.dump(1);
 }
 

@@ -1,6 +1,7 @@
-// Why: a daemon may have more callers than there is room for, and a JIT makes new ones for as long as it
-// runs. Once the tables were full each further call searched all of them, by a locked exchange on each
-// entry (30 us), and was told as dropped; and generated code took the room of code that stays.
+// Why: a daemon may have more callers than there is room for, and a JIT makes new ones for as long
+// as it runs. Once the tables were full each further call searched all of them, by a locked
+// exchange on each entry (30 us), and was told as dropped; and generated code took the room of code
+// that stays.
 #include <gtest/gtest.h>
 
 #include "run_host.h"
@@ -22,7 +23,8 @@ long sites_in(const Json& report, const std::string& module, long calls) {
 }
 
 TEST(FullTables, EachCallIsCountedUnderItsCallerOrAmongOthers) {
-  const HostRun run = run_host("full_tables", {.arguments = {"module", "1500", "3"}, .report = true});
+  const HostRun run =
+      run_host("full_tables", {.arguments = {"module", "1500", "3"}, .report = true});
   ASSERT_EQ(run.ending(), "exit 0") << run.out << run.err;
   expect_exact_counts(run, 1);
   const Json& report = only_report(run);
@@ -49,10 +51,11 @@ TEST(FullTables, GeneratedCodeLeavesRoomForCodeThatStays) {
   EXPECT_GT(calls_from(report, "generated code"), 0);
 }
 
-// Counted in instructions, as the processor's trap flag shows them: no clock decides. Nothing is served,
-// so that no resync comes in between.
+// Counted in instructions, as the processor's trap flag shows them: no clock decides. Nothing is
+// served, so that no resync comes in between.
 TEST(FullTables, AFullTableCostsLittle) {
-  const HostRun run = run_host("full_tables", {.arguments = {"steps"}, .environment = {{"CLOCKSHIM_TOLERANCE", "0"}}});
+  const HostRun run = run_host(
+      "full_tables", {.arguments = {"steps"}, .environment = {{"CLOCKSHIM_TOLERANCE", "0"}}});
   ASSERT_EQ(run.ending(), "exit 0") << run.out << run.err;
   const auto steps = [&](const char* word) {
     const auto numbers = numbers_by_process(run, word);
@@ -64,7 +67,8 @@ TEST(FullTables, AFullTableCostsLittle) {
     const long first = steps(what);  // of a caller that has not called lately
     const long again = steps((std::string(what) + "_again").c_str());
     RecordProperty(what, static_cast<int>(first));
-    EXPECT_LE(first, 3 * normal) << what << ": with the kernel's clock, which costs about as much as ours";
+    EXPECT_LE(first, 3 * normal) << what
+                                 << ": with the kernel's clock, which costs about as much as ours";
     EXPECT_LE(again, 2 * normal) << what;
     EXPECT_GE(again, normal);
   }

@@ -1,5 +1,6 @@
-// Why: whoever preloads something into a daemon wants the daemon that they know. Descriptors, threads, environment, signal
-// handlers and masks, timers, limits: as without the shim, at the start of main and after thousands of calls.
+// Why: whoever preloads something into a daemon wants the daemon that they know. Descriptors,
+// threads, environment, signal handlers and masks, timers, limits: as without the shim, at the
+// start of main and after thousands of calls.
 #include <gtest/gtest.h>
 
 #include "run_host.h"
@@ -17,7 +18,8 @@ TEST(GoodGuest, LeavesTheProcessAsItIs) {
   const auto found = lines_of(run.out);
   ASSERT_GT(expected.size(), 100U);
   for (std::size_t i = 0; i < std::max(found.size(), expected.size()); ++i) {
-    ASSERT_EQ(i < found.size() ? found[i] : "", i < expected.size() ? expected[i] : "");  // the first line that differs
+    ASSERT_EQ(i < found.size() ? found[i] : "",
+              i < expected.size() ? expected[i] : "");  // the first line that differs
   }
 }
 

@@ -22,20 +22,23 @@ void expect_none(const ServedRun& served, const std::string& word) {
   const bool exact = served.report.at("clocksource") == "tsc";
   const long allowed = exact ? 0 : served.tolerance_ns();
   EXPECT_TRUE(back == 0 || -served.number(word + "_nearest") < allowed)
-      << back << " of " << served.number(word + "_pairs") << " pairs go back, by up to " << -served.number(word + "_nearest") << " ns; "
-      << served.mode();
+      << back << " of " << served.number(word + "_pairs") << " pairs go back, by up to "
+      << -served.number(word + "_nearest") << " ns; " << served.mode();
 }
 
 TEST_P(KernelOrder, TimeDoesNotGoBackBetweenTheKernelAndTheServedClock) {
   for (int run = 0; run < kRuns; ++run) {
-    const auto served = run_served("kernel_order", {std::to_string(GetParam()), std::to_string(kPairs)});
+    const auto served =
+        run_served("kernel_order", {std::to_string(GetParam()), std::to_string(kPairs)});
     if (!served) return;
-    for (const char* word : {"behind", "early", "young_behind", "young_early"}) expect_none(*served, word);
+    for (const char* word : {"behind", "early", "young_behind", "young_early"})
+      expect_none(*served, word);
   }
 }
 
 INSTANTIATE_TEST_SUITE_P(OfEachClock, KernelOrder,
-                         testing::Values(CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_MONOTONIC_RAW, CLOCK_BOOTTIME, CLOCK_TAI));
+                         testing::Values(CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_MONOTONIC_RAW,
+                                         CLOCK_BOOTTIME, CLOCK_TAI));
 
 }  // namespace
 }  // namespace clockshim::test

@@ -1,5 +1,6 @@
-// Why: programs that are not written in C ask through their own libraries, which are linked statically, or live in a virtual machine. What
-// the report has to name is the program's own function.
+// Why: programs that are not written in C ask through their own libraries, which are linked
+// statically, or live in a virtual machine. What the report has to name is the program's own
+// function.
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -31,7 +32,8 @@ TEST(Languages, CxxWithItsLibraryLinkedStatically) {
   EXPECT_EQ(report.at("sites").size(), 4U);
 }
 
-// Without any name the wrapper is still found, in the shared library, and callers are told apart by their addresses.
+// Without any name the wrapper is still found, in the shared library, and callers are told apart by
+// their addresses.
 TEST(Languages, StrippedCxx) {
   const HostRun run = run_host("callers_stripped", {.report = true});
   ASSERT_EQ(run.ending(), "exit 0") << run.out << run.err;
@@ -40,14 +42,17 @@ TEST(Languages, StrippedCxx) {
   for (const auto& site : run.reports.begin()->second.at("sites")) {
     const Json& counted = site.at("frames")[exact_frames(site) - 1];
     EXPECT_TRUE(counted.at("symbol").is_null()) << site.dump(1);
-    modules[site.at("calls")] = std::filesystem::path(counted.at("module").get<std::string>()).filename();
+    modules[site.at("calls")] =
+        std::filesystem::path(counted.at("module").get<std::string>()).filename();
   }
   const std::string own = "callers_stripped";
-  EXPECT_EQ(modules, (std::map<long, std::string>{{200, own}, {500, own}, {3000, own}, {7000, own}}));
+  EXPECT_EQ(modules,
+            (std::map<long, std::string>{{200, own}, {500, own}, {3000, own}, {7000, own}}));
 }
 
 TEST(Languages, Rust) {
-  if (access(host_path("caller_rust").c_str(), X_OK) != 0) GTEST_SKIP() << "there was no rustc when the tests were built";
+  if (access(host_path("caller_rust").c_str(), X_OK) != 0)
+    GTEST_SKIP() << "there was no rustc when the tests were built";
   const HostRun run = run_host("caller_rust", {.report = true});
   ASSERT_EQ(run.ending(), "exit 0") << run.out << run.err;
   expect_exact_counts(run, 1);
@@ -75,7 +80,9 @@ struct PerfMap {
     for (std::string line; std::getline(file, line);) {
       std::istringstream fields(line);
       Code code{};
-      if (fields >> std::hex >> code.start >> code.size && std::getline(fields >> std::ws, code.name)) all.push_back(code);
+      if (fields >> std::hex >> code.start >> code.size &&
+          std::getline(fields >> std::ws, code.name))
+        all.push_back(code);
     }
   }
   [[nodiscard]] std::string name_of(unsigned long address) const {
@@ -93,15 +100,18 @@ PerfMap perf_map_of(long pid) {
   return map;
 }
 
-// The compiler knows the two methods of System and has its code call the virtual machine's clock directly.
+// The compiler knows the two methods of System and has its code call the virtual machine's clock
+// directly.
 TEST(Languages, JavaCompiledCode) {
   const std::string java = program("TEST_JAVA");
   if (java.empty() || access(host_path("Caller.class").c_str(), R_OK) != 0)
     GTEST_SKIP() << "there was no java and javac when the tests were built";
   const HostRun run = run_host(
-      java, {.arguments = {"-Xcomp", "-XX:-TieredCompilation", "-XX:CompileCommand=quiet", "-XX:CompileCommand=dontinline,Caller::*",
-                           "-XX:+UnlockDiagnosticVMOptions", "-XX:+DumpPerfMapAtExit", "-cp", host_path("."), "Caller"},
-             .report = true});
+      java,
+      {.arguments = {"-Xcomp", "-XX:-TieredCompilation", "-XX:CompileCommand=quiet",
+                     "-XX:CompileCommand=dontinline,Caller::*", "-XX:+UnlockDiagnosticVMOptions",
+                     "-XX:+DumpPerfMapAtExit", "-cp", host_path("."), "Caller"},
+       .report = true});
   ASSERT_EQ(run.ending(), "exit 0") << run.out << run.err;
   ASSERT_EQ(run.reports.size(), 1U);
   const auto& [pid, report] = *run.reports.begin();
@@ -110,7 +120,9 @@ TEST(Languages, JavaCompiledCode) {
   std::map<std::string, long> calls;
   for (const auto& site : report.at("sites")) {
     const Json& counted = site.at("frames")[exact_frames(site) - 1];
-    if (counted.at("module").is_null()) calls[map.name_of(counted.at("offset").get<unsigned long>() - 1)] += site.at("calls").get<long>();
+    if (counted.at("module").is_null())
+      calls[map.name_of(counted.at("offset").get<unsigned long>() - 1)] +=
+          site.at("calls").get<long>();
   }
   EXPECT_EQ(calls["long Caller.asks3000Times()"], 3000) << report.dump(1);
   EXPECT_EQ(calls["long Caller.asksTheDay7000Times()"], 7000) << report.dump(1);

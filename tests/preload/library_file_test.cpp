@@ -1,5 +1,6 @@
-// Why: the file itself is a promise. What it exports takes over the host's symbols; what it needs is loaded into the host;
-// its TLS must fit the small reserve that the loader keeps; and it is small.
+// Why: the file itself is a promise. What it exports takes over the host's symbols; what it needs
+// is loaded into the host; its TLS must fit the small reserve that the loader keeps; and it is
+// small.
 #include <elf.h>
 #include <gtest/gtest.h>
 
@@ -22,7 +23,9 @@ class Elf {
     if (bytes_.size() < sizeof(Elf64_Ehdr)) throw std::runtime_error(path + " is no ELF file");
   }
 
-  [[nodiscard]] std::vector<Elf64_Phdr> segments() const { return table<Elf64_Phdr>(header().e_phoff, header().e_phnum); }
+  [[nodiscard]] std::vector<Elf64_Phdr> segments() const {
+    return table<Elf64_Phdr>(header().e_phoff, header().e_phnum);
+  }
 
   [[nodiscard]] std::set<std::string> exports() const { return dynamic_symbols(true); }
   [[nodiscard]] std::set<std::string> imports() const { return dynamic_symbols(false); }
@@ -31,7 +34,8 @@ class Elf {
     std::set<std::string> names;
     for (const auto& section : sections(SHT_DYNAMIC)) {
       const std::uint64_t strings = all_sections()[section.sh_link].sh_offset;
-      for (const auto& entry : table<Elf64_Dyn>(section.sh_offset, section.sh_size / sizeof(Elf64_Dyn))) {
+      for (const auto& entry :
+           table<Elf64_Dyn>(section.sh_offset, section.sh_size / sizeof(Elf64_Dyn))) {
         if (entry.d_tag == DT_NEEDED) names.insert(&bytes_[strings + entry.d_un.d_val]);
       }
     }
@@ -43,9 +47,11 @@ class Elf {
     std::set<std::string> names;
     for (const auto& section : sections(SHT_DYNSYM)) {
       const std::uint64_t strings = all_sections()[section.sh_link].sh_offset;
-      for (const auto& symbol : table<Elf64_Sym>(section.sh_offset, section.sh_size / sizeof(Elf64_Sym))) {
+      for (const auto& symbol :
+           table<Elf64_Sym>(section.sh_offset, section.sh_size / sizeof(Elf64_Sym))) {
         const bool local = ELF64_ST_BIND(symbol.st_info) == STB_LOCAL;
-        if (!local && (symbol.st_shndx != SHN_UNDEF) == defined) names.insert(&bytes_[strings + symbol.st_name]);
+        if (!local && (symbol.st_shndx != SHN_UNDEF) == defined)
+          names.insert(&bytes_[strings + symbol.st_name]);
       }
     }
     return names;
@@ -58,7 +64,9 @@ class Elf {
     return entries;
   }
   [[nodiscard]] Elf64_Ehdr header() const { return table<Elf64_Ehdr>(0, 1)[0]; }
-  [[nodiscard]] std::vector<Elf64_Shdr> all_sections() const { return table<Elf64_Shdr>(header().e_shoff, header().e_shnum); }
+  [[nodiscard]] std::vector<Elf64_Shdr> all_sections() const {
+    return table<Elf64_Shdr>(header().e_shoff, header().e_shnum);
+  }
   [[nodiscard]] std::vector<Elf64_Shdr> sections(std::uint32_t type) const {
     std::vector<Elf64_Shdr> found;
     for (const auto& section : all_sections()) {
@@ -75,29 +83,56 @@ TEST(LibraryFile, ExportsTheInterposedFunctionsAndNothingElse) {
   EXPECT_EQ(Elf(shim_path()).exports(),
             (std::set<std::string>{"adjtime", "adjtimex", "clock_adjtime", "clock_gettime",
                                    "clock_settime", "clockshim_under_loader_lock", "dlclose",
-                                   "gettimeofday", "ntp_adjtime", "prctl", "settimeofday", "syscall",
-                                   "timespec_get"}));
+                                   "gettimeofday", "ntp_adjtime", "prctl", "settimeofday",
+                                   "syscall", "timespec_get"}));
 }
 
-// Whatever is called here may be somebody else's by the time it is called, or find a lock held: memory, stdio, locale and strings are our own.
-// What may be added is asynchronous-signal-safe, or called at start only, or never.
+// Whatever is called here may be somebody else's by the time it is called, or find a lock held:
+// memory, stdio, locale and strings are our own. What may be added is asynchronous-signal-safe, or
+// called at start only, or never.
 TEST(LibraryFile, TakesLittleOfTheCLibrary) {
-  const std::set<std::string> at_start{"__libc_stack_end", "__register_atfork", "clock_getres", "dl_iterate_phdr", "dlerror", "dlopen", "dlsym", "fnmatch",
-                                       "getauxval", "getenv", "program_invocation_short_name", "__progname", "pthread_key_create",
-                                       "pthread_key_delete", "strtol", "strtoull", "sysconf"};
-  const std::set<std::string> anywhere{"__errno_location", "__libc_single_threaded", "__tls_get_addr", "_dl_find_object", "prctl",
-                                       "pthread_self", "pthread_setspecific", "snprintf", "strerrordesc_np", "syscall"};
-  // spdlog's, for messages with a time and for errors of its own; of the compiler's own start-up files; assert().
-  const std::set<std::string> never{"localtime_r", "gmtime_r", "pthread_mutex_lock", "pthread_mutex_unlock", "_ITM_deregisterTMCloneTable",
-                                    "_ITM_registerTMCloneTable", "__gmon_start__", "__cxa_finalize", "__cxa_atexit", "__assert_fail"};
+  const std::set<std::string> at_start{"__libc_stack_end",
+                                       "__register_atfork",
+                                       "clock_getres",
+                                       "dl_iterate_phdr",
+                                       "dlerror",
+                                       "dlopen",
+                                       "dlsym",
+                                       "fnmatch",
+                                       "getauxval",
+                                       "getenv",
+                                       "program_invocation_short_name",
+                                       "__progname",
+                                       "pthread_key_create",
+                                       "pthread_key_delete",
+                                       "strtol",
+                                       "strtoull",
+                                       "sysconf"};
+  const std::set<std::string> anywhere{
+      "__errno_location", "__libc_single_threaded", "__tls_get_addr", "_dl_find_object", "prctl",
+      "pthread_self",     "pthread_setspecific",    "snprintf",       "strerrordesc_np", "syscall"};
+  // spdlog's, for messages with a time and for errors of its own; of the compiler's own start-up
+  // files; assert().
+  const std::set<std::string> never{"localtime_r",
+                                    "gmtime_r",
+                                    "pthread_mutex_lock",
+                                    "pthread_mutex_unlock",
+                                    "_ITM_deregisterTMCloneTable",
+                                    "_ITM_registerTMCloneTable",
+                                    "__gmon_start__",
+                                    "__cxa_finalize",
+                                    "__cxa_atexit",
+                                    "__assert_fail"};
   for (const auto& name : Elf(shim_path()).imports()) {
-    EXPECT_EQ(at_start.count(name) + anywhere.count(name) + never.count(name), 1U) << name << "() is somebody else's";
+    EXPECT_EQ(at_start.count(name) + anywhere.count(name) + never.count(name), 1U)
+        << name << "() is somebody else's";
   }
 }
 
 TEST(LibraryFile, NeedsTheCLibraryOnly) {
   for (const auto& name : Elf(shim_path()).needed()) {
-    const bool is_libc = name == "libc.so.6" || name == "ld-linux-x86-64.so.2" || name == "libdl.so.2" || name == "libm.so.6";
+    const bool is_libc = name == "libc.so.6" || name == "ld-linux-x86-64.so.2" ||
+                         name == "libdl.so.2" || name == "libm.so.6";
     EXPECT_TRUE(is_libc) << name << " would be loaded into every host";
   }
 }
@@ -126,7 +161,8 @@ TEST(LibraryFile, IsSmall) {
   // What strip leaves: what is loaded, and section headers.
   std::uint64_t loaded = 0;
   for (const auto& segment : Elf(shim_path()).segments()) {
-    if (segment.p_type == PT_LOAD) loaded = std::max<std::uint64_t>(loaded, segment.p_offset + segment.p_filesz);
+    if (segment.p_type == PT_LOAD)
+      loaded = std::max<std::uint64_t>(loaded, segment.p_offset + segment.p_filesz);
   }
   EXPECT_GT(loaded, 0U);
   EXPECT_LE(loaded + 4096, 896U << 10);

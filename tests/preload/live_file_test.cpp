@@ -1,5 +1,6 @@
-// Why: daemons are killed, fork, call exec and _exit, close what they do not know, and shut themselves in. What they have asked until
-// then is in their live files, to the last call; and a folder that is not what it should be costs the live file, not the host.
+// Why: daemons are killed, fork, call exec and _exit, close what they do not know, and shut
+// themselves in. What they have asked until then is in their live files, to the last call; and a
+// folder that is not what it should be costs the live file, not the host.
 #include <gtest/gtest.h>
 #include <sys/mount.h>
 #include <sys/shm.h>
@@ -65,12 +66,16 @@ TEST_P(LiveFile, HoldsEachCallOfAProcessThatGoesWithoutAWord) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Ways, LiveFile,
-                         testing::Values(std::pair{"_exit", 1}, std::pair{"starved-child", 2}, std::pair{"kill", 1}, std::pair{"exec", 5},
-                                         std::pair{"exec-silent", 2}, std::pair{"tree", 15}, std::pair{"churn", 1}, std::pair{"crowd", 1},
-                                         std::pair{"closed", 1}, std::pair{"chroot", 1}, std::pair{"strict", 1}),
+                         testing::Values(std::pair{"_exit", 1}, std::pair{"starved-child", 2},
+                                         std::pair{"kill", 1}, std::pair{"exec", 5},
+                                         std::pair{"exec-silent", 2}, std::pair{"tree", 15},
+                                         std::pair{"churn", 1}, std::pair{"crowd", 1},
+                                         std::pair{"closed", 1}, std::pair{"chroot", 1},
+                                         std::pair{"strict", 1}),
                          [](const auto& way) {
                            std::string name = way.param.first;
-                           for (char& c : name) c = std::isalnum(static_cast<unsigned char>(c)) != 0 ? c : '_';
+                           for (char& c : name)
+                             c = std::isalnum(static_cast<unsigned char>(c)) != 0 ? c : '_';
                            return name;
                          });
 
@@ -82,7 +87,8 @@ TEST_F(LiveFile, IsForItsOwnerAlone) {
 }
 
 TEST_F(LiveFile, GoesWhenItsReportWasTold) {
-  const HostRun run = run_host("asks", {.environment = {{"CLOCKSHIM_DIR", folder_}}, .report = true});
+  const HostRun run =
+      run_host("asks", {.environment = {{"CLOCKSHIM_DIR", folder_}}, .report = true});
   EXPECT_EQ(run.ending(), "exit 7") << run.err;
   ASSERT_EQ(run.reports.size(), 1U);
   EXPECT_EQ(run.reports.begin()->second["state"], "ended");
@@ -109,7 +115,8 @@ TEST_F(LiveFile, IsNotMadeInAFolderThatOthersMayWriteTo) {
 TEST_F(LiveFile, IsNotMadeThroughALink) {
   fs::create_directory(home_.path() / "elsewhere");
   fs::create_directory_symlink(home_.path() / "elsewhere", folder_);
-  expect_no_file(run_host("asks", {.environment = {{"CLOCKSHIM_DIR", folder_}}, .report = true}), folder_.string() + ": is not a folder");
+  expect_no_file(run_host("asks", {.environment = {{"CLOCKSHIM_DIR", folder_}}, .report = true}),
+                 folder_.string() + ": is not a folder");
   EXPECT_TRUE(fs::is_empty(home_.path() / "elsewhere"));
 }
 
@@ -122,22 +129,28 @@ TEST_F(LiveFile, IsNotMadeInSomebodyElsesFolder) {
 }
 
 TEST_F(LiveFile, IsNotMadeWhereNothingCanBeMade) {
-  expect_no_file(run_host("asks", {.environment = {{"CLOCKSHIM_DIR", "/proc/clockshim"}}, .report = true}),
-                 "no live file: /proc/clockshim: ");
+  expect_no_file(
+      run_host("asks", {.environment = {{"CLOCKSHIM_DIR", "/proc/clockshim"}}, .report = true}),
+      "no live file: /proc/clockshim: ");
 }
 
-// Segments are the whole machine's: none left, and the host counts and reports as ever, full stacks too.
+// Segments are the whole machine's: none left, and the host counts and reports as ever, full stacks
+// too.
 TEST_F(LiveFile, IsNotMadeWhereThereAreNoSegments) {
   if (geteuid() != 0) GTEST_SKIP() << "only root can make an IPC namespace of its own";
   const std::string script = "echo 0 >/proc/sys/kernel/shmmni; exec \"$0\"";
   for (const std::string profile : {"sites", "stacks:1"}) {
-    const HostRun run = run_host("/usr/bin/unshare", {.arguments = {"--ipc", "sh", "-c", script, host_path("asks")},
-                                                      .environment = {{"CLOCKSHIM_DIR", folder_}, {"CLOCKSHIM_PROFILE", profile}},
-                                                      .report = true});
+    const HostRun run =
+        run_host("/usr/bin/unshare",
+                 {.arguments = {"--ipc", "sh", "-c", script, host_path("asks")},
+                  .environment = {{"CLOCKSHIM_DIR", folder_}, {"CLOCKSHIM_PROFILE", profile}},
+                  .report = true});
     EXPECT_EQ(run.ending(), "exit 7") << run.out << run.err;
     ASSERT_EQ(run.reports.size(), 1U) << run.err;
     EXPECT_EQ(calls_in_all(run.reports.begin()->second), 10000);
-    EXPECT_NE(run.err.find("asks: no live file: no shared memory: No space left on device"), std::string::npos) << run.err;
+    EXPECT_NE(run.err.find("asks: no live file: no shared memory: No space left on device"),
+              std::string::npos)
+        << run.err;
   }
 }
 
@@ -145,7 +158,8 @@ class SmallFileSystem : public LiveFile {
  protected:
   void SetUp() override {
     fs::create_directory(folder_);
-    mounted_ = geteuid() == 0 && mount("tmpfs", folder_.c_str(), "tmpfs", 0, "size=256k,nr_inodes=1,mode=0700") == 0;
+    mounted_ = geteuid() == 0 &&
+               mount("tmpfs", folder_.c_str(), "tmpfs", 0, "size=256k,nr_inodes=1,mode=0700") == 0;
     if (!mounted_) GTEST_SKIP() << "needs root, and the right to mount";
   }
   void TearDown() override {

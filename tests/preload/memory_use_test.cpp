@@ -1,6 +1,7 @@
-// Why: address space and locked memory are the host's. Daemons that lock all they have (Elasticsearch,
-// Cassandra, corosync) did not start under a limit of 8 MiB, and `ulimit -v` or `-d` ended others: 12 MiB
-// of static tables stood ready for a thousand threads and 256 CPUs that most processes never see.
+// Why: address space and locked memory are the host's. Daemons that lock all they have
+// (Elasticsearch, Cassandra, corosync) did not start under a limit of 8 MiB, and `ulimit -v` or
+// `-d` ended others: 12 MiB of static tables stood ready for a thousand threads and 256 CPUs that
+// most processes never see.
 #include <gtest/gtest.h>
 
 #include "run_host.h"
@@ -18,7 +19,8 @@ long number(const HostRun& run, const std::string& word) {
 }
 
 void expect_starts(const std::vector<std::string>& arguments) {
-  const HostOptions bare{.arguments = arguments, .environment = {{"CLOCKSHIM_REPORT", "none"}}, .shim = false};
+  const HostOptions bare{
+      .arguments = arguments, .environment = {{"CLOCKSHIM_REPORT", "none"}}, .shim = false};
   ASSERT_EQ(run_host("memory_use", bare).ending(), "exit 0");
   HostOptions shimmed = bare;
   shimmed.shim = true;
@@ -30,7 +32,8 @@ TEST(Memory, OfOneThreadIsLittle) {
   const std::vector<std::string> sizes{"sizes"};
   const HostRun bare = run_host("memory_use", {.arguments = sizes, .shim = false});
   ASSERT_EQ(bare.ending(), "exit 0") << bare.out;
-  const HostRun run = run_host("memory_use", {.arguments = sizes, .environment = {{"CLOCKSHIM_REPORT", "none"}}});
+  const HostRun run =
+      run_host("memory_use", {.arguments = sizes, .environment = {{"CLOCKSHIM_REPORT", "none"}}});
   ASSERT_EQ(run.ending(), "exit 0") << run.out << run.err;
   const long address = number(run, "address") - number(bare, "address");
   const long locked = number(run, "locked") - number(bare, "locked");

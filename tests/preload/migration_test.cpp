@@ -1,5 +1,5 @@
-// Why: the counters of two CPUs need not agree. A thread that the scheduler moves between two readings must not see time run
-// backwards, and neither may another thread that it tells.
+// Why: the counters of two CPUs need not agree. A thread that the scheduler moves between two
+// readings must not see time run backwards, and neither may another thread that it tells.
 #include <ctime>
 
 #include "served_run.h"
@@ -17,7 +17,8 @@ TEST_P(Migration, NothingRunsBackwardsOnAnotherCpu) {
   EXPECT_GE(served->number("moves"), kLeastHandoffs);
 }
 
-// More threads than CPUs: the scheduler interrupts them between the counter and the segment, and they go on elsewhere.
+// More threads than CPUs: the scheduler interrupts them between the counter and the segment, and
+// they go on elsewhere.
 TEST_P(Migration, NorWithMoreThreadsThanCpus) {
   if (usable_cpus() < 2) GTEST_SKIP() << "one CPU: nowhere to move to";
   const auto served = run_served("migration", {"5", std::to_string(GetParam()), "50000"});

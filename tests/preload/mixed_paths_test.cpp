@@ -11,8 +11,9 @@ class MixedPaths : public testing::TestWithParam<int> {};
 TEST_P(MixedPaths, TimeDoesNotGoBackFromOneToTheNext) {
   const auto served = run_served("mixed_paths", {std::to_string(GetParam()), "1000000"});
   if (!served) return;
-  EXPECT_EQ(served->number("backward"), 0) << "of " << served->number("readings") << " readings; the worst by " << served->number("worst")
-                                           << " ns; " << served->mode();
+  EXPECT_EQ(served->number("backward"), 0)
+      << "of " << served->number("readings") << " readings; the worst by "
+      << served->number("worst") << " ns; " << served->mode();
 }
 
 INSTANTIATE_TEST_SUITE_P(Threads, MixedPaths, testing::Values(1, 3));

@@ -1,5 +1,6 @@
-// Why: a time that runs backwards between two threads breaks queues and timeouts in ways that nobody finds. Threads that hand
-// their readings to each other, by whatever means, may never read less than what they were handed.
+// Why: a time that runs backwards between two threads breaks queues and timeouts in ways that
+// nobody finds. Threads that hand their readings to each other, by whatever means, may never read
+// less than what they were handed.
 #include <ctime>
 
 #include "served_run.h"
@@ -20,15 +21,20 @@ class Ordering : public testing::TestWithParam<Case> {};
 TEST_P(Ordering, NothingRunsBackwardsBetweenThreads) {
   if (usable_cpus() < 2) GTEST_SKIP() << "one CPU: threads that take turns prove nothing";
   const auto& [carrier, threads, clock, handoffs] = GetParam();
-  const auto served = run_served("ordering", {carrier, std::to_string(threads), std::to_string(clock), std::to_string(handoffs)});
+  const auto served = run_served("ordering", {carrier, std::to_string(threads),
+                                              std::to_string(clock), std::to_string(handoffs)});
   if (served) expect_ordered(*served);
 }
 
 INSTANTIATE_TEST_SUITE_P(Strict, Ordering,
-                         testing::Values(Case{"atomic", 2, CLOCK_REALTIME, 150'000}, Case{"atomic", 2, CLOCK_MONOTONIC, 150'000},
-                                         Case{"atomic", 4, CLOCK_REALTIME, 150'000}, Case{"atomic", 4, CLOCK_MONOTONIC, 150'000},
-                                         Case{"mutex", 2, CLOCK_MONOTONIC, 150'000}, Case{"mutex", 4, CLOCK_REALTIME, 150'000},
-                                         Case{"pipe", 2, CLOCK_REALTIME, 20'000}, Case{"pipe", 4, CLOCK_MONOTONIC, 80'000}),
+                         testing::Values(Case{"atomic", 2, CLOCK_REALTIME, 150'000},
+                                         Case{"atomic", 2, CLOCK_MONOTONIC, 150'000},
+                                         Case{"atomic", 4, CLOCK_REALTIME, 150'000},
+                                         Case{"atomic", 4, CLOCK_MONOTONIC, 150'000},
+                                         Case{"mutex", 2, CLOCK_MONOTONIC, 150'000},
+                                         Case{"mutex", 4, CLOCK_REALTIME, 150'000},
+                                         Case{"pipe", 2, CLOCK_REALTIME, 20'000},
+                                         Case{"pipe", 4, CLOCK_MONOTONIC, 80'000}),
                          [](const auto& tested) {
                            const Case& c = tested.param;
                            return std::string(c.carrier) + std::to_string(c.threads) +

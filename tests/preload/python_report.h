@@ -13,12 +13,17 @@ namespace clockshim::test {
 // "NAME|FILE:LINE", each function.
 using Counts = std::map<std::string, long>;
 
-inline const Json& counted_frame(const Json& site) { return site.at("frames").at(site.at("exact_frames").get<std::size_t>() - 1); }
+inline const Json& counted_frame(const Json& site) {
+  return site.at("frames").at(site.at("exact_frames").get<std::size_t>() - 1);
+}
 
-inline bool of_python(const Json& frame) { return frame.at("module").is_null() && frame.at("file").is_string(); }
+inline bool of_python(const Json& frame) {
+  return frame.at("module").is_null() && frame.at("file").is_string();
+}
 
 inline std::string function_of(const Json& frame) {
-  return frame.at("symbol").get<std::string>() + "|" + frame.at("file").get<std::string>() + ":" + frame.at("line").dump();
+  return frame.at("symbol").get<std::string>() + "|" + frame.at("file").get<std::string>() + ":" +
+         frame.at("line").dump();
 }
 
 inline const Json& only_report(const HostRun& run) {

@@ -1,5 +1,5 @@
-// Why: a Python program's functions have no machine frames of their own, and "who asks for the time" is a question about them. Counts are
-// held against the program's own, function by function.
+// Why: a Python program's functions have no machine frames of their own, and "who asks for the
+// time" is a question about them. Counts are held against the program's own, function by function.
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -11,13 +11,14 @@
 #include <string>
 #include <vector>
 
-#include "python_report.h"
 #include "cli/live_dir.h"
+#include "python_report.h"
 
 namespace clockshim::test {
 namespace {
 
-// The python3 that meson found, Debian's own, and more by hand: TEST_PYTHONS, with ':' between them.
+// The python3 that meson found, Debian's own, and more by hand: TEST_PYTHONS, with ':' between
+// them.
 std::vector<std::string> pythons() {
   std::set<std::string> all;
   for (const char* variable : {"TEST_PYTHON", "TEST_PYTHONS"}) {
@@ -34,14 +35,17 @@ class Python : public testing::TestWithParam<std::string> {
  protected:
   HostRun run(const std::string& what, const std::map<std::string, std::string>& environment = {}) {
     const HostRun out =
-        run_host(GetParam(), {.arguments = {"-S", host_path("python_callers.py"), what}, .environment = environment, .report = true});
+        run_host(GetParam(), {.arguments = {"-S", host_path("python_callers.py"), what},
+                              .environment = environment,
+                              .report = true});
     EXPECT_EQ(out.ending(), "exit 0") << out.out << out.err;
     return out;
   }
 
   void SetUp() override {
-    const HostRun version =
-        run_host(GetParam(), {.arguments = {"-S", "-c", "import sys; print(sys.version_info >= (3, 11))"}, .shim = false});
+    const HostRun version = run_host(
+        GetParam(), {.arguments = {"-S", "-c", "import sys; print(sys.version_info >= (3, 11))"},
+                     .shim = false});
     if (version.out != "True\n") GTEST_SKIP() << GetParam() << " is older than 3.11";
   }
 };
@@ -56,21 +60,25 @@ std::map<long, Counts> said(const HostRun& run) {
     long pid = 0;
     long times = 0;
     long at = 0;
-    if (!(words >> asked >> pid >> times >> at) || asked != "asked" || !std::getline(words >> std::ws, rest)) continue;
+    if (!(words >> asked >> pid >> times >> at) || asked != "asked" ||
+        !std::getline(words >> std::ws, rest))
+      continue;
     const std::size_t bar = rest.find('|');
     all[pid][rest.substr(bar + 1) + "|" + rest.substr(0, bar) + ":" + std::to_string(at)] = times;
   }
   return all;
 }
 
-// What the report says of the functions that the program has told: the innermost Python function of each site.
+// What the report says of the functions that the program has told: the innermost Python function of
+// each site.
 Counts told(const Json& report, const Counts& functions) {
   Counts all;
   for (const Json& site : report.at("sites")) {
     for (std::size_t i = 0; i < site.at("exact_frames"); ++i) {
       const Json& frame = site.at("frames")[i];
       if (!of_python(frame)) continue;
-      if (functions.count(function_of(frame)) != 0) all[function_of(frame)] += site.at("calls").get<long>();
+      if (functions.count(function_of(frame)) != 0)
+        all[function_of(frame)] += site.at("calls").get<long>();
       break;
     }
   }
@@ -90,7 +98,8 @@ void expect_as_said(const HostRun& run, std::size_t processes = 1) {
 
 long calls_of_clock(const Json& report, const std::string& clock) {
   long calls = 0;
-  for (const Json& site : report.at("sites")) calls += site.at("clock") == clock ? site.at("calls").get<long>() : 0;
+  for (const Json& site : report.at("sites"))
+    calls += site.at("clock") == clock ? site.at("calls").get<long>() : 0;
   return calls;
 }
 
@@ -106,7 +115,9 @@ TEST_P(Python, TimeOutsOfLocksAreNobodysButWaitedFor) {
   expect_as_said(host);
   long without_lock = 0;
   for (const Json& site : only_report(host).at("sites"))
-    without_lock += site.at("clock") == "monotonic" && !of_python(counted_frame(site)) ? site.at("calls").get<long>() : 0;
+    without_lock += site.at("clock") == "monotonic" && !of_python(counted_frame(site))
+                        ? site.at("calls").get<long>()
+                        : 0;
   EXPECT_GT(without_lock, 0) << "threads that wait for the interpreter's lock ask without it";
 }
 
@@ -119,7 +130,9 @@ TEST_P(Python, MoreFunctionsThanThereIsRoomFor) {
   EXPECT_EQ(report.at("dropped"), 0);
   long named = 0;
   for (const Json& site : report.at("sites"))
-    named += site.at("clock") == "boottime" && of_python(counted_frame(site)) ? site.at("calls").get<long>() : 0;
+    named += site.at("clock") == "boottime" && of_python(counted_frame(site))
+                 ? site.at("calls").get<long>()
+                 : 0;
   EXPECT_GT(named, 300);
   EXPECT_LT(named, 512);
 }
@@ -128,7 +141,8 @@ TEST_P(Python, TheInterpreterMayGoAwayBelowItsThreads) {
   for (int i = 0; i < 10; ++i) ASSERT_EQ(run("daemons").ending(), "exit 0");
 }
 
-// In a thread's second interpreter, 3.11 has no state of the thread's own that could be found: such calls count under the C function.
+// In a thread's second interpreter, 3.11 has no state of the thread's own that could be found: such
+// calls count under the C function.
 TEST_P(Python, SubInterpreters) {
   const HostRun host = run("sub_interpreter");
   expect_as_said(host);
@@ -143,8 +157,9 @@ TEST_P(Python, SubInterpreters) {
 // Names and all are in the live file.
 TEST_P(Python, KilledItHasToldAllTheSame) {
   const TempDir folder;
-  const HostRun host = run_host(
-      GetParam(), {.arguments = {"-S", host_path("python_callers.py"), "killed"}, .environment = {{"CLOCKSHIM_DIR", folder.path()}}});
+  const HostRun host =
+      run_host(GetParam(), {.arguments = {"-S", host_path("python_callers.py"), "killed"},
+                            .environment = {{"CLOCKSHIM_DIR", folder.path()}}});
   EXPECT_EQ(host.ending(), "signal 9");
   long named = 0;
   for (const auto& entry : std::filesystem::directory_iterator(folder.path())) {
@@ -154,7 +169,8 @@ TEST_P(Python, KilledItHasToldAllTheSame) {
     const Report report = file->report();
     for (const ReportSite& site : report.sites) {
       const ReportFrame& frame = site.frames.at(site.exact_frames - 1);
-      if (frame.symbol == "plain" && frame.file == host_path("python_callers.py") && site.clock == "realtime")
+      if (frame.symbol == "plain" && frame.file == host_path("python_callers.py") &&
+          site.clock == "realtime")
         named += static_cast<long>(site.calls);
     }
   }
@@ -169,21 +185,26 @@ TEST_P(Python, TheCallersBehindAreThereAsFirstSeen) {
     if (counted_frame(site).at("symbol") != "generator") continue;
     found = true;
     std::vector<std::string> behind;
-    for (std::size_t i = site.at("exact_frames"); i < site.at("frames").size(); ++i) behind.push_back(site.at("frames")[i].at("symbol"));
-    EXPECT_EQ(behind, (std::vector<std::string>{"outer_generator", "functions", "<module>"})) << site.dump(1);
+    for (std::size_t i = site.at("exact_frames"); i < site.at("frames").size(); ++i)
+      behind.push_back(site.at("frames")[i].at("symbol"));
+    EXPECT_EQ(behind, (std::vector<std::string>{"outer_generator", "functions", "<module>"}))
+        << site.dump(1);
   }
   EXPECT_TRUE(found);
 }
 
-// Sampled stacks are Python's, too: outside of the C function that asks there is nothing of the interpreter.
+// Sampled stacks are Python's, too: outside of the C function that asks there is nothing of the
+// interpreter.
 TEST_P(Python, StacksAreOfPythonFunctions) {
   const HostRun host = run("functions", {{"CLOCKSHIM_PROFILE", "stacks:1"}});
   expect_as_said(host);
   Counts stacks;
   for (const Json& stack : only_report(host).at("stacks")) {
     std::string functions;
-    for (const Json& frame : stack.at("frames")) functions += of_python(frame) ? frame.at("symbol").get<std::string>() + " " : "";
-    if (!functions.empty() && of_python(stack.at("frames").back())) stacks[functions] += stack.at("calls").get<long>();
+    for (const Json& frame : stack.at("frames"))
+      functions += of_python(frame) ? frame.at("symbol").get<std::string>() + " " : "";
+    if (!functions.empty() && of_python(stack.at("frames").back()))
+      stacks[functions] += stack.at("calls").get<long>();
   }
   EXPECT_EQ(stacks["generator outer_generator functions <module> "], 700);
   EXPECT_EQ(stacks["plain functions <module> "], 3000);
@@ -197,7 +218,8 @@ TEST_P(Python, DepthCountsByThatManyFunctions) {
   for (const Json& site : only_report(host).at("sites")) {
     std::string chain;
     for (std::size_t i = 0; i < site.at("exact_frames"); ++i) {
-      if (of_python(site.at("frames")[i])) chain += site.at("frames")[i].at("symbol").get<std::string>() + " ";
+      if (of_python(site.at("frames")[i]))
+        chain += site.at("frames")[i].at("symbol").get<std::string>() + " ";
     }
     chains[chain] += site.at("calls").get<long>();
   }
@@ -210,7 +232,8 @@ TEST_P(Python, DepthCountsByThatManyFunctions) {
 
 std::string name_of(const testing::TestParamInfo<std::string>& python) {
   std::string name;
-  for (const char c : python.param) name += std::isalnum(static_cast<unsigned char>(c)) != 0 ? c : '_';
+  for (const char c : python.param)
+    name += std::isalnum(static_cast<unsigned char>(c)) != 0 ? c : '_';
   return name;
 }
 INSTANTIATE_TEST_SUITE_P(Each, Python, testing::ValuesIn(pythons()), name_of);

@@ -37,9 +37,11 @@ std::vector<std::string> environment_of(const HostOptions& options, const fs::pa
     const std::string line = *entry;
     const auto equals = line.find('=');
     const std::string name = line.substr(0, equals);
-    if (name.rfind("CLOCKSHIM_", 0) != 0 && name != "LD_PRELOAD") all[name] = line.substr(equals + 1);
+    if (name.rfind("CLOCKSHIM_", 0) != 0 && name != "LD_PRELOAD")
+      all[name] = line.substr(equals + 1);
   }
-  all["CLOCKSHIM_TEST_HOSTS"] = from_environment("CLOCKSHIM_HOSTS");  // where hosts find their plug-ins
+  all["CLOCKSHIM_TEST_HOSTS"] =
+      from_environment("CLOCKSHIM_HOSTS");  // where hosts find their plug-ins
   if (options.report) all["CLOCKSHIM_REPORT"] = (reports / "%p.json").string();
   for (const auto& [name, value] : options.environment) all[name] = value;
   std::string preload = options.preload_before;
@@ -58,7 +60,9 @@ std::vector<char*> pointers(std::vector<std::string>& strings) {
   return out;
 }
 
-int open_for_append(const fs::path& path) { return open(path.c_str(), O_CREAT | O_RDWR | O_APPEND | O_CLOEXEC, 0600); }
+int open_for_append(const fs::path& path) {
+  return open(path.c_str(), O_CREAT | O_RDWR | O_APPEND | O_CLOEXEC, 0600);
+}
 
 // The host's descriptors 0, 1 and 2. Between fork and exec: system calls only.
 void redirect(int out, int err, Stderr kind) {
@@ -114,7 +118,9 @@ std::string HostRun::ending() const {
 }
 
 std::string shim_path() { return from_environment("CLOCKSHIM_LIB"); }
-std::string host_path(const std::string& name) { return name.starts_with('/') ? name : from_environment("CLOCKSHIM_HOSTS") + "/" + name; }
+std::string host_path(const std::string& name) {
+  return name.starts_with('/') ? name : from_environment("CLOCKSHIM_HOSTS") + "/" + name;
+}
 
 HostRun run_host(const std::string& name, const HostOptions& options) {
   const TempDir directory;
@@ -145,7 +151,9 @@ HostRun run_host(const std::string& name, const HostOptions& options) {
   run.err = contents(directory.path() / "err");
   read_reports(reports, run);
   if (run.timed_out) {
-    ADD_FAILURE() << name << " did not end within " << options.limit.count() << " s and was killed. It said:\n" << run.out << run.err;
+    ADD_FAILURE() << name << " did not end within " << options.limit.count()
+                  << " s and was killed. It said:\n"
+                  << run.out << run.err;
   }
   return run;
 }
@@ -192,11 +200,13 @@ long calls_from(const Json& report, const std::string& symbol, std::size_t frame
 
 void expect_exact_counts(const HostRun& run, std::size_t processes) {
   const auto said = numbers_by_process(run, "calls");
-  EXPECT_EQ(said.size(), processes) << "processes that said how often they called:\n" << run.out << run.err;
+  EXPECT_EQ(said.size(), processes) << "processes that said how often they called:\n"
+                                    << run.out << run.err;
   for (const auto& [pid, calls] : said) {
     const auto report = run.reports.find(pid);
     if (report == run.reports.end()) {
-      ADD_FAILURE() << "process " << pid << " called " << calls << " times and left no report\n" << run.err;
+      ADD_FAILURE() << "process " << pid << " called " << calls << " times and left no report\n"
+                    << run.err;
       continue;
     }
     EXPECT_EQ(calls_in_all(report->second), calls) << report->second.dump(1);

@@ -1,5 +1,6 @@
-// A run of a host whose figures say something about served time: one that was passed through, or not served at all, would pass
-// any such test and prove nothing. In which mode it was served, the report says; no test takes one for granted.
+// A run of a host whose figures say something about served time: one that was passed through, or
+// not served at all, would pass any such test and prove nothing. In which mode it was served, the
+// report says; no test takes one for granted.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -22,25 +23,36 @@ struct ServedRun {
   // What the hosts said after `word`. Fails the test where no process said it.
   [[nodiscard]] long number(const std::string& word) const {
     const auto said = numbers_by_process(run, word);
-    if (said.empty()) ADD_FAILURE() << "the host did not say \"" << word << "\":\n" << run.out << run.err;
+    if (said.empty())
+      ADD_FAILURE() << "the host did not say \"" << word << "\":\n" << run.out << run.err;
     return said.empty() ? 0 : said.begin()->second;
   }
-  [[nodiscard]] bool says(const std::string& word) const { return !numbers_by_process(run, word).empty(); }
+  [[nodiscard]] bool says(const std::string& word) const {
+    return !numbers_by_process(run, word).empty();
+  }
   [[nodiscard]] long tolerance_ns() const { return report.at("tolerance_ns").get<long>(); }
   [[nodiscard]] std::string mode() const {
-    return report.at("mode").get<std::string>() + ", " + report.at("mode_reason").get<std::string>();
+    return report.at("mode").get<std::string>() + ", " +
+           report.at("mode_reason").get<std::string>();
   }
 };
 
-// Nothing where the test is over: the host failed, or (skipped) the shim had a reason to pass through.
-inline std::optional<ServedRun> run_served(const std::string& host, std::vector<std::string> arguments) {
+// Nothing where the test is over: the host failed, or (skipped) the shim had a reason to pass
+// through.
+inline std::optional<ServedRun> run_served(const std::string& host,
+                                           std::vector<std::string> arguments) {
   // The whole test may be run for counters that disagree: meson.build does so.
   const char* counters = std::getenv("TEST_COUNTERS");
-  const std::map<std::string, std::string> environment{{"CLOCKSHIM_ORDER", "strict"},
-                                                       {"CLOCKSHIM_COUNTERS", counters != nullptr ? counters : "auto"}};
-  ServedRun served{run_host(host, {.arguments = std::move(arguments), .environment = environment, .report = true}), {}};
+  const std::map<std::string, std::string> environment{
+      {"CLOCKSHIM_ORDER", "strict"},
+      {"CLOCKSHIM_COUNTERS", counters != nullptr ? counters : "auto"}};
+  ServedRun served{
+      run_host(host,
+               {.arguments = std::move(arguments), .environment = environment, .report = true}),
+      {}};
   if (served.run.ending() != "exit 0" || served.run.reports.empty()) {
-    ADD_FAILURE() << host << ": " << served.run.ending() << ", " << served.run.reports.size() << " reports\n"
+    ADD_FAILURE() << host << ": " << served.run.ending() << ", " << served.run.reports.size()
+                  << " reports\n"
                   << served.run.out << served.run.err;
     return {};
   }
@@ -60,13 +72,16 @@ inline int usable_cpus() {
   return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
 }
 
-// Of an exchange (tests/hosts/exchange.h). Where other programs have the second CPU, handoffs get rare; so few prove nothing.
+// Of an exchange (tests/hosts/exchange.h). Where other programs have the second CPU, handoffs get
+// rare; so few prove nothing.
 inline constexpr long kLeastHandoffs = 1'000;
 
 inline void expect_ordered(const ServedRun& served) {
-  EXPECT_GE(served.number("handoffs"), kLeastHandoffs) << "in " << served.number("readings") << " readings: the threads hardly met";
-  EXPECT_EQ(served.number("backward"), 0) << "of " << served.number("readings") << " readings; the worst by " << served.number("worst")
-                                          << " ns; " << served.mode();
+  EXPECT_GE(served.number("handoffs"), kLeastHandoffs)
+      << "in " << served.number("readings") << " readings: the threads hardly met";
+  EXPECT_EQ(served.number("backward"), 0)
+      << "of " << served.number("readings") << " readings; the worst by " << served.number("worst")
+      << " ns; " << served.mode();
 }
 
 }  // namespace clockshim::test

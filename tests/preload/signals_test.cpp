@@ -1,5 +1,5 @@
-// Why: clock_gettime is async-signal-safe, so handlers call it, also on top of a call that is half done, and at its first
-// sight. Nothing may be lost, counted twice, or run backwards.
+// Why: clock_gettime is async-signal-safe, so handlers call it, also on top of a call that is half
+// done, and at its first sight. Nothing may be lost, counted twice, or run backwards.
 #include <gtest/gtest.h>
 
 #include "run_host.h"

@@ -1,5 +1,6 @@
-// Why: descriptor 2 at exit may be something else than at start: closed, a log that the daemon opened, a client's socket, or
-// a pipe that nobody reads any more. The report goes to the descriptor 2 of the start or nowhere, and never ends the host.
+// Why: descriptor 2 at exit may be something else than at start: closed, a log that the daemon
+// opened, a client's socket, or a pipe that nobody reads any more. The report goes to the
+// descriptor 2 of the start or nowhere, and never ends the host.
 #include <gtest/gtest.h>
 
 #include <fstream>

@@ -1,6 +1,7 @@
-// Why: a signal may come behind any instruction, and its handler may ask for the time, jump out of what
-// it has interrupted, or find another thread's work half done in a forked child. So a host asks behind
-// each instruction of its calls, of first ones, of forks, ends of threads, unloads and exits.
+// Why: a signal may come behind any instruction, and its handler may ask for the time, jump out of
+// what it has interrupted, or find another thread's work half done in a forked child. So a host
+// asks behind each instruction of its calls, of first ones, of forks, ends of threads, unloads and
+// exits.
 #include <gtest/gtest.h>
 
 #include "run_host.h"
@@ -10,11 +11,13 @@ namespace {
 
 class Stepper : public testing::TestWithParam<std::string> {
  protected:
-  static HostRun run(const std::vector<std::string>& arguments, std::map<std::string, std::string> environment = {}) {
+  static HostRun run(const std::vector<std::string>& arguments,
+                     std::map<std::string, std::string> environment = {}) {
     const std::string way = GetParam();
     environment["CLOCKSHIM_COUNTERS"] = way.substr(0, way.find('_'));
     if (way.ends_with("_without_rseq")) environment["GLIBC_TUNABLES"] = "glibc.pthread.rseq=0";
-    HostRun run = run_host("stepper", {.arguments = arguments, .environment = environment, .report = true});
+    HostRun run =
+        run_host("stepper", {.arguments = arguments, .environment = environment, .report = true});
     EXPECT_EQ(run.ending(), "exit 0") << run.out << run.err;
     return run;
   }
@@ -22,7 +25,8 @@ class Stepper : public testing::TestWithParam<std::string> {
 
 TEST_P(Stepper, AsksBehindEachInstructionOfACall) { expect_exact_counts(run({"calls"}), 1); }
 TEST_P(Stepper, AsksOnAnotherStack) { expect_exact_counts(run({"calls", "other-stack"}), 1); }
-// What a handler asks in a child before the child's first call is at its end counts in the parent's report. In all, nothing is lost.
+// What a handler asks in a child before the child's first call is at its end counts in the parent's
+// report. In all, nothing is lost.
 TEST_P(Stepper, AsksInForkAndInTheChildsFirstCall) {
   const HostRun host = run({"forks"});
   EXPECT_EQ(host.reports.size(), 5U);
@@ -40,12 +44,14 @@ TEST_P(Stepper, AsksWhileThreadsBeginAndEnd) { expect_exact_counts(run({"threads
 TEST_P(Stepper, AsksWhileAPlugInIsClosed) { expect_exact_counts(run({"unloads"}), 1); }
 TEST_P(Stepper, AsksWhileTheProcessEnds) { run({"exit"}); }
 
-// How many sites a report has that are told apart by the caller behind them, and have at least so many calls.
+// How many sites a report has that are told apart by the caller behind them, and have at least so
+// many calls.
 long told_apart(const Json& report, const std::string& symbol, long calls) {
   long sites = 0;
   for (const auto& site : report.at("sites")) {
-    const bool behind = site.at("exact_frames").get<long>() >= 2 && site.at("frames")[1].at("symbol").is_string() &&
-                        site.at("frames")[1].at("symbol").get<std::string>().find(symbol) != std::string::npos;
+    const bool behind =
+        site.at("exact_frames").get<long>() >= 2 && site.at("frames")[1].at("symbol").is_string() &&
+        site.at("frames")[1].at("symbol").get<std::string>().find(symbol) != std::string::npos;
     sites += behind && site.at("calls").get<long>() >= calls ? 1 : 0;
   }
   return sites;
@@ -77,7 +83,8 @@ TEST_P(Stepper, AForkWhileAnotherThreadLearnsLeavesNothingBehind) {
 }
 
 std::string name_of(const testing::TestParamInfo<std::string>& way) { return way.param; }
-INSTANTIATE_TEST_SUITE_P(Counters, Stepper, testing::Values("auto", "disagree", "auto_without_rseq"), name_of);
+INSTANTIATE_TEST_SUITE_P(Counters, Stepper,
+                         testing::Values("auto", "disagree", "auto_without_rseq"), name_of);
 
 }  // namespace
 }  // namespace clockshim::test

@@ -1,5 +1,5 @@
-// Why: counters stand per thread. They must survive the end of their thread, thread number 5000, a stack with no room to
-// spare, and more threads alive than there are tables for.
+// Why: counters stand per thread. They must survive the end of their thread, thread number 5000, a
+// stack with no room to spare, and more threads alive than there are tables for.
 #include <gtest/gtest.h>
 
 #include <unistd.h>
@@ -20,7 +20,9 @@ void expect_exact(std::vector<std::string> arguments) {
 
 TEST(Threads, FiveThousandShortOnes) { expect_exact({"5000", "40", "1"}); }
 TEST(Threads, EightAtATime) { expect_exact({"64", "200000", "8"}); }
-TEST(Threads, SmallestStack) { expect_exact({"200", "20000", "4", std::to_string(sysconf(_SC_THREAD_STACK_MIN))}); }
+TEST(Threads, SmallestStack) {
+  expect_exact({"200", "20000", "4", std::to_string(sysconf(_SC_THREAD_STACK_MIN))});
+}
 TEST(Threads, MoreAliveThanTables) { expect_exact({"1500", "600", "1500"}); }
 
 }  // namespace

@@ -13,7 +13,8 @@ using test::site;
 
 Report asking(std::uint64_t realtime, std::uint64_t monotonic, std::uint64_t resyncs = 1'000'000) {
   Report r = test::small_report();
-  r.clocks = {{"realtime", realtime, realtime, 0, resyncs}, {"monotonic", monotonic, monotonic, 0, resyncs}};
+  r.clocks = {{"realtime", realtime, realtime, 0, resyncs},
+              {"monotonic", monotonic, monotonic, 0, resyncs}};
   r.sites = {site(realtime, "realtime", {frame("tick", "/bin/daemon", 32)}),
              site(monotonic, "monotonic", {frame("tick", "/bin/daemon", 64)})};
   return r;
@@ -23,7 +24,11 @@ TEST(Advice, PairsWithinOnePercent) {
   ASSERT_EQ(advise(asking(10'000, 10'100)).size(), 1U);
   const ReportAdvice advice = advise(asking(10'000, 10'100))[0];
   EXPECT_EQ(advice.kind, "pairs");
-  EXPECT_EQ(advice.text.find("tick (daemon) asks for realtime and monotonic equally often (10,000 and 10,100 calls)"), 0U) << advice.text;
+  EXPECT_EQ(
+      advice.text.find(
+          "tick (daemon) asks for realtime and monotonic equally often (10,000 and 10,100 calls)"),
+      0U)
+      << advice.text;
   EXPECT_TRUE(advise(asking(10'000, 10'103)).empty());
   EXPECT_TRUE(advise(asking(10'103, 10'000)).empty());
 }
@@ -57,8 +62,12 @@ TEST(Advice, TimedWaitsOnTheClockThatIsSet) {
   r.sites[0].timed_wait = "pthread_cond_timedwait";
   ASSERT_EQ(advise(r).size(), 1U);
   EXPECT_EQ(advise(r)[0].kind, "timed_wait");
-  EXPECT_EQ(advise(r)[0].text.find("tick (daemon) asks for realtime (500 calls) and waits in pthread_cond_timedwait: "), 0U);
-  EXPECT_NE(advise(r)[0].text.find("(pthread_condattr_setclock, or pthread_cond_clockwait)"), std::string::npos);
+  EXPECT_EQ(
+      advise(r)[0].text.find(
+          "tick (daemon) asks for realtime (500 calls) and waits in pthread_cond_timedwait: "),
+      0U);
+  EXPECT_NE(advise(r)[0].text.find("(pthread_condattr_setclock, or pthread_cond_clockwait)"),
+            std::string::npos);
   r.sites[0].timed_wait = "sem_timedwait";
   EXPECT_NE(advise(r)[0].text.find("(sem_clockwait)"), std::string::npos);
   r.sites[0].calls = 99;
@@ -85,7 +94,9 @@ TEST(Advice, ReuseWhereAThousandCallsFallIntoOneInterval) {
   };
   ASSERT_EQ(reuse(100'000, 100).size(), 1U);
   EXPECT_EQ(reuse(100'000, 100)[0].kind, "reuse");
-  EXPECT_EQ(reuse(2'500'000, 100)[0].text.find("tick (daemon) asks for realtime about 25,000 times between two resyncs"), 0U);
+  EXPECT_EQ(reuse(2'500'000, 100)[0].text.find(
+                "tick (daemon) asks for realtime about 25,000 times between two resyncs"),
+            0U);
   EXPECT_TRUE(reuse(99'999, 100).empty());
   EXPECT_TRUE(reuse(100'000, 9).empty()) << "too few for an average";
   EXPECT_TRUE(reuse(100'000, 0).empty()) << "passed through";
@@ -95,7 +106,8 @@ TEST(Advice, TheWeightiestFirstAndNotTooMuch) {
   Report r = asking(0, 0, 10);
   r.sites.clear();
   for (std::uint64_t i = 0; i < 30; ++i)
-    r.sites.push_back(site(100'000 + i, "realtime", {frame("f" + std::to_string(i), "/bin/daemon", i)}));
+    r.sites.push_back(
+        site(100'000 + i, "realtime", {frame("f" + std::to_string(i), "/bin/daemon", i)}));
   const auto all = advise(r);
   ASSERT_EQ(all.size(), 10U);
   EXPECT_EQ(all[0].text.find("f29 "), 0U);

@@ -16,7 +16,9 @@ using test::small_report;
 using test::threaded_report;
 using test::watched_report;
 
-TEST(Merge, OfOneIsItself) { EXPECT_EQ(render_json(merge({small_report()})), render_json(small_report())); }
+TEST(Merge, OfOneIsItself) {
+  EXPECT_EQ(render_json(merge({small_report()})), render_json(small_report()));
+}
 
 TEST(Merge, OfNoneIsNothing) { EXPECT_EQ(merge({}).calls(), 0U); }
 
@@ -36,7 +38,8 @@ TEST(Merge, SumsAndProcesses) {
   EXPECT_EQ(sum.sites[0].calls, 3000U);
   EXPECT_EQ(sum.sites[2].calls, 90U);
   EXPECT_EQ(sum.mode, "coherent");
-  EXPECT_EQ(merge({sum, small_report(45)}).pids, (std::vector<long>{42, 43, 44, 45})) << "merging goes on";
+  EXPECT_EQ(merge({sum, small_report(45)}).pids, (std::vector<long>{42, 43, 44, 45}))
+      << "merging goes on";
 }
 
 std::uint64_t calls_by_thread(const Report& report) {
@@ -73,7 +76,8 @@ TEST(Merge, TwoSitesOfOneThreadThatBecomeOneAreOneShare) {
 
 bool says_that_rates_are_left_out(const Report& report) {
   return std::count(report.notes.begin(), report.notes.end(),
-                    "rates over time are left out: not all of the merged reports were looked at in the same moments") == 1;
+                    "rates over time are left out: not all of the merged reports were looked at in "
+                    "the same moments") == 1;
 }
 
 TEST(Merge, RatesOfTheSameMomentsAreSummed) {
@@ -106,8 +110,10 @@ TEST(Merge, RatesOfOtherMomentsAreLeftOutAndThatIsSaid) {
 TEST(Merge, ACallerIsTheSameByExactFrames) {
   Report a = small_report();
   Report b = small_report(43);
-  a.sites = {site(10, "realtime", {frame("work", "/bin/daemon", 32), frame("one", "/bin/daemon", 48)})};
-  b.sites = {site(20, "realtime", {frame("work", "/bin/daemon", 32), frame("other", "/bin/daemon", 64)})};
+  a.sites = {
+      site(10, "realtime", {frame("work", "/bin/daemon", 32), frame("one", "/bin/daemon", 48)})};
+  b.sites = {
+      site(20, "realtime", {frame("work", "/bin/daemon", 32), frame("other", "/bin/daemon", 64)})};
   const Report same = merge({a, b});
   ASSERT_EQ(same.sites.size(), 1U) << "what is behind the exact frames tells nobody apart";
   EXPECT_EQ(same.sites[0].frames[1].symbol, "other") << "the busier one's";

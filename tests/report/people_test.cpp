@@ -24,7 +24,8 @@ void expect_contains(const std::string& text, const std::string& part) {
 
 std::size_t count_of(const std::string& text, const std::string& part) {
   std::size_t count = 0;
-  for (std::size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++count;
+  for (std::size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1))
+    ++count;
   return count;
 }
 
@@ -40,9 +41,10 @@ std::size_t widest(const std::string& text) {
 }
 
 TEST(Text, Utf8IsWhatRfc3629Says) {
-  EXPECT_EQ(one_line("a\xC3\xA9\xE2\x82\xAC\xF0\x9F\x95\x90"), "a\xC3\xA9\xE2\x82\xAC\xF0\x9F\x95\x90");
-  for (const char* bad :
-       {"\x80", "\xC0\xAF", "\xC3", "\xE0\x80\xAF", "\xED\xA0\x80", "\xF0\x80\x80\xAF", "\xF4\x90\x80\x80", "\xF5", "\xFF"}) {
+  EXPECT_EQ(one_line("a\xC3\xA9\xE2\x82\xAC\xF0\x9F\x95\x90"),
+            "a\xC3\xA9\xE2\x82\xAC\xF0\x9F\x95\x90");
+  for (const char* bad : {"\x80", "\xC0\xAF", "\xC3", "\xE0\x80\xAF", "\xED\xA0\x80",
+                          "\xF0\x80\x80\xAF", "\xF4\x90\x80\x80", "\xF5", "\xFF"}) {
     EXPECT_EQ(one_line(bad).find("\xEF\xBF\xBD"), 0U) << bad;
   }
   EXPECT_EQ(one_line("a\nb\x1b[31m\xC2\x9B"), "a b [31m ");
@@ -51,13 +53,15 @@ TEST(Text, Utf8IsWhatRfc3629Says) {
 TEST(Text, ShortenedByCharactersInTheMiddle) {
   EXPECT_EQ(shortened("abcdefghij", 10), "abcdefghij");
   EXPECT_EQ(shortened("abcdefghijk", 10), "abcde..ijk");
-  EXPECT_EQ(shortened("\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9", 5), "\xC3\xA9\xC3\xA9..\xC3\xA9");
+  EXPECT_EQ(shortened("\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9", 5),
+            "\xC3\xA9\xC3\xA9..\xC3\xA9");
   EXPECT_EQ(shortened("abc", 2), "..");
 }
 
 TEST(Text, MarkupKeepsLinesAndNothingElseThatXmlCantWrite) {
   EXPECT_EQ(markup("a\nb\x1b\x07<&>\"'"), "a\nb\xEF\xBF\xBD\xEF\xBF\xBD&lt;&amp;&gt;&quot;&#39;");
-  expect_contains(render_flamegraph({small_report()}, {}), "<title>daemon[42]\n1,130 calls, 100.00 %</title>");
+  expect_contains(render_flamegraph({small_report()}, {}),
+                  "<title>daemon[42]\n1,130 calls, 100.00 %</title>");
 }
 
 TEST(Text, GroupedByThousands) {
@@ -103,15 +107,19 @@ TEST(Formats, PythonFunctionsAreToldInAllOfThem) {
   for (const Format& format : formats()) {
     if (format.binary) continue;
     const std::string text = format.render({test::python_report()}, {});
-    const bool escaped = format.name == std::string("html") || format.name == std::string("flamegraph");
-    const std::string name = escaped                              ? "Handler.get.&lt;locals&gt;.&lt;lambda&gt;"
-                             : format.name == std::string("json") ? "Handler.get.\\u003clocals>.\\u003clambda>"
-                                                                  : "Handler.get.<locals>.<lambda>";
-    expect_contains(text, format.name == std::string("json") ? "\"" + name + "\"" : name + " (app.py:12)");
+    const bool escaped =
+        format.name == std::string("html") || format.name == std::string("flamegraph");
+    const std::string name = escaped ? "Handler.get.&lt;locals&gt;.&lt;lambda&gt;"
+                             : format.name == std::string("json")
+                                 ? "Handler.get.\\u003clocals>.\\u003clambda>"
+                                 : "Handler.get.<locals>.<lambda>";
+    expect_contains(
+        text, format.name == std::string("json") ? "\"" + name + "\"" : name + " (app.py:12)");
   }
   const std::string json = render_json(test::python_report());
   expect_contains(json, R"("module": null, "offset": 0, "file": "/srv/app.py", "line": 12)");
-  expect_contains(render_speedscope({test::python_report()}, {}), R"("file":"/srv/app.py","line":12)");
+  expect_contains(render_speedscope({test::python_report()}, {}),
+                  R"("file":"/srv/app.py","line":12)");
 }
 
 TEST(Table, NamesCannotReachTheTerminal) {
@@ -125,7 +133,9 @@ TEST(Table, NamesCannotReachTheTerminal) {
   }
 }
 
-std::string threads_table(const Report& r) { return find_format("table")->render({r}, {.threads = true}); }
+std::string threads_table(const Report& r) {
+  return find_format("table")->render({r}, {.threads = true});
+}
 
 TEST(Threads, AreApartInTheTable) {
   Report r = threaded_report();
@@ -136,10 +146,15 @@ TEST(Threads, AreApartInTheTable) {
   const std::string text = threads_table(r);
   expect_contains(text, "calls 1,130  served");
   expect_contains(text,
-                  "          707   62.6%          354  thread worker/4711\n          600   53.1%          300  realtime         work+0x0");
+                  "          707   62.6%          354  thread worker/4711\n          600   53.1%   "
+                  "       300  realtime         work+0x0");
   expect_contains(text, "            4    0.4%            2                   4 more callers\n");
-  expect_contains(text, "\n\n          410   36.3%          205  thread 4712 and 120 before it\n          400   35.4%");
-  expect_contains(text, "\n\n           20    1.8%           10  shared table\n           20    1.8%           10  monotonic        work");
+  expect_contains(text,
+                  "\n\n          410   36.3%          205  thread 4712 and 120 before it\n         "
+                  " 400   35.4%");
+  expect_contains(text,
+                  "\n\n           20    1.8%           10  shared table\n           20    1.8%     "
+                  "      10  monotonic        work");
   EXPECT_LE(widest(text), 100U);
 }
 
@@ -153,24 +168,33 @@ TEST(Threads, ThatAReportDoesNotTellAreSaidToBeSo) {
 }
 
 TEST(Threads, OfSeveralProcessesSayWhose) {
-  const std::string text = render_folded({merge({threaded_report(), threaded_report(43)})}, {.threads = true});
-  expect_contains(text, "daemon (2 processes);thread worker/4711 of 42;main [first seen];work;now();clock_gettime(realtime) 600\n");
-  expect_contains(text, "daemon (2 processes);thread worker/4711 of 43;main [first seen];work;now();clock_gettime(realtime) 600\n");
+  const std::string text =
+      render_folded({merge({threaded_report(), threaded_report(43)})}, {.threads = true});
+  expect_contains(text,
+                  "daemon (2 processes);thread worker/4711 of 42;main [first "
+                  "seen];work;now();clock_gettime(realtime) 600\n");
+  expect_contains(text,
+                  "daemon (2 processes);thread worker/4711 of 43;main [first "
+                  "seen];work;now();clock_gettime(realtime) 600\n");
   expect_contains(text, "daemon (2 processes);shared table of 43;");
 }
 
 TEST(Threads, AreTheOutermostLevelOfStacks) {
   const Report r = threaded_report();
   expect_contains(render_folded({r}, {.threads = true}),
-                  "daemon[42];thread 4712 and 120 before it;main [first seen];work;clock_gettime(monotonic) 10\n");
+                  "daemon[42];thread 4712 and 120 before it;main [first "
+                  "seen];work;clock_gettime(monotonic) 10\n");
   const std::string tree = render_tree({r}, {.threads = true});
-  expect_contains(tree, "            700   61.9%  ├─ thread worker/4711\n            700   61.9%  │  └─ clock_gettime(realtime)\n");
+  expect_contains(tree,
+                  "            700   61.9%  ├─ thread worker/4711\n            700   61.9%  │  └─ "
+                  "clock_gettime(realtime)\n");
   expect_contains(tree, "             20    1.8%  └─ shared table\n");
   const std::string speedscope = render_speedscope({r}, {.threads = true});
   EXPECT_EQ(count_of(speedscope, "\"type\":\"sampled\""), 3U);
   expect_contains(speedscope, "\"daemon[42] thread worker/4711: clock calls\"");
   expect_contains(render_flamegraph({r}, {.threads = true}), "data-n=\"thread worker/4711\"");
-  expect_contains(render_openmetrics({r}, {.threads = true}), "sampled=\"false\",thread=\"worker/4711\"} 600\n");
+  expect_contains(render_openmetrics({r}, {.threads = true}),
+                  "sampled=\"false\",thread=\"worker/4711\"} 600\n");
   EXPECT_EQ(render_openmetrics({r}, {}).find("thread="), std::string::npos);
 }
 
@@ -180,7 +204,8 @@ TEST(Threads, SamplesAreLeftOutAsTheyKnowNone) {
   r.stacks[0].sampled = true;
   for (const Format& format : formats()) {
     if (format.binary || format.name == std::string("json")) continue;
-    EXPECT_EQ(format.render({r}, {.threads = true}).find("sampled_caller"), std::string::npos) << format.name;
+    EXPECT_EQ(format.render({r}, {.threads = true}).find("sampled_caller"), std::string::npos)
+        << format.name;
   }
   expect_contains(render_callgrind({r}, {.threads = true}), "desc: Counts: exact");
 }
@@ -189,7 +214,8 @@ TEST(Threads, HaveATableInThePageWhereThereAreSeveral) {
   const std::string page = render_html({threaded_report()}, {});
   expect_contains(page, "id=\"threads\"");
   expect_contains(page, "<td>thread worker/4711</td>");
-  EXPECT_EQ(page.find("data-n=\"thread"), std::string::npos) << "in the flame graph only where they are asked for apart";
+  EXPECT_EQ(page.find("data-n=\"thread"), std::string::npos)
+      << "in the flame graph only where they are asked for apart";
   EXPECT_EQ(render_html({small_report()}, {}).find("id=\"threads\""), std::string::npos);
 }
 
@@ -205,17 +231,21 @@ TEST(Tree, ShowsAllThreadsWhateverTheirNumber) {
 
 TEST(Rates, StandInTheTableByClock) {
   const std::string text = find_format("table")->render({watched_report()}, {});
-  expect_contains(text,
-                  "\nwatched for 3.5 s, in 3 intervals\n      calls/s        least         most  clock\n"
-                  "           86            0          400  realtime\n            9            0           15  monotonic\n\n");
+  expect_contains(
+      text,
+      "\nwatched for 3.5 s, in 3 intervals\n      calls/s        least         most  clock\n"
+      "           86            0          400  realtime\n            9            0           15  "
+      "monotonic\n\n");
   EXPECT_EQ(find_format("table")->render({small_report()}, {}).find("watched"), std::string::npos);
 }
 
 TEST(Rates, AreDrawnOnThePageInStepsAsLongAsTheIntervals) {
   const std::string page = render_html({watched_report()}, {});
   EXPECT_EQ(count_of(page, "<svg class=\"rates\""), 2U);
-  // 100, 400 and 0 calls a second, of 400 at the top (10) and 0 at the bottom (210); from 90 to 1200 are 3.5 s.
-  expect_contains(page, "<path class=\"s0\" d=\"M90.0 160.0V160.0H407.1V10.0H565.7V210.0H1200.0\"/>");
+  // 100, 400 and 0 calls a second, of 400 at the top (10) and 0 at the bottom (210); from 90 to
+  // 1200 are 3.5 s.
+  expect_contains(page,
+                  "<path class=\"s0\" d=\"M90.0 160.0V160.0H407.1V10.0H565.7V210.0H1200.0\"/>");
   expect_contains(page, "<title>1.00 to 1.50 s\n400/s realtime\n0/s monotonic</title>");
   expect_contains(page, "<i class=\"s0\"></i>work (daemon), realtime <b>83/s</b>");
   EXPECT_EQ(render_html({small_report()}, {}).find("<svg class=\"rates\""), std::string::npos);
@@ -225,7 +255,8 @@ TEST(Rates, OfManyIntervalsAreTakenTogetherAndOfManyCallersTheBusiestDrawn) {
   Report r = small_report();
   for (int i = 0; i < 10'000; ++i) r.rates.times.push_back(i + 1);
   for (int line = 0; line < 12; ++line)
-    r.rates.callers.push_back({"realtime", "caller" + std::to_string(line), "", "", std::vector<std::uint64_t>(10'000, 1)});
+    r.rates.callers.push_back({"realtime", "caller" + std::to_string(line), "", "",
+                               std::vector<std::uint64_t>(10'000, 1)});
   r.rates.clocks = {{"realtime", "", "", "", std::vector<std::uint64_t>(10'000, 12)}};
   const std::string charts = rate_charts(r.rates);
   EXPECT_LE(count_of(charts, "<rect "), 2U * 600);
@@ -242,7 +273,8 @@ TEST(Tree, FromTheQuestionOutward) {
   expect_contains(text, "          1,000   88.5%  │  │  └─ work  (daemon)\n");
   expect_contains(text, "                         │  │     first seen from main\n");
   expect_contains(text, "             30    2.7%     └─ work  (daemon)\n");
-  EXPECT_EQ(render_tree({small_report()}, {.exact = true}).find("main"), std::string::npos) << "--exact";
+  EXPECT_EQ(render_tree({small_report()}, {.exact = true}).find("main"), std::string::npos)
+      << "--exact";
 }
 
 TEST(Tree, SampledStacksAreMarkedAndHaveCountsAllTheWay) {
@@ -263,7 +295,8 @@ TEST(Tree, ManyCallersAreSummedAndLinesStayWithinTheirWidth) {
   r.sites.clear();
   for (std::uint64_t i = 0; i < 30; ++i) {
     std::vector<ReportFrame> frames{frame("caller" + std::to_string(i), "/bin/daemon", i)};
-    for (std::uint64_t f = 0; f < 7; ++f) frames.push_back(frame(std::string(40, 'o') + std::to_string(f), "/bin/daemon", f));
+    for (std::uint64_t f = 0; f < 7; ++f)
+      frames.push_back(frame(std::string(40, 'o') + std::to_string(f), "/bin/daemon", f));
     r.sites.push_back(site(1000 - i, "realtime", frames));
   }
   const std::string text = render_tree({r}, {});
@@ -288,7 +321,8 @@ TEST(Formats, SeveralReportsInOneText) {
   const std::string metrics = render_openmetrics(two, {});
   EXPECT_EQ(metrics.find("# EOF"), metrics.size() - 6);
   expect_contains(metrics,
-                  "clockshim_dropped_total{program=\"daemon\",pid=\"1\"} 0\nclockshim_dropped_total{program=\"daemon\",pid=\"2\"} 0\n");
+                  "clockshim_dropped_total{program=\"daemon\",pid=\"1\"} "
+                  "0\nclockshim_dropped_total{program=\"daemon\",pid=\"2\"} 0\n");
 }
 
 TEST(OpenMetrics, OfOneProcessTheLatestReportCounts) {
@@ -298,14 +332,16 @@ TEST(OpenMetrics, OfOneProcessTheLatestReportCounts) {
   later.dropped = 7;
   const std::string metrics = render_openmetrics({later, earlier}, {});
   expect_contains(metrics, "clockshim_dropped_total{program=\"daemon\",pid=\"42\"} 7\n");
-  EXPECT_EQ(metrics.find("\nclockshim_dropped_total"), metrics.rfind("\nclockshim_dropped_total")) << "once";
+  EXPECT_EQ(metrics.find("\nclockshim_dropped_total"), metrics.rfind("\nclockshim_dropped_total"))
+      << "once";
 }
 
 TEST(OpenMetrics, CallersAreBounded) {
   Report r = small_report();
   r.sites.clear();
   for (std::uint64_t i = 0; i < 5000; ++i)
-    r.sites.push_back(site(10'000 - i, "realtime", {frame("f" + std::to_string(i), "/bin/daemon", i)}));
+    r.sites.push_back(
+        site(10'000 - i, "realtime", {frame("f" + std::to_string(i), "/bin/daemon", i)}));
   r.sites.push_back(site(5, "realtime", {frame("f0", "/bin/daemon", 77)}));
   const std::string metrics = render_openmetrics({r}, {});
   expect_contains(metrics, "caller=\"f0\",module=\"daemon\",sampled=\"false\"} 10005\n");
@@ -324,7 +360,8 @@ TEST(Formats, RecursionCostsOnceInCallgrind) {
   Report r = small_report();
   const ReportFrame a = frame("a", "/bin/daemon", 1);
   r.sites = {site(7, "realtime", {a, frame("b", "/bin/daemon", 2), a, a}, 4)};
-  EXPECT_EQ(count_of(render_callgrind({r}, {}), "calls=7"), 2U) << "a asks, b calls a; a calls b only on the way to a";
+  EXPECT_EQ(count_of(render_callgrind({r}, {}), "calls=7"), 2U)
+      << "a asks, b calls a; a calls b only on the way to a";
 }
 
 TEST(Formats, AreFoundByName) {

@@ -35,7 +35,8 @@ TEST(PerfMap, CodeThatWasReplacedHasItsNewName) {
 }
 
 TEST(PerfMap, NonsenseIsPassedOver) {
-  const PerfMap map("\n\nzz 10 a\n1000\n1000 10\n1000 10 \n1000 0 b\nffffffffffffffff 10 c\n3000 10 d");
+  const PerfMap map(
+      "\n\nzz 10 a\n1000\n1000 10\n1000 10 \n1000 0 b\nffffffffffffffff 10 c\n3000 10 d");
   EXPECT_EQ(name_at(map, 0x1000), "");
   EXPECT_EQ(name_at(map, 0x3000), "d+0") << "a last line without its end";
   EXPECT_TRUE(PerfMap("").empty());
@@ -50,7 +51,9 @@ class PerfMapFile : public testing::Test {
   }
   ~PerfMapFile() override { std::filesystem::remove_all(folder_); }
   [[nodiscard]] std::string path() const { return folder_ + "/perf-1.map"; }
-  std::string read(uid_t owner, double started_at = 0) { return read_perf_map(path(), owner, started_at, problem_); }
+  std::string read(uid_t owner, double started_at = 0) {
+    return read_perf_map(path(), owner, started_at, problem_);
+  }
 
   std::string folder_;
   std::string problem_;

@@ -1,4 +1,5 @@
-// What was written is read back; what older versions wrote is read too; what is no report is refused with the reason.
+// What was written is read back; what older versions wrote is read too; what is no report is
+// refused with the reason.
 #include "report/read_json.h"
 
 #include <gtest/gtest.h>
@@ -81,7 +82,8 @@ TEST(ReadJson, ThreadsAreReadBackWithWhatTheyAsked) {
   EXPECT_EQ(read.sites[2].threads[1].calls, 20U);
 }
 
-// Sites are sorted when they have been read; a thread's are told by the numbers that they had in the file.
+// Sites are sorted when they have been read; a thread's are told by the numbers that they had in
+// the file.
 TEST(ReadJson, ThreadsKeepTheirSitesWhateverTheOrder) {
   Report wrote = threaded_report();
   std::swap(wrote.sites[0], wrote.sites[2]);
@@ -102,7 +104,8 @@ TEST(ReadJson, RatesAreReadBack) {
   EXPECT_EQ(read.rates.started_at, 1.7e9);
   EXPECT_EQ(read.rates.times, (std::vector<double>{1, 1.5, 3.5}));
   ASSERT_EQ(read.rates.clocks.size(), 2U);
-  EXPECT_EQ(read.rates.clocks[0].clock, "realtime") << "most calls first, though a JSON object has no order";
+  EXPECT_EQ(read.rates.clocks[0].clock, "realtime")
+      << "most calls first, though a JSON object has no order";
   EXPECT_EQ(read.rates.clocks[0].calls, (std::vector<std::uint64_t>{100, 200, 0}));
   ASSERT_EQ(read.rates.callers.size(), 3U);
   EXPECT_EQ(read.rates.callers[2].caller, "log");
@@ -138,27 +141,35 @@ TEST(ReadJson, AReportOfTheFirstVersion) {
 TEST(ReadJson, CutShortAnywhereItIsRefused) {
   const std::string whole = recorded();
   for (std::size_t size = 0; size + 3 < whole.size(); size += 97) {
-    EXPECT_EQ(problem_of(whole.substr(0, size)), "is neither a live file nor a report: not JSON, or cut short");
+    EXPECT_EQ(problem_of(whole.substr(0, size)),
+              "is neither a live file nor a report: not JSON, or cut short");
   }
 }
 
 TEST(ReadJson, WhatIsNoReportIsRefusedWithTheReason) {
   EXPECT_EQ(problem_of("[]"), "is JSON, but no report: it has no \"schema_version\"");
   EXPECT_EQ(problem_of("{\"schema_version\": 2}"), "is of schema version 2; this command reads 1");
-  EXPECT_EQ(problem_of("{\"schema_version\": \"1\"}"), "is of schema version \"1\"; this command reads 1");
+  EXPECT_EQ(problem_of("{\"schema_version\": \"1\"}"),
+            "is of schema version \"1\"; this command reads 1");
   EXPECT_EQ(problem_of("{\"schema_version\": 1}"), "is no report: \"sites\" must be an array");
-  EXPECT_EQ(problem_of("{\"schema_version\": 1, \"sites\": []}"), "is no report: \"clocks\" must be an object");
+  EXPECT_EQ(problem_of("{\"schema_version\": 1, \"sites\": []}"),
+            "is no report: \"clocks\" must be an object");
   EXPECT_EQ(problem_of(with("program", "7")), "is no report: \"program\" must be a string");
-  EXPECT_EQ(problem_of(with("pid", "-7")), "is no report: \"pid\" must be a whole number, not negative");
-  EXPECT_EQ(problem_of(with("dropped", "1.5")), "is no report: \"dropped\" must be a whole number, not negative");
+  EXPECT_EQ(problem_of(with("pid", "-7")),
+            "is no report: \"pid\" must be a whole number, not negative");
+  EXPECT_EQ(problem_of(with("dropped", "1.5")),
+            "is no report: \"dropped\" must be a whole number, not negative");
   EXPECT_EQ(problem_of(with("tolerance_ns", "18446744073709551615")),
             "is no report: \"tolerance_ns\" must be a whole number, not negative");
   EXPECT_EQ(problem_of(with("seconds", "\"2\"")), "is no report: \"seconds\" must be a number");
-  EXPECT_EQ(problem_of(with("clocks", "{\"realtime\": 7}")), "is no report: \"clocks\" must be an object of objects");
-  EXPECT_EQ(problem_of(with("notes", "[7]")), "is no report: \"notes\" must be an array of strings");
+  EXPECT_EQ(problem_of(with("clocks", "{\"realtime\": 7}")),
+            "is no report: \"clocks\" must be an object of objects");
+  EXPECT_EQ(problem_of(with("notes", "[7]")),
+            "is no report: \"notes\" must be an array of strings");
   EXPECT_EQ(problem_of(with("notes", "7")), "is no report: \"notes\" must be an array of strings");
   EXPECT_EQ(problem_of(with("threads", "7")), "is no report: \"threads\" must be an array");
-  EXPECT_EQ(problem_of(with("threads", "[{\"tid\": -1}]")), "is no report: \"tid\" must be a whole number, not negative");
+  EXPECT_EQ(problem_of(with("threads", "[{\"tid\": -1}]")),
+            "is no report: \"tid\" must be a whole number, not negative");
   EXPECT_EQ(problem_of(with("threads", "[{\"sites\": [{\"site\": 3, \"calls\": 1}]}]")),
             "is no report: \"site\" must be the number of one of \"sites\"");
   EXPECT_EQ(problem_of(with("rates", "7")), "is no report: \"rates\" must be an object");
@@ -167,15 +178,20 @@ TEST(ReadJson, WhatIsNoReportIsRefusedWithTheReason) {
               "is no report: \"times\" must be an array of ascending seconds")
         << times;
   }
-  EXPECT_EQ(problem_of(with("rates", "{\"times\": [1], \"clocks\": [1]}")), "is no report: \"clocks\" must be an object of arrays");
+  EXPECT_EQ(problem_of(with("rates", "{\"times\": [1], \"clocks\": [1]}")),
+            "is no report: \"clocks\" must be an object of arrays");
   for (const char* calls : {"[1, 2]", "[]", "[-1]", "[1.5]", "7", "null"}) {
-    EXPECT_EQ(problem_of(with("rates", std::string("{\"times\": [1], \"callers\": [{\"calls\": ") + calls + "}]}")),
+    EXPECT_EQ(problem_of(with("rates", std::string("{\"times\": [1], \"callers\": [{\"calls\": ") +
+                                           calls + "}]}")),
               "is no report: \"calls\" must be an array of as many whole numbers as \"times\" has")
         << calls;
   }
-  EXPECT_EQ(problem_of(with("stacks", "[[]]")), "is no report: \"stacks\" must be an array of objects");
-  EXPECT_EQ(problem_of(with("stacks", "[{\"frames\": 7}]")), "is no report: \"frames\" must be an array");
-  EXPECT_EQ(problem_of(with("stacks", "[{\"sampled\": 1}]")), "is no report: \"sampled\" must be true or false");
+  EXPECT_EQ(problem_of(with("stacks", "[[]]")),
+            "is no report: \"stacks\" must be an array of objects");
+  EXPECT_EQ(problem_of(with("stacks", "[{\"frames\": 7}]")),
+            "is no report: \"frames\" must be an array");
+  EXPECT_EQ(problem_of(with("stacks", "[{\"sampled\": 1}]")),
+            "is no report: \"sampled\" must be true or false");
 }
 
 TEST(ReadJson, DeepNestingIsNoTrap) {

@@ -1,5 +1,6 @@
-// render_report FORMAT REPORT [threads]: renders a recorded report (a path), or a built one ("hostile", "stacks", "empty", "small",
-// "threaded", "watched", "python"), for the parsers in parse_formats.py. "threads": each apart.
+// render_report FORMAT REPORT [threads]: renders a recorded report (a path), or a built one
+// ("hostile", "stacks", "empty", "small", "threaded", "watched", "python"), for the parsers in
+// parse_formats.py. "threads": each apart.
 #include <cstdio>
 #include <fstream>
 #include <iostream>

@@ -1,4 +1,5 @@
-// Reports to render: one with everything in it that a name must not break, and small ones to count by hand.
+// Reports to render: one with everything in it that a name must not break, and small ones to count
+// by hand.
 #pragma once
 
 #include <string>
@@ -8,7 +9,8 @@
 
 namespace clockshim::test {
 
-inline ReportFrame frame(const std::string& symbol, const std::string& module, std::uint64_t offset) {
+inline ReportFrame frame(const std::string& symbol, const std::string& module,
+                         std::uint64_t offset) {
   ReportFrame out;
   out.symbol = symbol;
   out.module = module;
@@ -17,7 +19,8 @@ inline ReportFrame frame(const std::string& symbol, const std::string& module, s
 }
 
 // A function of Python's.
-inline ReportFrame python_frame(const std::string& name, const std::string& file, std::uint32_t line) {
+inline ReportFrame python_frame(const std::string& name, const std::string& file,
+                                std::uint32_t line) {
   ReportFrame out;
   out.symbol = name;
   out.file = file;
@@ -25,7 +28,8 @@ inline ReportFrame python_frame(const std::string& name, const std::string& file
   return out;
 }
 
-inline ReportSite site(std::uint64_t calls, const std::string& clock, std::vector<ReportFrame> frames, std::size_t exact = 1) {
+inline ReportSite site(std::uint64_t calls, const std::string& clock,
+                       std::vector<ReportFrame> frames, std::size_t exact = 1) {
   ReportSite out;
   out.calls = calls;
   out.clock = clock;
@@ -52,17 +56,23 @@ inline Report small_report(long pid = 42) {
   r.p50_ns = 40;
   r.p99_ns = 80;
   r.max_ns = 88;
-  r.sites = {site(1000, "realtime",
-                  {frame("now()", "/lib/libstdc++.so.6", 16), frame("work", "/bin/daemon", 32), frame("main", "/bin/daemon", 48)}, 2),
-             site(100, "realtime", {frame("log", "/bin/daemon", 64), frame("main", "/bin/daemon", 80)}),
-             site(30, "monotonic", {frame("work", "/bin/daemon", 96), frame("main", "/bin/daemon", 112)})};
+  r.sites = {
+      site(1000, "realtime",
+           {frame("now()", "/lib/libstdc++.so.6", 16), frame("work", "/bin/daemon", 32),
+            frame("main", "/bin/daemon", 48)},
+           2),
+      site(100, "realtime", {frame("log", "/bin/daemon", 64), frame("main", "/bin/daemon", 80)}),
+      site(30, "monotonic", {frame("work", "/bin/daemon", 96), frame("main", "/bin/daemon", 112)})};
   return r;
 }
 
-// Of two threads and the shared table: 1000, 100 and 30 calls of the three sites are 600 + 400, 100, and 10 + 20.
+// Of two threads and the shared table: 1000, 100 and 30 calls of the three sites are 600 + 400,
+// 100, and 10 + 20.
 inline Report threaded_report(long pid = 42) {
   Report r = small_report(pid);
-  r.threads = {{4711, "worker", 1, pid, false, false, 700}, {4712, "", 121, pid, true, false, 410}, {0, "", 0, pid, false, true, 20}};
+  r.threads = {{4711, "worker", 1, pid, false, false, 700},
+               {4712, "", 121, pid, true, false, 410},
+               {0, "", 0, pid, false, true, 20}};
   r.sites[0].threads = {{0, 600}, {1, 400}};
   r.sites[1].threads = {{0, 100}};
   r.sites[2].threads = {{1, 10}, {2, 20}};
@@ -88,7 +98,8 @@ inline Report python_report() {
   const ReportFrame time = frame("time_time", "/usr/bin/python3.11", 16);
   const ReportFrame handler = python_frame("Handler.get.<locals>.<lambda>", "/srv/app.py", 12);
   const ReportFrame init = python_frame("setup", "/srv/web/__init__.py", 3);
-  r.sites = {site(1000, "realtime", {time, handler, init}, 2), site(130, "realtime", {time, init}, 2)};
+  r.sites = {site(1000, "realtime", {time, handler, init}, 2),
+             site(130, "realtime", {time, init}, 2)};
   r.clocks = {{"realtime", 1130, 1130, 0, 7}};
   return r;
 }
@@ -144,8 +155,11 @@ inline Report hostile_report(bool stacks) {
     r.rates.clocks.push_back({name, "", "", "", {UINT64_MAX, 0, 1}});
     r.rates.callers.push_back({name, name, name, name, {0, UINT64_MAX, UINT64_MAX}});
   }
-  r.threads = {{1, names[4], 1, 42, false, false, 0}, {2, names[6], UINT64_MAX, 42, true, false, 0}, {3, names[8], 7, 42, false, false, 0}};
-  for (std::size_t i = 0; i < r.sites.size(); ++i) r.sites[i].threads = {{i % 3, r.sites[i].calls - 1}};
+  r.threads = {{1, names[4], 1, 42, false, false, 0},
+               {2, names[6], UINT64_MAX, 42, true, false, 0},
+               {3, names[8], 7, 42, false, false, 0}};
+  for (std::size_t i = 0; i < r.sites.size(); ++i)
+    r.sites[i].threads = {{i % 3, r.sites[i].calls - 1}};
   settle_threads(r);
   r.sites.push_back(site(9, "realtime", {}, 0));
   r.sites.push_back(site(0, "realtime", {frame("never", "", 0)}));

@@ -1,4 +1,5 @@
-// Names by elfutils, on this very program: its functions, its lines, what was inlined, and whose file is believed.
+// Names by elfutils, on this very program: its functions, its lines, what was inlined, and whose
+// file is believed.
 #include "report/symbolize.h"
 
 #include <gtest/gtest.h>
@@ -43,7 +44,8 @@ constexpr std::uint32_t kAroundLine = __LINE__ + 2;
 }
 
 // Never called: their code is read.
-[[gnu::noinline, gnu::used]] int waits_by_realtime(pthread_cond_t* condition, pthread_mutex_t* mutex) {
+[[gnu::noinline, gnu::used]] int waits_by_realtime(pthread_cond_t* condition,
+                                                   pthread_mutex_t* mutex) {
   timespec until{};
   clock_gettime(CLOCK_REALTIME, &until);
   ++until.tv_sec;
@@ -93,7 +95,8 @@ TEST(Symbolize, FunctionsLinesAndInlinedFunctions) {
   EXPECT_EQ(inlined.line, kInlinedLine);
   EXPECT_NE(inlined.file.find("symbolize_test.cpp"), std::string::npos);
   EXPECT_FALSE(around.inlined);
-  EXPECT_NE(around.symbol.find("asks_by_an_inlined_function()"), std::string::npos) << around.symbol;
+  EXPECT_NE(around.symbol.find("asks_by_an_inlined_function()"), std::string::npos)
+      << around.symbol;
   EXPECT_EQ(around.line, kAroundLine);
   EXPECT_EQ(around.offset, inlined.offset);
   EXPECT_GT(around.symbol_offset, 0U);
@@ -113,7 +116,8 @@ TEST(Symbolize, TwiceIsOnce) {
 TEST(Symbolize, AFunctionThatAsksAndWaits) {
   const auto wait_of = [](int (*function)(pthread_cond_t*, pthread_mutex_t*), const char* clock) {
     Report r = test::small_report(getpid());
-    ReportFrame asked = frame("", own_path(), reinterpret_cast<std::uintptr_t>(function) - own_bias() + 8);
+    ReportFrame asked =
+        frame("", own_path(), reinterpret_cast<std::uintptr_t>(function) - own_bias() + 8);
     asked.build_id = own_build_id();
     r.sites = {site(10, clock, {asked})};
     Symbolizer().name(r, geteuid());
@@ -160,7 +164,8 @@ TEST(Symbolize, AnotherBuildAtThePathIsNotUsed) {
   EXPECT_EQ(r.sites[0].frames[0].symbol, "as told");
   EXPECT_EQ(r.sites[0].frames[0].file, "");
   ASSERT_EQ(r.notes.size(), 1U);
-  EXPECT_EQ(r.notes[0].find(own_path() + " is not the file that ran (build-id 001122334455"), 0U) << r.notes[0];
+  EXPECT_EQ(r.notes[0].find(own_path() + " is not the file that ran (build-id 001122334455"), 0U)
+      << r.notes[0];
 }
 
 TEST(Symbolize, AFileThatIsNotThereIsSaidOnce) {
@@ -168,7 +173,8 @@ TEST(Symbolize, AFileThatIsNotThereIsSaidOnce) {
   r.stacks = r.sites;
   Symbolizer().name(r, geteuid());
   ASSERT_EQ(r.notes.size(), 1U);
-  EXPECT_EQ(r.notes[0].find("/nonexistent/lib.so: no file is there (build-id abcdef0123)"), 0U) << r.notes[0];
+  EXPECT_EQ(r.notes[0].find("/nonexistent/lib.so: no file is there (build-id abcdef0123)"), 0U)
+      << r.notes[0];
 }
 
 TEST(Symbolize, WithoutABuildIdOnlyAFileOlderThanTheProcess) {
@@ -189,13 +195,15 @@ TEST(Symbolize, WithoutABuildIdOnlyAFileOlderThanTheProcess) {
 }
 
 TEST(Symbolize, HostileModulesDoNoHarm) {
-  for (const char* path : {"/etc/passwd", "/dev/zero", "/proc/self/mem", "/", "", "../../x", "/proc/self/exe"}) {
+  for (const char* path :
+       {"/etc/passwd", "/dev/zero", "/proc/self/mem", "/", "", "../../x", "/proc/self/exe"}) {
     Report r = report_of(path, "../../../../etc/passwd");
     Symbolizer().name(r, geteuid());
     EXPECT_EQ(r.sites[0].frames.size(), 2U) << path;
   }
   Report r = report_of(own_path(), own_build_id());
-  for (const std::uint64_t offset : {std::uint64_t{0}, std::uint64_t{1}, UINT64_MAX, UINT64_MAX / 2}) {
+  for (const std::uint64_t offset :
+       {std::uint64_t{0}, std::uint64_t{1}, UINT64_MAX, UINT64_MAX / 2}) {
     r.sites[0].frames[0].offset = offset;
     Symbolizer().name(r, geteuid());
   }
@@ -207,11 +215,13 @@ TEST(Symbolize, GeneratedCodeIsNamedByThePerfMap) {
   std::filesystem::create_directories(root + "/tmp");
   std::ofstream(root + "/tmp/perf-" + std::to_string(getpid()) + ".map") << "7000 100 Clock.tick\n";
   Report r = test::small_report(getpid());
-  r.sites = {site(1, "realtime", {frame("", "", 0x7011), frame("", "", 0x7101), frame("", "", 0x9000)})};
+  r.sites = {
+      site(1, "realtime", {frame("", "", 0x7011), frame("", "", 0x7101), frame("", "", 0x9000)})};
   Symbolizer(root).name(r, geteuid());
   EXPECT_EQ(r.sites[0].frames[0].symbol, "Clock.tick");
   EXPECT_EQ(r.sites[0].frames[0].symbol_offset, 0x11U);
-  EXPECT_EQ(r.sites[0].frames[1].symbol, "") << "it returns to the byte behind the function: the call is before, at its last";
+  EXPECT_EQ(r.sites[0].frames[1].symbol, "")
+      << "it returns to the byte behind the function: the call is before, at its last";
   EXPECT_EQ(r.sites[0].frames[2].symbol, "");
   std::filesystem::remove_all(root);
 }
@@ -228,8 +238,9 @@ TEST(Symbolize, PythonFunctionsStayAsTheyAre) {
 
 TEST(Symbolize, CodeOfTheJavaVirtualMachineWithoutNamesIsSaidToBe) {
   const auto said = [](const Report& r) {
-    return std::any_of(r.notes.begin(), r.notes.end(),
-                       [](const std::string& n) { return n.find("DumpPerfMapAtExit") != std::string::npos; });
+    return std::any_of(r.notes.begin(), r.notes.end(), [](const std::string& n) {
+      return n.find("DumpPerfMapAtExit") != std::string::npos;
+    });
   };
   char name[] = "/tmp/clockshim-test-XXXXXX";
   const std::string root = mkdtemp(name);

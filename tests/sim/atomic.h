@@ -1,7 +1,8 @@
-// A place to be preempted at each access to an atomic. Inside namespace clockshim, `std` is found here first: the sources
-// under test are compiled as they are, but each std::atomic in them is this one. It shows every order in which threads may
-// see each other's accesses one at a time. What a weaker memory could do besides is tests/model/'s business.
-// To be included before anything of src/, and in no program that links the library's own objects.
+// A place to be preempted at each access to an atomic. Inside namespace clockshim, `std` is found
+// here first: the sources under test are compiled as they are, but each std::atomic in them is this
+// one. It shows every order in which threads may see each other's accesses one at a time. What a
+// weaker memory could do besides is tests/model/'s business. To be included before anything of
+// src/, and in no program that links the library's own objects.
 #pragma once
 
 #include <atomic>
@@ -27,7 +28,8 @@ template <class T>
 class atomic {
  public:
   constexpr atomic() = default;
-  constexpr atomic(T value) : value_(value) {}  // NOLINT(google-explicit-constructor): as the real one
+  constexpr atomic(T value)
+      : value_(value) {}  // NOLINT(google-explicit-constructor): as the real one
   atomic(const atomic&) = delete;
   atomic& operator=(const atomic&) = delete;
 
@@ -51,13 +53,15 @@ class atomic {
   T fetch_and(T bits, memory_order = memory_order_seq_cst) noexcept {
     return changed([&](T old) { return static_cast<T>(old & bits); });
   }
-  bool compare_exchange_strong(T& expected, T desired, memory_order = memory_order_seq_cst) noexcept {
+  bool compare_exchange_strong(T& expected, T desired,
+                               memory_order = memory_order_seq_cst) noexcept {
     sim::access();
     const bool same = value_ == expected;
     (same ? value_ : expected) = same ? desired : value_;
     return same;
   }
-  bool compare_exchange_weak(T& expected, T desired, memory_order order = memory_order_seq_cst) noexcept {
+  bool compare_exchange_weak(T& expected, T desired,
+                             memory_order order = memory_order_seq_cst) noexcept {
     return compare_exchange_strong(expected, desired, order);
   }
 

@@ -1,4 +1,5 @@
-// What a read may return after a disturbance, for how long, and which clocks: promises 2 to 4 in figures.
+// What a read may return after a disturbance, for how long, and which clocks: promises 2 to 4 in
+// figures.
 #pragma once
 
 #include <cstdint>
@@ -20,7 +21,8 @@ struct Allowance {
   std::int64_t backward = 0;  // below a read before it
   bool stepped_back = false;  // below any read before it: the real clock was
   bool told = true;           // how long reads were wrong by it is in the table
-  Ps after_demotion = 0;      // > 0: `until` is only a limit; it is over so long after the CPUs' counters were parted
+  Ps after_demotion =
+      0;  // > 0: `until` is only a limit; it is over so long after the CPUs' counters were parted
 };
 
 Allowance allowance(const Disturbance& disturbance, const Plan& plan);
@@ -29,16 +31,19 @@ Allowance allowance(const Disturbance& disturbance, const Plan& plan);
 // tolerances: waited out as a smaller one is.
 Allowance late_step_back(const Disturbance& disturbance, const Plan& plan);
 
-// A clock that is held back until the real one has caught up runs at a tenth of the counter's pace or more, and the counter
-// at half its own or more: so no clock, at no time, is slower than this many parts of the true time ...
+// A clock that is held back until the real one has caught up runs at a tenth of the counter's pace
+// or more, and the counter at half its own or more: so no clock, at no time, is slower than this
+// many parts of the true time ...
 inline constexpr std::int64_t kSlowestPart = 20;
 // ... but for so many tolerances' worth: a step back of less than two is waited out.
 inline constexpr std::int64_t kStandsStillTolerances = 3;
 
-// Parting the CPUs makes a floor of all that may have been served: up to the gate, which is 100 us. It is held back from there.
+// Parting the CPUs makes a floor of all that may have been served: up to the gate, which is 100 us.
+// It is held back from there.
 inline constexpr std::int64_t kPartingAheadNs = 101'000;
 inline constexpr Ps kParting = kPartingAheadNs * kNs * 10 / 9 + 10 * kUs;
-// A clock that was ahead is let go by a rate that is as uncertain as the brackets are, and the clock's granularity.
+// A clock that was ahead is let go by a rate that is as uncertain as the brackets are, and the
+// clock's granularity.
 inline constexpr std::int64_t kLetGoNs = 500;
 
 // A line is evaluated to a nanosecond below.

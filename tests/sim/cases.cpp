@@ -7,11 +7,14 @@ namespace sim {
 namespace {
 
 void disturb(Plan& plan, Random& random, Kind kind, std::int64_t amount, unsigned cpu = 0) {
-  const Ps earliest = plan.disturbances.empty() ? kStart + 4 * kMs : plan.disturbances.back().at + 10 * kMs;
+  const Ps earliest =
+      plan.disturbances.empty() ? kStart + 4 * kMs : plan.disturbances.back().at + 10 * kMs;
   plan.disturbances.push_back({kind, earliest + random.between(0, 9 * kMs), amount, cpu});
 }
 
-std::int64_t either_way(Random& random, std::int64_t amount) { return random.one_in(2) ? amount : -amount; }
+std::int64_t either_way(Random& random, std::int64_t amount) {
+  return random.one_in(2) ? amount : -amount;
+}
 
 // Counters that disagree: by how much, and how fast they drift apart.
 void disagree(Plan& plan, Random& random) {
@@ -52,7 +55,9 @@ void rate_change(Plan& plan, Random& random) {
 std::int64_t large_jump(const Plan& plan, Random& random) {
   return random.spread(plan.tick / kNs + 1'000'000 + plan.tolerance + 1000, 10'000'000'000);
 }
-std::int64_t small_jump(const Plan& plan, Random& random) { return random.spread(1000, plan.tick / kNs + 1'000'000); }
+std::int64_t small_jump(const Plan& plan, Random& random) {
+  return random.spread(1000, plan.tick / kNs + 1'000'000);
+}
 
 void one_cpu(Plan& plan, Random& random, Kind kind, std::int64_t amount) {
   busy(plan);
@@ -73,16 +78,20 @@ void promotion(Plan& plan) {
 }  // namespace
 
 const char* name_of(Kind kind) {
-  constexpr const char* names[] = {
-      "wall step",        "frequency", "counter forward", "counter backward", "rate change", "suspend, counting", "suspend, restarted",
-      "suspend, stopped", "CPU jump",  "CPU drift",       "counter stop",     "steal",       "steal all"};
+  constexpr const char* names[] = {"wall step",          "frequency",        "counter forward",
+                                   "counter backward",   "rate change",      "suspend, counting",
+                                   "suspend, restarted", "suspend, stopped", "CPU jump",
+                                   "CPU drift",          "counter stop",     "steal",
+                                   "steal all"};
   return names[static_cast<int>(kind)];
 }
 
 const std::vector<Case>& cases() {
   static const std::vector<Case> all = {
-      {"quiet", "coherent, preempted threads, nothing else", 1, [](Plan& p, Random&) { p.exact = true; }},
-      {"quiet-relaxed", "the same without a fence: order within a thread", 1, [](Plan& p, Random&) { p.exact = p.relaxed = true; }},
+      {"quiet", "coherent, preempted threads, nothing else", 1,
+       [](Plan& p, Random&) { p.exact = true; }},
+      {"quiet-relaxed", "the same without a fence: order within a thread", 1,
+       [](Plan& p, Random&) { p.exact = p.relaxed = true; }},
       {"odd-threads", "a thread without a number, or all with the same", 2,
        [](Plan& p, Random& r) {
          p.threads = 4;
@@ -96,9 +105,12 @@ const std::vector<Case>& cases() {
          p.longest_preemption = 200 * kUs;
          p.sleeps = false;
        }},
-      {"stolen", "a vCPU, or all of them, away for up to 50 ms; all threads asleep for up to 2 s", 1,
+      {"stolen", "a vCPU, or all of them, away for up to 50 ms; all threads asleep for up to 2 s",
+       1,
        [](Plan& p, Random& r) {
-         for (int i = 0; i < 3; ++i) disturb(p, r, Kind::steal, r.spread(100'000, 50'000'000), static_cast<unsigned>(r.below(p.cpus)));
+         for (int i = 0; i < 3; ++i)
+           disturb(p, r, Kind::steal, r.spread(100'000, 50'000'000),
+                   static_cast<unsigned>(r.below(p.cpus)));
          disturb(p, r, Kind::steal_all, r.spread(100'000, 2'000'000'000));
        }},
       {"wall-step", "the wall clock set by microseconds to a day, either way", 3, wall_step},
@@ -113,18 +125,28 @@ const std::vector<Case>& cases() {
       {"jump-forward-small", "all counters ahead by less than that", 1,
        [](Plan& p, Random& r) { disturb(p, r, Kind::counter_forward, small_jump(p, r)); }},
       {"jump-backward", "all counters back behind the segment's start", 1,
-       [](Plan& p, Random& r) { disturb(p, r, Kind::counter_backward, r.spread(9'000'000, 1'000'000'000)); }},
+       [](Plan& p, Random& r) {
+         disturb(p, r, Kind::counter_backward, r.spread(9'000'000, 1'000'000'000));
+       }},
       {"jump-backward-small", "all counters back by up to a segment", 1,
-       [](Plan& p, Random& r) { disturb(p, r, Kind::counter_backward, r.spread(1000, 4'000'000)); }},
+       [](Plan& p, Random& r) {
+         disturb(p, r, Kind::counter_backward, r.spread(1000, 4'000'000));
+       }},
       {"rate-change", "all counters at half to twice their rate", 1, rate_change},
-      {"suspend", "sleep; the counters go on", 1, [](Plan& p, Random& r) { suspend(p, r, Kind::suspend_counting); }},
-      {"suspend-restart", "sleep; the counters start at 0", 1, [](Plan& p, Random& r) { suspend(p, r, Kind::suspend_restarted); }},
+      {"suspend", "sleep; the counters go on", 1,
+       [](Plan& p, Random& r) { suspend(p, r, Kind::suspend_counting); }},
+      {"suspend-restart", "sleep; the counters start at 0", 1,
+       [](Plan& p, Random& r) { suspend(p, r, Kind::suspend_restarted); }},
       {"suspend-stopped", "sleep; the counters go on from where they were", 1,
        [](Plan& p, Random& r) { suspend(p, r, Kind::suspend_stopped); }},
       {"cpu-jump", "coherent; one CPU's counter jumps", 1,
-       [](Plan& p, Random& r) { one_cpu(p, r, Kind::cpu_jump, either_way(r, r.spread(20'000, 1'000'000'000))); }},
+       [](Plan& p, Random& r) {
+         one_cpu(p, r, Kind::cpu_jump, either_way(r, r.spread(20'000, 1'000'000'000)));
+       }},
       {"cpu-drift", "coherent; one CPU's counter drifts", 1,
-       [](Plan& p, Random& r) { one_cpu(p, r, Kind::cpu_drift, either_way(r, r.one_in(2) ? 100 : 1000)); }},
+       [](Plan& p, Random& r) {
+         one_cpu(p, r, Kind::cpu_drift, either_way(r, r.one_in(2) ? 100 : 1000));
+       }},
       {"percpu", "counters that disagree, strict order", 2, disagree},
       {"percpu-relaxed", "counters that disagree, order within a thread", 1,
        [](Plan& p, Random& r) {
@@ -134,7 +156,9 @@ const std::vector<Case>& cases() {
       {"percpu-stolen", "counters that disagree, CPUs away", 1,
        [](Plan& p, Random& r) {
          disagree(p, r);
-         for (int i = 0; i < 3; ++i) disturb(p, r, Kind::steal, r.spread(100'000, 50'000'000), static_cast<unsigned>(r.below(p.cpus)));
+         for (int i = 0; i < 3; ++i)
+           disturb(p, r, Kind::steal, r.spread(100'000, 50'000'000),
+                   static_cast<unsigned>(r.below(p.cpus)));
          disturb(p, r, Kind::steal_all, r.spread(100'000, 2'000'000'000));
        }},
       {"percpu-wall-step", "counters that disagree, the wall clock set", 2,
@@ -145,13 +169,15 @@ const std::vector<Case>& cases() {
       {"percpu-slew", "counters that disagree, frequency changed", 1,
        [](Plan& p, Random& r) {
          disagree(p, r);
-         for (int i = 0; i < 3; ++i) disturb(p, r, Kind::frequency, either_way(r, r.between(0, 500)));
+         for (int i = 0; i < 3; ++i)
+           disturb(p, r, Kind::frequency, either_way(r, r.between(0, 500)));
        }},
       {"percpu-jump", "counters that disagree, one of them jumps", 1,
        [](Plan& p, Random& r) {
          disagree(p, r);
          const bool forward = r.one_in(2);
-         disturb(p, r, forward ? Kind::counter_forward : Kind::counter_backward, r.spread(1000, 10'000'000'000));
+         disturb(p, r, forward ? Kind::counter_forward : Kind::counter_backward,
+                 r.spread(1000, 10'000'000'000));
        }},
       {"percpu-rate", "counters that disagree, all at another rate", 1,
        [](Plan& p, Random& r) {
@@ -169,11 +195,14 @@ const std::vector<Case>& cases() {
        [](Plan& p, Random& r) {
          promotion(p);
          p.ends += 40 * kMs;
-         p.disturbances.push_back({Kind::cpu_jump, p.ends - 40 * kMs, either_way(r, r.spread(20'000, 1'000'000'000)), 1});
+         p.disturbances.push_back({Kind::cpu_jump, p.ends - 40 * kMs,
+                                   either_way(r, r.spread(20'000, 1'000'000'000)), 1});
        }},
-      // Off: nothing in src/clock notices a counter that stands still while its segment is open, and a bracket of width 0 is
-      // refused, so that no successor comes either. To be given a weight with the detection.
-      {"counter-stop", "all counters stand still", 0, [](Plan& p, Random& r) { disturb(p, r, Kind::counter_stop, 0); }},
+      // Off: nothing in src/clock notices a counter that stands still while its segment is open,
+      // and a bracket of width 0 is refused, so that no successor comes either. To be given a
+      // weight with the detection.
+      {"counter-stop", "all counters stand still", 0,
+       [](Plan& p, Random& r) { disturb(p, r, Kind::counter_stop, 0); }},
   };
   return all;
 }
@@ -203,15 +232,18 @@ Plan plan_for(const Case& c, std::uint64_t seed) {
   const double hz = static_cast<double>(random.between(1'000'000'000, 4'500'000'000));
   plan.hz.assign(plan.cpus, hz);
   // Now and then the counter wraps in the middle.
-  const auto ticks_at_start = random.one_in(8) ? -static_cast<std::int64_t>(hz) - random.between(0, static_cast<std::int64_t>(hz / 50))
-                                               : random.between(1'000'000'000'000, 1'000'000'000'000'000);
+  const auto ticks_at_start =
+      random.one_in(8)
+          ? -static_cast<std::int64_t>(hz) - random.between(0, static_cast<std::int64_t>(hz / 50))
+          : random.between(1'000'000'000'000, 1'000'000'000'000'000);
   plan.offsets.assign(plan.cpus, ticks_at_start);
   constexpr std::int64_t between[] = {40, 300, 3000};
   plan.accesses_between = random.one_of(between);
   constexpr Ps preemptions[] = {10 * kUs, kMs, 50 * kMs};
   plan.longest_preemption = random.one_of(preemptions);
   plan.pause = random.spread(300 * kNs, 3 * kUs);
-  constexpr clockid_t clocks[] = {CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_MONOTONIC_RAW, CLOCK_BOOTTIME, CLOCK_TAI};
+  constexpr clockid_t clocks[] = {CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_MONOTONIC_RAW,
+                                  CLOCK_BOOTTIME, CLOCK_TAI};
   // Few at a time: each then is read often.
   const auto first = random.below(5);
   plan.clocks = {clocks[first], clocks[(first + 1 + random.below(4)) % 5]};
@@ -219,7 +251,8 @@ Plan plan_for(const Case& c, std::uint64_t seed) {
   plan.ends = kStart + 25 * kMs;
   plan.way_there = random.between(0, plan.cheapest);
   c.plan(plan, random);
-  if (!plan.disturbances.empty() && plan.ends < plan.disturbances.back().at + 25 * kMs) plan.ends = plan.disturbances.back().at + 25 * kMs;
+  if (!plan.disturbances.empty() && plan.ends < plan.disturbances.back().at + 25 * kMs)
+    plan.ends = plan.disturbances.back().at + 25 * kMs;
   return plan;
 }
 

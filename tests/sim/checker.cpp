@@ -37,18 +37,25 @@ bool Checker::applies(const Watched& watched, const Read& read) const {
   const Allowance& a = watched.allowance;
   if ((a.clocks & clockshim::mask_of(read.id)) == 0 || read.end < a.from) return false;
   if (a.after_demotion > 0 && demoted_ >= a.from) return read.begin < demoted_ + a.after_demotion;
-  if (watched.stale_until > a.until && read.begin < watched.stale_until + (a.until_if_preempted - a.from)) return true;
+  if (watched.stale_until > a.until &&
+      read.begin < watched.stale_until + (a.until_if_preempted - a.from))
+    return true;
   return read.begin < (preempted_until_ > a.from ? a.until_if_preempted : a.until);
 }
 
 // What the kernel says next is read no sooner than the way to it takes; and beyond that, within a
 // bracket and the clock's step.
 std::int64_t Checker::kernel_later() const {
-  return (plan_.way_there + (plan_.dearest - plan_.cheapest) + (plan_.granularity > kNs ? plan_.granularity : 0)) / kNs + kRoundingNs;
+  return (plan_.way_there + (plan_.dearest - plan_.cheapest) +
+          (plan_.granularity > kNs ? plan_.granularity : 0)) /
+             kNs +
+         kRoundingNs;
 }
 
 // A wait that the kernel has ended comes back no sooner than its reading of the clock does.
-std::int64_t Checker::kernel_back() const { return (plan_.cheapest - plan_.way_there) / kNs + kRoundingNs; }
+std::int64_t Checker::kernel_back() const {
+  return (plan_.cheapest - plan_.way_there) / kNs + kRoundingNs;
+}
 
 void Checker::begin(Read& read) const {
   const Seen& seen = seen_by(read);
@@ -77,22 +84,29 @@ void Checker::end(const Read& read) {
     stepped_back |= a.stepped_back;
   }
   if (!watched_.empty()) may_be_ahead += kLetGoNs;
-  if (!watched_.empty() && demoted_ != 0 && read.end >= demoted_ && read.begin < demoted_ + kParting) may_be_ahead += kPartingAheadNs;
+  if (!watched_.empty() && demoted_ != 0 && read.end >= demoted_ &&
+      read.begin < demoted_ + kParting)
+    may_be_ahead += kPartingAheadNs;
   const bool wrong = std::max(ahead, behind) > plan_.tolerance;
-  if (wrong && !watched_.empty()) watched_.back().last_wrong = std::max(watched_.back().last_wrong, read.begin);
+  if (wrong && !watched_.empty())
+    watched_.back().last_wrong = std::max(watched_.back().last_wrong, read.begin);
   if (watched_.empty()) worst_error_ = std::max({worst_error_, ahead, behind});
 
   if (ahead > may_be_ahead)
-    fail(read, text("%lld ns ahead, allowed are %lld", static_cast<long long>(ahead), static_cast<long long>(may_be_ahead)));
+    fail(read, text("%lld ns ahead, allowed are %lld", static_cast<long long>(ahead),
+                    static_cast<long long>(may_be_ahead)));
   if (behind > may_be_behind)
-    fail(read, text("%lld ns behind, allowed are %lld", static_cast<long long>(behind), static_cast<long long>(may_be_behind)));
+    fail(read, text("%lld ns behind, allowed are %lld", static_cast<long long>(behind),
+                    static_cast<long long>(may_be_behind)));
   if (stepped_back) return;  // old time or new: no floor for anybody
   if (read.least != 0 && read.value + may_go_back < read.least)
     fail(read, text("goes back by %lld ns", static_cast<long long>(read.least - read.value)));
   // One that may be behind, and may not go back, has to wait.
-  const std::int64_t patience = kStandsStillTolerances * plan_.tolerance + std::max(may_go_back, may_be_behind - plan_.tolerance);
+  const std::int64_t patience = kStandsStillTolerances * plan_.tolerance +
+                                std::max(may_go_back, may_be_behind - plan_.tolerance);
   if (read.slowest != 0 && read.value + patience < read.slowest)
-    fail(read, text("stands still: %lld ns less than a clock that runs at 1/%lld", static_cast<long long>(read.slowest - read.value),
+    fail(read, text("stands still: %lld ns less than a clock that runs at 1/%lld",
+                    static_cast<long long>(read.slowest - read.value),
                     static_cast<long long>(kSlowestPart)));
   Seen& seen = seen_by(read);
   seen.newest[read.id] = std::max(seen.newest[read.id], read.value);
@@ -104,16 +118,19 @@ std::vector<Detection> Checker::detections() const {
   for (const Watched& watched : watched_) {
     const Allowance& a = watched.allowance;
     if (a.told && a.until > watched.awake)
-      all.push_back({a.kind, std::max<Ps>(0, watched.last_wrong - watched.awake), a.until - watched.awake});
+      all.push_back(
+          {a.kind, std::max<Ps>(0, watched.last_wrong - watched.awake), a.until - watched.awake});
   }
   return all;
 }
 
 std::string Checker::describe(const Read& read) const {
   const Range real = kernel_.between(read.id, read.begin, read.end);
-  return text("%12lld..%lld ns  thread %u, CPU %u  %-13s %-8s %lld  real %lld..%lld (%+lld)", ns(read.begin - kStart),
-              ns(read.end - kStart), read.thread, read.cpu, std::string(clockshim::clock_name(static_cast<unsigned>(read.id))).c_str(),
-              read.source, static_cast<long long>(read.value), static_cast<long long>(real.low), static_cast<long long>(real.high),
+  return text("%12lld..%lld ns  thread %u, CPU %u  %-13s %-8s %lld  real %lld..%lld (%+lld)",
+              ns(read.begin - kStart), ns(read.end - kStart), read.thread, read.cpu,
+              std::string(clockshim::clock_name(static_cast<unsigned>(read.id))).c_str(),
+              read.source, static_cast<long long>(read.value), static_cast<long long>(real.low),
+              static_cast<long long>(real.high),
               static_cast<long long>(read.value > real.high  ? read.value - real.high
                                      : read.value < real.low ? read.value - real.low
                                                              : 0));

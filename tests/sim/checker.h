@@ -33,11 +33,14 @@ struct Detection {
 
 class Checker {
  public:
-  Checker(const Plan& plan, const Kernel& kernel) : plan_(plan), kernel_(kernel), own_(plan.threads) {}
+  Checker(const Plan& plan, const Kernel& kernel)
+      : plan_(plan), kernel_(kernel), own_(plan.threads) {}
 
   void happened(const Disturbance& d, Ps asleep);
   void demoted(Ps at) { demoted_ = at; }
-  void preempted(Ps until) { preempted_until_ = until > preempted_until_ ? until : preempted_until_; }
+  void preempted(Ps until) {
+    preempted_until_ = until > preempted_until_ ? until : preempted_until_;
+  }
 
   // What the read that is about to begin may rely on.
   void begin(Read& read) const;
@@ -59,13 +62,18 @@ class Checker {
     Allowance allowance;
     Ps awake;
     Ps last_wrong = 0;
-    Ps stale_until = 0;  // threads that were preempted when it happened come back with what they read before
+    Ps stale_until =
+        0;  // threads that were preempted when it happened come back with what they read before
   };
   [[nodiscard]] std::int64_t kernel_later() const;
   [[nodiscard]] std::int64_t kernel_back() const;
   [[nodiscard]] bool applies(const Watched& watched, const Read& read) const;
-  [[nodiscard]] Seen& seen_by(const Read& read) { return plan_.relaxed ? own_[read.thread] : shared_; }
-  [[nodiscard]] const Seen& seen_by(const Read& read) const { return plan_.relaxed ? own_[read.thread] : shared_; }
+  [[nodiscard]] Seen& seen_by(const Read& read) {
+    return plan_.relaxed ? own_[read.thread] : shared_;
+  }
+  [[nodiscard]] const Seen& seen_by(const Read& read) const {
+    return plan_.relaxed ? own_[read.thread] : shared_;
+  }
   [[nodiscard]] std::int64_t part_of(Ps t) const { return (t - asleep_) / kNs / kSlowestPart; }
   void fail(const Read& read, const std::string& why);
 

@@ -7,7 +7,9 @@ void jump(Curve& counter, Ps at, std::int64_t ns) {
   counter.jump(at, static_cast<std::int64_t>(static_cast<double>(ns) * counter.rate() / 1e9));
 }
 
-void change_rate(Curve& counter, Ps at, double factor) { counter.change_rate(at, counter.rate() * factor); }
+void change_rate(Curve& counter, Ps at, double factor) {
+  counter.change_rate(at, counter.rate() * factor);
+}
 
 void sleep(Curve& counter, const Disturbance& d, Ps awake) {
   const double rate = counter.rate();

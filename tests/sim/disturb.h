@@ -8,7 +8,8 @@
 
 namespace sim {
 
-// At d.at. Returns how long the machine sleeps from then on; what that does to its threads is the caller's business.
+// At d.at. Returns how long the machine sleeps from then on; what that does to its threads is the
+// caller's business.
 Ps disturb(const Disturbance& d, Kernel& kernel, std::vector<Curve>& counters);
 
 }  // namespace sim

@@ -1,5 +1,6 @@
-// ucontext enters a fiber for the first time; from then on _setjmp and _longjmp switch, which save no signal mask and so
-// make no system call. (_FORTIFY_SOURCE would take a jump to another stack for an error: meson.build turns it off.)
+// ucontext enters a fiber for the first time; from then on _setjmp and _longjmp switch, which save
+// no signal mask and so make no system call. (_FORTIFY_SOURCE would take a jump to another stack
+// for an error: meson.build turns it off.)
 #include "fibers.h"
 
 #include <ucontext.h>
@@ -16,7 +17,8 @@ Fibers* g_entering = nullptr;  // makecontext passes no pointers
 
 }  // namespace
 
-Fibers::Fibers(unsigned count, Ps start, std::function<void(unsigned)> body) : body_(std::move(body)), fibers_(count), now_(start) {
+Fibers::Fibers(unsigned count, Ps start, std::function<void(unsigned)> body)
+    : body_(std::move(body)), fibers_(count), now_(start) {
   for (Fiber& fiber : fibers_) {
     fiber.ready = start;
     fiber.stack.reset(new char[kStack]);
@@ -24,16 +26,20 @@ Fibers::Fibers(unsigned count, Ps start, std::function<void(unsigned)> body) : b
 }
 
 void Fibers::at(Ps when, std::function<void()> event) {
-  const auto later = std::find_if(events_.begin(), events_.end(), [&](const Event& e) { return e.when > when; });
+  const auto later =
+      std::find_if(events_.begin(), events_.end(), [&](const Event& e) { return e.when > when; });
   events_.insert(later, Event{when, std::move(event)});
 }
 
 void Fibers::run() {
   for (;;) {
-    const auto earlier = [](const Fiber& a, const Fiber& b) { return !a.ended && (b.ended || a.ready < b.ready); };
+    const auto earlier = [](const Fiber& a, const Fiber& b) {
+      return !a.ended && (b.ended || a.ready < b.ready);
+    };
     Fiber& next = *std::min_element(fibers_.begin(), fibers_.end(), earlier);
     if (next.ended) return;
-    const Ps event = next_event_ < events_.size() ? events_[next_event_].when : std::numeric_limits<Ps>::max();
+    const Ps event =
+        next_event_ < events_.size() ? events_[next_event_].when : std::numeric_limits<Ps>::max();
     if (event <= next.ready) {
       now_ = event;
       events_[next_event_++].happen();

@@ -1,5 +1,6 @@
-// Threads of the simulated machine: fibers, run one at a time in the order of true time. Between two of its pauses a fiber
-// runs at one instant, so a schedule is the order and the length of the pauses, and nothing else.
+// Threads of the simulated machine: fibers, run one at a time in the order of true time. Between
+// two of its pauses a fiber runs at one instant, so a schedule is the order and the length of the
+// pauses, and nothing else.
 #pragma once
 
 #include <csetjmp>

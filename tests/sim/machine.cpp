@@ -10,7 +10,8 @@ namespace {
 constexpr unsigned kShift = 44;
 constexpr double kScale = 17.592186044416;  // 2^44 / 10^12
 
-// One tick in so many is late, by the interrupts that are held off; one in more is late by much: the vCPU was away.
+// One tick in so many is late, by the interrupts that are held off; one in more is late by much:
+// the vCPU was away.
 constexpr std::uint64_t kLateOneIn = 25;
 constexpr std::uint64_t kVeryLateOneIn = 400;
 constexpr Ps kLate = kMs;
@@ -25,7 +26,8 @@ std::int64_t Curve::at(Ps t) const {
   auto piece = pieces_.rbegin();
   while (piece->from > t && piece + 1 != pieces_.rend()) ++piece;
   const auto passed = static_cast<Wide>(t - piece->from);
-  return static_cast<std::int64_t>(static_cast<std::uint64_t>(piece->base) + static_cast<std::uint64_t>(passed * piece->mult >> kShift));
+  return static_cast<std::int64_t>(static_cast<std::uint64_t>(piece->base) +
+                                   static_cast<std::uint64_t>(passed * piece->mult >> kShift));
 }
 
 std::int64_t Steps::at(Ps t) const {

@@ -1,5 +1,6 @@
-// The machine that is simulated: true time, a counter for each CPU, and a kernel that keeps five clocks by a device of its
-// own. What happened is kept, so that a clock's value can be asked for at any time that has passed.
+// The machine that is simulated: true time, a counter for each CPU, and a kernel that keeps five
+// clocks by a device of its own. What happened is kept, so that a clock's value can be asked for at
+// any time that has passed.
 #pragma once
 
 #include <cstdint>
@@ -72,7 +73,8 @@ struct CoarseValues {
 class Kernel {
  public:
   // The device advances every `granularity`, the coarse clocks every `tick`, some of them late.
-  Kernel(Ps granularity, Ps tick, std::uint64_t seed) : granularity_(granularity), tick_(tick), seed_(seed) {}
+  Kernel(Ps granularity, Ps tick, std::uint64_t seed)
+      : granularity_(granularity), tick_(tick), seed_(seed) {}
 
   [[nodiscard]] std::int64_t at(clockid_t id, Ps t) const;
   // All values that a reader may have been given between the two.
@@ -81,7 +83,8 @@ class Kernel {
 
   void step_wall(Ps t, std::int64_t by_ns);
   void change_frequency(Ps t, double ppm) { monotonic_.change_rate(t, 1e9 + ppm * 1e3); }
-  // Nothing runs from t to t + length: MONOTONIC and RAW stand still, the others have gone on afterwards.
+  // Nothing runs from t to t + length: MONOTONIC and RAW stand still, the others have gone on
+  // afterwards.
   void suspend(Ps t, Ps length);
 
  private:

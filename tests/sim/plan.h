@@ -1,4 +1,5 @@
-// One schedule's machine, settings and disturbances: all that a case and a seed decide before it runs.
+// One schedule's machine, settings and disturbances: all that a case and a seed decide before it
+// runs.
 #pragma once
 
 #include <cstdint>
@@ -45,7 +46,8 @@ struct Plan {
   Ps granularity = kNs;               // of the real clock
   Ps cheapest = 20 * kNs;             // what reading it takes
   Ps dearest = 60 * kNs;
-  Ps way_there = 10 * kNs;  // of the cheapest: until the value is had. What a reading costs more is a delay before or after
+  Ps way_there = 10 * kNs;  // of the cheapest: until the value is had. What a reading costs more is
+                            // a delay before or after
   Ps tick = 4 * kMs;
 
   // The settings.
@@ -62,14 +64,17 @@ struct Plan {
   bool tight = false;          // bursts without pauses, where threads meet
   std::vector<clockid_t> clocks;
   Ps longest_preemption = 50 * kMs;
-  std::int64_t accesses_between = 300;  // accesses to atomics from one preemption to the next, twice that at most
-  std::uint64_t long_one_in = 8;        // most preemptions are only a cache miss; one in so many is longer
-  std::int64_t pause = kUs;             // the usual one between two calls is up to four times this
-  bool sleeps = true;                   // now and then one for milliseconds
+  std::int64_t accesses_between =
+      300;  // accesses to atomics from one preemption to the next, twice that at most
+  std::uint64_t long_one_in =
+      8;                     // most preemptions are only a cache miss; one in so many is longer
+  std::int64_t pause = kUs;  // the usual one between two calls is up to four times this
+  bool sleeps = true;        // now and then one for milliseconds
 
   std::vector<Disturbance> disturbances;
   Ps ends = 0;
-  bool exact = false;  // nothing but preemption happens: served times keep the kernel's order, too (checker.h)
+  bool exact = false;  // nothing but preemption happens: served times keep the kernel's order, too
+                       // (checker.h)
 };
 
 // The schedule starts at this time, so that the past is there to be asked for.

@@ -1,4 +1,5 @@
-// The dice of one schedule: the same seed, the same throws, on every machine (splitmix64, by Sebastiano Vigna's constants).
+// The dice of one schedule: the same seed, the same throws, on every machine (splitmix64, by
+// Sebastiano Vigna's constants).
 #pragma once
 
 #include <bit>
@@ -20,13 +21,16 @@ class Random {
     return z ^ (z >> 31);
   }
   // 0 to n - 1.
-  std::uint64_t below(std::uint64_t n) { return static_cast<std::uint64_t>(static_cast<Wide>(next()) * n >> 64); }
+  std::uint64_t below(std::uint64_t n) {
+    return static_cast<std::uint64_t>(static_cast<Wide>(next()) * n >> 64);
+  }
   // Both ends included.
   std::int64_t between(std::int64_t low, std::int64_t high) {
     return low + static_cast<std::int64_t>(below(static_cast<std::uint64_t>(high - low) + 1));
   }
   bool one_in(std::uint64_t n) { return below(n) == 0; }
-  // Each power of two between the two as likely as the next: short delays are as interesting as long ones.
+  // Each power of two between the two as likely as the next: short delays are as interesting as
+  // long ones.
   std::int64_t spread(std::int64_t low, std::int64_t high) {
     const auto octaves = static_cast<int>(std::bit_width(static_cast<std::uint64_t>(high / low)));
     const std::int64_t from = low << below(static_cast<std::uint64_t>(octaves));

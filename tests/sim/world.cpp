@@ -30,7 +30,8 @@ struct SimSource {
   [[nodiscard]] std::uintptr_t thread() const noexcept;
 };
 
-// As in the library: static memory that is right when it is all zero. Given back to the kernel after each schedule.
+// As in the library: static memory that is right when it is all zero. Given back to the kernel
+// after each schedule.
 constexpr std::size_t kPage = 4096;
 struct alignas(kPage) Memory {
   clockshim::Timeline<SimSource> timeline;
@@ -50,7 +51,8 @@ class World {
         threads_(plan.threads),
         ends_(plan.ends),
         fibers_(plan.threads, kStart, [this](unsigned n) { live(n); }) {
-    for (unsigned cpu = 0; cpu < plan.cpus; ++cpu) counters_.emplace_back(plan.offsets[cpu], plan.hz[cpu]);
+    for (unsigned cpu = 0; cpu < plan.cpus; ++cpu)
+      counters_.emplace_back(plan.offsets[cpu], plan.hz[cpu]);
     for (unsigned n = 0; n < plan.threads; ++n) threads_[n].cpu = n % plan.cpus;
     for (std::size_t i = 0; i < plan.disturbances.size(); ++i)
       fibers_.at(plan.disturbances[i].at, [this, i] { happen(plan_.disturbances[i]); });
@@ -76,12 +78,14 @@ class World {
     // A clock that asks the kernel each time keeps every promise, and is of no use.
     // Of a few hundred reads it may: the rate is learned meanwhile.
     const bool enough = outcome_.reads > kLearningReads;
-    if (!checker_.failed() && plan_.exact && enough && outcome_.served < outcome_.reads / 2) outcome_.failure = "hardly anything is served";
+    if (!checker_.failed() && plan_.exact && enough && outcome_.served < outcome_.reads / 2)
+      outcome_.failure = "hardly anything is served";
     outcome_.worst_error = checker_.worst_error();
     outcome_.detections = checker_.detections();
     for (const clockid_t id : plan_.clocks) outcome_.resyncs += record_.clocks[id].resyncs.load();
     if (verbose_ && checker_.failed())
-      for (const Read& read : checker_.last_reads()) std::printf("%s\n", checker_.describe(read).c_str());
+      for (const Read& read : checker_.last_reads())
+        std::printf("%s\n", checker_.describe(read).c_str());
     madvise(&g_memory, sizeof g_memory, MADV_DONTNEED);
     return outcome_;
   }
@@ -89,14 +93,17 @@ class World {
   // What a thread asks the CPU and the kernel for. Half of what it costs passes before, half after.
   Reading reading(Ps early = 0) {
     pass(kCounterCost / 2);
-    const Reading now{clockshim::Ticks{static_cast<std::uint64_t>(counters_[me().cpu].at(fibers_.now() - early))}, me().cpu};
+    const Reading now{
+        clockshim::Ticks{static_cast<std::uint64_t>(counters_[me().cpu].at(fibers_.now() - early))},
+        me().cpu};
     pass(kCounterCost / 2);
     return now;
   }
   std::int64_t real(clockid_t id) {
     // Exact schedules: about the same each time, but for an interruption now and then.
     const bool held_up = !plan_.exact || random_.one_in(kHeldUpOneIn);
-    const Ps delay = random_.between(0, held_up ? plan_.dearest - plan_.cheapest : plan_.cheapest / kSteadyPart);
+    const Ps delay =
+        random_.between(0, held_up ? plan_.dearest - plan_.cheapest : plan_.cheapest / kSteadyPart);
     const Ps cost = plan_.cheapest + delay;
     const Ps before = plan_.way_there + random_.between(0, delay);
     pass(before);
@@ -120,11 +127,13 @@ class World {
     deal_accesses();
     if (!fibers_.inside()) return;
     Ps length = random_.spread(kNs, 2 * kUs);
-    if (random_.one_in(plan_.long_one_in)) length = random_.spread(kNs, std::min(plan_.longest_preemption, 200 * kUs));
+    if (random_.one_in(plan_.long_one_in))
+      length = random_.spread(kNs, std::min(plan_.longest_preemption, 200 * kUs));
     if (random_.one_in(100)) length = random_.spread(kUs, plan_.longest_preemption);
     if (length >= kUs) {
       checker_.preempted(fibers_.now() + length);
-      if (!plan_.pinned && random_.one_in(2)) me().cpu = static_cast<unsigned>(random_.below(plan_.cpus));
+      if (!plan_.pinned && random_.one_in(2))
+        me().cpu = static_cast<unsigned>(random_.below(plan_.cpus));
     }
     fibers_.pass(length);
   }
@@ -145,7 +154,8 @@ class World {
 
   Thread& me() { return threads_[fibers_.running()]; }
   void deal_accesses() {
-    g_accesses_left = 1 + static_cast<std::int64_t>(random_.below(2 * static_cast<std::uint64_t>(plan_.accesses_between)));
+    g_accesses_left = 1 + static_cast<std::int64_t>(random_.below(
+                              2 * static_cast<std::uint64_t>(plan_.accesses_between)));
   }
 
   void pass(Ps length) {
@@ -156,24 +166,28 @@ class World {
   // As preload/interpose.cpp does it.
   bool fast(unsigned id, timespec& out) {
     const std::uint8_t how = timeline_.how();
-    if ((how & clockshim::kPerCpu) == 0) return timeline_.read(id, (how == 0 ? reading() : unordered()).ticks, out);
+    if ((how & clockshim::kPerCpu) == 0)
+      return timeline_.read(id, (how == 0 ? reading() : unordered()).ticks, out);
     if ((how & clockshim::kSettling) != 0) return false;
     if ((how & clockshim::kRelaxed) != 0) {
       Floor& mine = me().floors[id].value;
       const std::int64_t seen = mine.load();
-      return timeline_.read_above(id, unordered(), mine, seen, out, [](Floor& floor, std::int64_t& expected, std::int64_t to) {
-        return clockshim::Arch::exchange_here(floor, expected, to);
-      });
+      return timeline_.read_above(id, unordered(), mine, seen, out,
+                                  [](Floor& floor, std::int64_t& expected, std::int64_t to) {
+                                    return clockshim::Arch::exchange_here(floor, expected, to);
+                                  });
     }
     Floor& all = timeline_.floor(id);
     const std::int64_t seen = all.load();
-    return timeline_.read_above(id, reading(), all, seen, out, [](Floor& floor, std::int64_t& expected, std::int64_t to) {
-      return floor.compare_exchange_strong(expected, to);
-    });
+    return timeline_.read_above(id, reading(), all, seen, out,
+                                [](Floor& floor, std::int64_t& expected, std::int64_t to) {
+                                  return floor.compare_exchange_strong(expected, to);
+                                });
   }
   // Not before this thread's last one: those stay in order.
   Reading unordered() {
-    return reading(static_cast<Ps>(random_.below(static_cast<std::uint64_t>(std::min(kReordering, kCounterCost / 2)))));
+    return reading(static_cast<Ps>(
+        random_.below(static_cast<std::uint64_t>(std::min(kReordering, kCounterCost / 2)))));
   }
 
   void call(Read& read) {
@@ -215,7 +229,8 @@ class World {
   Ps pause() {
     if (plan_.tight) return random_.between(0, 100 * kNs);
     if (plan_.sleeps && random_.one_in(kSleepOneIn)) return random_.spread(100 * kUs, 10 * kMs);
-    if (!plan_.pinned && random_.one_in(200)) me().cpu = static_cast<unsigned>(random_.below(plan_.cpus));
+    if (!plan_.pinned && random_.one_in(200))
+      me().cpu = static_cast<unsigned>(random_.below(plan_.cpus));
     if (random_.one_in(4)) return random_.between(0, 50 * kNs);
     return random_.between(0, 4 * plan_.pause);
   }
@@ -226,15 +241,17 @@ class World {
     per_cpu_ = per_cpu;
     (per_cpu ? outcome_.demoted : outcome_.promoted) = true;
     if (per_cpu) checker_.demoted(fibers_.now());
-    if (verbose_) std::printf("%12lld ns  %s\n", static_cast<long long>((fibers_.now() - kStart) / kNs), per_cpu ? "demoted" : "promoted");
+    if (verbose_)
+      std::printf("%12lld ns  %s\n", static_cast<long long>((fibers_.now() - kStart) / kNs),
+                  per_cpu ? "demoted" : "promoted");
   }
 
   void happen(Disturbance d) {
     d.at = fibers_.now();
     const Ps length = d.amount * kNs;  // where the amount is a time
     if (verbose_)
-      std::printf("%12lld ns  %s %lld, CPU %u\n", static_cast<long long>((d.at - kStart) / kNs), name_of(d.kind),
-                  static_cast<long long>(d.amount), d.cpu);
+      std::printf("%12lld ns  %s %lld, CPU %u\n", static_cast<long long>((d.at - kStart) / kNs),
+                  name_of(d.kind), static_cast<long long>(d.amount), d.cpu);
     const Ps asleep = disturb(d, kernel_, counters_);
     if (d.kind == Kind::steal) {
       for (unsigned n = 0; n < plan_.threads; ++n)

@@ -13,8 +13,10 @@ namespace clockshim::test {
 class TempDir {
  public:
   TempDir() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "clockshim-test-XXXXXX").string();
-    if (mkdtemp(pattern.data()) == nullptr) throw std::system_error(errno, std::generic_category(), pattern);
+    std::string pattern =
+        (std::filesystem::temp_directory_path() / "clockshim-test-XXXXXX").string();
+    if (mkdtemp(pattern.data()) == nullptr)
+      throw std::system_error(errno, std::generic_category(), pattern);
     path_ = pattern;
   }
   ~TempDir() {
@@ -28,7 +30,8 @@ class TempDir {
   [[nodiscard]] std::string path(const std::string& name) const { return (path_ / name).string(); }
 
   // Makes a file of this content and mode, and returns its path.
-  std::string file(const std::string& name, const std::string& content, std::filesystem::perms mode) const {
+  std::string file(const std::string& name, const std::string& content,
+                   std::filesystem::perms mode) const {
     std::ofstream(path_ / name, std::ios::binary) << content;
     std::filesystem::permissions(path_ / name, mode);
     return path(name);
@@ -36,7 +39,8 @@ class TempDir {
 
   // How many there are in it.
   [[nodiscard]] std::size_t files() const {
-    return static_cast<std::size_t>(std::distance(std::filesystem::directory_iterator(path_), std::filesystem::directory_iterator()));
+    return static_cast<std::size_t>(std::distance(std::filesystem::directory_iterator(path_),
+                                                  std::filesystem::directory_iterator()));
   }
 
  private:

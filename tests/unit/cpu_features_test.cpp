@@ -1,4 +1,5 @@
-// CPUID: what lies beyond the CPU's own leaves must not be taken for an answer. Intel CPUs give those of another leaf there.
+// CPUID: what lies beyond the CPU's own leaves must not be taken for an answer. Intel CPUs give
+// those of another leaf there.
 #include "arch/cpu_features.h"
 
 #include <gtest/gtest.h>

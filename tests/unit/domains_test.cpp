@@ -1,5 +1,5 @@
-// One timeline for all CPUs, or one for each: what evidence changes it, and what is served then. Two CPUs, whose counters and
-// whose turn the test decides.
+// One timeline for all CPUs, or one for each: what evidence changes it, and what is served then.
+// Two CPUs, whose counters and whose turn the test decides.
 #include <gtest/gtest.h>
 
 #include <memory>
@@ -85,7 +85,8 @@ TEST_F(DomainsTest, AReadingBehindAnotherCpusPartsThem) {
 TEST_F(DomainsTest, ASampleThatDoesNotFitAnotherCpusPartsThem) {
   start(false);
   take_turns(2000, 1000);
-  source.behind = -200'000;  // 100 us ahead: no reading is behind another where turns are far between
+  source.behind =
+      -200'000;  // 100 us ahead: no reading is behind another where turns are far between
   for (int i = 0; i < 40 && !per_cpu(); ++i) {
     source.ticks += 400'000;
     ask(static_cast<unsigned>(i % 2));

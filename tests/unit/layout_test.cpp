@@ -68,7 +68,8 @@ TEST(Layout, OfCounts) {
   EXPECT_EQ(offsetof(ThreadTable, real), 2064U);
   EXPECT_EQ(offsetof(ThreadTable, tid), 2192U);
   EXPECT_EQ(offsetof(ThreadTable, threads), 2196U);
-  EXPECT_EQ(sizeof(ThreadTable), 2240U) << "as in the first files: a longer one would not be read out of them";
+  EXPECT_EQ(sizeof(ThreadTable), 2240U)
+      << "as in the first files: a longer one would not be read out of them";
   EXPECT_EQ(offsetof(SharedCounts, dropped_samples), 8U);
   EXPECT_EQ(offsetof(SharedCounts, real), 16U);
   EXPECT_EQ(offsetof(SharedCounts, entries), 144U);

@@ -28,7 +28,8 @@ TEST(Names, EachKeyHasARecordOfItsOwn) {
   bool fresh = false;
   std::set<unsigned> numbers;
   for (std::uint64_t key = 1; key <= kFewNames; ++key) {
-    const unsigned number = number_of_name(*region, key * kFewNames, name_of(static_cast<unsigned>(key)), fresh);  // all in one place
+    const unsigned number = number_of_name(
+        *region, key * kFewNames, name_of(static_cast<unsigned>(key)), fresh);  // all in one place
     EXPECT_TRUE(fresh);
     EXPECT_LT(number, kFewNames);
     EXPECT_EQ(region->names[number].name.line, key);
@@ -56,7 +57,8 @@ TEST(Names, ThreadsAgree) {
   for (auto& mine : numbers) {
     threads.emplace_back([&] {
       bool fresh = false;
-      for (std::uint64_t key = 1; key <= 300; ++key) mine.push_back(number_of_name(*region, key << 40, name_of(7), fresh));
+      for (std::uint64_t key = 1; key <= 300; ++key)
+        mine.push_back(number_of_name(*region, key << 40, name_of(7), fresh));
     });
   }
   for (auto& thread : threads) thread.join();

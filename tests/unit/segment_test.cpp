@@ -24,7 +24,8 @@ TEST(Segment, CoversItsRangeAndNotOneTickMore) {
 }
 
 TEST(Segment, WorksAcrossTheCountersWrap) {
-  const Segment s = make_segment(Ticks{UINT64_MAX - 999}, Nanos{5}, Rate{1ULL << 32}, milliseconds(1));
+  const Segment s =
+      make_segment(Ticks{UINT64_MAX - 999}, Nanos{5}, Rate{1ULL << 32}, milliseconds(1));
   EXPECT_TRUE(s.covers(Ticks{500}));
   EXPECT_EQ(s.at(Ticks{500}), Nanos{5 + 1500});
   EXPECT_FALSE(s.covers(Ticks{UINT64_MAX - 1000}));
@@ -41,8 +42,8 @@ TEST(Segment, DoesNotDecreaseAndEndsAtOrBelowItsEndValue) {
   std::mt19937_64 random(7);
   for (int i = 0; i < 1000; ++i) {
     const Rate rate{(1ULL << 22) + random() % (1ULL << 40)};
-    const Segment s = make_segment(Ticks{random()}, Nanos{static_cast<std::int64_t>(random() >> 3)}, rate,
-                                   Nanos{static_cast<std::int64_t>(random() % 500'000'000)});
+    const Segment s = make_segment(Ticks{random()}, Nanos{static_cast<std::int64_t>(random() >> 3)},
+                                   rate, Nanos{static_cast<std::int64_t>(random() % 500'000'000)});
     if (s.length.raw() < 2) continue;
     Nanos last = s.at(s.start);
     for (int step = 1; step <= 16; ++step) {

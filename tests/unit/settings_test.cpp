@@ -1,4 +1,5 @@
-// The environment's grammar: what is taken, what is refused, and that a refusal names the setting and the value.
+// The environment's grammar: what is taken, what is refused, and that a refusal names the setting
+// and the value.
 #include "os/settings.h"
 
 #include <gtest/gtest.h>
@@ -20,7 +21,9 @@ Settings with(std::map<std::string, std::string> environment) {
   });
 }
 
-std::size_t errors_of(const Settings& s) { return s.serving_errors.size() + s.observing_errors.size(); }
+std::size_t errors_of(const Settings& s) {
+  return s.serving_errors.size() + s.observing_errors.size();
+}
 
 TEST(Duration, TakesANumberAndAUnit) {
   EXPECT_EQ(parse_duration("500ns"), Nanos{500});
@@ -31,7 +34,8 @@ TEST(Duration, TakesANumberAndAUnit) {
 }
 
 TEST(Duration, RefusesTheRest) {
-  for (const char* bad : {"", "banana", "-5ms", "1e99s", "5", "5 ms", "ms", "10us ", "nan", "inf", "0x10us", "99999999s", "10usec"}) {
+  for (const char* bad : {"", "banana", "-5ms", "1e99s", "5", "5 ms", "ms", "10us ", "nan", "inf",
+                          "0x10us", "99999999s", "10usec"}) {
     EXPECT_FALSE(parse_duration(bad).has_value()) << bad;
   }
 }
@@ -114,10 +118,12 @@ TEST(Settings, MeasuredCountersMaySayHowFar) {
   EXPECT_EQ(errors_of(s), 0U);
   EXPECT_EQ(s.counters, Counters::measured);
   EXPECT_EQ(s.measured_ticks, "4300");
-  for (const char* bad : {"measured:", "measured:-1", "measured:4 us", "measured:999999999999999999999", "measured4"}) {
+  for (const char* bad : {"measured:", "measured:-1", "measured:4 us",
+                          "measured:999999999999999999999", "measured4"}) {
     const Settings refused = with({{"CLOCKSHIM_COUNTERS", bad}});
     ASSERT_EQ(refused.serving_errors.size(), 1U) << bad;
-    EXPECT_NE(refused.serving_errors[0].find("must "), std::string::npos) << refused.serving_errors[0];
+    EXPECT_NE(refused.serving_errors[0].find("must "), std::string::npos)
+        << refused.serving_errors[0];
     EXPECT_EQ(refused.counters, Counters::automatic) << bad;
   }
 }
@@ -136,7 +142,8 @@ TEST(Settings, ToleranceEndsAtASecond) {
 }
 
 TEST(Settings, ClocksAreAList) {
-  EXPECT_EQ(with({{"CLOCKSHIM_CLOCKS", "realtime,tai"}}).clocks, mask_of(CLOCK_REALTIME) | mask_of(CLOCK_TAI));
+  EXPECT_EQ(with({{"CLOCKSHIM_CLOCKS", "realtime,tai"}}).clocks,
+            mask_of(CLOCK_REALTIME) | mask_of(CLOCK_TAI));
   EXPECT_EQ(errors_of(with({{"CLOCKSHIM_CLOCKS", "realtime,"}})), 1U);
 }
 

@@ -1,4 +1,5 @@
-// Counting by key: exact, per thread, with a full table's calls going to the shared one, and what is dropped told.
+// Counting by key: exact, per thread, with a full table's calls going to the shared one, and what
+// is dropped told.
 #include "callsite/site_table.h"
 
 #include <gtest/gtest.h>
@@ -19,7 +20,9 @@ namespace {
 
 // Frames that no module holds, so that nothing is taken for a wrapper and no stack is followed.
 Frame nowhere(std::uintptr_t pc) { return Frame{pc, 0, 0}; }
-SiteKey key(std::uintptr_t pc, unsigned clock = CLOCK_MONOTONIC) { return SiteKey{pc, clock, Function::clock_gettime}; }
+SiteKey key(std::uintptr_t pc, unsigned clock = CLOCK_MONOTONIC) {
+  return SiteKey{pc, clock, Function::clock_gettime};
+}
 
 std::map<std::uint64_t, std::uint64_t> counts() {
   std::map<std::uint64_t, std::uint64_t> sums;
@@ -51,17 +54,20 @@ TEST(SiteKey, AChainKeepsClockAndFunctionAndIsNoPlainKey) {
   EXPECT_EQ(k.function(), Function::timespec_get);
   EXPECT_NE(k.raw() & SiteKey::kChain, 0U);
   EXPECT_EQ(k.raw() & SiteKey::kRule, 0U);
-  EXPECT_NE(k.raw(), (SiteKey{0x5555, CLOCK_BOOTTIME, Function::timespec_get}.behind(0x6667).raw()));
+  EXPECT_NE(k.raw(),
+            (SiteKey{0x5555, CLOCK_BOOTTIME, Function::timespec_get}.behind(0x6667).raw()));
 }
 
 TEST(SiteKey, ChainsOfNeighbouringAddressesDoNotMeet) {
   std::map<std::uint64_t, int> seen;
-  for (std::uintptr_t outer = 0x400000; outer < 0x400000 + 20000; ++outer) ++seen[key(0x7f0000001234).behind(outer).raw()];
+  for (std::uintptr_t outer = 0x400000; outer < 0x400000 + 20000; ++outer)
+    ++seen[key(0x7f0000001234).behind(outer).raw()];
   EXPECT_EQ(seen.size(), 20000U);
 }
 
 TEST(FrameRule, SurvivesPacking) {
-  for (const FrameRule rule : {FrameRule{8, 0, false}, FrameRule{16, -16, true}, FrameRule{4096, -32768, false}}) {
+  for (const FrameRule rule :
+       {FrameRule{8, 0, false}, FrameRule{16, -16, true}, FrameRule{4096, -32768, false}}) {
     const FrameRule back = FrameRule::unpacked(rule.packed());
     EXPECT_EQ(back.cfa_offset, rule.cfa_offset);
     EXPECT_EQ(back.saved_frame, rule.saved_frame);
@@ -71,7 +77,8 @@ TEST(FrameRule, SurvivesPacking) {
 }
 
 TEST(FrameRule, FindsTheCallersFrame) {
-  std::uintptr_t stack[8] = {0, 0, 0xbbbb, 0xcafe, 0};  // saved rbp at [2], return address at [3], CFA is &[4]
+  std::uintptr_t stack[8] = {0, 0, 0xbbbb, 0xcafe,
+                             0};  // saved rbp at [2], return address at [3], CFA is &[4]
   const Frame frame{0x1234, reinterpret_cast<std::uintptr_t>(&stack[1]), 0x9999};
   const Frame caller = FrameRule{24, -16, false}.caller_of(frame);
   EXPECT_EQ(caller.pc, 0xcafeU);
@@ -96,12 +103,14 @@ TEST(SiteTable, MoreSitesThanATableHoldsAreStillExact) {
     }
   }).join();
   const auto after = counts();
-  for (std::uintptr_t pc = 0; pc < 250; ++pc) ASSERT_EQ(after.at(key(0x222000 + pc).raw()), 3U) << pc;
+  for (std::uintptr_t pc = 0; pc < 250; ++pc)
+    ASSERT_EQ(after.at(key(0x222000 + pc).raw()), 3U) << pc;
   EXPECT_EQ(live::g_region.shared.dropped.load(), 0U);
 }
 
-// Why: else a caller that one full table had no room for would be counted in the shared table by all threads that see it later, each time
-// by a locked exchange, and nobody could tell whose calls they are.
+// Why: else a caller that one full table had no room for would be counted in the shared table by
+// all threads that see it later, each time by a locked exchange, and nobody could tell whose calls
+// they are.
 TEST(SiteTable, WhatOthersCountInTheSharedTableAThreadWithRoomCountsInItsOwn) {
   constexpr std::uintptr_t kFirst = 0x777000;
   constexpr std::uintptr_t kLast = kFirst + 200;  // a full table has 112
@@ -110,14 +119,16 @@ TEST(SiteTable, WhatOthersCountInTheSharedTableAThreadWithRoomCountsInItsOwn) {
   std::thread crowded([&] {
     for (std::uintptr_t pc = kFirst; pc <= kLast; ++pc) call(key(pc), pc);
     full.arrive_and_wait();
-    done.arrive_and_wait();  // so that the other one does not get this one's stack, and with it its table
+    done.arrive_and_wait();  // so that the other one does not get this one's stack, and with it its
+                             // table
   });
   std::thread([&] {
     full.arrive_and_wait();
     for (int i = 0; i < 5; ++i) call(key(kLast), kLast);
     done.arrive_and_wait();
     const live::ThreadTable* mine = nullptr;
-    for (const auto& table : live::g_region.threads) mine = table.owner.load() == Arch::thread_pointer() ? &table : mine;
+    for (const auto& table : live::g_region.threads)
+      mine = table.owner.load() == Arch::thread_pointer() ? &table : mine;
     ASSERT_NE(mine, nullptr);
     std::uint64_t own = 0;
     for (const auto& entry : mine->entries) own += entry.key == key(kLast).raw() ? entry.count : 0;
@@ -198,7 +209,8 @@ TEST(SiteTable, AThreadThatAskedBeforeNumbersWereKnownSignsLater) {
   find_thread_ids();
   call(key(0x666000), 0x666000);
   live::ThreadTable* mine = nullptr;
-  for (auto& table : live::g_region.threads) mine = table.owner.load() == Arch::thread_pointer() ? &table : mine;
+  for (auto& table : live::g_region.threads)
+    mine = table.owner.load() == Arch::thread_pointer() ? &table : mine;
   ASSERT_NE(mine, nullptr);
   mine->tid = 0;
   mine->threads = 0;

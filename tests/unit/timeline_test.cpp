@@ -1,5 +1,6 @@
-// The timeline with an injected counter and an injected kernel clock: what is served, when it is asked again, and what
-// steps, gaps, a refused clock and a counter that goes backwards do. No sleeping, no real time.
+// The timeline with an injected counter and an injected kernel clock: what is served, when it is
+// asked again, and what steps, gaps, a refused clock and a counter that goes backwards do. No
+// sleeping, no real time.
 #include "clock/timeline.h"
 
 #include <gtest/gtest.h>
@@ -11,14 +12,16 @@
 namespace clockshim {
 namespace {
 
-// A counter of 2 ticks a nanosecond. Each look at it takes 20 ticks; each reading of the clock `cost` ticks.
+// A counter of 2 ticks a nanosecond. Each look at it takes 20 ticks; each reading of the clock
+// `cost` ticks.
 struct FakeSource {
   std::uint64_t ticks = 1'000'000'000;
   std::int64_t offset = 1'700'000'000'000'000'000;  // the real clock = ticks / 2 + offset
   std::uint64_t cost = 60;
   int readings = 0;
   bool refuses = false;
-  std::uint64_t stolen = 0;  // ticks that the next reading of the clock is preempted for, inside its bracket
+  std::uint64_t stolen =
+      0;  // ticks that the next reading of the clock is preempted for, inside its bracket
 
   unsigned cpu = 0;
   Nanos coarse_wall{0};  // REALTIME_COARSE - MONOTONIC_COARSE
@@ -45,7 +48,8 @@ struct FakeSource {
 class TimelineTest : public testing::Test {
  protected:
   void start(Nanos tolerance = microseconds(10)) {
-    timeline->start({.tolerance = tolerance, .clocks = all_servable(), .coarse_tick = milliseconds(4)}, record);
+    timeline->start(
+        {.tolerance = tolerance, .clocks = all_servable(), .coarse_tick = milliseconds(4)}, record);
   }
   // As an interposed call does it: the gate, then the slow side.
   Answer call(Nanos& out, unsigned id = CLOCK_MONOTONIC) {
@@ -117,7 +121,8 @@ TEST_F(TimelineTest, NeverGoesBackwardsOverThousandsOfJointsWithAClockThatSlews)
   Nanos last{0};
   for (int i = 0; i < 200000; ++i) {
     source.pass(Nanos{311});
-    if (i % 5 == 0) source.offset += (i / 10000) % 2 == 0 ? 0 : -1;  // slewed by some 600 ppm, now and then
+    if (i % 5 == 0)
+      source.offset += (i / 10000) % 2 == 0 ? 0 : -1;  // slewed by some 600 ppm, now and then
     const Nanos out = served();
     ASSERT_GE(out, last) << "call " << i;
     ASSERT_LE(magnitude(out - source.now()), microseconds(10)) << "call " << i;
@@ -138,11 +143,13 @@ TEST_F(TimelineTest, NothingIsExtrapolatedPastASegmentsEnd) {
 TEST_F(TimelineTest, AStepOfTheWallClockIsTakenOverBothWays) {
   start();
   calibrate(CLOCK_REALTIME);
-  for (const std::int64_t step : {1'000'000LL, -1'000'000LL, 86'400'000'000'000LL, -86'400'000'000'000LL}) {
+  for (const std::int64_t step :
+       {1'000'000LL, -1'000'000LL, 86'400'000'000'000LL, -86'400'000'000'000LL}) {
     source.offset += step;
     source.coarse_wall = source.coarse_wall + Nanos{step};
     source.pass(policy::kCheckInterval);
-    EXPECT_LE(magnitude(served(CLOCK_REALTIME) - source.now()), microseconds(10)) << "step " << step;
+    EXPECT_LE(magnitude(served(CLOCK_REALTIME) - source.now()), microseconds(10))
+        << "step " << step;
   }
 }
 
@@ -177,7 +184,8 @@ TEST_F(TimelineTest, TaiDoesNotGoBackWhereSomethingElseWasSet) {
 TEST_F(TimelineTest, WhatWasServedWrongIsInTheFigures) {
   start();
   calibrate();
-  for (int i = 0; i < 100'000; ++i) source.pass(microseconds(20)), served();  // a baseline as long as any
+  for (int i = 0; i < 100'000; ++i)
+    source.pass(microseconds(20)), served();  // a baseline as long as any
   EXPECT_EQ(record.accuracy.summary().over_tolerance, 0U);
   // The kernel's clock runs faster by a tenth, as by adjtimex's tick.
   Nanos worst{0};
@@ -191,7 +199,8 @@ TEST_F(TimelineTest, WhatWasServedWrongIsInTheFigures) {
   const AccuracySummary accuracy = record.accuracy.summary();
   EXPECT_GT(accuracy.over_tolerance, 0U);
   EXPECT_GE(accuracy.max, worst - microseconds(1));
-  EXPECT_LE(accuracy.max, worst + microseconds(20)) << "no more than was served, but for what one gate lets through";
+  EXPECT_LE(accuracy.max, worst + microseconds(20))
+      << "no more than was served, but for what one gate lets through";
 }
 
 // The same where nobody comes to refresh the segment before it is over.
@@ -207,7 +216,8 @@ TEST_F(TimelineTest, WhatWasServedWrongBeforeAPauseIsInTheFigures) {
     source.pass(microseconds(step));
     source.offset += step * 100;
     Nanos out;
-    if (call(out) == Answer::served && step == 100) worst = std::max(worst, magnitude(out - source.now()));
+    if (call(out) == Answer::served && step == 100)
+      worst = std::max(worst, magnitude(out - source.now()));
     ASSERT_GE(out, last);
     last = out;
   }
@@ -225,7 +235,8 @@ TEST_F(TimelineTest, MonotonicIsBrakedAndNotSteppedBack) {
     ASSERT_GE(out, last) << i;
     last = out;
   }
-  EXPECT_LE(magnitude(served() - source.now()), microseconds(10)) << "it should have caught up by now";
+  EXPECT_LE(magnitude(served() - source.now()), microseconds(10))
+      << "it should have caught up by now";
   EXPECT_GT(record.disturbances.load(), 0U);
 }
 

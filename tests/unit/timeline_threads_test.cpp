@@ -1,6 +1,7 @@
-// The timeline under real threads, with a counter that all of them push forward: built with the thread sanitizer too, which
-// sees what is not ordered by release and acquire. Threads hand readings to each other; nobody may be given less than what it
-// was handed. A further thread sets the clocks all the time.
+// The timeline under real threads, with a counter that all of them push forward: built with the
+// thread sanitizer too, which sees what is not ordered by release and acquire. Threads hand
+// readings to each other; nobody may be given less than what it was handed. A further thread sets
+// the clocks all the time.
 #include <gtest/gtest.h>
 
 #include <memory>
@@ -14,7 +15,8 @@ namespace {
 
 constexpr unsigned kThreads = 4;
 constexpr int kReadings = 60'000;
-constexpr std::uint64_t kPerLook = 40;          // ticks that a look at the counter takes; 2 ticks are a nanosecond
+constexpr std::uint64_t kPerLook =
+    40;  // ticks that a look at the counter takes; 2 ticks are a nanosecond
 constexpr std::uint64_t kDisagree = 1'000'000;  // ticks between two CPUs' counters
 
 struct SharedSource {
@@ -22,7 +24,9 @@ struct SharedSource {
   unsigned index;
   bool disagree;
 
-  std::uint64_t look() noexcept { return ticks.fetch_add(kPerLook, std::memory_order_acq_rel) + kPerLook; }
+  std::uint64_t look() noexcept {
+    return ticks.fetch_add(kPerLook, std::memory_order_acq_rel) + kPerLook;
+  }
   Reading reading() noexcept {
     const unsigned cpu = index % 2;
     return {Ticks{look() + (disagree ? cpu * kDisagree : 0)}, cpu};
@@ -50,9 +54,10 @@ class TimelineThreads : public testing::TestWithParam<bool> {
     const auto exchange = [](Floor& f, std::int64_t& expected, std::int64_t to) {
       return f.compare_exchange_strong(expected, to, std::memory_order_acq_rel);
     };
-    const bool hot = how == 0                 ? timeline->read(CLOCK_MONOTONIC, now.ticks, t)
-                     : (how & kSettling) == 0 ? timeline->read_above(CLOCK_MONOTONIC, now, floor, seen, t, exchange)
-                                              : false;
+    const bool hot = how == 0 ? timeline->read(CLOCK_MONOTONIC, now.ticks, t)
+                     : (how & kSettling) == 0
+                         ? timeline->read_above(CLOCK_MONOTONIC, now, floor, seen, t, exchange)
+                         : false;
     if (hot) return from_timespec(t);
     Nanos out;
     EXPECT_NE(timeline->resync(CLOCK_MONOTONIC, source, out), Answer::none);

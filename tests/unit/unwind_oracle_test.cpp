@@ -1,10 +1,10 @@
-// The rules that we read from unwind tables are those that libunwind finds, for every address of the
-// modules that are loaded here.
+// The rules that we read from unwind tables are those that libunwind finds, for every address of
+// the modules that are loaded here.
 //
-// libunwind is given a stack that does not exist: rsp and rbp have two made-up values, and every word
-// "read" from there is its own address, marked. (Unmarked, a word that rbp points to, where frame
-// pointers are saved, would be taken for an rbp that was not saved at all.) After one step the caller's
-// registers tell which addresses it has made of them.
+// libunwind is given a stack that does not exist: rsp and rbp have two made-up values, and every
+// word "read" from there is its own address, marked. (Unmarked, a word that rbp points to, where
+// frame pointers are saved, would be taken for an rbp that was not saved at all.) After one step
+// the caller's registers tell which addresses it has made of them.
 #include <dlfcn.h>
 #include <gtest/gtest.h>
 #include <libunwind-x86_64.h>
@@ -18,7 +18,8 @@
 #include "callsite/stack.h"
 #include "os/module.h"
 
-extern "C" int UNW_OBJ(dwarf_search_unwind_table)(unw_addr_space_t, unw_word_t, unw_dyn_info_t*, unw_proc_info_t*, int, void*);
+extern "C" int UNW_OBJ(dwarf_search_unwind_table)(unw_addr_space_t, unw_word_t, unw_dyn_info_t*,
+                                                  unw_proc_info_t*, int, void*);
 
 namespace clockshim {
 namespace {
@@ -36,7 +37,8 @@ struct Query {
   Module module;
 };
 
-int find_proc_info(unw_addr_space_t space, unw_word_t ip, unw_proc_info_t* info, int need_unwind_info, void* argument) {
+int find_proc_info(unw_addr_space_t space, unw_word_t ip, unw_proc_info_t* info,
+                   int need_unwind_info, void* argument) {
   const auto& query = *static_cast<const Query*>(argument);
   const std::uint8_t* header = query.module.unwind_header;
   std::uint32_t count;
@@ -48,7 +50,8 @@ int find_proc_info(unw_addr_space_t space, unw_word_t ip, unw_proc_info_t* info,
   table.u.rti.segbase = reinterpret_cast<unw_word_t>(header);
   table.u.rti.table_data = reinterpret_cast<unw_word_t>(header + 12);
   table.u.rti.table_len = count * 8ULL / sizeof(unw_word_t);
-  const int result = UNW_OBJ(dwarf_search_unwind_table)(space, ip, &table, info, need_unwind_info, argument);
+  const int result =
+      UNW_OBJ(dwarf_search_unwind_table)(space, ip, &table, info, need_unwind_info, argument);
   info->format = UNW_INFO_FORMAT_TABLE;  // so that libunwind 1.6 gives its record back to its pool
   return result;
 }
@@ -79,7 +82,9 @@ void put_unwind_info(unw_addr_space_t, unw_proc_info_t*, void*) {}
 int get_dyn_info_list_addr(unw_addr_space_t, unw_word_t*, void*) { return -UNW_ENOINFO; }
 int access_fpreg(unw_addr_space_t, unw_regnum_t, unw_fpreg_t*, int, void*) { return -UNW_EBADREG; }
 int resume(unw_addr_space_t, unw_cursor_t*, void*) { return -UNW_EINVAL; }
-int get_proc_name(unw_addr_space_t, unw_word_t, char*, std::size_t, unw_word_t*, void*) { return -UNW_ENOINFO; }
+int get_proc_name(unw_addr_space_t, unw_word_t, char*, std::size_t, unw_word_t*, void*) {
+  return -UNW_ENOINFO;
+}
 
 unw_addr_space_t make_space() {
   unw_accessors_t accessors{};
@@ -104,14 +109,17 @@ bool by_libunwind(const Module& module, std::uintptr_t pc, FrameRule& out) {
   unw_word_t caller_pc = 0;
   unw_word_t cfa = 0;
   unw_word_t caller_frame = 0;
-  if (unw_init_remote(&cursor, space, &query) < 0 || unw_step(&cursor) <= 0 || unw_get_reg(&cursor, UNW_X86_64_RIP, &caller_pc) < 0 ||
-      unw_get_reg(&cursor, UNW_X86_64_RSP, &cfa) < 0 || unw_get_reg(&cursor, UNW_X86_64_RBP, &caller_frame) < 0)
+  if (unw_init_remote(&cursor, space, &query) < 0 || unw_step(&cursor) <= 0 ||
+      unw_get_reg(&cursor, UNW_X86_64_RIP, &caller_pc) < 0 ||
+      unw_get_reg(&cursor, UNW_X86_64_RSP, &cfa) < 0 ||
+      unw_get_reg(&cursor, UNW_X86_64_RBP, &caller_frame) < 0)
     return false;
   FrameRule rule;
   rule.from_frame = near(cfa, kMadeUpFrame);
   if (!rule.from_frame && !near(cfa, kMadeUpStack)) return false;
   if (caller_pc != cfa - sizeof(unw_word_t) + kRead) return false;
-  const auto offset = static_cast<std::int64_t>(cfa - (rule.from_frame ? kMadeUpFrame : kMadeUpStack));
+  const auto offset =
+      static_cast<std::int64_t>(cfa - (rule.from_frame ? kMadeUpFrame : kMadeUpStack));
   if (offset < static_cast<std::int64_t>(sizeof(unw_word_t))) return false;
   rule.cfa_offset = static_cast<std::int32_t>(offset);
   if (caller_frame != kMadeUpFrame) {
@@ -125,7 +133,8 @@ bool by_libunwind(const Module& module, std::uintptr_t pc, FrameRule& out) {
 
 std::string shown(bool found, const FrameRule& rule) {
   if (!found) return "none";
-  return std::string(rule.from_frame ? "rbp+" : "rsp+") + std::to_string(rule.cfa_offset) + " rbp at " + std::to_string(rule.saved_frame);
+  return std::string(rule.from_frame ? "rbp+" : "rsp+") + std::to_string(rule.cfa_offset) +
+         " rbp at " + std::to_string(rule.saved_frame);
 }
 
 // Where the functions of a module begin, by its table.
@@ -136,7 +145,8 @@ std::vector<std::uintptr_t> functions_of(const Module& module) {
   for (std::uint32_t i = 0; i < count; ++i) {
     std::int32_t start;
     std::memcpy(&start, module.unwind_header + 12 + 8 * i, sizeof start);
-    starts.push_back(reinterpret_cast<std::uintptr_t>(module.unwind_header) + static_cast<std::uintptr_t>(std::intptr_t{start}));
+    starts.push_back(reinterpret_cast<std::uintptr_t>(module.unwind_header) +
+                     static_cast<std::uintptr_t>(std::intptr_t{start}));
   }
   return starts;
 }
@@ -147,7 +157,8 @@ TEST(UnwindOracle, EveryRuleIsWhatLibunwindFinds) {
       [](dl_phdr_info* info, std::size_t, void* out) {
         for (const auto& header : std::span(info->dlpi_phdr, info->dlpi_phnum)) {
           if (header.p_type == PT_GNU_EH_FRAME)
-            static_cast<std::vector<std::uintptr_t>*>(out)->push_back(info->dlpi_addr + header.p_vaddr);
+            static_cast<std::vector<std::uintptr_t>*>(out)->push_back(info->dlpi_addr +
+                                                                      header.p_vaddr);
         }
         return 0;
       },
@@ -175,14 +186,15 @@ TEST(UnwindOracle, EveryRuleIsWhatLibunwindFinds) {
           rules += we ? 1 : 0;
           continue;
         }
-        // A module's procedure linkage table is described by an expression. No return address stands there.
+        // A module's procedure linkage table is described by an expression. No return address
+        // stands there.
         if (!we && (linkage_table == 0 || linkage_table == functions[i])) {
           linkage_table = functions[i];
           continue;
         }
         if (++different > 10) continue;
-        ADD_FAILURE() << module.path << " +0x" << std::hex << pc - module.load_bias << ": libunwind " << shown(they, theirs) << ", ours "
-                      << shown(we, ours);
+        ADD_FAILURE() << module.path << " +0x" << std::hex << pc - module.load_bias
+                      << ": libunwind " << shown(they, theirs) << ", ours " << shown(we, ours);
       }
     }
   }

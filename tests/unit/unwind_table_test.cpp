@@ -1,5 +1,6 @@
-// Rules from unwind tables: right ones from a table that is written by hand, and from tables with any
-// mistake in them nothing worse than a wrong rule: what stands outside of the module is not read.
+// Rules from unwind tables: right ones from a table that is written by hand, and from tables with
+// any mistake in them nothing worse than a wrong rule: what stands outside of the module is not
+// read.
 #include <gtest/gtest.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -19,11 +20,13 @@ constexpr std::size_t kSize = 512;
 constexpr std::size_t kFunction = 256;  // where the function stands, from the module's beginning
 constexpr std::size_t kFunctionSize = 64;
 
-// A module of 512 bytes that ends where nothing is mapped: a table, its header, a function without code.
+// A module of 512 bytes that ends where nothing is mapped: a table, its header, a function without
+// code.
 class MadeModule {
  public:
   MadeModule() : page_(static_cast<std::size_t>(sysconf(_SC_PAGESIZE))) {
-    memory_ = static_cast<char*>(mmap(nullptr, 3 * page_, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+    memory_ =
+        static_cast<char*>(mmap(nullptr, 3 * page_, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
     mprotect(memory_ + page_, page_, PROT_READ | PROT_WRITE);
     start_ = reinterpret_cast<std::uint8_t*>(memory_ + 2 * page_ - kSize);
     module_.map_start = reinterpret_cast<std::uintptr_t>(start_);
@@ -42,26 +45,33 @@ class MadeModule {
     put(8, std::uint32_t{1});  // one function
     put(12, std::int32_t{kFunction});
     put(16, std::int32_t{128});
-    // The common entry: "zR", addresses seen from their own place; CFA = rsp + 8, the return address at CFA - 8.
+    // The common entry: "zR", addresses seen from their own place; CFA = rsp + 8, the return
+    // address at CFA - 8.
     put(64, std::uint32_t{20});
     put(68, std::uint32_t{0});
-    put(72, std::vector<std::uint8_t>{1, 'z', 'R', 0, 1, 0x78, 16, 1, 0x1B, 0x0C, 7, 8, 0x90, 1, 0, 0});
+    put(72,
+        std::vector<std::uint8_t>{1, 'z', 'R', 0, 1, 0x78, 16, 1, 0x1B, 0x0C, 7, 8, 0x90, 1, 0, 0});
     // push rbp; mov rsp, rbp; ...; pop rbp; ret; and on as before the pop.
     put(128, std::uint32_t{40});
     put(132, std::uint32_t{132 - 64});
     put(136, std::int32_t{static_cast<std::int32_t>(kFunction) - 136});
     put(140, std::uint32_t{kFunctionSize});
-    put(144, std::vector<std::uint8_t>{0, 0x41, 0x0E, 16, 0x86, 2, 0x43, 0x0D, 6, 0x02, 20, 0x0A, 0x0C, 7, 8, 0xC6, 0x41, 0x0B});
+    put(144, std::vector<std::uint8_t>{0, 0x41, 0x0E, 16, 0x86, 2, 0x43, 0x0D, 6, 0x02, 20, 0x0A,
+                                       0x0C, 7, 8, 0xC6, 0x41, 0x0B});
   }
 
   template <class T>
   void put(std::size_t at, T value) {
     std::memcpy(start_ + at, &value, sizeof value);
   }
-  void put(std::size_t at, const std::vector<std::uint8_t>& bytes) { std::memcpy(start_ + at, bytes.data(), bytes.size()); }
+  void put(std::size_t at, const std::vector<std::uint8_t>& bytes) {
+    std::memcpy(start_ + at, bytes.data(), bytes.size());
+  }
 
   // At a call `offset` bytes into the function; the return address is behind it.
-  bool rule_at(std::size_t offset, FrameRule& out) const { return rule_from_table(module_, module_.map_start + kFunction + offset + 1, out); }
+  bool rule_at(std::size_t offset, FrameRule& out) const {
+    return rule_from_table(module_, module_.map_start + kFunction + offset + 1, out);
+  }
   [[nodiscard]] std::uint8_t* bytes() const { return start_; }
 
  private:
@@ -71,7 +81,8 @@ class MadeModule {
   Module module_;
 };
 
-void expect_rule(const MadeModule& module, std::size_t offset, bool from_frame, int cfa, int saved) {
+void expect_rule(const MadeModule& module, std::size_t offset, bool from_frame, int cfa,
+                 int saved) {
   FrameRule rule;
   ASSERT_TRUE(module.rule_at(offset, rule)) << offset;
   EXPECT_EQ(rule.from_frame, from_frame) << offset;
@@ -99,10 +110,12 @@ TEST(UnwindTable, WhatIsNotPlainlyUnderstoodIsNoRule) {
     std::uint8_t byte;
     const char* what;
   };
-  for (const auto& [at, byte, what] : {Change{1, 0x50, "another encoding of the header"}, Change{74, 'S', "the frame of a signal"},
-                                       Change{72, 9, "another version"}, Change{78, 17, "another return address"},
-                                       Change{82, 3, "a CFA from rbx"}, Change{85, 2, "the return address elsewhere"},
-                                       Change{145, 0x3F, "an instruction that is not known"}, Change{147, 7, "a CFA at the return address"}}) {
+  for (const auto& [at, byte, what] :
+       {Change{1, 0x50, "another encoding of the header"}, Change{74, 'S', "the frame of a signal"},
+        Change{72, 9, "another version"}, Change{78, 17, "another return address"},
+        Change{82, 3, "a CFA from rbx"}, Change{85, 2, "the return address elsewhere"},
+        Change{145, 0x3F, "an instruction that is not known"},
+        Change{147, 7, "a CFA at the return address"}}) {
     MadeModule module;
     FrameRule rule;
     ASSERT_TRUE(module.rule_at(1, rule));
@@ -117,7 +130,8 @@ TEST(UnwindTable, AWrongTableIsNotFollowedOutOfTheModule) {
   long rules = 0;
   for (int i = 0; i < 200'000; ++i) {
     module.write_usual();
-    for (unsigned changes = 1 + random() % 4; changes > 0; --changes) module.bytes()[random() % 176] = static_cast<std::uint8_t>(random());
+    for (unsigned changes = 1 + random() % 4; changes > 0; --changes)
+      module.bytes()[random() % 176] = static_cast<std::uint8_t>(random());
     FrameRule rule;
     if (!module.rule_at(random() % kFunctionSize, rule)) continue;
     ++rules;

@@ -1,5 +1,6 @@
-// Asks for the time once, so that it has a report if it is shimmed. Arguments: "child": first runs itself as a child, without
-// arguments, and waits; "leave": leaves such a child behind, which ends when a byte comes on standard input.
+// Asks for the time once, so that it has a report if it is shimmed. Arguments: "child": first runs
+// itself as a child, without arguments, and waits; "leave": leaves such a child behind, which ends
+// when a byte comes on standard input.
 #include <sys/wait.h>
 #include <unistd.h>
 

@@ -1,5 +1,5 @@
-// Says "ready", then the number of each signal that it gets, one a line; SIGTERM ends it with exit status 9. With an argument
-// it sends SIGUSR1 to its own process group first.
+// Says "ready", then the number of each signal that it gets, one a line; SIGTERM ends it with exit
+// status 9. With an argument it sends SIGUSR1 to its own process group first.
 #include <csignal>
 #include <cstdio>
 
