@@ -139,15 +139,15 @@ int gc(const GcOptions& options) {
     ++removed;
     bytes += file.room;
   }
+  out += (options.dry_run ? "would remove " : "removed ") + std::to_string(removed) +
+         (removed == 1 ? " file, " : " files, ") + grouped(bytes) + " bytes; " +
+         std::to_string(kept) + " kept\n";
   // Of folders that were removed as a whole.
   const unsigned orphans =
       options.dry_run ? 0 : live::remove_orphans(std::numeric_limits<unsigned>::max());
   if (orphans != 0)
     out += "gave back " + grouped(orphans) +
            " shared memory segments that no live file names any more\n";
-  out += (options.dry_run ? "would remove " : "removed ") + std::to_string(removed) +
-         (removed == 1 ? " file, " : " files, ") + grouped(bytes) + " bytes; " +
-         std::to_string(kept) + " kept\n";
   write_all(STDOUT_FILENO, out);
   return failed ? 1 : 0;
 }

@@ -103,8 +103,7 @@ INSTANTIATE_TEST_SUITE_P(
                     Bad{"depth", "CLOCKSHIM_DEPTH", "7"}, Bad{"log", "CLOCKSHIM_LOG", "loud"},
                     Bad{"folder_relative", "CLOCKSHIM_DIR", "live"},
                     Bad{"report_missing_folder", "CLOCKSHIM_REPORT", "DIR/missing/report.json"},
-                    Bad{"report_folder", "CLOCKSHIM_REPORT", "DIR"},
-                    Bad{"report_full", "CLOCKSHIM_REPORT", "/dev/full"}),
+                    Bad{"report_folder", "CLOCKSHIM_REPORT", "DIR"}),
     kNameOf);
 
 // Compose files and service units have variables that are set to nothing.

@@ -43,18 +43,21 @@ bool Checker::applies(const Watched& watched, const Read& read) const {
   return read.begin < (preempted_until_ > a.from ? a.until_if_preempted : a.until);
 }
 
+// In whole nanoseconds, none of which is cut off: a bound must not be tighter than what it is made
+// of.
+static std::int64_t rounded_up(Ps time) { return (time + kNs - 1) / kNs; }
+
 // What the kernel says next is read no sooner than the way to it takes; and beyond that, within a
 // bracket and the clock's step.
 std::int64_t Checker::kernel_later() const {
-  return (plan_.way_there + (plan_.dearest - plan_.cheapest) +
-          (plan_.granularity > kNs ? plan_.granularity : 0)) /
-             kNs +
+  return rounded_up(plan_.way_there + (plan_.dearest - plan_.cheapest) +
+                    (plan_.granularity > kNs ? plan_.granularity : 0)) +
          kRoundingNs;
 }
 
 // A wait that the kernel has ended comes back no sooner than its reading of the clock does.
 std::int64_t Checker::kernel_back() const {
-  return (plan_.cheapest - plan_.way_there) / kNs + kRoundingNs;
+  return rounded_up(plan_.cheapest - plan_.way_there) + kRoundingNs;
 }
 
 void Checker::begin(Read& read) const {
