@@ -9,9 +9,9 @@ namespace clockshim {
 
 // f(argument) on the stack that ends at `top` (a multiple of 16). Unwinders find the way back: the
 // frame is kept in rbp.
-[[gnu::naked, gnu::noinline]] inline void call_on_stack(void* top, void (*f)(void*),
-                                                        void* argument) noexcept {
-  static_cast<void>(top), static_cast<void>(f), static_cast<void>(argument);
+[[gnu::naked, gnu::noinline]] inline void call_on_stack([[maybe_unused]] void* top,
+                                                        [[maybe_unused]] void (*f)(void*),
+                                                        [[maybe_unused]] void* argument) noexcept {
   asm(R"(
     pushq %rbp
     .cfi_def_cfa_offset 16

@@ -87,8 +87,8 @@ bool take_address(Bytes& from, std::uint8_t encoding, std::uintptr_t& out) {
   constexpr std::uint8_t kRelative = 0x10;
   const std::uintptr_t here = from.at();
   switch (encoding & kFormat) {
-    case 0x00: [[fallthrough]];
-    case 0x04: [[fallthrough]];
+    case 0x00:
+    case 0x04:
     case 0x0C: out = from.take<std::uint64_t>(); break;
     case 0x03: out = from.take<std::uint32_t>(); break;
     case 0x0B: out = static_cast<std::uintptr_t>(std::intptr_t{from.take<std::int32_t>()}); break;

@@ -86,14 +86,12 @@ void add_dead_files(const std::string& dir, std::vector<Dead>& dead, unsigned& k
     if (!file && lstat(path.c_str(), &info) != 0) continue;
     if (!file && (is_dangling(path) || is_unused(path, unused.segment))) {
       dead.push_back({path, info.st_dev, info.st_ino, 0, unused.segment});
-    } else if (!file && problem.empty()) {
-      ++kept;  // a child's that has not asked yet
+    } else if (file ? file->life() != Life::gone : problem.empty()) {
+      ++kept;  // in use; or a child's that has not asked yet
     } else if (!file) {
       say(LogLevel::warn, LogLevel::warn, one_line(path) + ": " + problem + "; it stays");
-    } else if (file->life() == Life::gone) {
-      dead.push_back({path, file->device(), file->inode(), file->room(), file->segment()});
     } else {
-      ++kept;
+      dead.push_back({path, file->device(), file->inode(), file->room(), file->segment()});
     }
   }
   if (DIR* folder = opendir(dir.c_str())) {

@@ -247,11 +247,11 @@ auto Timeline<Source>::begin(const Call& call, Source& source, PublishedWord hea
   learn_width(chain, s.width);
   const TickDelta steady = brackets(chain).steady;
   Record next;
-  if (last == nullptr) {
-    next.calibration = calibration_from(s);
-  } else if ((wall_stepped || why == Closed::set) && last->calibration.rate.plausible()) {
+  const bool keeps_rate =
+      last != nullptr && (wall_stepped || why == Closed::set) && last->calibration.rate.plausible();
+  if (keeps_rate) {
     next.calibration = rebased(last->calibration, s);
-  } else if (why == Closed::disturbed) {
+  } else if (last == nullptr || why == Closed::disturbed) {
     next.calibration = calibration_from(s);
   } else {
     const Update update = updated(last->calibration, s, steady);

@@ -26,7 +26,7 @@ struct Entry {
 // f(name) for each live file; stops when it says so.
 template <class F>
 void for_each_file(int folder, F f) {
-  alignas(Entry) char buffer[1024];
+  alignas(Entry) char buffer[1024]{};
   lseek(folder, 0, SEEK_SET);
   for (long length; (length = raw_syscall(SYS_getdents64, folder, reinterpret_cast<long>(buffer),
                                           sizeof buffer)) > 0;) {

@@ -11,6 +11,7 @@
 #include "os/module.h"
 
 // Where the linker lets this library, or a test program, begin.
+// NOLINTNEXTLINE(readability-identifier-naming): the linker's own name
 extern "C" const char __ehdr_start[] __attribute__((visibility("hidden")));
 
 namespace clockshim {

@@ -47,8 +47,8 @@ inline const char* unless_empty(const char* value) {
   return value != nullptr && *value != '\0' ? value : nullptr;
 }
 
-// `variable(name)` gives a setting's value, or null where it is unset (getenv, or a test's own).
-Settings read_settings(const char* (*variable)(const char* name));
+// `lookup(name)` gives a setting's value, or null where it is unset (getenv, or a test's own).
+Settings read_settings(const char* (*lookup)(const char* name));
 
 // Whether a program of this name is to be left alone, and why ("" where it is not): ONLY, SKIP, and
 // the time daemons.

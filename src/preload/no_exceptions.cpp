@@ -10,6 +10,8 @@
 
 using clockshim::give_up;
 
+// NOLINTBEGIN(readability-identifier-naming): the names are the runtime's own
+
 namespace std {
 
 // NOLINTBEGIN(cert-dcl58-cpp): not additions, but definitions of what is declared there
@@ -47,3 +49,4 @@ void __cxa_throw_bad_array_new_length() { give_up(); }
 void __cxa_pure_virtual() { give_up(); }
 void abort() noexcept { give_up(); }
 }
+// NOLINTEND(readability-identifier-naming)

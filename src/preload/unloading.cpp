@@ -69,7 +69,7 @@ CLOCKSHIM_EXPORT int dlclose(void* handle) noexcept {
     return -1;
   }
   t_closing = &closing;
-  dlsym(RTLD_DEFAULT, "clockshim_under_loader_lock");
+  static_cast<void>(dlsym(RTLD_DEFAULT, "clockshim_under_loader_lock"));
   t_closing = nullptr;
   const volatile bool& done = closing.done;
   if (!done) close_and_retire(closing, false);

@@ -24,9 +24,9 @@ LiveCounts::LiveCounts(const LiveRecords<live::SharedCounts>& shared,
   for (const auto& entry : shared[0].entries)
     add(entry.key.load(std::memory_order_acquire), entry.count.load(std::memory_order_relaxed));
   for (std::uint32_t i = 0; i < tables.count(); ++i) {
+    if (!tables.begun(i)) continue;
     const live::ThreadTable& table = tables[i];
-    if (word(table.used) == 0)
-      continue;  // so that the pages of a table that nobody has used stay untouched
+    if (word(table.used) == 0) continue;
     ReportThread& thread = threads.emplace_back();
     thread.tid = table.tid.load(std::memory_order_relaxed);
     thread.threads = table.threads.load(std::memory_order_relaxed);

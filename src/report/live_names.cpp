@@ -18,6 +18,7 @@ ReportFrame LiveNames::frame(std::uint64_t number) const {
 
 void LiveNames::add_notes(const std::string& executable, std::vector<std::string>& notes) const {
   for (std::uint32_t i = 0; i < records_.count(); ++i) {
+    if (!records_.begun(i)) continue;
     const live::NameRecord& record = records_[i];
     if (record.state.load(std::memory_order_acquire) != live::kValid ||
         record.name.kind == live::NameKind::python)

@@ -26,14 +26,25 @@ template <class Record>
 class LiveRecords {
  public:
   LiveRecords(std::span<const std::byte> bytes, const live::Header& header, live::Part part)
-      : section_(header.sections[static_cast<unsigned>(part)]),
+      : header_(header),
+        section_(header.sections[static_cast<unsigned>(part)]),
         first_(bytes.data() + section_.at) {}
   [[nodiscard]] std::uint32_t count() const { return section_.count; }
   const Record& operator[](std::size_t i) const {
     return *reinterpret_cast<const Record*>(first_ + i * section_.size);
   }
 
+  // Whether somebody has begun to write record i. In a segment, to look at one whose pages nobody
+  // has written to would make them.
+  [[nodiscard]] bool begun(std::size_t i) const {
+    if (header_.token == 0) return true;
+    const std::size_t page = (section_.at + i * section_.size) / live::kPage;
+    return page / 64 >= live::kPagesInWords ||
+           (header_.pages[page / 64].load(std::memory_order_relaxed) >> page % 64 & 1U) != 0;
+  }
+
  private:
+  const live::Header& header_;
   live::Section section_;
   const std::byte* first_;
 };

@@ -130,7 +130,7 @@ class Reader {
   void read_sites() {
     std::vector<std::pair<std::uint64_t, std::uint32_t>> records;  // key, index
     for (std::uint32_t i = 0; i < sites_.count(); ++i) {
-      if (sites_[i].state.load(std::memory_order_acquire) == live::kValid)
+      if (sites_.begun(i) && sites_[i].state.load(std::memory_order_acquire) == live::kValid)
         records.emplace_back(sites_[i].key.load(std::memory_order_relaxed), i);
     }
     std::sort(records.begin(), records.end());
@@ -178,6 +178,7 @@ class Reader {
 
   void read_stacks() {
     for (std::uint32_t i = 0; i < stacks_.count(); ++i) {
+      if (!stacks_.begun(i)) continue;
       const live::StackRecord& record = stacks_[i];
       if (record.state.load(std::memory_order_acquire) != live::kValid) continue;
       const std::uint64_t samples = record.samples.load(std::memory_order_relaxed);
