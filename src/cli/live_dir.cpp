@@ -165,7 +165,7 @@ int LiveFile::remove() const {
 
 Maker LiveFile::maker() const {
   const live::Header& h = header();
-  if (segment_.id >= 0)
+  if (segment_)
     return {kSegmentName, 0, static_cast<ino_t>(segment_.id), h.pid, h.pid_namespace,
             h.start_ticks};
   return {base_name(path_), device_, inode_, h.pid, h.pid_namespace, h.start_ticks};
@@ -173,7 +173,7 @@ Maker LiveFile::maker() const {
 
 Life LiveFile::life_now() const {
   long pid = 0;
-  if (segment_.id >= 0) {
+  if (segment_) {
     std::string problem;
     const auto source = LiveSource::open(path_, problem);
     if (source && !source->in_use()) return Life::gone;

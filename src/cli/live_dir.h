@@ -62,7 +62,7 @@ class LiveFile {
   [[nodiscard]] dev_t device() const { return device_; }
   [[nodiscard]] ino_t inode() const { return inode_; }
   [[nodiscard]] uid_t owner() const { return owner_; }
-  [[nodiscard]] const live::Segment& segment() const { return segment_; }  // id -1: a plain file
+  [[nodiscard]] const live::Segment& segment() const { return segment_; }  // none: a plain file
   [[nodiscard]] std::uint64_t room() const { return room_; }  // bytes that its removal gives back
 
   [[nodiscard]] Life life() const { return life_; }  // as it was when the file had been read

@@ -26,7 +26,7 @@ class LiveSource {
   ssize_t read(std::byte* out, std::size_t size, std::size_t offset) const;
 
   [[nodiscard]] std::uint64_t size() const { return size_; }
-  [[nodiscard]] bool is_segment() const { return segment_.id >= 0; }
+  [[nodiscard]] bool is_segment() const { return static_cast<bool>(segment_); }
   [[nodiscard]] const live::Segment& segment() const { return segment_; }
   // Of a segment: whether any process but us has it attached. True where that can't be known.
   [[nodiscard]] bool in_use() const;

@@ -4,6 +4,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "live/segment.h"
@@ -12,7 +13,7 @@
 namespace clockshim::live {
 namespace {
 
-constexpr unsigned kRemovedAtOnce = 8;
+constexpr unsigned kRemovedAtOnce = 4 * kFilesPerLook;
 
 // getdents64(2)'s.
 struct Entry {
@@ -55,16 +56,17 @@ void bound_folder(const char* folder, std::uint64_t ipc_namespace) noexcept {
   const int fd = open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
   if (fd < 0) return;
   unsigned files = 0;
-  for_each_file(fd, [&](const char*) { return ++files <= kKeptFiles; });
-  unsigned removed = 0;
+  for_each_file(fd, [&](const char*) { return ++files < kKeptFiles + kRemovedAtOnce; });
   if (files > kKeptFiles) {
+    const unsigned most = std::min(files - kKeptFiles, kRemovedAtOnce);
+    unsigned removed = 0;
     for_each_file(fd, [&](const char* name) {
       Segment segment;
       if (is_gone(fd, name, ipc_namespace, segment) && unlinkat(fd, name, 0) == 0) {
         remove_segment(segment);
         ++removed;
       }
-      return removed < kRemovedAtOnce;
+      return removed < most;
     });
   }
   close(fd);

@@ -10,9 +10,11 @@
 namespace clockshim::live {
 
 // Where more files than kKeptFiles stand, removes some of processes that are gone. To be called
-// before a file is added: so their number stays bounded, however many processes come and go. Sees
-// only segments of the IPC namespace that is named.
+// for one in kFilesPerLook that are added: so their number stays bounded, however many processes
+// come and go, and each pays for a part of a look (2 us a file). Sees only segments of the IPC
+// namespace that is named.
 inline constexpr unsigned kKeptFiles = 64;
+inline constexpr unsigned kFilesPerLook = 16;
 void bound_folder(const char* folder, std::uint64_t ipc_namespace) noexcept;
 
 // The programs that this process was before exec: their files are removed where nothing was

@@ -23,10 +23,12 @@ namespace clockshim::live {
 
 inline constexpr std::size_t kLongestPath = 320;
 
+// All zero: none.
 struct Segment {
-  int id = -1;
-  std::uint64_t token = 0;
+  int id = 0;
+  std::uint64_t token = 0;          // never 0
   std::uint64_t ipc_namespace = 0;  // the inode of /proc/self/ns/ipc; 0: unknown
+  explicit operator bool() const { return token != 0; }
 };
 
 // The inode of this process's IPC namespace; 0 where /proc can't be read. One system call.
@@ -53,11 +55,14 @@ SegmentFacts facts_of(const Segment& segment) noexcept;
 
 // Gone as soon as nobody has it attached any more.
 void remove_segment(const Segment& segment) noexcept;
+// The same for one that this process has attached: while it has, nobody else's gets its id, so it
+// need not be looked at.
+void remove_attached(const Segment& segment) noexcept;
 
 // Segments are a resource of the whole machine (kernel.shmmni, 4096). Above three quarters of them
-// none is made any more; above an eighth, some are looked at here, and those of ours that nobody
-// has attached and no link names any more (its folder was removed) are given back. True: one more
-// may be made.
+// none is made any more; above an eighth, one of sixteen calls looks at some, and those of ours
+// that nobody has attached and no link names any more (its folder was removed) are given back.
+// True: one more may be made.
 bool room_for_segments() noexcept;
 
 // The same for up to `most` segments, however many there are. Returns how many were given back.

@@ -15,6 +15,7 @@ namespace {
 
 constexpr std::uint64_t kPage = 4096;
 constexpr unsigned kMostSections = 128;  // linkers make some 40
+constexpr unsigned kReadAtOnce = 16;     // 1 KiB of stack: more would be new pages of it
 
 template <class T>
 bool read_at(int file, std::uint64_t offset, T* out, std::size_t count) noexcept {
@@ -28,6 +29,21 @@ bool is_mapped(const Elf64_Ehdr& header, const Module& program) noexcept {
          std::memcmp(&header, reinterpret_cast<const void*>(program.map_start), sizeof header) == 0;
 }
 
+bool find_symbols(int file, const Elf64_Ehdr& header, Elf64_Shdr& out) noexcept {
+  Elf64_Shdr some[kReadAtOnce];
+  if (header.e_shentsize != sizeof(Elf64_Shdr) || header.e_shnum > kMostSections) return false;
+  for (unsigned first = 0; first < header.e_shnum; first += kReadAtOnce) {
+    const unsigned count = std::min<unsigned>(kReadAtOnce, header.e_shnum - first);
+    if (!read_at(file, header.e_shoff + first * sizeof some[0], some, count)) return false;
+    const auto* const found = std::find_if(
+        some, some + count, [](const Elf64_Shdr& s) { return s.sh_type == SHT_SYMTAB; });
+    if (found == some + count) continue;
+    out = *found;
+    return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 ExecutableSymbols::ExecutableSymbols(std::size_t most_bytes) noexcept {
@@ -36,17 +52,13 @@ ExecutableSymbols::ExecutableSymbols(std::size_t most_bytes) noexcept {
   const int file = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
   if (file < 0) return;
   Elf64_Ehdr header;
-  Elf64_Shdr sections[kMostSections];
+  Elf64_Shdr symbols;
+  Elf64_Shdr names;
   if (read_at(file, 0, &header, 1) && is_mapped(header, program) &&
-      header.e_shentsize == sizeof(Elf64_Shdr) && header.e_shnum <= kMostSections &&
-      read_at(file, header.e_shoff, sections, header.e_shnum)) {
-    const Elf64_Shdr* const end = sections + header.e_shnum;
-    const auto* symbols = std::find_if(sections, sections + header.e_shnum,
-                                       [](const Elf64_Shdr& s) { return s.sh_type == SHT_SYMTAB; });
-    if (symbols != end && symbols->sh_link < header.e_shnum &&
-        map_sections(file, *symbols, sections[symbols->sh_link], most_bytes))
-      load_bias_ = program.load_bias;
-  }
+      find_symbols(file, header, symbols) && symbols.sh_link < header.e_shnum &&
+      read_at(file, header.e_shoff + symbols.sh_link * sizeof names, &names, 1) &&
+      map_sections(file, symbols, names, most_bytes))
+    load_bias_ = program.load_bias;
   close(file);
 }
 

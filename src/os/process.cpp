@@ -4,7 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cstdlib>
+#include <charconv>
 #include <cstring>
 
 namespace clockshim {
@@ -23,7 +23,9 @@ std::uint64_t process_start_ticks() noexcept {
   constexpr int kFieldsBehindName = 20;
   for (int field = 0; at != nullptr && field < kFieldsBehindName; ++field)
     at = std::strchr(at + 1, ' ');
-  return at != nullptr ? std::strtoull(at, nullptr, 10) : 0;
+  std::uint64_t ticks = 0;
+  if (at != nullptr) std::from_chars(at + 1, text + length, ticks);
+  return ticks;
 }
 
 std::uint64_t pid_namespace() noexcept {

@@ -43,13 +43,12 @@ using live::Segment;
 // A segment that was made for a child. Busy: by the thread that forks just now.
 struct Prepared {
   std::atomic<bool> busy{};
-  bool used = false;  // the fields below say something
+  std::uint32_t owner = 0;  // the process whose fields below these are; a forked child has copies
   Segment segment;
   char path[live::kLongestPath] = "";
 };
-constexpr unsigned kPrepared = 16;      // segments that are looked at before another one is made
-constexpr unsigned kLookedAtOnce = 2;   // of these, at each fork: each costs a system call
-constexpr unsigned kNamesPerBound = 2;  // as often the folder is looked through
+constexpr unsigned kPrepared = 16;     // segments that are looked at before another one is made
+constexpr unsigned kLookedAtOnce = 2;  // of these, at each fork: each costs a system call
 
 // What the process knows of its own live file. A forked child has a copy.
 struct Own {
@@ -57,13 +56,15 @@ struct Own {
   std::size_t size = 0;
   std::uint64_t ipc_namespace = 0;
   char folder[256] = "";
-  Segment segment;                     // id -1: private memory
+  Segment segment;                     // none: private memory
   char path[live::kLongestPath] = "";  // of its name; "": it has none
   std::atomic<unsigned> next_name{};
   std::atomic<unsigned> next_look{};
   Prepared prepared[kPrepared];
 };
 constinit Own g_own{};
+
+bool is_used(const Prepared& one) { return one.owner != 0 && one.owner == g_own.header.pid; }
 constinit std::atomic<bool> g_expecting{false};
 
 // Between the fork handlers, in the thread that forks.
@@ -188,7 +189,7 @@ bool take_up(Prepared& one) {
     if (one.path[0] != '\0') unlink(one.path);
     live::remove_segment(one.segment);
   }
-  one.used = false;
+  one.owner = 0;
   return false;
 }
 
@@ -206,7 +207,7 @@ void make_new() {
   t_path[0] = '\0';
   unsigned name = g_own.next_name.load(std::memory_order_relaxed);
   if (g_own.path[0] != '\0') {
-    if (name % kNamesPerBound == 0) live::bound_folder(g_own.folder, g_own.ipc_namespace);
+    if (name % live::kFilesPerLook == 0) live::bound_folder(g_own.folder, g_own.ipc_namespace);
     live::name_segment(t_forking.segment, g_own.header, g_own.folder, name, t_path, sizeof t_path);
     g_own.next_name.store(name, std::memory_order_relaxed);
   }
@@ -219,14 +220,14 @@ void before_fork() {
   const int saved_errno = errno;
   t_forking.region = nullptr;
   t_forking.prepared = nullptr;
-  if (g_expecting.load(std::memory_order_acquire) && g_own.segment.id >= 0 && !self_contained()) {
+  if (g_expecting.load(std::memory_order_acquire) && g_own.segment && !self_contained()) {
     Prepared* vacant = nullptr;
     unsigned looked = 0;
     const unsigned first = g_own.next_look.fetch_add(kLookedAtOnce, std::memory_order_relaxed);
     for (unsigned i = 0; i < kPrepared && t_forking.region == nullptr; ++i) {
       Prepared& one = g_own.prepared[(first + i) % kPrepared];
       if (one.busy.exchange(true, std::memory_order_acquire)) continue;
-      if (one.used && looked < kLookedAtOnce) {
+      if (is_used(one) && looked < kLookedAtOnce) {
         ++looked;
         if (take_up(one)) {
           if (vacant != nullptr) vacant->busy.store(false, std::memory_order_release);
@@ -234,7 +235,7 @@ void before_fork() {
           break;
         }
       }
-      if (!one.used && vacant == nullptr) {
+      if (!is_used(one) && vacant == nullptr) {
         vacant = &one;  // stays busy
       } else {
         one.busy.store(false, std::memory_order_release);
@@ -269,7 +270,7 @@ void after_fork_in_parent() {
     if (prepared != nullptr) {
       prepared->segment = t_forking.segment;
       std::memcpy(prepared->path, t_path, sizeof t_path);
-      prepared->used = true;
+      prepared->owner = g_own.header.pid;
     }
   }
   if (prepared != nullptr) prepared->busy.store(false, std::memory_order_release);
@@ -285,8 +286,8 @@ void after_fork_in_child() {
   const std::uint32_t parent = g_own.header.pid;
   const std::uint32_t pid = this_thread_id();  // 0: not known
   for (Prepared& one : g_own.prepared) {
-    one.used = false;  // the parent's
-    one.busy.store(false, std::memory_order_relaxed);
+    // Read before: to write makes copies of pages.
+    if (one.busy.load(std::memory_order_relaxed)) one.busy.store(false, std::memory_order_relaxed);
   }
   g_clock.timeline.release_claims_of_others(Arch::thread_pointer());
   bool share = false;
@@ -294,7 +295,7 @@ void after_fork_in_child() {
     g_own.segment = t_forking.segment;
     std::memcpy(g_own.path, t_path, sizeof t_path);
     live::g_current = t_forking.region;
-  } else if (g_own.segment.id >= 0) {
+  } else if (g_own.segment) {
     share = true;
   }
   t_forking.region = nullptr;
@@ -303,7 +304,7 @@ void after_fork_in_child() {
   g_own.header.forked_from = parent;
   g_own.header.start_ticks = 0;  // not known without asking
   g_own.next_name.store(0, std::memory_order_relaxed);
-  if (g_own.segment.id < 0) {  // private memory, which is all zero by now
+  if (!g_own.segment) {  // private memory, which is all zero by now
     begin_own_region();
   } else if (!share) {
     live::current().header.pid = pid;
@@ -331,7 +332,9 @@ std::string open_live_file(const ProcessState& state) {
   }
   g_own.header.token = g_own.segment.token;
   begin_own_region();
-  live::bound_folder(g_own.folder, g_own.ipc_namespace);
+  // Each start would pay for all that run; chance has one in so many look.
+  if ((g_own.header.pid + g_own.header.start_ticks) % live::kFilesPerLook == 0)
+    live::bound_folder(g_own.folder, g_own.ipc_namespace);
   unsigned name = live::tidy_behind_exec(g_own.folder, g_own.header, g_own.ipc_namespace);
   const live::NamingProblem why = live::name_segment(g_own.segment, g_own.header, g_own.folder,
                                                      name, g_own.path, sizeof g_own.path);
@@ -379,18 +382,19 @@ void remove_live_file() noexcept {
   if (g_own.path[0] == '\0') return;
   live::current().header.state.store(live::State::told, std::memory_order_release);
   unlink(g_own.path);
-  live::remove_segment(g_own.segment);
+  live::remove_attached(g_own.segment);
 }
 
 void tidy_children() noexcept {
+  if (g_own.next_look.load(std::memory_order_relaxed) == 0) return;  // it has never forked
   for (Prepared& one : g_own.prepared) {
     if (one.busy.exchange(true, std::memory_order_acquire)) continue;
-    if (one.used && take_up(one)) {
+    if (is_used(one) && take_up(one)) {
       live::detach_segment(t_forking.region);
       t_forking.region = nullptr;
       if (one.path[0] != '\0') unlink(one.path);
       live::remove_segment(one.segment);
-      one.used = false;
+      one.owner = 0;
     }
     one.busy.store(false, std::memory_order_release);
   }

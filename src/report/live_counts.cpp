@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstddef>
 
 #include "live/site_key.h"
 
@@ -21,8 +22,11 @@ LiveCounts::LiveCounts(const LiveRecords<live::SharedCounts>& shared,
   threads.emplace_back().shared = true;
   for (unsigned id = 0; id < kClockIds; ++id)
     real[id] = shared[0].real[id].load(std::memory_order_relaxed);
-  for (const auto& entry : shared[0].entries)
+  for (std::size_t i = 0; i < live::kSharedSites; ++i) {
+    const live::SharedEntry& entry = shared[0].entries[i];
+    if (!shared.begun(0, offsetof(live::SharedCounts, entries) + i * sizeof entry)) continue;
     add(entry.key.load(std::memory_order_acquire), entry.count.load(std::memory_order_relaxed));
+  }
   for (std::uint32_t i = 0; i < tables.count(); ++i) {
     if (!tables.begun(i)) continue;
     const live::ThreadTable& table = tables[i];

@@ -34,11 +34,11 @@ class LiveRecords {
     return *reinterpret_cast<const Record*>(first_ + i * section_.size);
   }
 
-  // Whether somebody has begun to write record i. In a segment, to look at one whose pages nobody
-  // has written to would make them.
-  [[nodiscard]] bool begun(std::size_t i) const {
+  // Whether somebody has begun to write record i, at `offset` in it. In a segment, to look at one
+  // whose pages nobody has written to would make them.
+  [[nodiscard]] bool begun(std::size_t i, std::size_t offset = 0) const {
     if (header_.token == 0) return true;
-    const std::size_t page = (section_.at + i * section_.size) / live::kPage;
+    const std::size_t page = (section_.at + i * section_.size + offset) / live::kPage;
     return page / 64 >= live::kPagesInWords ||
            (header_.pages[page / 64].load(std::memory_order_relaxed) >> page % 64 & 1U) != 0;
   }

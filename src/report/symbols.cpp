@@ -48,9 +48,15 @@ class File {
   }
 
   [[nodiscard]] std::string string_at(std::uint64_t offset, std::size_t most) const {
-    std::string text(most, '\0');
-    const std::size_t length = read(text.data(), offset, most);
-    text.resize(strnlen(text.data(), length));
+    std::string text;
+    char some[256];  // most names are shorter
+    while (text.size() < most) {
+      const std::size_t length =
+          read(some, offset + text.size(), std::min(sizeof some, most - text.size()));
+      const std::size_t part = strnlen(some, length);
+      text.append(some, part);
+      if (part < sizeof some) break;
+    }
     return text;
   }
 
