@@ -18,8 +18,10 @@ using live::kValid;
 using live::SiteRecord;
 using live::ThreadTable;
 
-// A key that has not found its place among the sites within so many has none.
-constexpr unsigned kSiteProbes = 64;
+// A key that has not found its place among the sites within so many has none. A chain without one
+// is counted under its wrapper; a caller has nobody else.
+constexpr unsigned kChainProbes = 64;
+constexpr unsigned kCallerProbes = 256;
 
 // A key that this thread has not counted yet. True: its frame is to be walked, and `rule` leads on.
 // False: counted.
@@ -56,12 +58,8 @@ bool SiteTable::crowded() const noexcept {
 // and for few loads more than any other call: each of its kind comes here. True: counted.
 bool SiteTable::count_without_site(SiteKey key, const Frame* chain, unsigned depth) noexcept {
   if (knows(key)) return false;
-  if (depth > 1 && crowded()) {  // under its wrapper
-    const SiteKey wrapper = SiteKey{chain[0].pc, key.clock(), key.function()}.behind(0);
-    FrameRule none;
-    ThreadTable::Entry* mine = nullptr;
-    if (look_up(this->mine(), wrapper, none, mine) != Found::counted)
-      count_new(wrapper, chain, 1, this->mine());
+  if (depth > 1 && crowded()) {
+    count_wrapper(key, chain);
     return true;
   }
   if (full()) {
@@ -84,8 +82,19 @@ void SiteTable::count_unwalked(SiteKey key, const Frame* chain, unsigned depth) 
 void SiteTable::count_new(SiteKey key, const Frame* chain, unsigned depth, ThreadTable* table,
                           const PythonFrames* python) noexcept {
   const std::uint64_t retired = retired_key(key, chain, depth).raw();
-  if (!add_site(key, retired, chain, depth, python) || !insert(table, key.raw(), 1, retired))
-    count_folded(SiteKey::kOtherCallers, key, chain[0]);
+  if (add_site(key, retired, chain, depth, python) && insert(table, key.raw(), 1, retired)) return;
+  // Near its home no place is free, for all that the tables have room: then its wrapper may have.
+  if (depth > 1) return count_wrapper(key, chain);
+  count_folded(SiteKey::kOtherCallers, key, chain[0]);
+}
+
+// A chain's call under the chain's first frame alone.
+void SiteTable::count_wrapper(SiteKey key, const Frame* chain) noexcept {
+  const SiteKey wrapper = SiteKey{chain[0].pc, key.clock(), key.function()}.behind(0);
+  FrameRule none;
+  ThreadTable::Entry* mine = nullptr;
+  if (look_up(this->mine(), wrapper, none, mine) != Found::counted)
+    count_new(wrapper, chain, 1, this->mine());
 }
 
 // Keeps what the site is: the exact frames of its chain and the stack behind them as it is now.
@@ -99,7 +108,8 @@ bool SiteTable::add_site(SiteKey key, std::uint64_t retired, const Frame* chain,
                          const PythonFrames* python) noexcept {
   if (full() && !knows(key)) return false;
   const unsigned home = key.home(kSiteBits);
-  for (unsigned probe = 0; probe < kSiteProbes; ++probe) {
+  const unsigned probes = depth > 1 ? kChainProbes : kCallerProbes;
+  for (unsigned probe = 0; probe < probes; ++probe) {
     SiteRecord& site = region_->sites[(home + probe) % kSites];
     std::uint64_t there = site.key.load(std::memory_order_acquire);
     bool first = false;

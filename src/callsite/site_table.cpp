@@ -20,7 +20,7 @@ using live::ThreadTable;
 // A key that has not found its place within so many has none: in a thread's table, in the shared
 // one.
 constexpr unsigned kThreadProbes = 16;
-constexpr unsigned kSharedProbes = 64;
+constexpr unsigned kSharedProbes = 256;  // at 15/16 full, a search meets a free place after 128
 constexpr unsigned kSharedUsable = kSharedSites * 15 / 16;
 // In a thread's table most keys are found within so many. Those that nobody has are searched no
 // further.

@@ -145,6 +145,7 @@ class SiteTable {
   void count_unwalked(SiteKey key, const Frame* chain, unsigned depth) noexcept;
   [[nodiscard]] bool count_without_site(SiteKey key, const Frame* chain, unsigned depth) noexcept;
   void count_folded(std::uintptr_t as, SiteKey key, const Frame& caller) noexcept;
+  void count_wrapper(SiteKey key, const Frame* chain) noexcept;
   void count_new(SiteKey key, const Frame* chain, unsigned depth, live::ThreadTable* table,
                  const PythonFrames* python = nullptr) noexcept;
   [[nodiscard]] bool crowded() const noexcept;

@@ -111,12 +111,14 @@ TEST_P(Depth, GeneratedCodeKeepsItsAddress) {
 }
 
 // More than the tables hold: those that there is no room for are counted under the caller alone,
-// and none is dropped.
+// and none is dropped. Where they stand in the tables is chance: so it is tried some times.
 TEST_P(Depth, MoreChainsThanThereIsRoomFor) {
-  const HostRun run = chains(GetParam(), "many", "1");
-  EXPECT_EQ(calls_from(report_of(run), "asks_for_somebody"), 6'000);
-  EXPECT_GT(chains_of(report_of(run)).at("asks_for_somebody"), 0)
-      << "there was room for all: make the host larger";
+  for (int turn = 0; turn < 10; ++turn) {
+    const HostRun run = chains(GetParam(), "many", "1");
+    EXPECT_EQ(calls_from(report_of(run), "asks_for_somebody"), 6'000) << report_of(run).at("notes");
+    EXPECT_GT(chains_of(report_of(run))["asks_for_somebody"], 0)
+        << "there was room for all: make the host larger";
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(InEveryBuild, Depth,
