@@ -8,8 +8,8 @@
 #include <charconv>
 #include <cstring>
 
-#include "callsite/cpython.h"
 #include "callsite/full_stacks.h"
+#include "callsite/python/cpython.h"
 #include "callsite/site_table.h"
 #include "callsite/thread_memos.h"
 #include "live/names.h"

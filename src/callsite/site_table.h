@@ -13,7 +13,7 @@
 #include "arch/counter.h"
 #include "base/attributes.h"
 #include "base/clock_id.h"
-#include "callsite/cpython.h"
+#include "callsite/python/cpython.h"
 #include "callsite/stack.h"
 #include "callsite/thread_memos.h"
 #include "live/layout.h"

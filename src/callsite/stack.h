@@ -27,7 +27,7 @@ struct FrameRule {
       0;  // rbp was saved at CFA + saved_frame; 0: it still holds the caller's
   bool from_frame = false;
   bool interpreted = false;  // no machine frame: what is behind is what the interpreter runs
-                             // (callsite/cpython.h). Leads nowhere by itself
+                             // (callsite/python/cpython.h). Leads nowhere by itself
 
   // For storing in one counter word.
   [[nodiscard]] std::uint64_t packed() const {

@@ -1,10 +1,10 @@
-// What a thread remembers of its latest calls (callsite/chain_memo.h, callsite/code_memo.h): one
-// set for each thread's table, because it points into that. Private memory. The first few sets are
-// static; what belongs to more threads is mapped when they come.
+// What a thread remembers of its latest calls (callsite/chain_memo.h, callsite/python/code_memo.h):
+// one set for each thread's table, because it points into that. Private memory. The first few sets
+// are static; what belongs to more threads is mapped when they come.
 #pragma once
 
 #include "callsite/chain_memo.h"
-#include "callsite/code_memo.h"
+#include "callsite/python/code_memo.h"
 #include "live/layout.h"
 #include "live/site_key.h"
 

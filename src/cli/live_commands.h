@@ -4,10 +4,10 @@
 #include <CLI/CLI.hpp>
 #include <string>
 
-#include "cli/cmd_diff.h"
-#include "cli/cmd_gc.h"
-#include "cli/cmd_list.h"
-#include "cli/cmd_top.h"
+#include "cli/livefiles/cmd_gc.h"
+#include "cli/livefiles/cmd_list.h"
+#include "cli/report/cmd_diff.h"
+#include "cli/top/cmd_top.h"
 
 namespace clockshim::cli {
 

@@ -10,14 +10,14 @@
 #include <utility>
 #include <vector>
 
-#include "cli/cmd_bench.h"
-#include "cli/cmd_doctor.h"
-#include "cli/cmd_report.h"
-#include "cli/cmd_run.h"
+#include "cli/bench/cmd_bench.h"
+#include "cli/doctor/cmd_doctor.h"
 #include "cli/live_commands.h"
-#include "cli/shimmed.h"
+#include "cli/machine/shim_trial.h"
+#include "cli/report/cmd_report.h"
+#include "cli/run/cmd_run.h"
+#include "formats/formats.h"
 #include "os/log.h"
-#include "report/formats.h"
 
 namespace {
 
@@ -126,7 +126,7 @@ struct Bench {
     command->add_flag("--json", options.json, "for programs");
     command->add_option("--plot", options.plot, "also draw the medians, as SVG")->type_name("FILE");
     command->add_option("--measure-for-parent", for_parent)
-        ->group("");  // not for people: see cli/shimmed.h
+        ->group("");  // not for people: see cli/machine/shim_trial.h
   }
   int run(const std::vector<std::string>& behind_dashes) {
     if (!behind_dashes.empty())

@@ -32,21 +32,11 @@ void for_each_item(std::string_view list, F f) {
   }
 }
 
-// Looks a setting up as read_settings() was told to.
-class Variables {
- public:
-  explicit Variables(const char* (*variable)(const char*)) : variable_(variable) {}
-  const char* operator()(const char* name) const { return unless_empty(variable_(name)); }
-
- private:
-  const char* (*variable_)(const char*);
-};
-
 template <class T>
 using Choices = std::initializer_list<std::pair<std::string_view, T>>;
 
 template <class T>
-void read_choice(const Variables& variable, const char* name, Choices<T> choices, T& out,
+void read_choice(SettingLookup variable, const char* name, Choices<T> choices, T& out,
                  std::vector<std::string>& errors) {
   const char* value = variable(name);
   if (value == nullptr) return;
@@ -118,7 +108,7 @@ void read_folder(std::string_view value, Settings& s) {
 }
 
 // "measured:TICKS" is for `clockshim run` to say, and the report to repeat.
-void read_counters(const Variables& variable, Settings& s) {
+void read_counters(SettingLookup variable, Settings& s) {
   constexpr const char* kName = "CLOCKSHIM_COUNTERS";
   constexpr std::string_view kMeasured = "measured:";
   const char* value = variable(kName);
@@ -164,8 +154,7 @@ void read_clocks(const char* value, Settings& s) {
 
 }  // namespace
 
-Settings read_settings(const char* (*lookup)(const char* name)) {
-  const Variables variable(lookup);
+Settings read_settings(SettingLookup variable) {
   Settings s;
   if (const char* value = variable("CLOCKSHIM_TOLERANCE")) read_tolerance(value, s);
   if (const char* value = variable("CLOCKSHIM_CLOCKS")) read_clocks(value, s);

@@ -42,13 +42,28 @@ struct Settings {
   std::vector<std::string> observing_errors;
 };
 
-// Compose files and service units have variables that are set to nothing: those count as unset.
 inline const char* unless_empty(const char* value) {
   return value != nullptr && *value != '\0' ? value : nullptr;
 }
 
-// `lookup(name)` gives a setting's value, or null where it is unset (getenv, or a test's own).
-Settings read_settings(const char* (*lookup)(const char* name));
+// What read_settings() asks for the value of a variable: anything that can be called with its name
+// and gives its value, null where it is unset. Refers to `f`, which must outlive it.
+class SettingLookup {
+ public:
+  template <class F>
+  SettingLookup(const F& f)  // NOLINT(google-explicit-constructor): a lambda is given as it is
+      : f_(&f), call_([](const void* f_given, const char* name) -> const char* {
+          return (*static_cast<const F*>(f_given))(name);
+        }) {}
+  // Compose files and service units have variables that are set to nothing: those count as unset.
+  const char* operator()(const char* name) const { return unless_empty(call_(f_, name)); }
+
+ private:
+  const void* f_;
+  const char* (*call_)(const void* f, const char* name);
+};
+
+Settings read_settings(SettingLookup variable);
 
 // Whether a program of this name is to be left alone, and why ("" where it is not): ONLY, SKIP, and
 // the time daemons.

@@ -1,6 +1,6 @@
 // `clockshim bench`: its sums, and the command as a whole. How fast anything is, is not asked here:
 // the machine may be busy.
-#include "cli/cmd_bench.h"
+#include "cli/bench/cmd_bench.h"
 
 #include <gtest/gtest.h>
 #include <sched.h>
@@ -10,10 +10,10 @@
 #include <set>
 #include <sstream>
 
-#include "cli/bench_rows.h"
-#include "cli/clocks_measured.h"
-#include "cli/cpu_set.h"
-#include "cli/render_bench.h"
+#include "cli/bench/render_bench.h"
+#include "cli/machine/bench_rows.h"
+#include "cli/machine/clocks_measured.h"
+#include "cli/machine/cpu_set.h"
 #include "run_command.h"
 
 namespace clockshim::cli {
@@ -73,7 +73,7 @@ int warped_clock(clockid_t /*id*/, timespec* t) {
 int no_clock(clockid_t /*id*/, timespec* /*t*/) { return -1; }
 
 TEST(BenchRows, StepsAreSeen) {
-  const Way way{"falling", falling_clock, kBare.gettimeofday};
+  const ClockReader way{"falling", falling_clock, kBare.gettimeofday};
   const Budget budget{Nanos{1}, milliseconds(1), Nanos{}};
   const std::vector<Row> rows = measure_rows(way, budget, Timebase{});
   ASSERT_EQ(rows.size(), kMeasuredClocks.size() + 1);

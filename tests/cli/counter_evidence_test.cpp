@@ -1,7 +1,7 @@
 // What `clockshim run` finds out of the CPUs' counters before it starts a command, with counters
 // that a test makes up; and the command as a whole on a machine whose clocksource is made to look
 // like another.
-#include "cli/counter_evidence.h"
+#include "cli/machine/counter_evidence.h"
 
 #include <gtest/gtest.h>
 #include <sched.h>
@@ -14,7 +14,7 @@
 #include <optional>
 #include <thread>
 
-#include "cli/cpu_set.h"
+#include "cli/machine/cpu_set.h"
 #include "os/real_clock.h"
 #include "run_command.h"
 

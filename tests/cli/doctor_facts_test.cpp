@@ -6,10 +6,10 @@
 #include <cstddef>
 #include <cstring>
 
-#include "cli/elf_imports.h"
-#include "cli/machine_facts.h"
-#include "cli/program_facts.h"
-#include "cli/verdict.h"
+#include "cli/doctor/elf_imports.h"
+#include "cli/doctor/program_facts.h"
+#include "cli/doctor/verdict.h"
+#include "cli/machine/machine_facts.h"
 #include "run_command.h"
 
 namespace clockshim::cli {

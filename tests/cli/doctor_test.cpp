@@ -1,6 +1,6 @@
 // `clockshim doctor`: the comparison of the CPUs' counters, with counters that a test makes up, and
 // the command as a whole on this machine, also under a filter.
-#include "cli/cmd_doctor.h"
+#include "cli/doctor/cmd_doctor.h"
 
 #include <gtest/gtest.h>
 #include <linux/filter.h>
@@ -17,7 +17,7 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
-#include "cli/warp_test.h"
+#include "cli/machine/warp_probe.h"
 #include "run_command.h"
 
 namespace clockshim::cli {
@@ -37,14 +37,14 @@ Ticks ahead_on_odd_cpus(int cpu) {
 void no_progress(std::size_t /*done*/, std::size_t /*all*/) {}
 
 TEST(DoctorComparesCounters, FindsWhatIsPlantedAndNothingElse) {
-  const WarpResult sound = test_warp({0, 1}, milliseconds(5000), kEnough, no_progress, counter_of);
+  const WarpResult sound = probe_warp({0, 1}, milliseconds(5000), kEnough, no_progress, counter_of);
   if (sound.pairs.empty())
     GTEST_SKIP() << "no two CPUs to run on, or none that ever run at the same time";
   if (sound.worst().backward > 0) GTEST_SKIP() << "this machine's own counters disagree";
   EXPECT_GT(sound.pairs[0].handoffs, 0U);
   EXPECT_LE(sound.within(), kEnough.raw());
   const WarpResult planted =
-      test_warp({0, 1}, milliseconds(5000), kEnough, no_progress, ahead_on_odd_cpus);
+      probe_warp({0, 1}, milliseconds(5000), kEnough, no_progress, ahead_on_odd_cpus);
   ASSERT_EQ(planted.pairs.size(), 1U);
   EXPECT_GT(planted.worst().backward, 0U);
   EXPECT_GT(planted.worst().greatest, kPlanted / 2);
@@ -60,7 +60,8 @@ Ticks slow_handoffs(int cpu) {
 }
 
 TEST(DoctorComparesCounters, WhatProvesNothingIsToldAsUntested) {
-  const WarpResult result = test_warp({0, 1}, milliseconds(4), kEnough, no_progress, slow_handoffs);
+  const WarpResult result =
+      probe_warp({0, 1}, milliseconds(4), kEnough, no_progress, slow_handoffs);
   EXPECT_TRUE(result.pairs.empty());
   EXPECT_EQ(result.untested, 1U);
 }
@@ -77,7 +78,7 @@ TEST(DoctorComparesCounters, EveryCpuComesInWhereTimeIsShort) {
 
 TEST(DoctorComparesCounters, CpuThatWeMayNotUseIsToldAsUntested) {
   const WarpResult result =
-      test_warp({0, CPU_SETSIZE - 1}, milliseconds(4), kEnough, no_progress, counter_of);
+      probe_warp({0, CPU_SETSIZE - 1}, milliseconds(4), kEnough, no_progress, counter_of);
   EXPECT_TRUE(result.pairs.empty());
   EXPECT_EQ(result.untested, 1U);
 }

@@ -1,12 +1,12 @@
 // What the doctor concludes from facts, and what it advises: one sound machine, and each test
 // breaks one thing.
-#include "cli/verdict.h"
+#include "cli/doctor/verdict.h"
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
 
-#include "cli/remedies.h"
+#include "cli/doctor/remedies.h"
 
 namespace clockshim::cli {
 namespace {

@@ -1,6 +1,6 @@
 // What preflight says of a file, without starting it. ELF files that this machine can't make are
 // written by hand: a header and one program header are all that is looked at.
-#include "cli/preflight.h"
+#include "cli/inject/preflight.h"
 
 #include <elf.h>
 #include <gtest/gtest.h>

@@ -1,5 +1,6 @@
 // What `clockshim run` puts into the environment, as units.
-#include "cli/run_settings.h"
+#include "cli/run/run_settings.h"
+#include "cli/inject/preload_environment.h"
 
 #include <gtest/gtest.h>
 #include <unistd.h>

@@ -8,8 +8,8 @@
 #include <span>
 #include <string>
 
+#include "formats/formats.h"
 #include "live/region.h"
-#include "report/formats.h"
 #include "report/read_live.h"
 
 namespace {

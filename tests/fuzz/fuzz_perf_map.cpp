@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <string_view>
 
-#include "report/perf_map.h"
+#include "symbolize/perf_map.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace clockshim;

@@ -4,9 +4,9 @@
 #include <string>
 #include <string_view>
 
-#include "report/formats.h"
-#include "report/merge.h"
-#include "report/read_json.h"
+#include "analysis/merge.h"
+#include "analysis/read_json.h"
+#include "formats/formats.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace clockshim;

@@ -3,7 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "cli/compare.h"
+#include "analysis/compare.h"
 #include "live_host.h"
 
 namespace clockshim::cli {

@@ -7,8 +7,8 @@
 #include <csignal>
 #include <filesystem>
 
-#include "cli/live_dir.h"
-#include "cli/live_process.h"
+#include "cli/livefiles/live_dir.h"
+#include "cli/livefiles/live_process.h"
 #include "live_host.h"
 
 namespace clockshim::cli {

@@ -8,7 +8,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
-#include "cli/live_folders.h"
+#include "cli/livefiles/live_folders.h"
 #include "live_host.h"
 
 namespace clockshim::test {

@@ -15,7 +15,7 @@
 #include <fstream>
 #include <iterator>
 
-#include "cli/live_process.h"
+#include "cli/livefiles/live_process.h"
 #include "live_region.h"
 
 extern "C" {

@@ -6,7 +6,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "cli/live_process.h"
+#include "cli/livefiles/live_process.h"
 #include "live_host.h"
 
 namespace clockshim::test {

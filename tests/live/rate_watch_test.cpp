@@ -1,7 +1,7 @@
 // Rates over time are what the counts grow by, whatever becomes of the process's program and of its
 // file. This process is the one that is watched: it has files mapped that are made by hand, and its
 // looks are at times of its own choosing.
-#include "cli/rate_watch.h"
+#include "cli/report/rate_watch.h"
 
 #include <gtest/gtest.h>
 #include <unistd.h>

@@ -6,7 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
-#include "cli/live_dir.h"
+#include "cli/livefiles/live_dir.h"
 #include "live_host.h"
 
 namespace clockshim::test {

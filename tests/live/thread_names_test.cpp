@@ -1,5 +1,5 @@
 // Threads are named by /proc only where it is certain that the name is theirs.
-#include "cli/thread_names.h"
+#include "cli/livefiles/thread_names.h"
 
 #include <gtest/gtest.h>
 #include <pthread.h>

@@ -1,7 +1,7 @@
 // What the screen of `clockshim top` shows of a look, without a terminal: which rows, in which
 // order, and where the mark is. This process is the one that is looked at: it has a file mapped
 // that is made by hand.
-#include "cli/top_table.h"
+#include "cli/top/top_table.h"
 
 #include <gtest/gtest.h>
 #include <unistd.h>

@@ -7,7 +7,7 @@
 #include <set>
 #include <tuple>
 
-#include "cli/live_dir.h"
+#include "cli/livefiles/live_dir.h"
 #include "run_host.h"
 
 namespace clockshim::test {

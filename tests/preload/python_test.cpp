@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "cli/live_dir.h"
+#include "cli/livefiles/live_dir.h"
 #include "python_report.h"
 
 namespace clockshim::test {

@@ -1,5 +1,5 @@
 // Advice stands where the counts leave no doubt, and nowhere else.
-#include "report/advice.h"
+#include "analysis/advice.h"
 
 #include <gtest/gtest.h>
 

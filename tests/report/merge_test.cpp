@@ -1,5 +1,5 @@
 // Several reports as one: sums, who is the same caller, and what has no sum.
-#include "report/merge.h"
+#include "analysis/merge.h"
 
 #include <gtest/gtest.h>
 

@@ -3,9 +3,9 @@
 
 #include <sstream>
 
-#include "report/formats.h"
-#include "report/merge.h"
-#include "report/rates.h"
+#include "analysis/merge.h"
+#include "analysis/rates.h"
+#include "formats/formats.h"
 #include "reports.h"
 
 namespace clockshim {

@@ -1,5 +1,5 @@
 // Maps of generated code: what is in them, and whose are believed.
-#include "report/perf_map.h"
+#include "symbolize/perf_map.h"
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>

@@ -1,6 +1,6 @@
 // What was written is read back; what older versions wrote is read too; what is no report is
 // refused with the reason.
-#include "report/read_json.h"
+#include "analysis/read_json.h"
 
 #include <gtest/gtest.h>
 

@@ -7,9 +7,9 @@
 #include <iterator>
 #include <string>
 
-#include "report/advice.h"
-#include "report/formats.h"
-#include "report/read_json.h"
+#include "analysis/advice.h"
+#include "analysis/read_json.h"
+#include "formats/formats.h"
 #include "reports.h"
 
 int main(int argc, char** argv) {

@@ -1,6 +1,6 @@
 // Names by elfutils, on this very program: its functions, its lines, what was inlined, and whose
 // file is believed.
-#include "report/symbolize.h"
+#include "symbolize/symbolize.h"
 
 #include <gtest/gtest.h>
 #include <link.h>

@@ -12,7 +12,7 @@
 #include <sstream>
 
 #include "os/error_text.h"
-#include "report/symbols.h"
+#include "report/elf_symbols.h"
 
 namespace clockshim {
 namespace {

@@ -1,0 +1,38 @@
+// Two reports, caller by caller.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "analysis/callers.h"
+#include "report/report.h"
+
+namespace clockshim {
+
+// Of a caller, or of all of them. Amounts are calls, or calls a second.
+struct Change {
+  enum class Kind { both, appeared, gone };
+
+  Caller caller;
+  Kind kind = Kind::both;
+  std::uint64_t calls_before = 0;
+  std::uint64_t calls_after = 0;
+  double before = 0;
+  double after = 0;
+  [[nodiscard]] double difference() const { return after - before; }
+  [[nodiscard]] double ratio() const { return before > 0 ? after / before : 0; }  // 0: none
+};
+
+struct Comparison {
+  bool per_second = false;  // the runs' lengths differ by more than 5 %: amounts are calls a second
+  Change all;
+  std::vector<Change> callers;  // the largest difference first, whichever way
+};
+
+Comparison compare(const Report& before, const Report& after);
+
+std::string render_diff_text(const Report& before, const Report& after);
+std::string render_diff_json(const Report& before, const Report& after);
+
+}  // namespace clockshim

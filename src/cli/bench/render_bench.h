@@ -1,0 +1,28 @@
+// The figures of `clockshim bench` as text, JSON (docs/bench.schema.json) and SVG.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "cli/machine/shim_trial.h"
+
+namespace clockshim::cli {
+
+struct BenchReport {
+  std::string cpu;
+  std::string kernel;
+  std::string clocksource;
+  std::vector<Row> rows;
+  std::vector<Throughput> throughput;
+  std::vector<ShimTrial> shims;  // strict and relaxed; their rows are among the above
+};
+
+// The clocks in the order in which they were measured, each once.
+std::vector<std::string> clocks_of(const BenchReport& report);
+const Row* find_row(const BenchReport& report, const std::string& clock, const std::string& way);
+
+std::string render_bench_text(const BenchReport& report);
+std::string render_bench_json(const BenchReport& report);
+std::string render_bench_svg(const BenchReport& report);
+
+}  // namespace clockshim::cli

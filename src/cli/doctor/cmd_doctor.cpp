@@ -1,0 +1,101 @@
+#include "cli/doctor/cmd_doctor.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "cli/console/progress.h"
+#include "cli/doctor/render_doctor.h"
+#include "cli/machine/cpu_set.h"
+#include "os/log.h"
+
+namespace clockshim::cli {
+namespace {
+
+// How long is looked, in all: quick stays below a second on a machine that is not emulated.
+struct Thoroughness {
+  Nanos clock;  // a clock and way of reading it
+  Nanos warp;   // all pairs of CPUs
+  Nanos calls;  // of a process
+};
+// Counters that agree to within this are as good as equal: half of clockshim's default tolerance.
+constexpr Nanos kEnough = microseconds(5);
+constexpr Thoroughness kQuick{milliseconds(2), milliseconds(100), milliseconds(100)};
+constexpr Thoroughness kFull{milliseconds(20), milliseconds(2000), milliseconds(1000)};
+
+Evidence gather(const Thoroughness& how) {
+  Progress progress;
+  Evidence seen;
+  progress.show("reading /proc and /sys");
+  seen.machine = read_machine("", read_cpu_facts());
+  const bool allowed = !seen.machine.counter_forbidden;
+  progress.show("measuring the clocks");
+  seen.measured = measure_clocks(how.clock, allowed, has_flag(seen.machine, "rdtscp"));
+  const Budget budget{how.clock, Nanos{}, Nanos{}};
+  for (ShimTrial* shimmed : {&seen.strict, &seen.relaxed}) {
+    const std::string order = shimmed == &seen.strict ? "strict" : "relaxed";
+    progress.show("measuring the clocks under the shim, " + order);
+    *shimmed = try_shim(order, budget, allowed);
+  }
+  const auto told = [&](std::size_t done, std::size_t all) {
+    progress.show("comparing the CPUs' counters: pair " + std::to_string(done) + " of " +
+                  std::to_string(all));
+  };
+  const TickDelta enough{static_cast<std::uint64_t>(seen.measured.frequency.mhz *
+                                                    static_cast<double>(kEnough.raw()) / 1e3)};
+  if (allowed) seen.warp = probe_warp(allowed_cpus(), how.warp, enough, told, counter_of);
+  return seen;
+}
+
+}  // namespace
+
+std::vector<std::string> DoctorReport::unseen() const {
+  std::vector<std::string> all = seen.machine.unseen;
+  if (!seen.measured.vdso_proved)
+    all.emplace_back(
+        "proof of what the vDSO answers (no seccomp filter can be installed): told by the calls' "
+        "cost");
+  if (seen.warp.untested > 0) {
+    all.push_back(
+        "whether all CPUs agree: pairs not compared: " + std::to_string(seen.warp.untested) +
+        " (no time, not allowed, or too busy to tell)");
+  }
+  if (!seen.strict.problem.empty()) all.push_back("the shim: " + seen.strict.problem);
+  if (program) all.insert(all.end(), program->unseen.begin(), program->unseen.end());
+  return all;
+}
+
+std::optional<double> DoctorReport::cpu_share_saved() const {
+  if (!program || !program->calls_a_second) return std::nullopt;
+  return *program->calls_a_second * std::max(saved_ns(seen, "monotonic"), 0.0) / 1e9;
+}
+
+int doctor(const DoctorOptions& options) {
+  const Thoroughness& how = options.quick ? kQuick : kFull;
+  DoctorReport report;
+  if (!options.target.empty()) {
+    std::string problem;
+    report.program = inspect_program(options.target, problem);
+    if (!problem.empty()) {
+      say(LogLevel::error, LogLevel::error, problem);
+      return kError;
+    }
+  }
+  report.seen = gather(how);
+  if (report.program && report.program->pid) {
+    std::string why_not;
+    report.program->calls_a_second = count_clock_calls(*report.program->pid, how.calls, why_not);
+    if (!why_not.empty())
+      report.program->unseen.push_back("how often the process asks: " + why_not +
+                                       "; clockshim run --tolerance 0 counts it");
+  }
+  report.diagnosis = diagnose(report.seen);
+  report.remedies = remedies(report.seen, report.diagnosis);
+  if (write_all(STDOUT_FILENO,
+                options.json ? render_doctor_json(report) : render_doctor_text(report)) != 0)
+    return kError;
+  const bool takes = !report.program || report.program->takes();
+  return report.diagnosis.verdict == Verdict::healthy && takes ? kHealthy : kFinding;
+}
+
+}  // namespace clockshim::cli

@@ -1,0 +1,171 @@
+#include "cli/doctor/program_facts.h"
+
+#include <elf.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <set>
+#include <sstream>
+
+#include "cli/doctor/elf_imports.h"
+#include "cli/inject/load_check.h"
+#include "cli/inject/preflight.h"
+#include "os/settings.h"
+
+namespace clockshim::cli {
+namespace {
+
+constexpr const char* kLibraryName = "/libclockshim.so";
+
+std::string base_name(const std::string& path) { return path.substr(path.rfind('/') + 1); }
+
+bool is_number(const std::string& text) {
+  return !text.empty() && text.find_first_not_of("0123456789") == std::string::npos;
+}
+
+// The C library's own files may call the kernel as they like.
+bool is_system_library(const std::string& path) {
+  const std::string name = base_name(path);
+  return name.starts_with("libc.so") || name.starts_with("libc-2") ||
+         name.starts_with("ld-linux") || name.starts_with("libpthread") ||
+         name.starts_with("librt") || name.starts_with("libclockshim");
+}
+
+void look_at_file(const std::string& path, bool is_the_program, ProgramFacts& facts) {
+  const ElfImports imports = read_imports(path);
+  const std::string name = base_name(path);
+  if (imports.go) {
+    facts.obstacles.push_back(name + " is a Go program: its runtime calls the vDSO itself");
+    return;
+  }
+  if (!imports.readable || is_system_library(path)) return;
+  if (imports.imports("syscall"))
+    facts.notes.push_back(name + " uses syscall(): a clock that it reads that way is not covered");
+  if (imports.imports("getauxval"))
+    facts.notes.push_back(
+        name + " uses getauxval(): if it is to call the vDSO itself, that is not covered");
+  if (!is_the_program) return;
+  if (imports.imports("dlopen") || imports.imports("dlmopen")) {
+    facts.notes.push_back(name +
+                          " loads libraries while it runs: what is loaded with RTLD_DEEPBIND, or "
+                          "by dlmopen, goes past the shim");
+  }
+  if (!imports.imports("clock_gettime") && !imports.imports("gettimeofday") &&
+      !imports.imports("timespec_get")) {
+    facts.notes.push_back(name + " itself asks for no clock; libraries that it loads may");
+  }
+}
+
+void look_at_name(const std::string& name, ProgramFacts& facts) {
+  const Settings settings =
+      read_settings([](const char* variable) -> const char* { return getenv(variable); });
+  const std::string skipped = reason_to_skip(settings, name);
+  if (!skipped.empty()) facts.obstacles.push_back(name + " is left alone: " + skipped);
+}
+
+std::string read_small(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+long status_value(const std::string& status, const std::string& key) {
+  const auto at = status.find("\n" + key + ":");
+  return at == std::string::npos ? -1
+                                 : std::strtol(status.c_str() + at + key.size() + 2, nullptr, 10);
+}
+
+bool is_secure(const std::string& auxv) {
+  for (std::size_t at = 0; at + sizeof(Elf64_auxv_t) <= auxv.size(); at += sizeof(Elf64_auxv_t)) {
+    Elf64_auxv_t entry;
+    std::memcpy(&entry, auxv.data() + at, sizeof entry);
+    if (entry.a_type == AT_SECURE) return entry.a_un.a_val != 0;
+  }
+  return false;
+}
+
+// The files that are mapped into it, in the order of the map. False: the map can't be read.
+bool mapped_files(const std::string& folder, std::vector<std::string>& files) {
+  std::ifstream maps(folder + "/maps");
+  std::set<std::string> seen;
+  bool any = false;
+  for (std::string line; std::getline(maps, line); any = true) {
+    const auto slash = line.find('/');
+    if (slash == std::string::npos || line.find(" r-xp ") == std::string::npos) continue;
+    const std::string path = line.substr(slash);
+    if (seen.insert(path).second) files.push_back(path);
+  }
+  return any;
+}
+
+void look_at_process(pid_t pid, ProgramFacts& facts) {
+  const std::string folder = "/proc/" + std::to_string(pid);
+  std::error_code error;
+  facts.path = std::filesystem::read_symlink(folder + "/exe", error).string();
+  if (error) facts.unseen.push_back("its program: " + folder + "/exe: " + error.message());
+  const std::string status = read_small(folder + "/status");
+  const std::string auxv = read_small(folder + "/auxv");
+  if (auxv.empty()) facts.unseen.push_back("how it was started: " + folder + "/auxv");
+  if (is_secure(auxv))
+    facts.obstacles.emplace_back(
+        "it was started in secure mode (setuid or the like): the loader ignores LD_PRELOAD");
+  if (status_value(status, "Seccomp") > 0) {
+    facts.notes.emplace_back(
+        "it is under seccomp: a filter that forbids clock_gettime forbids the shim's resyncs where "
+        "the vDSO enters the kernel");
+  }
+  std::vector<std::string> files;
+  if (!mapped_files(folder, files)) facts.unseen.push_back("its libraries: " + folder + "/maps");
+  // Through /proc/PID/root, so that a container's files are found.
+  const std::string root = folder + "/root";
+  for (const std::string& file : files)
+    look_at_file(std::string(root).append(file), file == facts.path, facts);
+  facts.loaded = is_mapped(pid, kLibraryName) == Mapped::yes;
+  if (!facts.loaded)
+    facts.notes.emplace_back("it runs without the shim, and can be given it by a restart only");
+  if (!facts.path.empty()) {
+    const std::string problem = problem_of_program(folder + "/exe");
+    // Whether it changes the user is told by how it was started: see above.
+    if (!problem.empty() && problem.find("runs as another") == std::string::npos)
+      facts.obstacles.push_back("it " + problem);
+    look_at_name(base_name(facts.path), facts);
+  }
+}
+
+}  // namespace
+
+ProgramFacts inspect_program(const std::string& target, std::string& problem) {
+  ProgramFacts facts;
+  facts.target = target;
+  if (is_number(target)) {
+    const long pid = std::strtol(target.c_str(), nullptr, 10);
+    if (pid <= 0 || pid > INT32_MAX || (kill(static_cast<pid_t>(pid), 0) != 0 && errno == ESRCH)) {
+      problem = "doctor \"" + target + "\": no such process; must be a process id or a command";
+      return facts;
+    }
+    facts.pid = static_cast<pid_t>(pid);
+    look_at_process(*facts.pid, facts);
+    return facts;
+  }
+  const Preflight preflight = inspect_command(target);
+  facts.path = preflight.path;
+  if (preflight.path.empty()) {
+    problem = "doctor \"" + target +
+              "\": no such command; must be a command that can be run, or a process id";
+    return facts;
+  }
+  if (!preflight.problem.empty()) facts.obstacles.push_back(target + preflight.problem);
+  if (!preflight.missing_interpreter.empty())
+    facts.obstacles.push_back("its interpreter " + preflight.missing_interpreter + " is not there");
+  look_at_file(facts.path, true, facts);
+  look_at_name(base_name(facts.path), facts);
+  return facts;
+}
+
+}  // namespace clockshim::cli

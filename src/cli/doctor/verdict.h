@@ -1,0 +1,53 @@
+// From facts to a verdict. Pure: whoever gathers hands in what was seen, so each case can be tested
+// on any machine.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cli/machine/clocks_measured.h"
+#include "cli/machine/machine_facts.h"
+#include "cli/machine/shim_trial.h"
+#include "cli/machine/warp_probe.h"
+
+namespace clockshim::cli {
+
+// What was seen, by machine_facts, clocks_measured, warp_test and shimmed.
+struct Evidence {
+  Machine machine;
+  Measured measured;
+  WarpResult warp;
+  ShimTrial strict;
+  ShimTrial relaxed;
+};
+
+// In rising order of how much they weigh: the verdict is the weightiest finding.
+enum class Verdict : std::uint8_t { healthy, slow_clock, untrustworthy, unsynchronised, trapped };
+
+std::string_view verdict_name(Verdict verdict);  // "healthy", "slow clock", "untrustworthy TSC",
+                                                 // "unsynchronised TSC", "trapped TSC"
+
+struct Finding {
+  Verdict kind = Verdict::healthy;
+  std::string text;
+};
+
+struct Diagnosis {
+  Verdict verdict = Verdict::healthy;
+  std::string line;               // the verdict and its reason
+  std::vector<Finding> findings;  // weightiest first; empty: healthy
+};
+
+Diagnosis diagnose(const Evidence& seen);
+
+[[nodiscard]] bool found(const Diagnosis& diagnosis, Verdict kind);
+
+// Why the kernel gave up the TSC, in its own words; "" where the log doesn't say.
+std::string kernels_reason(const Machine& machine);
+
+// What the shim saves a call of this clock, in ns; below 0: it costs. Zero where it serves nothing
+// or could not be tried.
+double saved_ns(const Evidence& seen, std::string_view clock);
+
+}  // namespace clockshim::cli

@@ -1,0 +1,182 @@
+#include "cli/inject/preflight.h"
+
+#include <elf.h>
+#include <fcntl.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+#include <cstring>
+#include <sstream>
+#include <string_view>
+
+namespace clockshim::cli {
+namespace {
+
+constexpr int kScriptsInScripts = 5;  // the kernel follows no more: BINPRM_MAX_RECURSION
+constexpr std::size_t kShebangBytes = 256;
+
+// What starts a file, as far as it is of interest. Empty where it can't be read.
+class Opened {
+ public:
+  explicit Opened(const std::string& path)
+      : fd_(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)) {}
+  ~Opened() {
+    if (fd_ >= 0) close(fd_);
+  }
+  Opened(const Opened&) = delete;
+  Opened& operator=(const Opened&) = delete;
+
+  // Up to `size` bytes at `offset`.
+  [[nodiscard]] std::string bytes(std::size_t size, std::uint64_t offset) const {
+    std::string data(size, '\0');
+    const ssize_t got = fd_ < 0 ? -1 : pread(fd_, data.data(), size, static_cast<off_t>(offset));
+    data.resize(got > 0 ? static_cast<std::size_t>(got) : 0);
+    return data;
+  }
+  // False: the file ends before it.
+  template <class T>
+  bool read(T& out, std::uint64_t offset) const {
+    const std::string data = bytes(sizeof out, offset);
+    if (data.size() != sizeof out) return false;
+    std::memcpy(&out, data.data(), sizeof out);
+    return true;
+  }
+
+ private:
+  int fd_;
+};
+
+std::string base_name(const std::string& path) { return path.substr(path.rfind('/') + 1); }
+
+bool is_file(const std::string& path) {
+  struct stat info;
+  return stat(path.c_str(), &info) == 0 && S_ISREG(info.st_mode);
+}
+
+// As execvp(3). "" where it finds nothing that it may start; `there` tells whether it found
+// something that it may not.
+std::string resolve(const std::string& name, bool& there) {
+  if (name.find('/') != std::string::npos) {
+    there = access(name.c_str(), F_OK) == 0;
+    return there ? name : "";
+  }
+  const char* variable = getenv("PATH");
+  std::string_view path = variable != nullptr ? variable : "/bin:/usr/bin";
+  for (;;) {
+    const auto colon = path.find(':');
+    const std::string folder(path.substr(0, colon));
+    std::string candidate = (folder.empty() ? "." : folder) + "/" + name;
+    const bool found = is_file(candidate);
+    there = there || found;
+    if (found && access(candidate.c_str(), X_OK) == 0) return candidate;
+    if (colon == std::string_view::npos) return "";
+    path.remove_prefix(colon + 1);
+  }
+}
+
+// The program that `env ARGUMENT` would start, where a script says "#!/usr/bin/env ARGUMENT".
+std::string program_of_env(const std::string& argument) {
+  std::istringstream words(argument);
+  std::string word;
+  while (words >> word) {
+    if (word[0] != '-' && word.find('=') == std::string::npos) return word;
+  }
+  return "";
+}
+
+// The loader ignores LD_PRELOAD where exec changes the user (AT_SECURE), as
+// cap_bprm_creds_from_file decides it.
+std::string privilege_problem(const std::string& path) {
+  struct stat info;
+  struct statvfs mount;
+  if (stat(path.c_str(), &info) != 0) return "";
+  const bool honoured = prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1 &&
+                        !(statvfs(path.c_str(), &mount) == 0 && (mount.f_flag & ST_NOSUID) != 0);
+  const bool setuid = honoured && (info.st_mode & S_ISUID) != 0;
+  const bool setgid = honoured && (info.st_mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP);
+  if ((setuid ? info.st_uid : geteuid()) != getuid()) return "runs as another user (setuid)";
+  if ((setgid ? info.st_gid : getegid()) != getgid()) return "runs as another group (setgid)";
+  if (honoured && getuid() != 0 && getxattr(path.c_str(), "security.capability", nullptr, 0) > 0)
+    return "has file capabilities";
+  return "";
+}
+
+// The interpreter (the loader) that the program names, or "".
+std::string loader_of(const Opened& file) {
+  Elf64_Ehdr header;
+  if (!file.read(header, 0) || header.e_ident[EI_CLASS] != ELFCLASS64 ||
+      header.e_phentsize != sizeof(Elf64_Phdr))
+    return "";
+  for (unsigned i = 0; i < header.e_phnum; ++i) {
+    Elf64_Phdr segment;
+    if (!file.read(segment, header.e_phoff + std::uint64_t{i} * header.e_phentsize)) return "";
+    if (segment.p_type != PT_INTERP) continue;
+    const std::string name =
+        file.bytes(std::min<std::uint64_t>(segment.p_filesz, 4096), segment.p_offset);
+    return name.substr(0, name.find('\0'));
+  }
+  return "";
+}
+
+std::string elf_problem(const std::string& path, const Opened& file) {
+  std::array<unsigned char, EI_NIDENT> ident{};
+  Elf64_Ehdr header;
+  if (!file.read(ident, 0) || std::memcmp(ident.data(), ELFMAG, SELFMAG) != 0) return "";
+  if (ident[EI_CLASS] == ELFCLASS32) return "is a 32-bit program";
+  if (!file.read(header, 0)) return "";
+  if (header.e_machine != EM_X86_64) return "is a program for another processor";
+  const std::string loader = loader_of(file);
+  // The C library's loader, called by its own name, has no interpreter, and preloads all the same.
+  if (loader.empty()) return base_name(path).starts_with("ld-linux") ? "" : "is statically linked";
+  if (base_name(loader).find("ld-musl") != std::string::npos)
+    return "is a program of another C library (musl)";
+  return privilege_problem(path);
+}
+
+}  // namespace
+
+std::string problem_of_program(const std::string& path) { return elf_problem(path, Opened(path)); }
+
+Preflight inspect_command(const std::string& name) {
+  Preflight result;
+  result.path = resolve(name, result.there);
+  std::string path = result.path;
+  for (int depth = 0; !path.empty() && depth <= kScriptsInScripts; ++depth) {
+    const Opened file(path);
+    const std::string start = file.bytes(kShebangBytes, 0);
+    if (start.starts_with(ELFMAG)) {
+      const std::string problem = elf_problem(path, file);
+      const std::string loader = loader_of(file);
+      if (!loader.empty() && access(loader.c_str(), F_OK) != 0) result.missing_interpreter = loader;
+      if (problem.empty()) return result;
+      if (depth > 0) result.problem.append("'s interpreter ").append(path);
+      result.problem.append(" ").append(problem);
+      return result;
+    }
+    if (start.empty()) return result;
+    if (!start.starts_with("#!")) {
+      path = "/bin/sh";  // what execvp(3) does with a file that the kernel does not know
+      continue;
+    }
+    std::istringstream line(start.substr(2, start.find('\n') - 2));
+    std::string interpreter;
+    std::string argument;
+    line >> interpreter;
+    std::getline(line, argument);
+    if (access(interpreter.c_str(), F_OK) != 0) {
+      result.missing_interpreter = interpreter;
+      return result;
+    }
+    bool there = false;
+    path = base_name(interpreter) == "env" ? resolve(program_of_env(argument), there) : interpreter;
+  }
+  return result;
+}
+
+}  // namespace clockshim::cli

@@ -1,0 +1,78 @@
+#include "cli/inject/preload_environment.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+
+namespace clockshim::cli {
+namespace {
+
+bool usable(const std::string& path) {
+  struct stat info;
+  return stat(path.c_str(), &info) == 0 && S_ISREG(info.st_mode) && access(path.c_str(), R_OK) == 0;
+}
+
+std::string canonical(const std::string& path) {
+  std::error_code error;
+  const auto result = std::filesystem::canonical(path, error);
+  return error ? path : result.string();
+}
+
+}  // namespace
+
+std::string find_library(const std::string& executable, const char* named, std::string& problem) {
+  if (named != nullptr && *named != '\0') {
+    if (usable(named)) return canonical(named);
+    problem = "CLOCKSHIM_LIBRARY=\"" + std::string(named) + "\": no library there that can be read";
+    return "";
+  }
+  // Beside the command and one up: the build tree. The others: where it is installed.
+  const std::string here = executable.substr(0, executable.rfind('/') + 1);
+  std::string places;
+  for (const char* place : {"", "../", "../lib/x86_64-linux-gnu/", "../lib/"}) {
+    const std::string folder = std::filesystem::path(here + place).lexically_normal().string();
+    if (usable(folder + "libclockshim.so")) return canonical(folder + "libclockshim.so");
+    places += (places.empty() ? "" : ", ") + folder;
+  }
+  problem =
+      "libclockshim.so is in none of " + places + "; CLOCKSHIM_LIBRARY=PATH names another place";
+  return "";
+}
+
+std::string preload_with(const std::string& library, std::string_view present) {
+  std::string all;
+  while (!present.empty()) {
+    const auto end = std::min(present.find_first_of(" :"), present.size());
+    const std::string_view entry = present.substr(0, end);
+    present.remove_prefix(std::min(end + 1, present.size()));
+    if (!entry.empty() && entry != library) all += std::string(entry) + ":";
+  }
+  return all + library;
+}
+
+std::string escape_percent(std::string_view path) {
+  std::string escaped;
+  for (const char c : path) escaped += c == '%' ? "%%" : std::string(1, c);
+  return escaped;
+}
+
+Environment::Environment(char** from) {
+  for (; *from != nullptr; ++from) entries_.emplace_back(*from);
+}
+
+void Environment::set(std::string_view name, std::string_view value) {
+  const std::string prefix = std::string(name) + "=";
+  std::erase_if(entries_, [&](const std::string& entry) { return entry.starts_with(prefix); });
+  entries_.push_back(prefix + std::string(value));
+}
+
+char** Environment::pointers() {
+  pointers_.clear();
+  for (std::string& entry : entries_) pointers_.push_back(entry.data());
+  pointers_.push_back(nullptr);
+  return pointers_.data();
+}
+
+}  // namespace clockshim::cli

@@ -1,0 +1,97 @@
+#include "cli/livefiles/cmd_list.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <ctime>
+#include <nlohmann/json.hpp>
+#include <vector>
+
+#include "cli/livefiles/live_dir.h"
+#include "os/log.h"
+#include "report/text.h"
+
+namespace clockshim::cli {
+namespace {
+
+struct Row {
+  Report report;
+  std::string path;
+};
+
+std::string local_time(double seconds) {
+  const auto whole = static_cast<std::time_t>(seconds);
+  std::tm parts{};
+  char text[32] = "";
+  if (localtime_r(&whole, &parts) == nullptr ||
+      std::strftime(text, sizeof text, "%F %T", &parts) == 0)
+    return "?";
+  return text;
+}
+
+std::string padded(std::string text, std::size_t width, bool right = false) {
+  if (text.size() >= width) return text;
+  return right ? std::string(width - text.size(), ' ') + text
+               : text + std::string(width - text.size(), ' ');
+}
+
+std::string line(const std::string& pid, const std::string& program, const std::string& state,
+                 const std::string& since, const std::string& calls, const std::string& mode,
+                 const std::string& file) {
+  return padded(pid, 8, true) + "  " + padded(program, 16) + " " + padded(state, 7) + "  " +
+         padded(since, 19) + " " + padded(calls, 15, true) + "  " + padded(mode, 11) + "  " + file +
+         "\n";
+}
+
+std::string as_text(const std::vector<Row>& rows) {
+  std::string out = line("pid", "program", "state", "since", "calls", "mode", "file");
+  for (const auto& [r, path] : rows) {
+    out += line(std::to_string(r.pid), shortened(one_line(r.program), 16), r.state,
+                local_time(r.started_at), grouped(r.calls()), r.mode, one_line(path));
+  }
+  return out;
+}
+
+std::string as_json(const std::vector<Row>& rows) {
+  auto all = nlohmann::ordered_json::array();
+  for (const auto& [r, path] : rows) {
+    all.push_back({{"pid", r.pid},
+                   {"program", r.program},
+                   {"state", r.state},
+                   {"started_at", r.started_at},
+                   {"seconds", r.seconds},
+                   {"calls", r.calls()},
+                   {"mode", r.mode},
+                   {"forked_from", r.forked_from},
+                   {"file", path}});
+  }
+  return nlohmann::ordered_json{{"schema_version", 1}, {"files", all}}.dump(
+             2, ' ', false, nlohmann::json::error_handler_t::replace) +
+         "\n";
+}
+
+}  // namespace
+
+int list(const ListOptions& options) {
+  const Folders folders = live_folders(options.dir);
+  std::vector<Row> rows;
+  for (const std::string& path : live_files(folders)) {
+    std::string problem;
+    const auto file = LiveFile::open(path, problem);
+    if (file) {
+      rows.push_back({file->report(), path});
+    } else if (struct stat info;
+               !problem.empty() && lstat(path.c_str(), &info) == 0 && !is_dangling(path)) {
+      // One that has ended takes its file with it, as far as it can: behind chroot the name stays.
+      say(LogLevel::warn, LogLevel::warn, one_line(path) + ": " + problem);
+    }
+  }
+  if (rows.empty() && !options.json) {
+    say(LogLevel::info, LogLevel::info, "no live files in " + one_line(in_words(folders)));
+    return 0;
+  }
+  write_all(STDOUT_FILENO, options.json ? as_json(rows) : as_text(rows));
+  return 0;
+}
+
+}  // namespace clockshim::cli

@@ -1,0 +1,208 @@
+#include "cli/livefiles/live_process.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <charconv>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+#include <string_view>
+
+namespace clockshim::cli {
+namespace {
+
+constexpr std::uint64_t kInitialNamespace =
+    0xEFFFFFFC;  // PROC_PID_INIT_INO: from there, all processes are seen
+
+std::string proc(long pid) { return "/proc/" + std::to_string(pid); }
+std::string task(long pid, long tid) { return proc(pid) + "/task/" + std::to_string(tid); }
+
+// 0 and `out`, or the errno. Files of /proc have no size.
+int read_proc(const std::string& path, std::string& out) {
+  std::FILE* file = std::fopen(path.c_str(), "re");
+  if (file == nullptr) return errno;
+  char buffer[16384];
+  errno = 0;
+  for (std::size_t n; (n = std::fread(buffer, 1, sizeof buffer, file)) > 0;) out.append(buffer, n);
+  const int error = std::ferror(file) != 0 ? errno : 0;
+  std::fclose(file);
+  return error;
+}
+
+// A line of /proc/PID/maps: addresses, rights, offset, device, inode, path.
+bool names_file(const std::string& line, const FileCreator& creator) {
+  unsigned major = 0;
+  unsigned minor = 0;
+  unsigned long long inode = 0;
+  int path = 0;
+  if (std::sscanf(line.c_str(), "%*s %*s %*s %x:%x %llu %n", &major, &minor, &inode, &path) < 3)
+    return false;
+  if (creator.name == kSegmentName) return inode == creator.inode && line.ends_with(kSegmentName);
+  if (inode == 0) return false;
+  if (inode == creator.inode && makedev(major, minor) == creator.device) return true;
+  // Some file systems (overlayfs, btrfs) tell another device here than to stat(2). The name is in
+  // nobody else's use.
+  const std::string_view mapped = std::string_view(line).substr(static_cast<std::size_t>(path));
+  return mapped.size() > creator.name.size() && mapped.ends_with(creator.name) &&
+         mapped[mapped.size() - creator.name.size() - 1] == '/';
+}
+
+// The number, in the innermost pid namespace that it is in, of the process or thread whose folder
+// that is; 0: unknown.
+std::uint32_t inner_number(const std::string& folder) {
+  std::string status;
+  if (read_proc(folder + "/status", status) != 0) return 0;
+  const std::size_t start = status.find("\nNSpid:");
+  if (start == std::string::npos) return 0;
+  std::istringstream numbers(status.substr(start + 7, status.find('\n', start + 1) - start - 7));
+  std::uint32_t inner = 0;
+  for (std::uint32_t number; numbers >> number;) inner = number;
+  return inner;
+}
+
+// A forked child has its parent's file mapped until it first asks for the time: so the number
+// decides among those that have.
+long search_namespaces(const FileCreator& creator) {
+  long found = 0;
+  DIR* all = opendir("/proc");
+  if (all == nullptr) return 0;
+  while (const dirent* entry = readdir(all)) {
+    const long pid = std::strtol(entry->d_name, nullptr, 10);
+    if (pid > 0 && maps_file(pid, creator) == Liveness::running &&
+        (creator.pid == 0 || inner_number(proc(pid)) == creator.pid)) {
+      found = pid;
+      break;
+    }
+  }
+  closedir(all);
+  return found;
+}
+
+}  // namespace
+
+std::vector<Task> tasks_of(long pid, bool own_namespace) {
+  std::vector<Task> out;
+  DIR* all = opendir((proc(pid) + "/task").c_str());
+  if (all == nullptr) return out;
+  while (const dirent* entry = readdir(all)) {
+    const long tid = std::strtol(entry->d_name, nullptr, 10);
+    if (tid > 0)
+      out.push_back(
+          {own_namespace ? static_cast<std::uint32_t>(tid) : inner_number(task(pid, tid)), tid});
+  }
+  closedir(all);
+  return out;
+}
+
+std::string task_name(long pid, long tid) {
+  std::string name;
+  if (read_proc(task(pid, tid) + "/comm", name) != 0) return "";
+  if (name.ends_with('\n')) name.pop_back();
+  return name;
+}
+
+std::uint64_t own_pid_namespace() {
+  struct stat info;
+  return stat("/proc/self/ns/pid", &info) == 0 ? info.st_ino : 0;
+}
+
+std::uint64_t start_ticks_in(const std::string& stat) {
+  // The program's name stands in parentheses, and may hold any of them and blanks; numbers follow
+  // the last one.
+  const std::size_t name_end = stat.rfind(')');
+  if (name_end == std::string::npos) return 0;
+  std::istringstream fields(stat.substr(name_end + 1));
+  std::string field;
+  for (int number = 3; fields >> field; ++number) {
+    std::uint64_t ticks = 0;
+    if (number == 22)
+      return std::from_chars(field.data(), field.data() + field.size(), ticks).ec == std::errc{}
+                 ? ticks
+                 : 0;
+  }
+  return 0;
+}
+
+std::uint64_t start_ticks_of(long pid) {
+  std::string stat;
+  if (read_proc(proc(pid) + "/stat", stat) != 0) return 0;
+  const std::size_t state = stat.rfind(')') + 2;
+  return state < stat.size() && (stat[state] == 'Z' || stat[state] == 'X') ? 0
+                                                                           : start_ticks_in(stat);
+}
+
+Liveness maps_file(long pid, const FileCreator& creator) {
+  std::string maps;
+  const int error = read_proc(proc(pid) + "/maps", maps);
+  std::istringstream lines(maps);
+  for (std::string line; std::getline(lines, line);) {
+    if (names_file(line, creator)) return Liveness::running;
+  }
+  return error == 0 || error == ENOENT || error == ESRCH ? Liveness::gone : Liveness::unknown;
+}
+
+Descriptor memory_of_segment(int id, std::uint64_t ipc_namespace, std::uint64_t& address,
+                             std::uint64_t& size) {
+  const FileCreator creator{kSegmentName, 0, static_cast<ino_t>(id), 0, 0, 0};
+  Descriptor found;
+  DIR* all = opendir("/proc");
+  if (all == nullptr) return found;
+  while (const dirent* entry = readdir(all)) {
+    const long pid = std::strtol(entry->d_name, nullptr, 10);
+    struct stat info;
+    if (pid <= 0 || stat((proc(pid) + "/ns/ipc").c_str(), &info) != 0 ||
+        info.st_ino != ipc_namespace)
+      continue;
+    std::string maps;
+    read_proc(proc(pid) + "/maps", maps);
+    std::istringstream lines(maps);
+    for (std::string line; std::getline(lines, line);) {
+      unsigned long long start = 0;
+      unsigned long long end = 0;
+      if (!names_file(line, creator) || std::sscanf(line.c_str(), "%llx-%llx", &start, &end) != 2)
+        continue;
+      address = start;
+      size = end - start;
+      found = Descriptor(open((proc(pid) + "/mem").c_str(), O_RDONLY | O_CLOEXEC));
+      break;
+    }
+    if (found.get() >= 0) break;
+  }
+  closedir(all);
+  return found;
+}
+
+Liveness life_of(const FileCreator& creator, long& pid) {
+  pid = creator.pid;
+  if (creator.pid_namespace != own_pid_namespace() || creator.pid == 0) {
+    if (const long found = search_namespaces(creator); found != 0) {
+      pid = found;
+      return Liveness::running;
+    }
+    return own_pid_namespace() == kInitialNamespace && geteuid() == 0 ? Liveness::gone
+                                                                      : Liveness::unknown;
+  }
+  if (pid <= 0 || (kill(static_cast<pid_t>(pid), 0) != 0 && errno == ESRCH)) return Liveness::gone;
+  const Liveness life = maps_file(pid, creator);
+  if (life != Liveness::unknown) return life;
+  if (creator.name == kSegmentName)
+    return Liveness::running;  // there is such a process, and somebody has the segment
+  // A process in another time namespace sees another start than we do: a start that differs proves
+  // nothing.
+  std::string stat;
+  const int error = read_proc(proc(pid) + "/stat", stat);
+  if (error == ENOENT || error == ESRCH)
+    return kill(static_cast<pid_t>(pid), 0) != 0 && errno == ESRCH ? Liveness::gone
+                                                                   : Liveness::unknown;
+  return error == 0 && start_ticks_in(stat) == creator.start_ticks ? Liveness::running
+                                                                   : Liveness::unknown;
+}
+
+}  // namespace clockshim::cli

@@ -1,0 +1,136 @@
+#include "cli/livefiles/load_report.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "analysis/read_json.h"
+#include "cli/livefiles/live_dir.h"
+#include "cli/livefiles/thread_names.h"
+#include "live/layout.h"
+
+namespace clockshim::cli {
+namespace {
+
+constexpr std::size_t kLargest = std::size_t{256} << 20;
+
+// 0, or the errno; EFBIG if there is more than kLargest.
+int read_to_end(int fd, std::string& out) {
+  char part[1 << 16];
+  for (;;) {
+    const ssize_t n = read(fd, part, sizeof part);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return errno;
+    if (n == 0) return 0;
+    if (out.size() + static_cast<std::size_t>(n) > kLargest) return EFBIG;
+    out.append(part, static_cast<std::size_t>(n));
+  }
+}
+
+// Whom to believe about generated code: the user whose file it is.
+uid_t owner_of(const std::string& path) {
+  struct stat info {};
+  return lstat(path.c_str(), &info) == 0 ? info.st_uid : geteuid();
+}
+
+// Of two files: is `child` of a process that the other's forked, or that runs below the same
+// command?
+bool is_child(const live::Header& child, const live::Header& parent) {
+  if (child.pid_namespace != parent.pid_namespace || child.started_at < parent.started_at)
+    return false;
+  return child.forked_from == parent.pid || child.run_pid == parent.pid;
+}
+
+bool is_link(const std::string& path) {
+  live::Segment segment;
+  return live::read_link(AT_FDCWD, path.c_str(), segment);
+}
+
+}  // namespace
+
+bool load_live(const std::string& path, Symbolizer& symbolizer, Report& out, std::string& problem) {
+  const auto file = LiveFile::open(path, problem);
+  if (!file) return false;
+  out = file->report();
+  name_threads(*file, out);
+  symbolizer.name(out, owner_of(path));
+  return true;
+}
+
+bool load_file(const std::string& path, Symbolizer& symbolizer, Report& out, std::string& problem) {
+  if (is_link(path)) {
+    if (load_live(path, symbolizer, out, problem)) return true;
+    problem = "report \"" + path +
+              "\": " + (problem.empty() ? "holds nothing that was not told" : problem);
+    return false;
+  }
+  const bool standard_input = path == "-";
+  const int fd =
+      standard_input ? STDIN_FILENO : open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY);
+  std::string text;
+  const int error = fd < 0 ? errno : read_to_end(fd, text);
+  if (fd >= 0 && !standard_input) close(fd);
+  if (error != 0) {
+    problem = std::strerror(error);
+  } else if (text.starts_with(std::string_view(live::kMagic, sizeof live::kMagic))) {
+    if (!standard_input && load_live(path, symbolizer, out, problem)) return true;
+    if (standard_input) problem = "is a live file: name it, instead of standard input";
+  } else if (read_json(text, out, problem)) {
+    symbolizer.name(out, standard_input ? geteuid() : owner_of(path));
+    return true;
+  }
+  problem = "report \"" + path + "\": " + problem;
+  return false;
+}
+
+bool load_process(long pid, bool children, Symbolizer& symbolizer, std::vector<Report>& out,
+                  std::string& problem) {
+  const Folders folders = live_folders_of(pid);
+  const std::vector<std::string> own = live_files_of(pid, folders);
+  const auto first = own.empty() ? std::nullopt : LiveFile::open(own.front(), problem);
+  if (!first) {
+    problem = "report " + std::to_string(pid) +
+              ": must be a process that is served, or was: there is no live file of it in " +
+              in_words(folders);
+    return false;
+  }
+  std::vector<live::Header const*> family{&first->header()};
+  std::vector<LiveFile> kept;  // so that the headers stay
+  std::vector<std::string> paths{own.front()};
+  std::vector<std::string> rest;
+  if (children) rest = live_files(folders);
+  kept.reserve(rest.size());
+  // Until nobody new is found: a child's child may stand before it.
+  for (bool found = true; found;) {
+    found = false;
+    for (std::string& path : rest) {
+      if (path.empty() || path == own.front()) continue;
+      auto file = LiveFile::open(path, problem);
+      const auto of_family = [&](const live::Header* member) {
+        return is_child(file->header(), *member);
+      };
+      if (!file || std::none_of(family.begin(), family.end(), of_family)) continue;
+      kept.push_back(std::move(*file));
+      family.push_back(&kept.back().header());
+      paths.push_back(path);
+      path.clear();
+      found = true;
+    }
+  }
+  for (const std::string& path : paths) {
+    Report report;
+    if (load_live(path, symbolizer, report, problem)) {
+      out.push_back(std::move(report));
+    } else if (path == own.front()) {
+      problem.insert(0, "report " + std::to_string(pid) + ": " + path + " ");
+      return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace clockshim::cli

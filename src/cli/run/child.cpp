@@ -1,0 +1,161 @@
+#include "cli/run/child.h"
+
+#include <fcntl.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <initializer_list>
+
+namespace clockshim::cli {
+namespace {
+
+constexpr std::initializer_list<int> kPassedOn = {SIGTERM, SIGINT,  SIGHUP,  SIGQUIT, SIGUSR1,
+                                                  SIGUSR2, SIGCONT, SIGTSTP, SIGWINCH};
+
+bool is_job_control(int signal) {
+  return signal == SIGTSTP || signal == SIGTTIN || signal == SIGTTOU;
+}
+
+// What we hold, the command's readers and writers would wait for.
+void let_go_of_descriptors(int keep) {
+  const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+  if (null >= 0) {
+    dup2(null, STDIN_FILENO);
+    dup2(null, STDOUT_FILENO);
+  }
+  close_range(STDERR_FILENO + 1, static_cast<unsigned>(keep) - 1, 0);
+  close_range(static_cast<unsigned>(keep) + 1, ~0U, 0);
+}
+
+}  // namespace
+
+Child::Child() {
+  // Inherited as ignored, SIGCHLD would reap the command behind our back.
+  struct sigaction usual {};
+  usual.sa_handler = SIG_DFL;
+  sigaction(SIGCHLD, &usual, &child_before_);
+  sigemptyset(&taken_);
+  sigaddset(&taken_, SIGCHLD);
+  for (const int signal : kPassedOn) sigaddset(&taken_, signal);
+  sigprocmask(SIG_BLOCK, &taken_, &mask_before_);
+}
+
+void Child::become(const std::vector<std::string>& argv, Environment& environment,
+                   int report_to) const {
+  sigaction(SIGCHLD, &child_before_, nullptr);
+  environment.set("CLOCKSHIM_RUN_PID", std::to_string(getpid()));
+  std::vector<char*> arguments;
+  arguments.reserve(argv.size() + 1);
+  for (const std::string& argument : argv) arguments.push_back(const_cast<char*>(argument.c_str()));
+  arguments.push_back(nullptr);
+  sigprocmask(SIG_SETMASK, &mask_before_, nullptr);
+  execvpe(arguments[0], arguments.data(), environment.pointers());
+  const int error = errno;
+  (void)!write(report_to, &error, sizeof error);
+  _exit(0);
+}
+
+int Child::start(const std::vector<std::string>& argv, Environment environment) {
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) return errno;
+  // A descriptor among the first three was closed when we came: it stays closed for the command, so
+  // the pipe moves away.
+  for (int& end : ends) {
+    if (end > STDERR_FILENO) continue;
+    const int moved = fcntl(end, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    if (moved < 0) return errno;
+    close(end);
+    end = moved;
+  }
+  pid_ = fork();
+  if (pid_ < 0) return errno;
+  if (pid_ == 0) become(argv, environment, ends[1]);
+  close(ends[1]);
+  let_go_of_descriptors(ends[0]);
+  // Ends without a word when exec closes the other end, or when the child is killed before that.
+  int error = 0;
+  ssize_t got;
+  do {
+    got = read(ends[0], &error, sizeof error);
+  } while (got < 0 && errno == EINTR);
+  close(ends[0]);
+  if (got != sizeof error) return 0;
+  waitpid(pid_, nullptr, 0);
+  return error;
+}
+
+void Child::pass_on(const siginfo_t& info) const {
+  const bool from_kernel = info.si_code == SI_KERNEL;
+  const bool same_group = getpgid(pid_) == getpgrp();
+  // A terminal that hangs up tells the leader of the session alone.
+  const bool to_leader =
+      (info.si_signo == SIGHUP || info.si_signo == SIGCONT) && getsid(0) == getpid();
+  // What the terminal sent went to all of its foreground group. What the command sent went to its
+  // group too.
+  if (from_kernel && same_group && !to_leader) return;
+  if (!from_kernel && info.si_pid == pid_) return;
+  kill(pid_, info.si_signo);
+}
+
+// The shell that started us sees us stop when its job does, and starts both again. An orphaned
+// group does not stop.
+void Child::stop_too(int signal) const {
+  sigset_t one;
+  sigemptyset(&one);
+  sigaddset(&one, signal);
+  raise(signal);
+  sigprocmask(SIG_UNBLOCK, &one, nullptr);  // here we stand still
+  sigprocmask(SIG_BLOCK, &one, nullptr);
+}
+
+bool Child::ended(int& status) const {
+  int changed;
+  pid_t pid;
+  // As the first process of a container we have everybody's orphans too: they are reaped and
+  // forgotten.
+  while ((pid = waitpid(-1, &changed, WNOHANG | WUNTRACED)) > 0) {
+    if (pid != pid_) continue;
+    if (WIFSTOPPED(changed)) {
+      if (is_job_control(WSTOPSIG(changed))) stop_too(WSTOPSIG(changed));
+      continue;
+    }
+    status = changed;
+    return true;
+  }
+  return false;
+}
+
+int Child::supervise(LoadCheck& arrival) {
+  int status = 0;
+  while (!ended(status)) {
+    siginfo_t info{};
+    const timespec patience = arrival.patience();
+    const int signal =
+        arrival.settled() ? sigwaitinfo(&taken_, &info) : sigtimedwait(&taken_, &info, &patience);
+    if (signal < 0 && errno == EAGAIN) arrival.look(pid_);
+    if (signal > 0 && signal != SIGCHLD) pass_on(info);
+  }
+  return status;
+}
+
+int end_like(int status) {
+  if (WIFEXITED(status)) return WEXITSTATUS(status);
+  const int signal = WTERMSIG(status);
+  const rlimit none{};
+  setrlimit(RLIMIT_CORE, &none);
+  prctl(PR_SET_DUMPABLE, 0);  // a core_pattern that is a pipe does not ask for the limit
+  struct sigaction usual {};
+  usual.sa_handler = SIG_DFL;
+  sigaction(signal, &usual, nullptr);
+  sigset_t one;
+  sigemptyset(&one);
+  sigaddset(&one, signal);
+  kill(getpid(), signal);
+  sigprocmask(SIG_UNBLOCK, &one, nullptr);
+  return 128 + signal;  // the first process of a container does not die of it
+}
+
+}  // namespace clockshim::cli

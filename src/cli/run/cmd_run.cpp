@@ -1,0 +1,98 @@
+#include "cli/run/cmd_run.h"
+#include "cli/inject/preload_environment.h"
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+
+#include "cli/inject/load_check.h"
+#include "cli/inject/preflight.h"
+#include "cli/livefiles/live_dir.h"
+#include "cli/machine/counter_evidence.h"
+#include "cli/run/child.h"
+#include "cli/run/lost_reports.h"
+#include "cli/run/private_reports.h"
+#include "os/log.h"
+
+namespace clockshim::cli {
+namespace {
+
+// Errors of the command line are told whatever CLOCKSHIM_LOG says.
+void complain(const std::string& line) { say(LogLevel::error, LogLevel::error, line); }
+
+std::string own_path() {
+  char path[4096];
+  const ssize_t length = readlink("/proc/self/exe", path, sizeof path);
+  return length > 0 ? std::string(path, static_cast<std::size_t>(length)) : "";
+}
+
+// As a shell has it: 127 where there is no such command, 126 where there is one and it does not
+// start.
+int failed_to_start(const std::string& name, const Preflight& preflight, int error) {
+  if (error == ENOENT && !preflight.missing_interpreter.empty()) {
+    complain(name + ": its interpreter " + preflight.missing_interpreter + " is not there");
+    return kMayNotRun;
+  }
+  // A folder of PATH that we may not enter makes exec say EACCES of what is nowhere.
+  const bool by_path = name.find('/') == std::string::npos;
+  const bool nowhere = !preflight.there && (by_path || error == ENOENT);
+  complain(name + ": " + (nowhere && by_path ? "command not found" : std::strerror(error)));
+  return nowhere ? kNotFound : kMayNotRun;
+}
+
+}  // namespace
+
+int run(std::vector<RunOption> options, const std::vector<std::string>& argv) {
+  if (const std::string refused = check_options(options); !refused.empty()) {
+    complain(refused);
+    return kUsageError;
+  }
+  const Settings settings = effective_settings(options);
+  std::string problem;
+  const std::string library = find_library(own_path(), getenv("CLOCKSHIM_LIBRARY"), problem);
+  if (library.find_first_of(" :") != std::string::npos) {
+    problem = library + ": LD_PRELOAD takes no path with a blank or a colon in it";
+  }
+  if (!problem.empty()) {
+    complain(problem);
+    return kUsageError;
+  }
+
+  const std::string& name = argv.front();
+  const Preflight preflight = inspect_command(name);
+  const bool shimmed = preflight.problem.empty();
+  if (!shimmed)
+    say(LogLevel::warn, settings.log,
+        name + preflight.problem + ": the shim can't get in; it runs without");
+
+  const std::string counters = shimmed ? handed_over(look_at_counters(settings)) : "";
+
+  Child child;  // from here on a signal waits until there is somebody to pass it on to
+  Environment environment(environ);
+  std::unique_ptr<PrivateReports> reports;
+  if (shimmed) {
+    const char* present = getenv("LD_PRELOAD");
+    environment.set("LD_PRELOAD", preload_with(library, present != nullptr ? present : ""));
+    for (const RunOption& option : options) {
+      if (option.value) environment.set(option.variable, *option.value);
+    }
+    if (!counters.empty()) environment.set("CLOCKSHIM_COUNTERS", counters);
+    if (settings.report == "stderr") reports = std::make_unique<PrivateReports>();
+    if (reports && !reports->pattern().empty())
+      environment.set("CLOCKSHIM_REPORT", reports->pattern());
+  }
+  if (const int error = child.start(argv, environment); error != 0)
+    return failed_to_start(name, preflight, error);
+  LoadCheck arrival(shimmed ? library : "", name, settings.log);
+  const int status = child.supervise(arrival);
+  if (reports) reports->tell(child.pid(), name, settings.log);
+  if (shimmed) tell_lost(child.pid(), live_folders(settings.dir), settings);
+  reports.reset();  // a death by signal runs no destructor
+  return end_like(status);
+}
+
+}  // namespace clockshim::cli

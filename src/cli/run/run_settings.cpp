@@ -1,0 +1,105 @@
+#include "cli/run/run_settings.h"
+#include "cli/inject/preload_environment.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <climits>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+
+namespace clockshim::cli {
+namespace {
+
+const char* given(const std::vector<RunOption>& options, const char* variable) {
+  for (const RunOption& option : options) {
+    if (std::strcmp(option.variable, variable) == 0 && option.value) return option.value->c_str();
+  }
+  return nullptr;
+}
+
+std::string refusal(const RunOption& option, const std::string& why) {
+  return std::string(option.name) + " \"" + option.value.value_or("") + "\": " + why;
+}
+
+// An option that is given has a value. ONLY and SKIP may be empty: no globs.
+std::string empty_problem(const RunOption& option) {
+  const std::string_view variable = option.variable;
+  if (variable == "CLOCKSHIM_ONLY" || variable == "CLOCKSHIM_SKIP") return "";
+  if (variable == "CLOCKSHIM_DIR") return "must be the path of a folder";
+  return variable == "CLOCKSHIM_REPORT" ? "must be stderr, none, or a path" : "must have a value";
+}
+
+bool is_path(const std::string& report) {
+  return !report.empty() && report != "stderr" && report != "none";
+}
+
+// What the library would find wrong with a report's path when it starts: the folder has to be there
+// and writable.
+std::string report_problem(const std::string& pattern) {
+  const auto slash = pattern.rfind('/');
+  const std::string folder = expand_path(pattern.substr(0, slash + 1), {getpid(), "", "", 0});
+  if (slash + 1 == pattern.size())
+    return "is a directory; must be stderr, none, or a path of a file";
+  if (pattern.substr(0, slash).find('%') != std::string::npos)
+    return "";  // known when the command is: the library's to say
+  if (access(folder.c_str(), W_OK | X_OK) != 0)
+    return "can't be made in " + folder + ": " + std::strerror(errno);
+  struct stat info;
+  if (pattern.find('%') == std::string::npos && stat(pattern.c_str(), &info) == 0) {
+    if (S_ISDIR(info.st_mode)) return "is a directory; must be stderr, none, or a path of a file";
+    if (access(pattern.c_str(), W_OK) != 0) return std::strerror(errno);
+  }
+  return "";
+}
+
+}  // namespace
+
+std::string check_options(std::vector<RunOption>& options) {
+  for (RunOption& option : options) {
+    if (!option.value) continue;
+    const bool report = std::strcmp(option.variable, "CLOCKSHIM_REPORT") == 0;
+    const bool folder = std::strcmp(option.variable, "CLOCKSHIM_DIR") == 0;
+    if (option.value->empty()) {
+      if (const std::string why = empty_problem(option); !why.empty()) return refusal(option, why);
+    }
+    if (folder || (report && is_path(*option.value)))
+      option.value = report ? absolute_pattern(*option.value)
+                            : std::filesystem::absolute(*option.value).string();
+    if (!report || !is_path(*option.value)) continue;
+    const std::string problem = report_problem(*option.value);
+    if (!problem.empty()) return refusal(option, problem);
+  }
+  const Settings settings =
+      read_settings([&](const char* variable) { return given(options, variable); });
+  if (settings.serving_errors.empty() && settings.observing_errors.empty()) return "";
+  // The library's own words, with the option's name in place of the variable's.
+  const std::string& error =
+      (settings.serving_errors.empty() ? settings.observing_errors : settings.serving_errors)
+          .front();
+  for (const RunOption& option : options) {
+    const std::string prefix = std::string(option.variable) + "=";
+    if (error.starts_with(prefix))
+      return std::string(option.name) + " " + error.substr(prefix.size());
+  }
+  return error;
+}
+
+Settings effective_settings(const std::vector<RunOption>& options) {
+  return read_settings([&](const char* variable) {
+    const char* const value = given(options, variable);
+    return value != nullptr ? value : getenv(variable);
+  });
+}
+
+std::string absolute_pattern(const std::string& path) {
+  if (path.starts_with('/')) return path;
+  std::error_code error;
+  const auto here = std::filesystem::current_path(error);
+  return error ? path : escape_percent(here.string()) + "/" + path;
+}
+
+}  // namespace clockshim::cli

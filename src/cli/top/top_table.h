@@ -1,0 +1,60 @@
+// What the screen of `clockshim top` shows of a look: which rows, in which order, and which of them
+// is marked. Knows of no terminal.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "cli/top/render_top.h"
+#include "cli/top/watch.h"
+
+namespace clockshim::cli {
+
+class TopTable {
+ public:
+  // `pid`: whose callers are shown; 0: the processes.
+  TopTable(Watch& watch, Folders folders, long pid)
+      : watch_(watch), folders_(std::move(folders)), pid_(pid) {}
+
+  // Looks once more. The mark stays on what it is on.
+  void look();
+  // The callers of another process, from here on; 0: all processes. Looks at once; there is no
+  // filter, and the first row is marked.
+  void show(long pid);
+
+  void filter(const std::string& text);  // only rows that hold it; "": all
+  void sort_by_next();                   // column
+  void mark(std::size_t row);            // or the last one
+
+  [[nodiscard]] bool callers() const { return pid_ != 0; }
+  [[nodiscard]] long pid() const { return pid_; }
+  [[nodiscard]] SortBy sort() const { return sort_columns(callers())[sort_[callers()]]; }
+  [[nodiscard]] const std::string& filter() const { return filter_; }
+  [[nodiscard]] std::size_t marked() const { return marked_; }
+  [[nodiscard]] long marked_process() const {
+    return !callers() && marked_ < rows() ? processes_[marked_].pid : 0;
+  }
+  [[nodiscard]] std::size_t rows() const { return callers() ? callers_.size() : processes_.size(); }
+  [[nodiscard]] std::string line(std::size_t row, std::size_t width) const {
+    return callers() ? row_line(callers_[row], width) : row_line(processes_[row], width);
+  }
+  // The process whose callers are shown. Null: it has no live file.
+  [[nodiscard]] const ProcessRow* process() const {
+    return callers() && !look_.processes.empty() ? &look_.processes[0] : nullptr;
+  }
+
+ private:
+  void arrange();
+
+  Watch& watch_;
+  Folders folders_;
+  long pid_;
+  Look look_;
+  std::vector<ProcessRow> processes_;
+  std::vector<CallerRow> callers_;
+  std::size_t sort_[2] = {};  // the column, of processes and of callers
+  std::size_t marked_ = 0;
+  std::string filter_;
+};
+
+}  // namespace clockshim::cli

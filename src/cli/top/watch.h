@@ -1,0 +1,76 @@
+// What `clockshim top` shows: the processes that run now, or the callers of one, as rates between
+// two looks at their live files.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "analysis/callers.h"
+#include "cli/livefiles/live_dir.h"
+#include "symbolize/symbolize.h"
+
+namespace clockshim::cli {
+
+struct ClockRow {
+  std::string clock;
+  std::uint64_t calls = 0;
+  double rate = 0;  // calls a second
+};
+struct ProcessRow {
+  long pid = 0;
+  std::string program;
+  std::string state;
+  std::string mode;
+  std::string mode_reason;
+  std::uint64_t calls = 0;
+  double rate = 0;
+  std::vector<ClockRow> clocks;  // the busiest first
+  std::uint64_t resyncs = 0;
+  double resync_rate = 0;
+  std::int64_t max_error_ns = 0;
+  std::int64_t tolerance_ns = 0;
+};
+struct CallerRow {
+  Caller caller;
+  std::uint64_t calls = 0;
+  double rate = 0;
+  double share = 0;  // of the process's calls since the look before; of all of them where there
+                     // were none. 0 to 1
+};
+
+struct Look {
+  double seconds = 0;  // since the look before, at whatever; 0: this is the first one
+  double at = 0;       // seconds since 1970
+  std::vector<ProcessRow> processes;
+  std::vector<CallerRow> callers;  // of the one process that is watched
+};
+
+// Remembers the looks before. A process or caller that was not there then has no rate yet.
+class Watch {
+ public:
+  // `pid` 0: all processes that run. Else this one, with its callers, also when it has ended;
+  // processes is empty where there is no file of it.
+  Look look(const Folders& folders, long pid);
+
+ private:
+  struct Seen {
+    std::int64_t at = 0;  // CLOCK_MONOTONIC, ns
+    std::uint64_t calls = 0;
+    std::uint64_t resyncs = 0;
+    std::map<std::string, std::uint64_t> clocks;
+    Calls callers;
+    bool has_callers = false;
+  };
+  [[nodiscard]] std::optional<LiveFile> file_of(long pid, const Folders& folders);
+  void add(const LiveFile& file, bool with_callers, std::int64_t now, Look& out);
+
+  Symbolizer symbolizer_;
+  std::string path_;  // of the process that was watched last, so that it is not looked for among
+                      // all others again
+  std::map<std::string, Seen> before_;  // by the file's path, each as it was looked at last
+  std::int64_t looked_ = 0;
+};
+
+}  // namespace clockshim::cli

@@ -1,0 +1,150 @@
+#include "formats/flame.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <functional>
+
+namespace clockshim {
+namespace {
+
+constexpr double kWidth = 1200;
+constexpr double kRow = 19;
+constexpr double kNarrowest = 0.1;
+constexpr double kCharacter = 6.6;  // of the 11 unit monospace font that kFlameStyle asks for;
+                                    // kFlameScript has the same figure
+constexpr double kPadding = 8;
+
+double width_of(const CallNode& node, const CallNode& root) {
+  return root.calls == 0
+             ? kWidth
+             : kWidth * static_cast<double>(node.calls) / static_cast<double>(root.calls);
+}
+
+// NOLINTNEXTLINE(misc-no-recursion): as deep as a stack in the report
+unsigned depth_of(const CallNode& node, const CallNode& root) {
+  unsigned deepest = 0;
+  for (const CallNode& caller : node.callers) {
+    if (width_of(caller, root) >= kNarrowest) deepest = std::max(deepest, depth_of(caller, root));
+  }
+  return deepest + 1;
+}
+
+// Functions of a module have one hue, FNV-1a of its name: the same in every picture.
+unsigned hue_of(const std::string& module) {
+  std::uint32_t hash = 2166136261U;
+  for (const char c : module) hash = (hash ^ static_cast<unsigned char>(c)) * 16777619U;
+  return hash % 360U;
+}
+
+std::string title_of(const CallNode& node, const CallNode& root) {
+  std::string out = node.name;
+  const bool both = !node.place.empty() && !node.module.empty();
+  if (!node.place.empty() || !node.module.empty())
+    out += fmt::format("\n{}{}{}", node.module, both ? ", " : "", node.place);
+  out += fmt::format("\n{}{} calls, {:.2f} %", node.sampled ? "about " : "", grouped(node.calls),
+                     percent(node.calls, root.calls));
+  if (node.sampled) out += " (sampled)";
+  if (node.first_seen) out += "\nas first seen: the calls may also come another way";
+  return out;
+}
+
+class Boxes {
+ public:
+  explicit Boxes(const CallNode& root) : root_(root) {}
+
+  // NOLINTNEXTLINE(misc-no-recursion): as deep as a stack in the report
+  void add(const CallNode& node, double x, unsigned row) {
+    const double width = width_of(node, root_);
+    if (width < kNarrowest) return;
+    const double y = row * kRow;
+    const auto room = static_cast<std::size_t>(std::max(0.0, (width - kPadding) / kCharacter));
+    const std::string kind = node.heading ? " q" : node.first_seen ? " o" : "";
+    out_ += fmt::format("<g class=\"f{}\" data-x=\"{:.5f}\" data-w=\"{:.5f}\" data-n=\"{}\"", kind,
+                        x / kWidth, width / kWidth, markup(node.name));
+    out_ += fmt::format(" style=\"--h:{}\"><title>{}</title>", hue_of(node.module),
+                        markup(title_of(node, root_)));
+    out_ += fmt::format(
+        "<rect x=\"{:.2f}\" y=\"{}\" width=\"{:.2f}\" height=\"{}\" rx=\"2\" fill=\"{}\"/>", x, y,
+        std::max(width - 0.5, 0.1), kRow - 1,
+        node.heading      ? "#d5dae1"
+        : node.first_seen ? "#f3e3d3"
+                          : "#f2b880");
+    out_ += fmt::format("<text x=\"{:.2f}\" y=\"{}\">{}</text></g>\n", x + kPadding / 2, y + 13,
+                        room < 3 ? "" : markup(shortened(node.name, room)));
+    for (const CallNode& caller : node.callers) {
+      add(caller, x, row + 1);
+      x += width_of(caller, root_);
+    }
+  }
+
+  [[nodiscard]] std::string text() && { return std::move(out_); }
+
+ private:
+  const CallNode& root_;
+  std::string out_;
+};
+
+}  // namespace
+
+FlameSize flame_size(const CallNode& root) { return {kWidth, depth_of(root, root) * kRow}; }
+
+std::string flame_boxes(const CallNode& root) {
+  Boxes boxes(root);
+  boxes.add(root, 0, 0);
+  return std::move(boxes).text();
+}
+
+std::string flame_hint(const CallNode& root, const StackOptions& options) {
+  return fmt::format(
+      "Below {}what is asked stands who asks, and below that who called them{}. Click to zoom; "
+      "click the top to go back.",
+      options.threads ? "each thread stands what it asks; below " : "",
+      root.sampled    ? "; counts here are sampled"
+      : options.exact ? ""
+                      : " (dashed: as first seen)");
+}
+
+const char* const kFlameStyle = R"(
+.f { cursor: pointer; }
+.f rect { fill: hsl(var(--h) 62% 76%); stroke: none; }
+.f.q rect { fill: #d5dae1; }
+.f.o rect { fill: hsl(var(--h) 40% 91%); stroke: hsl(var(--h) 25% 62%); stroke-width: .6; stroke-dasharray: 3 2; }
+.f text { font: 11px ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace; fill: #1b2027; pointer-events: none; }
+.f:hover rect { stroke: #1b2027; stroke-width: 1; stroke-dasharray: none; }
+@media (prefers-color-scheme: dark) {
+  .f rect { fill: hsl(var(--h) 32% 36%); }
+  .f.q rect { fill: #3a424d; }
+  .f.o rect { fill: hsl(var(--h) 16% 20%); stroke: hsl(var(--h) 20% 44%); }
+  .f text { fill: #eef1f5; }
+  .f:hover rect { stroke: #eef1f5; }
+}
+)";
+
+const char* const kFlameScript = R"((function () {
+  var boxes = Array.prototype.slice.call(document.querySelectorAll('.f'));
+  function number(box, name) { return parseFloat(box.getAttribute(name)); }
+  function fit(name, room) {
+    var all = Array.from(name), tail = Math.floor(room / 3);
+    if (all.length <= room) return name;
+    return room < 3 ? '' : all.slice(0, room - tail - 2).join('') + '..' + all.slice(all.length - tail).join('');
+  }
+  function zoom(to) {
+    var from = number(to, 'data-x'), share = number(to, 'data-w'), tiny = 1e-6;
+    boxes.forEach(function (box) {
+      var x = number(box, 'data-x'), w = number(box, 'data-w');
+      var left = Math.max(0, (x - from) / share), right = Math.min(1, (x + w - from) / share), wide = (right - left) * 1200;
+      box.style.display = x + w <= from + tiny || x >= from + share - tiny || wide < 0.1 ? 'none' : '';
+      if (box.style.display) return;
+      var rect = box.querySelector('rect'), text = box.querySelector('text');
+      rect.setAttribute('x', left * 1200);
+      rect.setAttribute('width', Math.max(wide - 0.5, 0.1));
+      text.setAttribute('x', left * 1200 + 4);
+      text.textContent = fit(box.getAttribute('data-n'), Math.floor(Math.max(0, wide - 8) / 6.6));
+    });
+  }
+  boxes.forEach(function (box) { box.addEventListener('click', function () { zoom(box); }); });
+})();
+)";
+
+}  // namespace clockshim

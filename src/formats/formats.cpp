@@ -1,0 +1,50 @@
+#include "formats/formats.h"
+
+#include <algorithm>
+
+#include "analysis/rates.h"
+#include "report/text_table.h"
+
+namespace clockshim {
+namespace {
+
+std::string table(const Reports& reports, const StackOptions& options) {
+  std::string out;
+  for (const Report& report : reports) {
+    out += (out.empty() ? "" : "\n") + text_head(report) + rates_as_text(report.rates);
+    out += (options.threads ? text_threads(report) : text_callers(report)) + text_advice(report);
+  }
+  return out;
+}
+
+std::string json(const Reports& reports, const StackOptions& /*options*/) {
+  std::string out;
+  for (const Report& report : reports) out += render_json(report);
+  return out;
+}
+
+}  // namespace
+
+const std::vector<Format>& formats() {
+  static const std::vector<Format> kFormats = {
+      {"table", "the busiest callers, for people", table},
+      {"tree", "what was asked, by whom, and who called them", render_tree},
+      {"json", "everything, for programs", json},
+      {"folded", "a stack a line, for flamegraph.pl and its like", render_folded},
+      {"speedscope", "for speedscope.app", render_speedscope},
+      {"pprof", "for go tool pprof (gzip)", render_pprof, false, true},
+      {"callgrind", "for callgrind_annotate and KCachegrind", render_callgrind, true},
+      {"flamegraph", "a picture (SVG) to click through in a browser", render_flamegraph, true},
+      {"html", "one page with tables and the flame graph", render_html, true},
+      {"openmetrics", "counters for a node exporter's textfile collector", render_openmetrics},
+  };
+  return kFormats;
+}
+
+const Format* find_format(std::string_view name) {
+  const auto found = std::find_if(formats().begin(), formats().end(),
+                                  [&](const Format& format) { return format.name == name; });
+  return found == formats().end() ? nullptr : &*found;
+}
+
+}  // namespace clockshim

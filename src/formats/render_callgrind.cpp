@@ -1,0 +1,98 @@
+// Callgrind's profile format: https://valgrind.org/docs/manual/cl-format.html. The functions that
+// are asked cost their calls; who calls them, and what that costs inclusively, are calls= lines.
+// The number there is of clock calls that came that way.
+#include <fmt/format.h>
+
+#include <map>
+#include <set>
+
+#include "formats/formats.h"
+#include "formats/parts.h"
+
+namespace clockshim {
+namespace {
+
+struct Function {
+  std::string object;
+  std::string file;
+  std::string name;
+  auto operator<=>(const Function&) const = default;
+};
+
+struct Called {
+  Function function;
+  std::uint32_t line;  // of the call, in the caller
+  auto operator<=>(const Called&) const = default;
+};
+
+struct Cost {
+  std::uint64_t self = 0;
+  std::map<Called, std::uint64_t> calls;
+};
+
+// "(3) name" the first time, "(3)" from then on.
+class Names {
+ public:
+  std::string operator()(const std::string& name) {
+    const auto [found, added] = numbers_.try_emplace(name, numbers_.size() + 1);
+    return fmt::format("({}){}", found->second, added ? " " + name : "");
+  }
+
+ private:
+  std::map<std::string, std::size_t> numbers_;
+};
+
+std::string or_unknown(const std::string& s) { return is_blank(s) ? "???" : one_line(s); }
+
+// A thread stands where a function would that calls the outermost callers.
+void add(const Part& part, std::map<Function, Cost>& costs) {
+  for (const ReportSite& site : part.sites) {
+    Function callee{"???", "???", question(site)};
+    costs[callee].self += site.calls;
+    std::set<Function> seen{callee};
+    for (std::size_t i = 0; i < site.frames.size() && !only_first_seen(site, i); ++i) {
+      const ReportFrame& frame = site.frames[i];
+      const Function caller{or_unknown(frame.module), or_unknown(frame.file), function_name(frame)};
+      if (!seen.insert(caller).second) continue;  // recursion: its cost is there already
+      costs[caller].calls[{callee, frame.line}] += site.calls;
+      callee = caller;
+    }
+    if (!part.thread.empty()) costs[{"???", "???", part.thread}].calls[{callee, 0}] += site.calls;
+  }
+}
+
+}  // namespace
+
+std::string render_callgrind(const Reports& reports, const StackOptions& options) {
+  std::map<Function, Cost> costs;
+  bool sampled = false;
+  for (const Report& report : reports) {
+    for (const Part& part : drawn_parts(report, options)) add(part, costs);
+    sampled = sampled || draws_samples(report, options);
+  }
+  std::uint64_t sum = 0;
+  for (const auto& [function, cost] : costs) sum += cost.self;
+  std::string out = "# callgrind format\nversion: 1\ncreator: clockshim " CLOCKSHIM_VERSION "\n";
+  if (!reports.empty())
+    out += fmt::format("pid: {}\ncmd: {}\n", reports.front().pid, process_name(reports.front()));
+  out += fmt::format(
+      "desc: Counts: {}\n",
+      sampled ? "sampled stacks, scaled" : "exact, of the callers that every call of a site had");
+  out += fmt::format("positions: line\nevents: Calls\nsummary: {}\n", sum);
+  Names objects;
+  Names files;
+  Names functions;
+  for (const auto& [function, cost] : costs) {
+    out += fmt::format("\nob={}\nfl={}\nfn={}\n", objects(function.object), files(function.file),
+                       functions(function.name));
+    if (cost.self != 0) out += fmt::format("0 {}\n", cost.self);
+    for (const auto& [called, calls] : cost.calls) {
+      const Function& callee = called.function;
+      out += fmt::format("cob={}\ncfi={}\ncfn={}\ncalls={} 0\n{} {}\n", objects(callee.object),
+                         files(callee.file), functions(callee.name), calls, called.line, calls);
+    }
+  }
+  return out + fmt::format("\ntotals: {}\n", sum);
+}
+
+}  // namespace clockshim

@@ -1,0 +1,42 @@
+// A stack a line, outermost first, with its calls: what flamegraph.pl, inferno and speedscope read.
+#include <algorithm>
+#include <map>
+
+#include "formats/formats.h"
+#include "formats/parts.h"
+
+namespace clockshim {
+namespace {
+
+// ';' separates frames in this format.
+std::string folded_name(std::string name) {
+  std::replace(name.begin(), name.end(), ';', ':');
+  return name;
+}
+
+}  // namespace
+
+std::string render_folded(const Reports& reports, const StackOptions& options) {
+  std::map<std::string, std::uint64_t> lines;
+  for (const Report& report : reports) {
+    for (const Part& part : drawn_parts(report, options)) {
+      for (const ReportSite& site : part.sites) {
+        std::string line = folded_name(process_name(report) + (site.sampled ? " (sampled)" : ""));
+        if (!part.thread.empty()) line += ";" + folded_name(part.thread);
+        if (site.frames.empty()) line += ";unknown";
+        for (std::size_t i = drawn_frames(site, options); i-- > 0;) {
+          line += ";" + folded_name(function_name(site.frames[i]) +
+                                    (only_first_seen(site, i) ? kFirstSeen : ""));
+        }
+        lines[line + ";" + folded_name(question(site))] += site.calls;
+      }
+    }
+  }
+  std::string out;
+  for (const auto& [line, calls] : lines) {
+    if (calls != 0) out += line + " " + std::to_string(calls) + "\n";
+  }
+  return out;
+}
+
+}  // namespace clockshim

@@ -1,0 +1,204 @@
+// OpenMetrics text (https://prometheus.io/docs/specs/om/open_metrics_spec/), for a node exporter's
+// textfile collector: counters of each process. The number of series is bounded: callers by
+// function (and thread, where they are asked for apart), the busiest of a process; the rest is
+// "other".
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <functional>
+#include <initializer_list>
+#include <map>
+
+#include "formats/formats.h"
+#include "formats/parts.h"
+
+namespace clockshim {
+namespace {
+
+constexpr std::size_t kMostCallers = 100;   // of a process
+constexpr std::size_t kMostApart = 1000;    // the same, of all its threads
+constexpr std::size_t kLongestLabel = 160;  // characters; a C++ name can have thousands
+
+using Label = std::pair<const char*, std::string>;
+
+std::string labels(const std::vector<Label>& all) {
+  std::string out;
+  for (const auto& [name, value] : all) {
+    out += fmt::format("{}{}=\"", out.empty() ? "" : ",", name);
+    for (const char c : shortened(one_line(value), kLongestLabel)) {
+      if (c == '\\' || c == '"') out += '\\';
+      out += c;
+    }
+    out += '"';
+  }
+  return "{" + out + "}";
+}
+
+std::vector<Label> process(const Report& r, std::initializer_list<Label> more = {}) {
+  std::vector<Label> all{{"program", r.program}, {"pid", std::to_string(r.pid)}};
+  all.insert(all.end(), more);
+  return all;
+}
+
+// A caller: the same function called from several places is one.
+struct Caller {
+  std::string thread;  // "": all of them
+  std::string clock;
+  std::string function;
+  std::string caller;
+  std::string module;
+  bool sampled = false;
+  auto operator<=>(const Caller&) const = default;
+};
+
+void add_calls(const Report& r, const StackOptions& options, std::string& out) {
+  std::map<Caller, std::uint64_t> sums;
+  for (const Part& part : drawn_parts(r, {.exact = true, .threads = options.threads})) {
+    for (const ReportSite& site : part.sites) {
+      const ReportFrame caller = caller_of(site);
+      // As long as the label will be, so that two that would look the same are one.
+      const auto label = [](const std::string& name) {
+        return shortened(one_line(name), kLongestLabel);
+      };
+      sums[{label(part.id), label(site.clock), label(site.function), label(function_name(caller)),
+            label(module_name(caller)), site.sampled}] += site.calls;
+    }
+  }
+  std::vector<std::pair<Caller, std::uint64_t>> busiest(sums.begin(), sums.end());
+  std::stable_sort(busiest.begin(), busiest.end(),
+                   [](const auto& a, const auto& b) { return a.second > b.second; });
+  std::map<Caller, std::uint64_t> rest;
+  const std::size_t most = options.threads ? kMostApart : kMostCallers;
+  for (std::size_t i = most; i < busiest.size(); ++i) {
+    const Caller& caller = busiest[i].first;
+    rest[{caller.thread, caller.clock, caller.function, "other", "", caller.sampled}] +=
+        busiest[i].second;
+  }
+  busiest.resize(std::min(busiest.size(), most));
+  for (const auto& [caller, calls] : rest) {
+    const auto same =
+        std::find_if(busiest.begin(), busiest.end(),
+                     [&, &one = caller](const auto& other) { return other.first == one; });
+    if (same != busiest.end()) {
+      same->second += calls;
+    } else {
+      busiest.emplace_back(caller, calls);
+    }
+  }
+  for (const auto& [caller, calls] : busiest) {
+    std::vector<Label> all = process(r, {{"clock", caller.clock},
+                                         {"function", caller.function},
+                                         {"caller", caller.caller},
+                                         {"module", caller.module},
+                                         {"sampled", caller.sampled ? "true" : "false"}});
+    if (!caller.thread.empty()) all.emplace_back("thread", caller.thread);
+    out += fmt::format("clockshim_calls_total{} {}\n", labels(all), calls);
+  }
+}
+
+struct Family {
+  const char* name;
+  const char* type;
+  const char* help;
+  void (*add)(const Report& r, std::string& out);  // null: add_calls()
+};
+
+const Family kFamilies[] = {
+    {"clockshim_calls", "counter", "Calls for the time, by caller.", nullptr},
+    {"clockshim_clock_calls", "counter",
+     "Calls for the time, by clock, and by who answered: the timeline (served) or the kernel "
+     "(real).",
+     [](const Report& r, std::string& out) {
+       for (const ReportClock& c : r.clocks) {
+         out +=
+             fmt::format("clockshim_clock_calls_total{} {}\n",
+                         labels(process(r, {{"clock", c.name}, {"answer", "served"}})), c.served);
+         out += fmt::format("clockshim_clock_calls_total{} {}\n",
+                            labels(process(r, {{"clock", c.name}, {"answer", "real"}})), c.real);
+       }
+     }},
+    {"clockshim_resyncs", "counter", "Segments made, by clock.",
+     [](const Report& r, std::string& out) {
+       for (const ReportClock& c : r.clocks) {
+         out += fmt::format("clockshim_resyncs_total{} {}\n",
+                            labels(process(r, {{"clock", c.name}})), c.resyncs);
+       }
+     }},
+    {"clockshim_disturbances", "counter",
+     "Resyncs at which the real clock was off by more than the tolerance.",
+     [](const Report& r, std::string& out) {
+       out +=
+           fmt::format("clockshim_disturbances_total{} {}\n", labels(process(r)), r.disturbances);
+     }},
+    {"clockshim_dropped", "counter", "Calls that no table had room for.",
+     [](const Report& r, std::string& out) {
+       out += fmt::format("clockshim_dropped_total{} {}\n", labels(process(r)), r.dropped);
+     }},
+    {"clockshim_over_tolerance", "counter", "Resyncs that found an error above the tolerance.",
+     [](const Report& r, std::string& out) {
+       out += fmt::format("clockshim_over_tolerance_total{} {}\n", labels(process(r)),
+                          r.over_tolerance);
+     }},
+    {"clockshim_error_seconds", "summary", "The error of served times, as measured at resyncs.",
+     [](const Report& r, std::string& out) {
+       const std::pair<const char*, std::int64_t> quantiles[] = {
+           {"0.5", r.p50_ns}, {"0.99", r.p99_ns}, {"1.0", r.max_ns}};
+       for (const auto& [quantile, ns] : quantiles) {
+         if (r.samples == 0) break;
+         out += fmt::format("clockshim_error_seconds{} {}\n",
+                            labels(process(r, {{"quantile", quantile}})),
+                            static_cast<double>(ns) / 1e9);
+       }
+       out += fmt::format("clockshim_error_seconds_count{} {}\n", labels(process(r)), r.samples);
+     }},
+    {"clockshim_tolerance_seconds", "gauge", "The tolerance asked for.",
+     [](const Report& r, std::string& out) {
+       out += fmt::format("clockshim_tolerance_seconds{} {}\n", labels(process(r)),
+                          static_cast<double>(r.tolerance_ns) / 1e9);
+     }},
+    {"clockshim_mode", "gauge", "How the process is served; always 1.",
+     [](const Report& r, std::string& out) {
+       out += fmt::format("clockshim_mode{} 1\n",
+                          labels(process(r, {{"version", r.version},
+                                             {"mode", r.mode},
+                                             {"order", r.order},
+                                             {"clocksource", r.clocksource}})));
+     }},
+};
+
+// Two reports of one process would be the same series twice: the later one is the one to tell, as
+// counters only grow.
+Reports one_a_process(const Reports& reports) {
+  std::map<std::pair<std::string, long>, const Report*> latest;
+  for (const Report& report : reports) {
+    const Report*& known = latest[{shortened(one_line(report.program), kLongestLabel), report.pid}];
+    const auto age = [](const Report& r) { return std::pair(r.started_at, r.seconds); };
+    if (known == nullptr || age(report) > age(*known)) known = &report;
+  }
+  Reports out;
+  for (const auto& [process, report] : latest) out.push_back(*report);
+  return out;
+}
+
+}  // namespace
+
+std::string render_openmetrics(const Reports& all, const StackOptions& options) {
+  const Reports reports = one_a_process(all);
+  std::string out;
+  for (const Family& family : kFamilies) {
+    out += fmt::format("# TYPE {} {}\n", family.name, family.type);
+    if (std::string_view(family.name).ends_with("_seconds"))
+      out += fmt::format("# UNIT {} seconds\n", family.name);
+    out += fmt::format("# HELP {} {}\n", family.name, family.help);
+    for (const Report& report : reports) {
+      if (family.add != nullptr) {
+        family.add(report, out);
+      } else {
+        add_calls(report, options, out);
+      }
+    }
+  }
+  return out + "# EOF\n";
+}
+
+}  // namespace clockshim

@@ -1,0 +1,172 @@
+#include "symbolize/debug_info.h"
+
+#include <cxxabi.h>
+#include <dwarf.h>
+#include <elfutils/libdw.h>
+#include <elfutils/libdwfl.h>
+
+#include <algorithm>
+#include <cstdlib>
+
+namespace clockshim {
+namespace {
+
+// The linker's search path of gdb: beside the file, below .debug, below /usr/lib/debug; by build-id
+// before anything else.
+char* g_debug_path = nullptr;
+const Dwfl_Callbacks kCallbacks = {nullptr, dwfl_standard_find_debuginfo,
+                                   dwfl_offline_section_address, &g_debug_path};
+
+std::string text_or_empty(const char* s) { return s == nullptr ? "" : s; }
+
+std::string demangled(const char* name) {
+  if (name == nullptr) return "";
+  int status = 0;
+  char* const readable = abi::__cxa_demangle(name, nullptr, nullptr, &status);
+  std::string out = status == 0 && readable != nullptr ? readable : name;
+  std::free(readable);
+  // Rust's older mangling ends in a hash: name::h0123456789abcdef.
+  constexpr std::size_t kHash = 19;
+  if (out.size() > kHash && out.compare(out.size() - kHash, 3, "::h") == 0 &&
+      out.find_first_not_of("0123456789abcdef", out.size() - kHash + 3) == std::string::npos) {
+    out.resize(out.size() - kHash);
+  }
+  return out;
+}
+
+std::string die_name(Dwarf_Die* die) {
+  Dwarf_Attribute attribute;
+  for (const unsigned which : {DW_AT_linkage_name, DW_AT_MIPS_linkage_name}) {
+    if (dwarf_attr_integrate(die, which, &attribute) != nullptr)
+      return demangled(dwarf_formstring(&attribute));
+  }
+  return text_or_empty(dwarf_diename(die));
+}
+
+// The unit that has this address. Clang writes no .debug_aranges: then all units are asked.
+Dwarf_Die* unit_at(Dwfl_Module* module, Dwarf_Addr address, Dwarf_Addr* bias) {
+  if (Dwarf_Die* unit = dwfl_module_addrdie(module, address, bias); unit != nullptr) return unit;
+  Dwarf_Die* unit = nullptr;
+  while ((unit = dwfl_module_nextcu(module, unit, bias)) != nullptr) {
+    if (dwarf_haspc(unit, address - *bias) == 1) return unit;
+  }
+  return nullptr;
+}
+
+// The scopes around an address, innermost first, as they are nested in the source: through inlined
+// functions.
+std::vector<Dwarf_Die> scopes_at(Dwfl_Module* module, Dwarf_Die* unit, Dwarf_Addr address,
+                                 Dwarf_Addr bias) {
+  std::vector<Dwarf_Die> out;
+  Dwarf_Die* scopes = nullptr;
+  const int count = dwarf_getscopes(unit, address - bias, &scopes);
+  if (count <= 0) return out;
+  Dwarf_Die innermost;
+  Dwarf_Addr debug_bias = 0;
+  const Dwarf_Die* found = dwarf_offdie(dwfl_module_getdwarf(module, &debug_bias),
+                                        dwarf_dieoffset(&scopes[0]), &innermost);
+  std::free(scopes);
+  scopes = nullptr;
+  const int nested = found == nullptr ? 0 : dwarf_getscopes_die(&innermost, &scopes);
+  for (int i = 0; i < nested; ++i) out.push_back(scopes[i]);
+  std::free(scopes);
+  return out;
+}
+
+std::uint32_t number_of(Dwarf_Die* die, unsigned attribute_name) {
+  Dwarf_Attribute attribute;
+  Dwarf_Word value = 0;
+  if (dwarf_formudata(dwarf_attr(die, attribute_name, &attribute), &value) != 0) return 0;
+  return static_cast<std::uint32_t>(std::min<Dwarf_Word>(value, UINT32_MAX));
+}
+
+}  // namespace
+
+struct DebugInfo::Handles {
+  Dwfl* session = nullptr;
+  Dwfl_Module* module = nullptr;
+  Dwarf_Addr bias = 0;  // of the addresses in the session, against those in the file
+  std::unique_ptr<ImportedCalls> code{};  // made when first asked for
+
+  ~Handles() { dwfl_end(session); }
+};
+
+DebugInfo::DebugInfo(std::unique_ptr<Handles> handles) : handles_(std::move(handles)) {
+  const unsigned char* bits = nullptr;
+  GElf_Addr at = 0;
+  const int size = dwfl_module_build_id(handles_->module, &bits, &at);
+  constexpr char kHex[] = "0123456789abcdef";
+  for (int i = 0; i < size; ++i) {
+    build_id_ += kHex[bits[i] >> 4];
+    build_id_ += kHex[bits[i] & 15U];
+  }
+}
+
+DebugInfo::~DebugInfo() = default;
+
+std::unique_ptr<DebugInfo> DebugInfo::open(const std::string& path) {
+  auto handles = std::make_unique<Handles>();
+  handles->session = dwfl_begin(&kCallbacks);
+  if (handles->session == nullptr) return nullptr;
+  dwfl_report_begin(handles->session);
+  handles->module = dwfl_report_elf(handles->session, path.c_str(), path.c_str(), -1, 0, true);
+  dwfl_report_end(handles->session, nullptr, nullptr);
+  if (handles->module == nullptr || dwfl_module_getelf(handles->module, &handles->bias) == nullptr)
+    return nullptr;
+  return std::unique_ptr<DebugInfo>(new DebugInfo(std::move(handles)));
+}
+
+const ImportedCalls& DebugInfo::code() {
+  if (handles_->code == nullptr) {
+    Dwarf_Addr bias = 0;
+    handles_->code = std::make_unique<ImportedCalls>(dwfl_module_getelf(handles_->module, &bias));
+  }
+  return *handles_->code;
+}
+
+std::vector<DebugInfo::Function> DebugInfo::at(std::uint64_t file_address) {
+  Dwfl_Module* const module = handles_->module;
+  const Dwarf_Addr address = file_address + handles_->bias;
+  Function outermost;
+  GElf_Off offset = 0;
+  GElf_Sym symbol;
+  const char* const name =
+      dwfl_module_addrinfo(module, address, &offset, &symbol, nullptr, nullptr, nullptr);
+  // A symbol table may have the version in the name: __libc_start_main@@GLIBC_2.34.
+  const std::string symbol_name = text_or_empty(name);
+  outermost.name = demangled(symbol_name.substr(0, symbol_name.find('@', 1)).c_str());
+  outermost.offset = name == nullptr ? 0 : offset;
+
+  std::string file;
+  int line = 0;
+  if (Dwfl_Line* const found = dwfl_module_getsrc(module, address); found != nullptr) {
+    file = text_or_empty(dwfl_lineinfo(found, nullptr, &line, nullptr, nullptr, nullptr));
+  }
+  std::vector<Function> out;
+  Dwarf_Addr bias = 0;
+  Dwarf_Die* const unit = unit_at(module, address, &bias);
+  Dwarf_Files* files = nullptr;
+  if (unit != nullptr && dwarf_getsrcfiles(unit, &files, nullptr) != 0) files = nullptr;
+  std::vector<Dwarf_Die> scopes;
+  if (unit != nullptr) scopes = scopes_at(module, unit, address, bias);
+  for (Dwarf_Die& scope : scopes) {
+    const int tag = dwarf_tag(&scope);
+    if (tag == DW_TAG_subprogram) {
+      if (outermost.name.empty()) outermost.name = die_name(&scope);
+      break;
+    }
+    if (tag != DW_TAG_inlined_subroutine) continue;
+    out.push_back({die_name(&scope), file, static_cast<std::uint32_t>(std::max(line, 0)), 0, true});
+    // What is around it stands where the call would be.
+    file = files == nullptr ? ""
+                            : text_or_empty(dwarf_filesrc(files, number_of(&scope, DW_AT_call_file),
+                                                          nullptr, nullptr));
+    line = static_cast<int>(number_of(&scope, DW_AT_call_line));
+  }
+  outermost.file = file;
+  outermost.line = static_cast<std::uint32_t>(std::max(line, 0));
+  out.push_back(std::move(outermost));
+  return out;
+}
+
+}  // namespace clockshim
