@@ -60,7 +60,7 @@ def parser(description, seconds=None, json_file=True):
         p.add_argument("--runs", default="8", metavar="N", help="runs of each way, in turns (default 8)")
         p.add_argument("--seconds", default=str(seconds), metavar="S", help=f"length of a run (default {seconds})")
         p.add_argument("--costs", default="0.7us,2us,5us", metavar="D,D", help="of the dear clocks, or none (default %(default)s)")
-        p.add_argument("--by", default="calls", metavar="WAY", help="how they are made dear: filter or calls, see dear.h (default %(default)s)")
+        p.add_argument("--by", default="calls", metavar="WAY", help="how they are made dear: filter or calls, see slow_clock.h (default %(default)s)")
         p.add_argument("--ways", metavar="W,W", help="only these, by their names in the lines that tell of each run: 2us-strict")
     return p
 
@@ -129,8 +129,8 @@ class Tools:
         self.command = self.build / "src/cli/clockshim"
         self._handed_over = None
         self.by = getattr(options, "by", "filter")
-        self.slowclock = self.cache / "slowclock"
-        self.clocks = self.cache / "clocks"
+        self.slowclock = self.build / "scripts/lab/slowclock"
+        self.clocks = self.build / "scripts/lab/clocks"
         if not options.built:
             self._make(groups)
         for file in (self.library, self.command, self.slowclock, self.clocks):
@@ -141,10 +141,8 @@ class Tools:
         subprocess.run([ROOT / "scripts/setup", "build", *groups], check=True, stdout=subprocess.DEVNULL)
         self.cache.mkdir(parents=True, exist_ok=True)
         if not (self.build / "build.ninja").exists():
-            self.quietly(["meson", "setup", self.build, ROOT, "--buildtype=release"])
-        self.quietly(["meson", "compile", "-C", self.build])
-        for program in (self.slowclock, self.clocks):
-            self.quietly(["c++", "-std=c++20", "-O2", "-o", program, LAB / f"{program.name}.cpp"])
+            self.quietly(["meson", "setup", self.build, ROOT, "--buildtype=release", "-Dtests=false"])
+        self.quietly(["meson", "compile", "-C", self.build, "clockshim:shared_library", "clockshim:executable", "slowclock", "clocks"])
 
     @staticmethod
     def quietly(command):

@@ -6,7 +6,7 @@
 // made dearer in the kernel, on the caller's CPU, as by a device read: by a seccomp filter that
 // makes the kernel run some thousand BPF instructions in each of these calls (--by filter, the
 // default), or by as many system calls as it takes (--by calls). How many is measured at start;
-// dear.h says what each way distorts. The counter and the kernel's clock are not touched: a library
+// slow_clock.h says what each way distorts. The counter and the kernel's clock are not touched: a library
 // that serves the time from the TSC works as on any machine. All processes and threads that COMMAND
 // starts have the same clock, over any number of execs, so `slowclock --cost 2us -- clockshim run
 // -- COMMAND` does what it says.
@@ -45,7 +45,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "dear.h"
+#include "slow_clock.h"
 #include "vdso.h"
 
 namespace {
@@ -56,7 +56,7 @@ namespace {
 // At the stop after an exec. Nothing of the new program has run yet, not even its loader. The
 // vDSO's address stands in its auxiliary vector, on its stack above argc, the arguments, a null,
 // the environment and a null.
-void take_fast_clock(pid_t pid, const dear::Reading& reading) {
+void take_fast_clock(pid_t pid, const slow_clock::Reading& reading) {
   constexpr unsigned long cs_of_64_bit = 0x33, word = sizeof(long);
   user_regs_struct regs{};
   if (ptrace(PTRACE_GETREGS, pid, nullptr, &regs) != 0 || regs.cs != cs_of_64_bit) return;
@@ -105,7 +105,7 @@ void pass_on(int signal, siginfo_t* info, void*) {
   kill(command, signal);
 }
 
-const dear::Reading* reading = nullptr;  // null: the vDSO is left as it is
+const slow_clock::Reading* reading = nullptr;  // null: the vDSO is left as it is
 
 // Lets the thread run on, with the signal that it was stopped for.
 void resume(pid_t pid, int status) {
@@ -141,7 +141,7 @@ int trace_until_all_gone() {
 [[noreturn]] void become(char** argv, int burn, int go, const sigset_t& mask) {
   char byte = 0;
   if (read(go, &byte, 1) != 1) _exit(own_failure);  // slowclock could not trace us, and has said so
-  if (!dear::install_filter(burn)) fail("cannot install the seccomp filter");
+  if (!slow_clock::install_filter(burn)) fail("cannot install the seccomp filter");
   sigprocmask(SIG_SETMASK, &mask, nullptr);
   execvp(argv[0], argv);
   const int status = errno == ENOENT ? 127 : 126;
@@ -227,7 +227,7 @@ int main(int argc, char** argv) {
   }
   if (!asked_ns) bad_usage("--cost", "", "given");
   if (at + 1 >= argc) bad_usage("--", "", "followed by a command");
-  const dear::Reading found = by_calls ? dear::by_calls(*asked_ns) : dear::by_filter(*asked_ns);
+  const slow_clock::Reading found = by_calls ? slow_clock::by_calls(*asked_ns) : slow_clock::by_filter(*asked_ns);
   std::fprintf(stderr, "slowclock: clock_gettime costs %.2f us (asked %g us), %d %s%s\n",
                found.cost_ns / 1000, *asked_ns / 1000, by_calls ? found.calls : found.burn,
                by_calls ? "system calls" : "BPF instructions",

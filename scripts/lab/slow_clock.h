@@ -43,7 +43,7 @@ inline constexpr int own_failure = 125;
   std::exit(own_failure);
 }
 
-namespace dear {
+namespace slow_clock {
 
 // What makes a reading dear, and what it then costs.
 struct Reading {
@@ -193,4 +193,4 @@ inline Reading by_calls(double asked_ns) {
   return {no_filter, calls, cost_ns(no_filter, calls)};
 }
 
-}  // namespace dear
+}  // namespace slow_clock
