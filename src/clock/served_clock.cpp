@@ -1,6 +1,10 @@
 #include "clock/served_clock.h"
 
+#include "clock/timeline_impl.h"
+
 namespace clockshim {
+
+template class Timeline<KernelSource>;
 
 constinit FirstLook g_first_look;
 constinit ServedClock g_clock;

@@ -22,6 +22,7 @@ struct KernelSource {
   static bool coarse(CoarsePair& out) noexcept;
   static std::uintptr_t thread() noexcept { return Arch::thread_pointer(); }
 };
+extern template class Timeline<KernelSource>;  // in served_clock.cpp
 
 // In the hot path's word besides Timeline::how(): set by wake(), at start and in each forked child.
 inline constexpr std::uint8_t kAwake = 8;
