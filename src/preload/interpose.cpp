@@ -2,8 +2,8 @@
 // every destructor, in signal handlers, after fork, vfork and clone, in cancelled threads. So there
 // is no lock, no allocation and no cancellation point here, and all-zero memory must work.
 //
-// answer() at the end is the hot path, and the functions above it are what it falls back to, the
-// least likely first. Each is compiled once for each of the three kinds of call.
+// answer() at the end is the hot path. The functions above it are what it falls back to, the
+// slowest first. All are templates, compiled once for each of the three types of call.
 #include <sys/time.h>
 
 #include <ctime>
@@ -19,14 +19,13 @@
 namespace clockshim {
 namespace {
 
-// A call of each function: its arguments, and what differs between the three.
+// The three types of call hold a function's arguments, and know what differs between them:
 //
-//   clock()        the place of the clock that it reads, for the counts and the timeline
-//   is_plain()     whether a served time answers it, as far as the fast path looks
-//   is_servable()  the same as far as the slow path looks, which the real function follows
+//   clock()        the index of the clock that the call reads
+//   is_plain()     whether the fast path may answer it; clocks that are not served it finds closed
+//   is_servable()  whether the slow path may answer it; if not, it passes the call through
 //   give(time)     stores a time where the caller wants it, and returns the function's result
 //   real()         passes the call through
-//
 struct ClockGettime {
   static constexpr Function kFunction = Function::clock_gettime;
   clockid_t id;
@@ -54,8 +53,8 @@ struct Gettimeofday {
   [[nodiscard]] bool is_plain() const noexcept { return tv != nullptr && tz == nullptr; }
   [[nodiscard]] bool is_servable() const noexcept { return tv != nullptr; }
   [[nodiscard]] int give(const timespec& now) const noexcept {
-    // The timezone does not change with the clock. The real function fills it in, and the time
-    // beside it is the served one, because another caller is served, too.
+    // The timezone does not change with the clock, so the real function fills it in. The time is
+    // the served one, because callers that want no timezone are served, too.
     if (tz != nullptr) {
       if (const int result = real::gettimeofday(nullptr, tz); result != 0) return result;
     }
@@ -89,6 +88,7 @@ struct TimespecGet {
   [[nodiscard]] CLOCKSHIM_SLOW static int other_base(timespec* ts, int base) noexcept {
     const int result = real::timespec_get(ts, base);
     timespec now;
+    // NOLINTNEXTLINE(clang-analyzer-core.CallAndMessage): the real function has written to *ts
     if (result == kTimeMonotonic && read_slow(CLOCK_MONOTONIC, now) != Answer::none) *ts = now;
     return result;
   }
@@ -159,6 +159,7 @@ CLOCKSHIM_INLINE int answer_counted(Call call, Ticks ticks) noexcept {
   return call.give(now);
 }
 
+// The site is none that the thread's table finds at once.
 template <class Call, class First, class Second>
 CLOCKSHIM_NOINLINE int answer_new_site(First first, Second second, Ticks ticks, SiteKey site,
                                        void* cfa, void* rbp) noexcept {
@@ -166,7 +167,7 @@ CLOCKSHIM_NOINLINE int answer_new_site(First first, Second second, Ticks ticks, 
   return answer_counted(Call{first, second}, ticks);
 }
 
-// HOT behind a wrapper.
+// HOT behind a wrapper, where every call comes this way.
 template <class Call, class First, class Second>
 CLOCKSHIM_NOINLINE int answer_wrapped(First first, Second second, Ticks ticks, SiteKey site,
                                       void* cfa, void* rbp) noexcept {
@@ -175,8 +176,8 @@ CLOCKSHIM_NOINLINE int answer_wrapped(First first, Second second, Ticks ticks, S
   return answer_counted(Call{first, second}, ticks);
 }
 
-// HOT where the CPUs' counters disagree. All that the fast path does not know: a process before its
-// start, a cloned child, one that counts in its parent's region, a clock that is not served.
+// HOT where the CPUs' counters disagree. It also answers before start, in a cloned child, in one
+// that counts in its parent's region, and for a clock that is not served.
 template <class Call, class First, class Second>
 CLOCKSHIM_NOINLINE int answer_uncommon(First first, Second second, std::uint8_t mode,
                                        void* return_address, void* cfa, void* rbp) noexcept {
