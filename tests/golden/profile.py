@@ -120,7 +120,7 @@ def self_test(compile_commands):
         built = [file.with_suffix(".cpp") if a == entry["file"] else a for a in command]
         built[built.index("-o") + 1] = built[built.index("-MQ") + 1] = file.with_suffix(".o")
         built[built.index("-MF") + 1] = file.with_suffix(".d")
-        subprocess.run([*built, "-Wno-unused-variable"], check=True, cwd=entry["directory"])
+        subprocess.run([*built, "-g0", "-Wno-unused-variable"], check=True, cwd=entry["directory"])
         return {f: counts(file.with_suffix(".o"), f) for f in FUNCTIONS}
 
     with tempfile.TemporaryDirectory() as folder:
