@@ -1,11 +1,11 @@
 // Compiler spellings used across the tree, in one place so that a port changes one file.
 #pragma once
 
-// Visible to the loader. Used only in preload/interpose.cpp; everything else is hidden.
+// An interposed function, which the loader can see. Everything else is hidden.
 #define CLOCKSHIM_EXPORT extern "C" __attribute__((visibility("default")))
 
-// Of what is only declared here: -fvisibility=hidden speaks of definitions, and the compiler would
-// look its address up in the GOT.
+// For declarations of what another file defines: -fvisibility=hidden affects definitions only, so
+// without this the compiler would load the address from the GOT.
 #define CLOCKSHIM_HIDDEN __attribute__((visibility("hidden")))
 
 // Parts of the hot path: always in line, so that the golden instruction profile sees one function.

@@ -1,12 +1,16 @@
 #include "clock/served_clock.h"
 
+#include "clock/timeline_impl.h"
+
 namespace clockshim {
+
+template class Timeline<KernelSource>;
 
 constinit FirstLook g_first_look;
 constinit ServedClock g_clock;
 CLOCKSHIM_TLS OwnFloor ServedClock::t_floors_[kClockIds];
 
-// Both clocks in one tick: the wall clock is the same before and after the other one was read.
+// Reads both clocks in one tick: the wall clock must be the same before and after the other one.
 bool KernelSource::coarse(CoarsePair& out) noexcept {
   Nanos again;
   for (int attempt = 0; attempt < policy::kReadingsPerSample; ++attempt) {

@@ -1,7 +1,8 @@
-// HOT PATH: the counter, then Timeline::read(), then SiteTable::count_again();
-// preload/interpose.cpp strings them together. No system call, lock, allocation, division, errno,
-// shared write (but the floor's, where the CPUs' counters disagree and the order is strict).
-// Anything added has a measured price in the commit message.
+// HOT PATH: the counter is read, SiteTable::count_again() counts, Timeline::read() answers, and
+// preload/interpose.cpp strings them together. It makes no system call, takes no lock, allocates
+// and divides nothing, leaves errno alone, and writes to nothing shared (but to the floor, where
+// the CPUs' counters disagree and the order is strict). Whatever is added has a measured price in
+// the commit message; the golden profile (tests/golden) counts its instructions.
 #pragma once
 
 #include <ctime>
@@ -22,19 +23,21 @@ struct KernelSource {
   static bool coarse(CoarsePair& out) noexcept;
   static std::uintptr_t thread() noexcept { return Arch::thread_pointer(); }
 };
+extern template class Timeline<KernelSource>;  // in served_clock.cpp
 
-// In the hot path's word besides Timeline::how(): set by wake(), at start and in each forked child.
+// Bits of the hot path's mode besides those of Timeline::how(). wake() sets this one, at start and
+// in each forked child.
 inline constexpr std::uint8_t kAwake = 8;
-// This clock is not served: its calls are for the real one, and there is no need to read the
-// counter.
+// This clock is not served: its calls pass through, and nobody needs to read the counter.
 inline constexpr std::uint8_t kPass = 16;
-// This process counts in a region of its parent's: the hot path's own counting is not for it.
+// This process counts in its parent's region, where the hot path's plain additions would lose
+// counts.
 inline constexpr std::uint8_t kSharing = 32;
 
-// What each call looks at first, by clock. Alone in its page, which the kernel clears in a forked
-// child: so the child of a raw clone, which no fork handler has seen, is noticed at its first call,
-// for nothing. An object of its own, not a member of ServedClock: so no register holds that one's
-// address while the call is counted.
+// The mode of each clock, which each call reads first. It has a page of its own, which the kernel
+// clears in a forked child: so the first call in the child of a raw clone, which no fork handler
+// has seen, finds out at no cost. It is no member of ServedClock, because a register would then
+// hold that one's address while the call is counted.
 struct alignas(4096) FirstLook {
   std::atomic<std::uint8_t> how[kClockIds]{};
 };
@@ -47,14 +50,14 @@ struct ServedClock {
   CpuCounter counter;
   std::atomic<bool> sharing{};
 
-  // What the slow side has decided, for the hot path to see. A thread that still goes by the word
-  // of before is no worse off than one that was preempted after it had read it: the segments that
-  // it might use are closed.
+  // Shows the hot path what the slow path has decided. A thread that has read the old mode is in
+  // the same position as one that was preempted right behind the load: the segments that it may use
+  // are closed, so it falls into the slow path.
   void wake() noexcept {
     for (unsigned id = 0; id < kClockIds; ++id)
       g_first_look.how[id].store(awake(id), std::memory_order_release);
   }
-  // Called by whoever comes from the slow side of clock `id`.
+  // Each slow call of clock `id` ends with this.
   void stay_awake(unsigned id) noexcept {
     const std::uint8_t now = g_first_look.how[id].load(std::memory_order_relaxed);
     if ((now & kAwake) != 0 && now != awake(id)) wake();
@@ -64,9 +67,9 @@ struct ServedClock {
                                      (timeline.serves(id) || timeline.has_served(id) ? 0 : kPass) |
                                      (sharing.load(std::memory_order_acquire) ? kSharing : 0));
   }
-  // Where counters disagree: the time of clock `id` (< kClockIds) from this CPU's chain, never
-  // below the floor. Where they agree, for those whose counting keeps them off the hot path, from
-  // the common chain.
+  // Reads the time of clock `id` (< kClockIds). Where counters disagree it is from this CPU's chain
+  // and never below the floor. Where they agree it is from the common chain, for processes whose
+  // counting keeps them off the hot path.
   CLOCKSHIM_INLINE bool read_here(unsigned id, std::uint8_t how, timespec& out) noexcept {
     if ((how & kSettling) != 0) return false;
     if ((how & kPerCpu) == 0)
@@ -92,11 +95,11 @@ struct ServedClock {
 };
 
 extern constinit ServedClock g_clock;
-// Of each process that we are loaded into: it counts as locked where the host locks its memory.
+// Each process that we are loaded into has it, in locked memory where the host locks its own.
 static_assert(sizeof(ServedClock) <= 520U << 10);
 
-// The gate was shut. `out` is the answer, and the result where it comes from; none: ask the real
-// function.
+// For when the gate was shut. `out` is the answer, and the result says where it comes from. none:
+// there is no answer, and the call must be passed through.
 CLOCKSHIM_SLOW Answer read_slow(unsigned id, timespec& out) noexcept;
 
 }  // namespace clockshim

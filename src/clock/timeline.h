@@ -18,6 +18,9 @@
 // (A late compare-and-swap may name a closed segment's slot once more, while it is written: read()
 // and turn() refuse it.)
 //
+// Only the hot path is defined here, and served_clock.cpp compiles the rest once. Whoever else needs
+// the rest, for a time source of their own, includes clock/timeline_impl.h.
+//
 // Assumed, and modelled in tests/model/: stores of one thread are seen in program order by whoever
 // sees the last of them (release and acquire, which cost nothing on x86-64), and a 16-byte
 // compare-and-swap of version and gate is one step.
@@ -278,8 +281,3 @@ class Timeline {
 };
 
 }  // namespace clockshim
-
-#include "clock/timeline_mode.h"
-#include "clock/timeline_publish.h"
-#include "clock/timeline_sample.h"
-#include "clock/timeline_slow.h"

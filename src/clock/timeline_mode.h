@@ -1,5 +1,5 @@
 // One chain for all CPUs, or one for each: evidence, and the change from one to the other. Included
-// by timeline.h only.
+// by timeline_impl.h only.
 #pragma once
 
 #include "clock/timeline.h"

@@ -1,4 +1,4 @@
-// Publishing, closing and gating segments. Included by timeline.h only.
+// Publishing, closing and gating segments. Included by timeline_impl.h only.
 #pragma once
 
 #include "arch/counter.h"

@@ -1,5 +1,5 @@
 // Sampling the real clock, and what follows from it: the successor of a segment, or one that begins
-// afresh. Included by timeline.h only.
+// afresh. Included by timeline_impl.h only.
 #pragma once
 
 #include "clock/policy.h"

@@ -1,5 +1,5 @@
 // The slow side of Timeline: which segment a call is served from, advancing to a published
-// successor, looking whether something has happened. Included by timeline.h only.
+// successor, looking whether something has happened. Included by timeline_impl.h only.
 #pragma once
 
 #include "clock/policy.h"

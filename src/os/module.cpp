@@ -3,9 +3,10 @@
 #include <dlfcn.h>
 #include <link.h>
 
-#include <atomic>
 #include <bit>
 #include <cstring>
+
+#include "os/real_functions.h"
 
 // Weak: where glibc is older than 2.35 the address is null, and every look-up answers "no module".
 extern "C" int _dl_find_object(void* address, dl_find_object* result) noexcept
@@ -61,15 +62,11 @@ bool find_module(std::uintptr_t address, Module& out) noexcept {
 
 namespace {
 
-// Calls the C library's own dl_iterate_phdr: one that a host has instead (with a list that it has
-// copied, say) need not take the lock.
+// Calls the C library's own dl_iterate_phdr. One that a host has instead (with a list that it has
+// copied, say) need not take the loader's lock.
 int iterate_modules(int (*f)(dl_phdr_info* info, std::size_t size, void* argument),
                     void* argument) noexcept {
-  static std::atomic<void*> next{nullptr};
-  if (next.load(std::memory_order_acquire) == nullptr)
-    next.store(dlsym(RTLD_NEXT, "dl_iterate_phdr"), std::memory_order_release);
-  const auto real =
-      reinterpret_cast<decltype(&dl_iterate_phdr)>(next.load(std::memory_order_acquire));
+  const auto real = real_functions().dl_iterate_phdr.load(std::memory_order_relaxed);
   return real != nullptr ? real(f, argument) : 0;
 }
 

@@ -1,7 +1,6 @@
-// prctl() and syscall() pass each call on, and take notice of those that install a seccomp filter.
-#include "preload/containment.h"
-
-#include <dlfcn.h>
+// prctl() and syscall() pass each call on, and notice those that install a seccomp filter
+// (os/containment.h). Before start they make the system call themselves: a resolver that runs while
+// the loader relocates may call them, and nothing can be looked up then.
 #include <linux/seccomp.h>
 #include <sys/syscall.h>
 
@@ -11,18 +10,12 @@
 #include "base/attributes.h"
 #include "os/containment.h"
 #include "os/raw_syscall.h"
+#include "os/real_functions.h"
 
-// <sys/prctl.h> and <unistd.h> declare the two with "...": here they are what they are in the C
-// library, five and seven words.
 namespace clockshim {
 namespace {
 
 constexpr long kSetSeccomp = 22;  // PR_SET_SECCOMP
-
-using Prctl = int (*)(int, unsigned long, unsigned long, unsigned long, unsigned long);
-using Syscall = long (*)(long, long, long, long, long, long, long);
-
-constinit std::atomic<Prctl> g_prctl{nullptr};
 
 long raw(long number, long a, long b, long c, long d, long e, long f) noexcept {
   const long result = raw_syscall(number, a, b, c, d, e, f);
@@ -32,9 +25,9 @@ long raw(long number, long a, long b, long c, long d, long e, long f) noexcept {
   return -1;
 }
 
-// While a filter is being installed the process counts as contained: a handler may ask for the time
-// right behind it. Attempts that fail (libseccomp makes some, to learn what the kernel can do)
-// change nothing.
+// The process counts as contained while it installs a filter, because a signal handler may call the
+// clock right behind the installation. Attempts that fail change nothing. (libseccomp makes some,
+// to learn what the kernel can do.)
 template <class Install>
 auto noting(bool installs, Install install) noexcept {
   const bool before = installs && g_self_contained.exchange(true, std::memory_order_relaxed);
@@ -45,25 +38,18 @@ auto noting(bool installs, Install install) noexcept {
 
 }  // namespace
 
-// Used by the assembly below.
-extern "C" {
-CLOCKSHIM_HIDDEN constinit Syscall clockshim_real_syscall = nullptr;
-CLOCKSHIM_HIDDEN __attribute__((used)) long clockshim_noted_syscall(long number, long a, long b,
-                                                                    long c, long d, long e,
-                                                                    long f) noexcept {
+// The assembly below jumps here.
+extern "C" CLOCKSHIM_HIDDEN __attribute__((used)) long clockshim_noted_syscall(long number, long a,
+                                                                               long b, long c,
+                                                                               long d, long e,
+                                                                               long f) noexcept {
   const bool installs = number == SYS_seccomp
                             ? a == SECCOMP_SET_MODE_STRICT || a == SECCOMP_SET_MODE_FILTER
                             : number == SYS_prctl && a == kSetSeccomp;
   return noting(installs, [=] {
-    return clockshim_real_syscall != nullptr ? clockshim_real_syscall(number, a, b, c, d, e, f)
-                                             : raw(number, a, b, c, d, e, f);
+    const auto real = g_real_functions.syscall.load(std::memory_order_relaxed);
+    return real != nullptr ? real(number, a, b, c, d, e, f) : raw(number, a, b, c, d, e, f);
   });
-}
-}
-
-void find_real_containers() noexcept {
-  g_prctl.store(reinterpret_cast<Prctl>(dlsym(RTLD_NEXT, "prctl")), std::memory_order_relaxed);
-  clockshim_real_syscall = reinterpret_cast<Syscall>(dlsym(RTLD_NEXT, "syscall"));
 }
 
 }  // namespace clockshim
@@ -73,15 +59,15 @@ using namespace clockshim;
 CLOCKSHIM_EXPORT int prctl(int option, unsigned long a, unsigned long b, unsigned long c,
                            unsigned long d) noexcept {
   return noting(option == kSetSeccomp, [=] {
-    const Prctl real = g_prctl.load(std::memory_order_relaxed);
+    const auto real = g_real_functions.prctl.load(std::memory_order_relaxed);
     if (real != nullptr) return real(option, a, b, c, d);
     const auto word = [](unsigned long argument) { return static_cast<long>(argument); };
     return static_cast<int>(raw(SYS_prctl, option, word(a), word(b), word(c), word(d), 0));
   });
 }
 
-// All calls but two are passed on as they are, by a jump: whatever the caller has put into
-// registers and on its stack.
+// All calls but two are passed on by a jump, with whatever the caller has put into registers and on
+// its stack.
 asm(R"(
   .text
   .globl syscall
@@ -93,7 +79,7 @@ syscall:
   je clockshim_noted_syscall
   cmpq $157, %rdi                       # SYS_prctl
   je clockshim_noted_syscall
-  movq clockshim_real_syscall(%rip), %rax
+  movq clockshim_real_functions(%rip), %rax   # .syscall, the first
   testq %rax, %rax
   je clockshim_noted_syscall            # before start
   jmp *%rax

@@ -1,6 +1,9 @@
-// The exported functions, and nothing else. They run anywhere: before any constructor and after
-// every destructor, in signal handlers, after fork, vfork and clone, in cancelled threads. So: no
-// lock, no allocation, no cancellation point, nothing that is not right when all memory is zero.
+// clock_gettime, gettimeofday and timespec_get. They run anywhere: before any constructor and after
+// every destructor, in signal handlers, after fork, vfork and clone, in cancelled threads. So there
+// is no lock, no allocation and no cancellation point here, and all-zero memory must work.
+//
+// answer() at the end is the hot path. The functions above it are what it falls back to, the
+// slowest first. All are templates, compiled once for each of the three types of call.
 #include <sys/time.h>
 
 #include <ctime>
@@ -16,250 +19,219 @@
 namespace clockshim {
 namespace {
 
-// What a miss needs of the exported function's caller besides the site: where its stack stood, and
-// its rbp, which is untouched because this file is compiled with rbp reserved (-ffixed-rbp).
-// Scalars, so that a miss is a jump.
-#define CLOCKSHIM_CALLER() __builtin_dwarf_cfa(), frame_register()
-#define CLOCKSHIM_COUNTED(...) CLOCKSHIM_LIKELY(SiteTable::count_again(__VA_ARGS__))
+// The three types of call hold a function's arguments, and know what differs between them:
+//
+//   clock()        the index of the clock that the call reads
+//   is_plain()     whether the fast path may answer it; clocks that are not served it finds closed
+//   is_servable()  whether the slow path may answer it; if not, it passes the call through
+//   give(time)     stores a time where the caller wants it, and returns the function's result
+//   real()         passes the call through
+struct ClockGettime {
+  static constexpr Function kFunction = Function::clock_gettime;
+  clockid_t id;
+  timespec* tp;
 
-// The C library's headers declare the pointers non-null, and with that the compiler leaves a check
-// for null out. Programs pass null all the same, and get from the kernel what it says to it.
+  [[nodiscard]] unsigned clock() const noexcept { return clock_index(id); }
+  [[nodiscard]] bool is_plain() const noexcept { return tp != nullptr; }
+  [[nodiscard]] bool is_servable() const noexcept {
+    return tp != nullptr && static_cast<unsigned>(id) < kClockIds &&
+           (all_servable() >> id & 1U) != 0;
+  }
+  [[nodiscard]] int give(const timespec& now) const noexcept {
+    *tp = now;
+    return 0;
+  }
+  [[nodiscard]] int real() const noexcept { return real::clock_gettime(id, tp); }
+};
+
+struct Gettimeofday {
+  static constexpr Function kFunction = Function::gettimeofday;
+  timeval* tv;
+  void* tz;
+
+  [[nodiscard]] static unsigned clock() noexcept { return CLOCK_REALTIME; }
+  [[nodiscard]] bool is_plain() const noexcept { return tv != nullptr && tz == nullptr; }
+  [[nodiscard]] bool is_servable() const noexcept { return tv != nullptr; }
+  [[nodiscard]] int give(const timespec& now) const noexcept {
+    // The timezone does not change with the clock, so the real function fills it in. The time is
+    // the served one, because callers that want no timezone are served, too.
+    if (tz != nullptr) {
+      if (const int result = real::gettimeofday(nullptr, tz); result != 0) return result;
+    }
+    tv->tv_sec = now.tv_sec;
+    tv->tv_usec = now.tv_nsec / 1000;  // a multiplication, once compiled
+    return 0;
+  }
+  [[nodiscard]] int real() const noexcept { return real::gettimeofday(tv, tz); }
+};
+
+struct TimespecGet {
+  static constexpr Function kFunction = Function::timespec_get;
+  // C23's TIME_MONOTONIC, which newer C libraries know. No other base is of a served clock.
+  static constexpr int kTimeMonotonic = 2;
+  timespec* ts;
+  int base;
+
+  [[nodiscard]] static unsigned clock() noexcept { return CLOCK_REALTIME; }
+  [[nodiscard]] bool is_plain() const noexcept { return ts != nullptr && base == TIME_UTC; }
+  [[nodiscard]] bool is_servable() const noexcept { return is_plain(); }
+  [[nodiscard]] int give(const timespec& now) const noexcept {
+    *ts = now;
+    return base;
+  }
+  [[nodiscard]] int real() const noexcept {
+    return base == TIME_UTC ? real::timespec_get(ts, base) : other_base(ts, base);
+  }
+
+ private:
+  // The real function says whether the C library knows the base.
+  [[nodiscard]] CLOCKSHIM_SLOW static int other_base(timespec* ts, int base) noexcept {
+    const int result = real::timespec_get(ts, base);
+    timespec now;
+    // NOLINTNEXTLINE(clang-analyzer-core.CallAndMessage): the real function has written to *ts
+    if (result == kTimeMonotonic && read_slow(CLOCK_MONOTONIC, now) != Answer::none) *ts = now;
+    return result;
+  }
+};
+
+// The C library's headers declare the pointers as never null, and then the compiler drops each
+// check for null. Programs pass null all the same, and get the kernel's answer to it.
 template <class T>
-CLOCKSHIM_INLINE T* as_given(T* pointer) {
+CLOCKSHIM_INLINE T* may_be_null(T* pointer) {
   asm("" : "+r"(pointer));
   return pointer;
 }
 
+// The exported function's caller has this in rbp: the file is compiled with rbp reserved
+// (-ffixed-rbp).
 CLOCKSHIM_INLINE void* frame_register() {
   void* frame;
   asm("mov %%rbp, %0" : "=r"(frame));
   return frame;
 }
 
-CLOCKSHIM_INLINE Frame frame_of(SiteKey site, void* stack, void* frame) {
-  return Frame{site.return_address(), reinterpret_cast<std::uintptr_t>(stack),
-               reinterpret_cast<std::uintptr_t>(frame)};
+CLOCKSHIM_INLINE Frame frame_of(SiteKey site, void* cfa, void* rbp) {
+  return Frame{site.return_address(), reinterpret_cast<std::uintptr_t>(cfa),
+               reinterpret_cast<std::uintptr_t>(rbp)};
 }
 
-SiteKey key_of(void* return_address, unsigned clock, Function function) {
+CLOCKSHIM_INLINE SiteKey key_of(void* return_address, unsigned clock, Function function) {
   return SiteKey{reinterpret_cast<std::uintptr_t>(return_address), clock, function};
 }
 
-// A call behind one wrapper, or one whose place in the table another has taken.
-CLOCKSHIM_INLINE bool counted_near(SiteKey site, void* stack, void* frame) noexcept {
-  return SiteTable::count_behind(site, frame_of(site, stack, frame)) ||
-         SiteTable::count_beside(site);
+// Counts a call behind one wrapper, or one whose place in the table another site has taken. False:
+// nothing is counted.
+CLOCKSHIM_INLINE bool count_nearby(SiteKey site, void* cfa, void* rbp) noexcept {
+  return SiteTable::count_behind(site, frame_of(site, cfa, rbp)) || SiteTable::count_beside(site);
 }
 
-// A call whose site this thread has not counted yet, or that came through several wrappers.
-CLOCKSHIM_INLINE void count_elsewhere(SiteKey site, void* stack, void* frame) noexcept {
+// Counts a call whose site this thread has not counted yet, or that came through several wrappers.
+CLOCKSHIM_INLINE void count_slow(SiteKey site, void* cfa, void* rbp) noexcept {
   if (g_uncounted) return;
-  const Frame caller = frame_of(site, stack, frame);
+  const Frame caller = frame_of(site, cfa, rbp);
   if (SiteTable::ready() && SiteTable::count_chain(site, caller)) return;
   g_sites.count_elsewhere(site, caller);
 }
 
-// The gate of the timeline was shut, or the clock or an argument is not ours. False: the real
-// function's turn.
-CLOCKSHIM_INLINE bool resynced(unsigned clock, bool ours, timespec& now) noexcept {
-  const Answer answer = ours ? read_slow(clock, now) : Answer::none;
-  if (answer != Answer::served && !g_uncounted) g_sites.count_real(clock);
-  return answer != Answer::none;
+// The stages below that are out of line take a call's two arguments one by one: GCC hands a struct
+// of two words on through memory. With the counter's value, the site and the two words of the
+// caller's stack they fill six registers, so that each stage hands on by a jump.
+
+// The slow path: the timeline's gate was shut, or the clock or an argument is not ours to answer.
+// It resyncs the clock, or passes the call through.
+template <class Call, class First, class Second>
+CLOCKSHIM_SLOW int answer_slow(First first, Second second) noexcept {
+  const Call call{first, second};
+  timespec now;
+  const Answer answer = call.is_servable() ? read_slow(call.clock(), now) : Answer::none;
+  if (answer != Answer::served && !g_uncounted) g_sites.count_real(call.clock());
+  return answer != Answer::none ? call.give(now) : call.real();
 }
 
-CLOCKSHIM_SLOW int clock_gettime_slow(clockid_t id, timespec* tp) noexcept {
+// The fast path's second half: the call is counted and the counter is read.
+template <class Call>
+CLOCKSHIM_INLINE int answer_counted(Call call, Ticks ticks) noexcept {
   timespec now;
-  const bool ours =
-      tp != nullptr && static_cast<unsigned>(id) < kClockIds && (all_servable() >> id & 1U) != 0;
-  if (!resynced(clock_index(id), ours, now)) return real::clock_gettime(id, tp);
-  *tp = now;
-  return 0;
-}
-
-// The timezone does not change with the clock: the real function fills it in, and the time is the
-// served one, because a caller beside this one is served too.
-CLOCKSHIM_SLOW int gettimeofday_slow(timeval* tv, void* tz) noexcept {
-  timespec now;
-  if (tv != nullptr && tz != nullptr) {
-    const int result = real::gettimeofday(nullptr, tz);
-    if (result != 0) return result;
+  if (CLOCKSHIM_UNLIKELY(!call.is_plain() || !g_clock.timeline.read(call.clock(), ticks, now))) {
+    const auto [first, second] = call;
+    return answer_slow<Call>(first, second);
   }
-  if (!resynced(CLOCK_REALTIME, tv != nullptr, now)) return real::gettimeofday(tv, tz);
-  tv->tv_sec = now.tv_sec;
-  tv->tv_usec = now.tv_nsec / 1000;
-  return 0;
+  return call.give(now);
 }
 
-// C23's, which newer C libraries know; no other base is of a clock that is served.
-constexpr int kTimeMonotonic = 2;
-
-CLOCKSHIM_SLOW int timespec_get_other(timespec* ts, int base) noexcept {
-  const int result = real::timespec_get(ts, base);
-  timespec now;
-  if (result == kTimeMonotonic && read_slow(CLOCK_MONOTONIC, now) != Answer::none) *ts = now;
-  return result;
+// The site is none that the thread's table finds at once.
+template <class Call, class First, class Second>
+CLOCKSHIM_NOINLINE int answer_new_site(First first, Second second, Ticks ticks, SiteKey site,
+                                       void* cfa, void* rbp) noexcept {
+  count_slow(site, cfa, rbp);
+  return answer_counted(Call{first, second}, ticks);
 }
 
-CLOCKSHIM_SLOW int timespec_get_real(timespec* ts, int base) noexcept {
-  return base != TIME_UTC ? timespec_get_other(ts, base) : real::timespec_get(ts, base);
+// HOT behind a wrapper, where every call comes this way.
+template <class Call, class First, class Second>
+CLOCKSHIM_NOINLINE int answer_wrapped(First first, Second second, Ticks ticks, SiteKey site,
+                                      void* cfa, void* rbp) noexcept {
+  if (!count_nearby(site, cfa, rbp))
+    return answer_new_site<Call>(first, second, ticks, site, cfa, rbp);
+  return answer_counted(Call{first, second}, ticks);
 }
 
-CLOCKSHIM_SLOW int timespec_get_slow(timespec* ts, int base) noexcept {
-  timespec now;
-  if (!resynced(CLOCK_REALTIME, ts != nullptr && base == TIME_UTC, now))
-    return timespec_get_real(ts, base);
-  *ts = now;
-  return base;
-}
-
-// The second half of each function: the call is counted, the counter is read.
-CLOCKSHIM_INLINE int finish_clock_gettime(clockid_t id, timespec* tp, Ticks ticks) noexcept {
-  timespec now;
-  if (CLOCKSHIM_UNLIKELY(tp == nullptr || !g_clock.timeline.read(clock_index(id), ticks, now)))
-    return clock_gettime_slow(id, tp);
-  *tp = now;
-  return 0;
-}
-
-CLOCKSHIM_INLINE int finish_gettimeofday(timeval* tv, void* tz, Ticks ticks) noexcept {
-  timespec now;
-  if (CLOCKSHIM_UNLIKELY(tv == nullptr || tz != nullptr ||
-                         !g_clock.timeline.read(CLOCK_REALTIME, ticks, now)))
-    return gettimeofday_slow(tv, tz);
-  tv->tv_sec = now.tv_sec;
-  tv->tv_usec = now.tv_nsec / 1000;  // a multiplication, once compiled
-  return 0;
-}
-
-CLOCKSHIM_INLINE int finish_timespec_get(timespec* ts, int base, Ticks ticks) noexcept {
-  timespec now;
-  if (CLOCKSHIM_UNLIKELY(ts == nullptr || base != TIME_UTC ||
-                         !g_clock.timeline.read(CLOCK_REALTIME, ticks, now)))
-    return timespec_get_slow(ts, base);
-  *ts = now;
-  return base;
-}
-
-// Further tries to count, one behind the other. All take the same arguments, so that each hands on
-// by a jump.
-CLOCKSHIM_NOINLINE int clock_gettime_elsewhere(clockid_t id, timespec* tp, Ticks ticks,
-                                               SiteKey site, void* stack, void* frame) noexcept {
-  count_elsewhere(site, stack, frame);
-  return finish_clock_gettime(id, tp, ticks);
-}
-
-CLOCKSHIM_NOINLINE int clock_gettime_behind(clockid_t id, timespec* tp, Ticks ticks, SiteKey site,
-                                            void* stack, void* frame) noexcept {
-  if (!counted_near(site, stack, frame))
-    return clock_gettime_elsewhere(id, tp, ticks, site, stack, frame);
-  return finish_clock_gettime(id, tp, ticks);
-}
-
-CLOCKSHIM_NOINLINE int gettimeofday_elsewhere(timeval* tv, void* tz, Ticks ticks, SiteKey site,
-                                              void* stack, void* frame) noexcept {
-  count_elsewhere(site, stack, frame);
-  return finish_gettimeofday(tv, tz, ticks);
-}
-
-CLOCKSHIM_NOINLINE int gettimeofday_behind(timeval* tv, void* tz, Ticks ticks, SiteKey site,
-                                           void* stack, void* frame) noexcept {
-  if (!counted_near(site, stack, frame))
-    return gettimeofday_elsewhere(tv, tz, ticks, site, stack, frame);
-  return finish_gettimeofday(tv, tz, ticks);
-}
-
-CLOCKSHIM_NOINLINE int timespec_get_elsewhere(timespec* ts, int base, Ticks ticks, SiteKey site,
-                                              void* stack, void* frame) noexcept {
-  count_elsewhere(site, stack, frame);
-  return finish_timespec_get(ts, base, ticks);
-}
-
-CLOCKSHIM_NOINLINE int timespec_get_behind(timespec* ts, int base, Ticks ticks, SiteKey site,
-                                           void* stack, void* frame) noexcept {
-  if (!counted_near(site, stack, frame))
-    return timespec_get_elsewhere(ts, base, ticks, site, stack, frame);
-  return finish_timespec_get(ts, base, ticks);
-}
-
-// Before start and in a child that no fork handler has seen.
-CLOCKSHIM_INLINE void wake_up(unsigned clock, std::uint8_t& how) noexcept {
-  if (CLOCKSHIM_LIKELY((how & kAwake) != 0)) return;
-  follow_clone();
-  how = g_first_look.how[clock].load(std::memory_order_acquire);
-}
-
-CLOCKSHIM_INLINE bool passes(unsigned clock, std::uint8_t how) noexcept {
-  if ((how & kPass) == 0) return false;
-  if (!g_uncounted) g_sites.count_real(clock);
-  return true;
-}
-
-// The same functions where the CPUs' counters disagree, where this clock is not served, and for a
-// process's first call.
-CLOCKSHIM_INLINE void count_here(SiteKey site, std::uint8_t how, void* stack,
-                                 void* frame) noexcept {
-  if (CLOCKSHIM_UNLIKELY((how & kSharing) != 0)) {
-    if (!g_uncounted) g_sites.count_elsewhere(site, frame_of(site, stack, frame));
-    return;
+// HOT where the CPUs' counters disagree. It also answers before start, in a cloned child, in one
+// that counts in its parent's region, and for a clock that is not served.
+template <class Call, class First, class Second>
+CLOCKSHIM_NOINLINE int answer_uncommon(First first, Second second, std::uint8_t mode,
+                                       void* return_address, void* cfa, void* rbp) noexcept {
+  const Call call{first, second};
+  const unsigned clock = call.clock();
+  if (CLOCKSHIM_UNLIKELY((mode & kAwake) == 0)) {
+    follow_clone();
+    mode = g_first_look.how[clock].load(std::memory_order_acquire);
   }
-  if (SiteTable::ready() && (CLOCKSHIM_COUNTED(site) || counted_near(site, stack, frame))) return;
-  count_elsewhere(site, stack, frame);
-}
-
-CLOCKSHIM_NOINLINE int clock_gettime_here(clockid_t id, timespec* tp, std::uint8_t how, void* pc,
-                                          void* stack, void* frame) noexcept {
-  const unsigned clock = clock_index(id);
-  wake_up(clock, how);
-  count_here(key_of(pc, clock, Function::clock_gettime), how, stack, frame);
-  if (passes(clock, how)) return real::clock_gettime(id, tp);
+  const SiteKey site = key_of(return_address, clock, Call::kFunction);
+  if (CLOCKSHIM_UNLIKELY((mode & kSharing) != 0)) {
+    if (!g_uncounted) g_sites.count_elsewhere(site, frame_of(site, cfa, rbp));
+  } else if (!SiteTable::ready() ||
+             !(CLOCKSHIM_LIKELY(SiteTable::count_again(site)) || count_nearby(site, cfa, rbp))) {
+    count_slow(site, cfa, rbp);
+  }
+  if ((mode & kPass) != 0) {
+    if (!g_uncounted) g_sites.count_real(clock);
+    return call.real();
+  }
   timespec now;
-  if (CLOCKSHIM_UNLIKELY(tp == nullptr || !g_clock.read_here(clock, how, now)))
-    return clock_gettime_slow(id, tp);
-  *tp = now;
-  return 0;
+  if (CLOCKSHIM_UNLIKELY(!call.is_plain() || !g_clock.read_here(clock, mode, now)))
+    return answer_slow<Call>(first, second);
+  return call.give(now);
 }
 
-CLOCKSHIM_NOINLINE int gettimeofday_here(timeval* tv, void* tz, std::uint8_t how, void* pc,
-                                         void* stack, void* frame) noexcept {
-  wake_up(CLOCK_REALTIME, how);
-  count_here(key_of(pc, CLOCK_REALTIME, Function::gettimeofday), how, stack, frame);
-  if (passes(CLOCK_REALTIME, how)) return real::gettimeofday(tv, tz);
-  timespec now;
-  if (CLOCKSHIM_UNLIKELY(tv == nullptr || tz != nullptr ||
-                         !g_clock.read_here(CLOCK_REALTIME, how, now)))
-    return gettimeofday_slow(tv, tz);
-  tv->tv_sec = now.tv_sec;
-  tv->tv_usec = now.tv_nsec / 1000;
-  return 0;
+// HOT. The counter comes first: what follows runs while it is being read. A daemon has used its
+// caches for other things since its last call, and loads behind the fence wait for each other, so
+// what they lead to is fetched before the fence. In relaxed order there is no fence, and all of it
+// overlaps by itself.
+//
+// The caller's return address and stack are asked for here, and not passed in, so that the hot path
+// spends nothing on what it does not use.
+template <class Call>
+CLOCKSHIM_INLINE int answer(Call call) noexcept {
+  const auto [first, second] = call;
+  const unsigned clock = call.clock();
+  const std::uint8_t mode = g_first_look.how[clock].load(std::memory_order_acquire);
+  live::ThreadTable* table = SiteTable::table();
+  if (CLOCKSHIM_LIKELY(mode == kAwake)) {
+    asm("" : "+r"(table));  // loads it before the fence
+    g_clock.timeline.prefetch(clock);
+    Arch::fence();
+  } else if (CLOCKSHIM_UNLIKELY(mode != (kAwake | kRelaxed))) {
+    return answer_uncommon<Call>(first, second, mode, __builtin_return_address(0),
+                                 __builtin_dwarf_cfa(), frame_register());
+  }
+  const Ticks ticks = Arch::unordered();
+  const SiteKey site = key_of(__builtin_return_address(0), clock, Call::kFunction);
+  if (!CLOCKSHIM_LIKELY(SiteTable::count_again(site, table)))
+    return answer_wrapped<Call>(first, second, ticks, site, __builtin_dwarf_cfa(),
+                                frame_register());
+  return answer_counted(call, ticks);
 }
-
-CLOCKSHIM_NOINLINE int timespec_get_here(timespec* ts, int base, std::uint8_t how, void* pc,
-                                         void* stack, void* frame) noexcept {
-  wake_up(CLOCK_REALTIME, how);
-  count_here(key_of(pc, CLOCK_REALTIME, Function::timespec_get), how, stack, frame);
-  if (passes(CLOCK_REALTIME, how)) return timespec_get_real(ts, base);
-  timespec now;
-  if (CLOCKSHIM_UNLIKELY(ts == nullptr || base != TIME_UTC ||
-                         !g_clock.read_here(CLOCK_REALTIME, how, now)))
-    return timespec_get_slow(ts, base);
-  *ts = now;
-  return base;
-}
-
-// The counter first: what follows runs while it is being read. A daemon has used its caches for
-// other things since it last asked, and what is loaded behind the fence comes one after the other:
-// so what it leads to is fetched before. In relaxed order all that overlaps by itself.
-#define CLOCKSHIM_READ_COUNTER_OR(HERE, CLOCK)                                      \
-  const std::uint8_t how = g_first_look.how[CLOCK].load(std::memory_order_acquire); \
-  live::ThreadTable* table = SiteTable::table();                                    \
-  if (CLOCKSHIM_LIKELY(how == kAwake)) {                                            \
-    asm("" : "+r"(table));                                                          \
-    g_clock.timeline.prefetch(CLOCK);                                               \
-    Arch::fence();                                                                  \
-  } else if (CLOCKSHIM_UNLIKELY(how != (kAwake | kRelaxed))) {                      \
-    return HERE;                                                                    \
-  }                                                                                 \
-  const Ticks ticks = Arch::unordered()
 
 }  // namespace
 }  // namespace clockshim
@@ -267,34 +239,13 @@ CLOCKSHIM_NOINLINE int timespec_get_here(timespec* ts, int base, std::uint8_t ho
 using namespace clockshim;
 
 CLOCKSHIM_EXPORT int clock_gettime(clockid_t id, timespec* tp) noexcept {
-  tp = as_given(tp);
-  const unsigned clock = clock_index(id);
-  CLOCKSHIM_READ_COUNTER_OR(
-      clock_gettime_here(id, tp, how, __builtin_return_address(0), CLOCKSHIM_CALLER()), clock);
-  const SiteKey site = key_of(__builtin_return_address(0), clock, Function::clock_gettime);
-  if (!CLOCKSHIM_COUNTED(site, table))
-    return clock_gettime_behind(id, tp, ticks, site, CLOCKSHIM_CALLER());
-  return finish_clock_gettime(id, tp, ticks);
+  return answer(ClockGettime{id, may_be_null(tp)});
 }
 
 CLOCKSHIM_EXPORT int gettimeofday(timeval* __restrict tv, void* __restrict tz) noexcept {
-  tv = as_given(tv);
-  CLOCKSHIM_READ_COUNTER_OR(
-      gettimeofday_here(tv, tz, how, __builtin_return_address(0), CLOCKSHIM_CALLER()),
-      CLOCK_REALTIME);
-  const SiteKey site = key_of(__builtin_return_address(0), CLOCK_REALTIME, Function::gettimeofday);
-  if (!CLOCKSHIM_COUNTED(site, table))
-    return gettimeofday_behind(tv, tz, ticks, site, CLOCKSHIM_CALLER());
-  return finish_gettimeofday(tv, tz, ticks);
+  return answer(Gettimeofday{may_be_null(tv), tz});
 }
 
 CLOCKSHIM_EXPORT int timespec_get(timespec* ts, int base) noexcept {
-  ts = as_given(ts);
-  CLOCKSHIM_READ_COUNTER_OR(
-      timespec_get_here(ts, base, how, __builtin_return_address(0), CLOCKSHIM_CALLER()),
-      CLOCK_REALTIME);
-  const SiteKey site = key_of(__builtin_return_address(0), CLOCK_REALTIME, Function::timespec_get);
-  if (!CLOCKSHIM_COUNTED(site, table))
-    return timespec_get_behind(ts, base, ticks, site, CLOCKSHIM_CALLER());
-  return finish_timespec_get(ts, base, ticks);
+  return answer(TimespecGet{may_be_null(ts), base});
 }

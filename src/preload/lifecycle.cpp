@@ -1,6 +1,6 @@
-// Start and exit: what the constructor decides, and the report that the destructor writes. The only
-// code of the library that allocates, opens files or speaks; between the two there is only
-// interpose.cpp.
+// Start and exit: what the constructor decides, and the report that the destructor writes.
+// Allocation, files and messages belong to these two. (live_file.cpp makes files for forked
+// children, too.)
 #include "preload/lifecycle.h"
 
 #include <fcntl.h>
@@ -27,10 +27,10 @@
 #include "os/log.h"
 #include "os/next_clocks.h"
 #include "os/real_clock.h"
+#include "os/real_functions.h"
 #include "os/thread_end.h"
 #include "os/thread_id.h"
 #include "preload/arena.h"
-#include "preload/containment.h"
 #include "preload/exit_report.h"
 #include "preload/live_file.h"
 #include "preload/state.h"
@@ -191,7 +191,6 @@ void start(ProcessState& state, const NextClocks& next) {
     if (settings.serving_errors.empty() && settings.tolerance != Nanos{0})
       say(LogLevel::warn, settings.log, state.program + how + passed + remedy);
   }
-  find_real_containers();
   if (g_uncounted) {
     describe_private_region(state);
   } else if (const std::string problem = open_live_file(state); !problem.empty()) {
@@ -218,9 +217,10 @@ void start(ProcessState& state, const NextClocks& next) {
 using namespace clockshim;
 
 __attribute__((constructor)) static void clockshim_start() {
+  find_real_functions();
   NextClocks next = find_next_clocks();
   real::chain_to(next.functions);
-  // The loader ignores most preloads where it is set; whoever got us in all the same gets real
+  // The loader ignores most preloads where this is set. Whoever got us in all the same gets real
   // time.
   if (getauxval(AT_SECURE) != 0) {
     g_uncounted = true;

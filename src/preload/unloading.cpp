@@ -1,22 +1,22 @@
-// dlclose: what is loaded in the place of a module that is gone must not be taken for it.
+// dlclose(): a module that is loaded into the place of one that is gone must not be taken for it.
 //
 // When the real dlclose() has returned, another thread may load a module into the same place and
 // call the clock from there, before we have retired what was counted under those addresses. So both
-// happen under the loader's lock, which each loading takes. No call of the C library's takes it for
-// us, but one holds it while it calls back: dlsym(), which runs the resolver of an indirect
-// function (STT_GNU_IFUNC). The lock may be taken again by its owner, and dlclose() holds it
-// itself, also while it runs the destructors of what it unloads: nobody waits for us who would not
-// have waited for it.
+// happen under the loader's lock, which every load takes. The C library has no function that takes
+// the lock for us, but one that holds it while it calls us back: dlsym() runs the resolver of an
+// indirect function (STT_GNU_IFUNC). A thread may take the lock again while it has it, and the real
+// dlclose() holds it anyway, even while it runs the destructors of what it unloads: so no thread
+// waits for us that would not have waited for it.
 //
-// Where dlsym() does not call back (another one stands before it), it is done behind the real
-// dlclose(), as well as it goes.
+// Where dlsym() does not call back (because another one is interposed), the sites are retired after
+// the real dlclose(), which leaves the gap above.
 #include <dlfcn.h>
 
-#include <atomic>
 #include <cerrno>
 
 #include "base/attributes.h"
 #include "callsite/site_table.h"
+#include "os/real_functions.h"
 
 using namespace clockshim;
 
@@ -30,8 +30,8 @@ struct Closing {
   bool done = false;
 };
 
-// What the thread has to do once it has the lock. Volatile: the C library's headers promise that
-// dlsym() does not come back to us.
+// What this thread has to do once it has the lock. It is volatile because the C library's headers
+// promise that dlsym() does not call back.
 CLOCKSHIM_TLS Closing* volatile t_closing = nullptr;
 
 void close_and_retire(Closing& closing, bool locked) noexcept {
@@ -47,7 +47,7 @@ void nothing() noexcept {}
 
 extern "C" {
 using Nothing = void (*)();
-// Anybody may look the function up. It does nothing then.
+// The resolver. Anybody may look the function up, and then it does nothing.
 [[maybe_unused]] static Nothing clockshim_has_loader_lock() noexcept {
   Closing* const closing = t_closing;
   t_closing = nullptr;  // a destructor may close another module
@@ -59,10 +59,7 @@ clockshim_under_loader_lock();
 }
 
 CLOCKSHIM_EXPORT int dlclose(void* handle) noexcept {
-  static std::atomic<void*> next{nullptr};
-  if (next.load(std::memory_order_acquire) == nullptr)
-    next.store(dlsym(RTLD_NEXT, "dlclose"), std::memory_order_release);
-  Closing closing{.real = reinterpret_cast<int (*)(void*)>(next.load(std::memory_order_acquire)),
+  Closing closing{.real = real_functions().dlclose.load(std::memory_order_relaxed),
                   .handle = handle};
   if (closing.real == nullptr) {
     errno = ENOSYS;

@@ -2,19 +2,30 @@
 """The instruction profile of the exported functions' hot paths, compared with the one checked in.
 
 usage: profile.py LIBRARY GOLDEN [--update]
+       profile.py --self-test COMPILE_COMMANDS
 
 From each function's first instruction, branches not taken (that is how the hot path is laid out), to its first ret.
-Counted: instructions, loads, stores, conditional branches, calls. A change of the hot path shows here as a number and
-belongs into the commit message; `--update` writes the new figures. The figures are those of one compiler at one
-optimisation level, named in the golden file; with another the comparison is skipped (exit status 77).
+Counted: instructions, loads, stores, conditional branches, calls, divisions, locked instructions. A change of the hot
+path shows here as a number and belongs into the commit message; `--update` writes the new figures. The figures are
+those of one compiler at one optimisation level, named in the golden file; with another the comparison is skipped (exit
+status 77).
+
+The self-test compiles interpose.cpp as meson does, as it is and with one forbidden instruction planted into answer().
+Each must show in the figure of its own.
 """
 import json
+import pathlib
 import re
+import shlex
 import subprocess
 import sys
+import tempfile
 
 FUNCTIONS = ("clock_gettime", "gettimeofday", "timespec_get")
+FIGURES = ("instructions", "loads", "stores", "branches", "calls", "divisions", "locked")
 BRANCH = re.compile(r"^j(?!mp)\w+$")
+DIVISION = re.compile(r"^(i|v|f|fi)?div")
+PREFIX = re.compile(r"^(lock|repn?[ez]?|repnz|notrack|bnd|data16|[c-gs]s)$")
 
 
 def disassembled(library, function):
@@ -27,12 +38,17 @@ def disassembled(library, function):
 def counts(library, function):
     code = disassembled(library, function)
     addresses = sorted(code)
-    out = dict.fromkeys(("instructions", "loads", "stores", "branches", "calls"), 0)
+    out = dict.fromkeys(FIGURES, 0)
     at = addresses[0]
     for _ in range(1000):
         mnemonic, operands = code[at]
         out["instructions"] += 1
         operands = re.sub(r"\s*[#<].*", "", operands)
+        prefixes = set()
+        while PREFIX.match(mnemonic) and operands:
+            prefixes.add(mnemonic)
+            mnemonic, _, operands = operands.partition(" ")
+            operands = operands.strip()
         parts = re.split(r",(?![^(]*\))", operands)
         in_memory = [("(" in p or p.startswith("%fs:")) for p in parts]
         if mnemonic.startswith(("lea", "nop", "prefetch")):
@@ -53,6 +69,10 @@ def counts(library, function):
                 out["loads"] += 1
         if BRANCH.match(mnemonic):
             out["branches"] += 1
+        if DIVISION.match(mnemonic):
+            out["divisions"] += 1
+        if "lock" in prefixes or (mnemonic.startswith("xchg") and any(in_memory)):  # this one locks without a prefix
+            out["locked"] += 1
         if mnemonic.startswith("call"):
             out["calls"] += 1
         if mnemonic.startswith("ret"):
@@ -69,7 +89,54 @@ def compiler(library):
     return sorted(set(re.findall(r"GCC: \([^)]*\) (\d+)\.", comment)))
 
 
+def differences(now, wanted):
+    """One line for each figure that is not as wanted."""
+    return [f"{function}: {what} {now[function][what]}, golden {wanted[function].get(what)}"
+            for function in FUNCTIONS for what in FIGURES if now[function][what] != wanted[function].get(what)]
+
+
+# What promise 5 forbids in the hot path: C++ that makes one such instruction, and the figure that it shows in.
+PLANTED = (
+    ("divisions", 'asm volatile("" ::"r"(ticks.raw() / (std::uint64_t{mode} + 3)));'),
+    ("locked", "g_planted.fetch_add(1, std::memory_order_relaxed);"),
+    ("locked", "g_planted.exchange(1, std::memory_order_relaxed);"),
+)
+PLACE = "  const Ticks ticks = Arch::unordered();\n"
+
+
+def self_test(compile_commands):
+    with open(compile_commands, encoding="utf-8") as file:
+        entry = next(e for e in json.load(file) if e["file"].endswith("preload/interpose.cpp"))
+    command = shlex.split(entry["command"])
+    path = pathlib.Path(entry["directory"], entry["file"])
+    source = path.read_text(encoding="utf-8")
+    if source.count(PLACE) != 1:
+        raise SystemExit(f"{path}: not once there: {PLACE.strip()}")
+
+    def profile(folder, name, line):
+        file = pathlib.Path(folder, name)
+        planted = source.replace("namespace {\n", "namespace {\nstd::atomic<std::uint64_t> g_planted;\n", 1)
+        file.with_suffix(".cpp").write_text(planted.replace(PLACE, PLACE + line), encoding="utf-8")
+        built = [file.with_suffix(".cpp") if a == entry["file"] else a for a in command]
+        built[built.index("-o") + 1] = built[built.index("-MQ") + 1] = file.with_suffix(".o")
+        built[built.index("-MF") + 1] = file.with_suffix(".d")
+        subprocess.run([*built, "-g0", "-Wno-unused-variable"], check=True, cwd=entry["directory"])
+        return {f: counts(file.with_suffix(".o"), f) for f in FUNCTIONS}
+
+    with tempfile.TemporaryDirectory() as folder:
+        plain = profile(folder, "plain", "")
+        missed = [f"{f}: {plain[f][what]} {what} where nothing is planted" for f in FUNCTIONS
+                  for what in ("divisions", "locked") if plain[f][what] != 0]
+        for number, (what, line) in enumerate(PLANTED):
+            found = differences(profile(folder, f"planted_{number}", line), plain)
+            missed += [f"{f}: not found: {line}" for f in FUNCTIONS if f"{f}: {what} 1, golden 0" not in found]
+    print(*missed, f"self-test: {len(PLANTED)} planted, {len(missed)} wrong", sep="\n")
+    return 1 if missed else 0
+
+
 def main():
+    if sys.argv[1] == "--self-test":
+        return self_test(sys.argv[2])
     library, golden = sys.argv[1:3]
     now = {"compiler": "GCC " + "+".join(compiler(library)), "functions": {f: counts(library, f) for f in FUNCTIONS}}
     if "--update" in sys.argv:
@@ -82,13 +149,9 @@ def main():
     if wanted["compiler"] != now["compiler"]:
         print(f"skipped: built with {now['compiler']}, the figures are of {wanted['compiler']}")
         return 77
-    different = 0
-    for function in FUNCTIONS:
-        for what, figure in wanted["functions"][function].items():
-            if now["functions"][function][what] != figure:
-                print(f"{function}: {what} {now['functions'][function][what]}, golden {figure}")
-                different = 1
-    return different
+    found = differences(now["functions"], wanted["functions"])
+    print(*found, sep="\n", end="\n" if found else "")
+    return 1 if found else 0
 
 
 sys.exit(main())

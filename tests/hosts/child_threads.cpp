@@ -15,6 +15,7 @@ namespace {
 
 constexpr int kRounds = 12;
 constexpr long kMany = 40'000;
+constexpr long kLong = 500'000;  // longer than a time slice: parent and child run side by side
 
 Board* g_board;
 std::string g_first;
@@ -86,6 +87,7 @@ void one_after_another() {
   if (g_first == "two") together(false);
   if (g_first == "all") together(true);
   if (g_first == "one_after_another") one_after_another();
+  if (g_first == "beside_its_parent") ask(kLong);
   if (g_exits) exit(0);
   _exit(0);
 }
@@ -103,7 +105,8 @@ void children(const std::string& how) {
     ask(100);
     const pid_t pid = make_process(how);
     if (pid == 0) live();
-    ask(kMany / 4);  // beside the child, which may count in the same place
+    // Beside the child, which may count in the same place.
+    ask(g_first == "beside_its_parent" ? kLong : kMany / 4);
     int status = 0;
     HOST_EXPECT(pid > 0 && waitpid(pid, &status, 0) == pid && status == 0);
   }

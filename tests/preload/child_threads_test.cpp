@@ -1,6 +1,6 @@
 // Why: servers fork, and the first that their child does is to start threads. Nothing says that the
 // thread that forked is the one that asks first, or that one thread asks first at all. No call may
-// be lost by that.
+// be lost by that, nor by a parent that goes on asking meanwhile.
 #include <gtest/gtest.h>
 
 #include "live_counts.h"
@@ -29,7 +29,7 @@ INSTANTIATE_TEST_SUITE_P(Whoever, ChildThreads,
                          testing::Combine(testing::Values("fork", "_Fork", "raw_clone", "in_thread",
                                                           "amid", "silent_parent"),
                                           testing::Values("other", "two", "all",
-                                                          "one_after_another"),
+                                                          "one_after_another", "beside_its_parent"),
                                           testing::Values("exit", "_exit")),
                          [](const auto& c) {
                            return std::get<0>(c.param) + "__" + std::get<1>(c.param) + "__" +

@@ -45,6 +45,24 @@ TEST(FirstCall, LibraryRelocatedBeforeTheShim) {
   }
 }
 
+// Of the library whose constructor runs before the shim's: the functions that are passed on say
+// what they say without the shim, before start as after it.
+// Whichever comes first, of those that can't do without the real function.
+TEST(FirstCall, FunctionsThatArePassedOnWorkBeforeStart) {
+  for (const char* first : {"CLOSE_FIRST", "SET_FIRST"}) {
+    const HostRun bare =
+        run_host("early_library_host", {.environment = {{first, "1"}}, .shim = false});
+    const HostRun run = run_host("early_library_host", {.environment = {{first, "1"}}});
+    EXPECT_EQ(run.ending(), "exit 0") << run.out << run.err;
+    const auto lines = lines_of(run.out);
+    EXPECT_EQ(lines, lines_of(bare.out)) << first;
+    ASSERT_EQ(lines.size(), 3U) << run.out;
+    EXPECT_EQ(lines[1].substr(6), lines[2].substr(6));
+    EXPECT_NE(lines[1].find(" syscall=-1/38 getppid=1/0 "), std::string::npos) << lines[1];
+    EXPECT_NE(lines[1].find(" dlclose=0/0"), std::string::npos) << lines[1];
+  }
+}
+
 // A thread that has asked before the shim knew that stacks are wanted is one whose stacks are
 // wanted, too.
 TEST(FirstCall, StacksAreKeptOfTheThreadThatAskedBeforeStart) {

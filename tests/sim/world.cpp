@@ -8,7 +8,7 @@
 #include <cstdio>
 #include <memory>
 
-#include "clock/timeline.h"
+#include "clock/timeline_impl.h"
 #include "disturb.h"
 #include "fibers.h"
 

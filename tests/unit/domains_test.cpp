@@ -4,7 +4,7 @@
 
 #include <memory>
 
-#include "clock/timeline.h"
+#include "clock/timeline_impl.h"
 
 namespace clockshim {
 namespace {

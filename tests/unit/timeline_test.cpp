@@ -1,7 +1,7 @@
 // The timeline with an injected counter and an injected kernel clock: what is served, when it is
 // asked again, and what steps, gaps, a refused clock and a counter that goes backwards do. No
 // sleeping, no real time.
-#include "clock/timeline.h"
+#include "clock/timeline_impl.h"
 
 #include <gtest/gtest.h>
 

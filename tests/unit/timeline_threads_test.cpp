@@ -8,7 +8,7 @@
 #include <thread>
 #include <vector>
 
-#include "clock/timeline.h"
+#include "clock/timeline_impl.h"
 
 namespace clockshim {
 namespace {
