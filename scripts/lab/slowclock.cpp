@@ -50,8 +50,7 @@
 
 namespace {
 
-// ---- the program's fast clock
-// ------------------------------------------------------------------------------------------------
+// ---- the program's fast clock ----
 
 // At the stop after an exec. Nothing of the new program has run yet, not even its loader. The
 // vDSO's address stands in its auxiliary vector, on its stack above argc, the arguments, a null,
@@ -91,8 +90,7 @@ void take_fast_clock(pid_t pid, const dear::Reading& reading) {
                  std::strerror(errno));
 }
 
-// ---- the tracer's loop
-// ----------------------------------------------------------------------------------------------------
+// ---- the tracer's loop ----
 
 volatile pid_t command = 0;  // 0 once it is gone
 

@@ -1,11 +1,12 @@
 // Compiler spellings used across the tree, in one place so that a port changes one file.
 #pragma once
 
-// Visible to the loader. Used only in preload/interpose.cpp; everything else is hidden.
+// Visible to the loader: the functions that preload/ interposes (interpose.cpp, setters.cpp,
+// unloading.cpp, containment.cpp). Everything else is hidden.
 #define CLOCKSHIM_EXPORT extern "C" __attribute__((visibility("default")))
 
-// Of what is only declared here: -fvisibility=hidden speaks of definitions, and the compiler would
-// look its address up in the GOT.
+// For extern declarations: -fvisibility=hidden only affects definitions, so without this attribute
+// the compiler would load the address from the GOT.
 #define CLOCKSHIM_HIDDEN __attribute__((visibility("hidden")))
 
 // Parts of the hot path: always in line, so that the golden instruction profile sees one function.

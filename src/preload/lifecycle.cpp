@@ -1,6 +1,6 @@
-// Start and exit: what the constructor decides, and the report that the destructor writes. The only
-// code of the library that allocates, opens files or speaks; between the two there is only
-// interpose.cpp.
+// Start and exit: what the constructor decides, and when the destructor has the report written.
+// The C++ heap, files and messages are used here and in what these two call (live_file.cpp,
+// exit_report.cpp), never in a clock call.
 #include "preload/lifecycle.h"
 
 #include <fcntl.h>

@@ -1,4 +1,5 @@
-/* A library whose IFUNC resolver asks for the time while the loader relocates it, and whose constructor does too. */
+/* A library whose IFUNC resolver asks for the time while the loader relocates it, and whose
+ * constructor does too. */
 #include "host.h"
 
 static int64_t g_seen;
@@ -11,4 +12,6 @@ static int64_t (*resolve(void))(void) {
 int64_t seen_by_resolver(void) __attribute__((ifunc("resolve")));
 
 int64_t g_seen_by_constructor;
-__attribute__((constructor(101))) static void start(void) { g_seen_by_constructor = host_clock(CLOCK_MONOTONIC); }
+__attribute__((constructor(101))) static void start(void) {
+  g_seen_by_constructor = host_clock(CLOCK_MONOTONIC);
+}
