@@ -7,6 +7,7 @@ usage: words.py ROOT         checks a tree; one line a violation, exit status 1 
 - A path of the tree that stands in a comment or on a page exists: from the root ("docs/limits.md"), from src/ or tests/
   ("clock/policy.h"), or beside the file that names it; a bare name ("timeline.h") anywhere in the tree. In the scripts' code,
   paths below docs/ and scripts/ do, too: what they name below src/ and tests/ may be built first.
+- A link on a page leads to a file that exists, and to a heading of it.
 - Each term of docs/glossary.md stands in src/.
 - No line of C or C++ has more than 100 columns, but for raw strings, which are other languages' text.
 """
@@ -23,7 +24,7 @@ ROOTS = ('docs', 'scripts', 'src', 'tests')
 # A path begins behind none of these: "build/src/cli" and "-I/usr/include" are not ours, nor is "%p/name".
 PATH = re.compile(r'(?<![\w./%{}$~*<>@+-])(?:\./)?[A-Za-z][\w.-]*(?:/[\w.*-]+)+/?')
 # What looks like one file of ours without its folder. Other kinds of names are too often somebody else's.
-BARE = re.compile(r'(?<![\w./%{}$~*<>@+"-])[a-z][a-z0-9_]*\.(?:cpp|h|md|pml)\b(?!\.)')
+BARE = re.compile(r'(?<![\w./%{}$~*<>@+"-])[a-z][a-z0-9_]*\.(?:cpp|h|md|pml)\b(?!\.\w)')
 # Files of others that comments name: of the C library, CPython, Linux.
 FOREIGN = {'errno.h', 'link.h', 'pthread.h', 'time.h', 'unistd.h', 'code.h', 'unicodeobject.h', 'arch/x86/kernel/tsc_sync.c'}
 PLACEHOLDER = re.compile(r'\*|(?<![A-Z])(?:DATE|DAY|DIR|FILE|NAME|PID)(?![A-Z])')  # docs/results/DAY.md
@@ -88,6 +89,21 @@ class Tree:
                 yield match[0]
 
 
+def headings(page):
+    """The headings of a page, as links name them."""
+    found = re.findall(r'^#+ (.*)$', page.read_text(encoding='utf-8'), re.M)
+    return {re.sub(r'[^\w -]', '', heading.lower()).replace(' ', '-') for heading in found}
+
+
+def dead_links(line, page):
+    """The links of a line that lead nowhere."""
+    for target in re.findall(r'\]\(([^)\s]+)\)', line):
+        path, _, heading = target.partition('#')
+        to = page.parent / path if path else page
+        if '://' not in target and not (to.exists() and (not heading or heading in headings(to))):
+            yield target
+
+
 def terms(glossary):
     """The words that the glossary's table defines."""
     for line in glossary.read_text(encoding='utf-8').splitlines():
@@ -117,6 +133,11 @@ def in_file(tree, file):
     elif file.suffix == '.1':
         words = text.replace('\\-', '-')
     for number, line in enumerate(words.splitlines(), 1):
+        if file.suffix == '.md':
+            if line.startswith('    ninja '):
+                continue  # what is to be built
+            for target in dead_links(line, file):
+                yield f'{name}:{number}: the link {target} leads nowhere'
         for path in dict.fromkeys(tree.missing(line, file)):
             yield f'{name}:{number}: there is no {path}'
     if file.suffix in CODE:
@@ -152,7 +173,9 @@ PLANTED = [
     ('scripts/check', '# see scripts/no-such-script', 'there is no scripts/no-such-script'),
     ('scripts/lab/all', 'PAGE = "docs/no_such_page.md"', 'there is no docs/no_such_page.md'),
     ('README.md', 'The tests are in `tests/nowhere/`.', 'there is no tests/nowhere'),
-    ('docs/limits.md', 'See [that](no_such_page.md).', 'there is no no_such_page.md'),
+    ('docs/limits.md', 'See no_such_page.md.', 'there is no no_such_page.md'),
+    ('docs/limits.md', 'See [results](results/1970-01-01.md).', 'the link results/1970-01-01.md leads nowhere'),
+    ('docs/limits.md', 'See [that](design.md#no-such-heading).', 'the link design.md#no-such-heading leads nowhere'),
     ('docs/clockshim.1', 'docs/no_such_page.md', 'there is no docs/no_such_page.md'),
     ('docs/glossary.md', '| flux capacitor | what nobody here has |', '"flux capacitor" does not stand in src/'),
     ('src/clock/policy.h', '// ' + 'x' * 98, '101 columns, at most 100'),
@@ -162,6 +185,7 @@ PLANTED = [
 HARMLESS = [
     ('src/base/ticks.h', '#include "clock/no_such_thing.h"  // a compiler says this better'),
     ('src/base/ticks.h', '// calls/s, /proc/self/maps, http://docs/x.md, build/src/no_such_thing.so, docs/*.md, pthread.h'),
+    ('docs/limits.md', 'See [that](design.md#counters-that-disagree), [and](#machines), [those](https://example.org/no_such).'),
     ('scripts/check', 'x=$build/src/no_such_thing.so'),
 ]
 
