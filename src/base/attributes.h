@@ -1,12 +1,11 @@
 // Compiler spellings used across the tree, in one place so that a port changes one file.
 #pragma once
 
-// Visible to the loader: the functions that preload/ interposes (interpose.cpp, setters.cpp,
-// unloading.cpp, containment.cpp). Everything else is hidden.
+// An interposed function, which the loader can see. Everything else is hidden.
 #define CLOCKSHIM_EXPORT extern "C" __attribute__((visibility("default")))
 
-// For extern declarations: -fvisibility=hidden only affects definitions, so without this attribute
-// the compiler would load the address from the GOT.
+// For declarations of what another file defines: -fvisibility=hidden affects definitions only, so
+// without this the compiler would load the address from the GOT.
 #define CLOCKSHIM_HIDDEN __attribute__((visibility("hidden")))
 
 // Parts of the fast path: always in line, so that the golden instruction profile sees one function.

@@ -1,6 +1,6 @@
-// Start and exit: what the constructor decides, and when the destructor has the report written.
-// The C++ heap, files and messages are used here and in what these two call (live_file.cpp,
-// exit_report.cpp), never in a clock call.
+// Start and exit: what the constructor decides, and the report that the destructor writes.
+// Allocation, files and messages belong to these two. (live_file.cpp makes files for forked
+// children, too.)
 #include "preload/lifecycle.h"
 
 #include <fcntl.h>
