@@ -70,9 +70,9 @@ class Tree:
         self.names = {path.name for folder in ROOTS for path in (root / folder).rglob('*')} | {p.name for p in root.iterdir()}
 
     def has(self, path, beside):
-        """Whether a path leads somewhere, from any of the places from which we name files."""
+        """Whether a path leads somewhere, from any of the places from which we name files, or is a program that is built from it."""
         places = [self.root, self.root / 'src', self.root / 'tests', self.root / 'scripts', self.root / 'docs', beside]
-        return any((place / path).exists() for place in places)
+        return any((place / name).exists() for place in places for name in (path, f'{path}.cpp'))
 
     def missing(self, text, file):
         """The paths in a text that look like ours and lead nowhere."""
