@@ -5,6 +5,7 @@ import random
 import statistics
 
 import lab
+import pages
 
 
 def take_turns(all_ways, runs, one):
@@ -67,16 +68,20 @@ def values(row, key):
     return [run[key] for run in row["runs"] if run.get(key) is not None]
 
 
-def ratio(row, base, in_slices):
-    """Of the rates. In slices, both of a run met the same machine: the median of the runs' ratios. Else what disturbs a shared machine
-    comes and goes by the run, and each disturbed one would spoil a pair, but it hardly moves a median: the medians' ratio. 0 where
+def run_by_run(row, base):
+    """The ratios of the rates of each run by itself. Of runs in slices: there both of a run met the same minutes of the machine. Empty where
     there are no runs to compare."""
-    if row is None or base is None:
-        return 0
-    ours, theirs = values(row, "rate"), values(base, "rate")
-    if in_slices:
-        return statistics.median(a / b for a, b in zip(ours, theirs))
-    return statistics.median(ours) / statistics.median(theirs)
+    return [a / b for a, b in zip(values(row, "rate"), values(base, "rate"))] if row and base else []
+
+
+def ratio(row, base):
+    """The median of these, 0 where there are none: what goals are judged by."""
+    return statistics.median(run_by_run(row, base) or [0])
+
+
+def quotient(row, base):
+    """The ratio of the rates as a table shows them, the medians."""
+    return pages.quotient(*(f"{statistics.median(values(each, 'rate')):.0f}" for each in (row, base)))
 
 
 def spread(found, form):
@@ -129,27 +134,27 @@ def where(result):
     many = f"one run of {result['seconds']} s of each way, {turns}" if runs == 1 else \
         f"{runs} runs of {result['seconds']} s of each way, {turns}; medians, the least and the most in brackets"
     if any(row["clock"] != "own" for row in result["rows"]):
-        many += f". Made dear by {'a filter' if result['by'] == 'filter' else 'calls'}"
+        many += f". Made expensive by {'a filter' if result['by'] == 'filter' else 'calls'}"
     return f"{machine_title(result['machine'])}; {many}. Load of the machine before: {result['machine']['load']:.1f}."
 
 
 def table(result):
     """The result of a program as Markdown."""
-    unit = result["unit"]
-    lines = [where(result), "",
-             f"| clock | shim | {unit}s/s | x bare | x {title(result, 'own')} bare | CPU us a {unit} | clock calls a {unit} | ns a call |"
-             " CPU in the clock |",
-             "|---|---|---|---|---|---|---|---|---|"]
+    unit, own = result["unit"], title(result, "own")
+    paired = [f"x {against}, run by run" for against in ("bare", f"{own} bare")] if result["in_slices"] else []
+    columns = ["clock", "shim", f"{unit}s/s", "x bare", f"x {own} bare", *paired, f"CPU us a {unit}", f"clock calls a {unit}", "ns a call",
+               "CPU in the clock"]
+    lines = [where(result), "", "| " + " | ".join(columns) + " |", "|---" * len(columns) + "|"]
     native = row_of(result, "own", "bare")
-    in_slices = result["in_slices"]
     for row in result["rows"]:
         calls = values(row, "calls")
         bare = row_of(result, row["clock"], "bare")
+        bases = [None if row is bare else bare, None if row is native else native]
         lines.append("| " + " | ".join([
             title(result, row["clock"]), shim_title(row["shim"]),
             spread(values(row, "rate"), ",.0f"),
-            "" if row is bare or bare is None else f"{ratio(row, bare, in_slices):.2f}",
-            "" if row is native or native is None else f"{ratio(row, native, in_slices):.2f}",
+            *(quotient(row, base) if base else "" for base in bases),
+            *(spread(run_by_run(row, base), ".2f") if base else "" for base in (bases if paired else [])),
             number(statistics.median(values(row, "cpu_us"))),
             f"{statistics.median(calls):.2f}" if calls else "",
             f"{row['ns']:.0f}",

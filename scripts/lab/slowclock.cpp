@@ -6,9 +6,10 @@
 // made dearer in the kernel, on the caller's CPU, as by a device read: by a seccomp filter that
 // makes the kernel run some thousand BPF instructions in each of these calls (--by filter, the
 // default), or by as many system calls as it takes (--by calls). How many is measured at start;
-// slow_clock.h says what each way distorts. The counter and the kernel's clock are not touched: a library
-// that serves the time from the TSC works as on any machine. All processes and threads that COMMAND
-// starts have the same clock, over any number of execs, so `slowclock --cost 2us -- clockshim run
+// slow_clock.h says what each way distorts. The counter and the kernel's clock are not touched: a
+// library that serves the time from the TSC works as on any machine. All processes and threads that
+// COMMAND starts have the same clock, over any number of execs, so `slowclock --cost 2us --
+// clockshim run
 // -- COMMAND` does what it says.
 //
 // Dear: clock_gettime of REALTIME, MONOTONIC, MONOTONIC_RAW, BOOTTIME and TAI, and gettimeofday.
@@ -50,8 +51,7 @@
 
 namespace {
 
-// ---- the program's fast clock
-// ------------------------------------------------------------------------------------------------
+// ---- the program's fast clock ----
 
 // At the stop after an exec. Nothing of the new program has run yet, not even its loader. The
 // vDSO's address stands in its auxiliary vector, on its stack above argc, the arguments, a null,
@@ -91,8 +91,7 @@ void take_fast_clock(pid_t pid, const slow_clock::Reading& reading) {
                  std::strerror(errno));
 }
 
-// ---- the tracer's loop
-// ----------------------------------------------------------------------------------------------------
+// ---- the tracer's loop ----
 
 volatile pid_t command = 0;  // 0 once it is gone
 
@@ -227,7 +226,8 @@ int main(int argc, char** argv) {
   }
   if (!asked_ns) bad_usage("--cost", "", "given");
   if (at + 1 >= argc) bad_usage("--", "", "followed by a command");
-  const slow_clock::Reading found = by_calls ? slow_clock::by_calls(*asked_ns) : slow_clock::by_filter(*asked_ns);
+  const slow_clock::Reading found =
+      by_calls ? slow_clock::by_calls(*asked_ns) : slow_clock::by_filter(*asked_ns);
   std::fprintf(stderr, "slowclock: clock_gettime costs %.2f us (asked %g us), %d %s%s\n",
                found.cost_ns / 1000, *asked_ns / 1000, by_calls ? found.calls : found.burn,
                by_calls ? "system calls" : "BPF instructions",

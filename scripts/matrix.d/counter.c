@@ -41,8 +41,7 @@ int gettimeofday(struct timeval* out, void* zone) {
 }
 
 int timespec_get(struct timespec* out, int base) {
-  next_timespec_get =
-      (int (*)(struct timespec*, int))found(next_timespec_get, "timespec_get");
+  next_timespec_get = (int (*)(struct timespec*, int))found(next_timespec_get, "timespec_get");
   return next_timespec_get(out, base);
 }
 

@@ -8,13 +8,13 @@
 // without this the compiler would load the address from the GOT.
 #define CLOCKSHIM_HIDDEN __attribute__((visibility("hidden")))
 
-// Parts of the hot path: always in line, so that the golden instruction profile sees one function.
+// Parts of the fast path: always in line, so that the golden instruction profile sees one function.
 #define CLOCKSHIM_INLINE inline __attribute__((always_inline))
 
-// The other side of the hot path's gate: kept out of line and away from the hot cache lines.
+// The slow path, behind the gate: kept out of line and away from the hot cache lines.
 #define CLOCKSHIM_SLOW __attribute__((noinline, cold))
 
-// Out of line, but as warm as the rest: behind a wrapper every call goes this way.
+// Out of line, but as hot as the rest: every call behind a wrapper goes this way.
 #define CLOCKSHIM_NOINLINE __attribute__((noinline))
 
 // Static TLS: one load from the thread pointer, no call into the loader, no allocation at first

@@ -1,7 +1,7 @@
-// The chains that a thread has walked last. To walk is to wait: each frame's key, rule and return
-// address follow from those of the frame before. Where the same caller asks again in the same place
-// of the stack, what the walk would find is known beforehand, and is only compared, all frames at
-// the same time.
+// The call chains that a thread has walked last. To walk is to wait: each frame's key, rule and
+// return address follow from those of the frame before. Where the same caller calls again at the
+// same place of the stack, what the walk would find is known beforehand, and is only compared, all
+// frames at the same time.
 //
 // Exact: it is taken for the same chain if and only if walking would find the same frames. The rule
 // of a frame is fixed by its return address, so a frame is the same if the word there is, and,

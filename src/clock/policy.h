@@ -1,4 +1,5 @@
-// Every tunable of the clock, with its reason. Nothing else in src/clock holds a bare number.
+// Every tunable of the clock, with its reason. Numbers that a layout or an encoding fixes (slot.h,
+// witness.h) stand where they are used.
 #pragma once
 
 #include <cstdint>
@@ -56,10 +57,10 @@ inline constexpr std::int64_t kBrakePpb = -900'000'000;
 // A rate that is bent down by more than this is such a brake: no measured error is worked off so
 // hard.
 inline constexpr std::int64_t kBrakingPpb = -2 * kBendPpb;
-// Braked is from the tolerance divided by this on: what is less is worked off in the next segments,
-// and leaves room for their error.
+// Start braking once the clock is ahead by more than the tolerance divided by this. The next
+// segments absorb what is less, and have room for their own error left.
 inline constexpr std::int64_t kBrakeToleranceParts = 2;
-// The same while its rate is being learned: a tenth.
+// While the rate is unknown, a clock that is ahead advances at 1/10 of real time.
 inline constexpr std::int64_t kLearningPace = 10;
 
 // Bounds of a segment's length. Above 4 ms nothing is gained (a resync is then < 0.4 % of a thread

@@ -1,5 +1,5 @@
-// The memory below a region: a System V shared memory segment, and the symbolic link by which
-// viewers find it.
+// The live segment: the System V shared memory segment that a region lies in, and the symbolic link
+// by which viewers find it.
 //
 // Why not a mapped file: a file can be cut by whoever may write to it, its file system can fill up,
 // and RLIMIT_FSIZE speaks of it; each is a signal that kills the host. A segment has no size that

@@ -1,4 +1,5 @@
-/* "bracket CLOCK TOLERANCE READS": how many readings lie outside the kernel's own bracket, widened by the tolerance. */
+/* "bracket CLOCK TOLERANCE READS": how many readings lie outside the kernel's own bracket, widened
+ * by the tolerance. */
 #include "host.h"
 
 static long outside(clockid_t clock, int64_t tolerance, long reads) {

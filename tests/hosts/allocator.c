@@ -1,5 +1,5 @@
-/* Allocates and asks for the time, in threads, under whatever allocator is preloaded. Uses gettimeofday only: jemalloc asks
- * clock_gettime, for itself. */
+/* Allocates and asks for the time, in threads, under whatever allocator is preloaded. Uses
+ * gettimeofday only: jemalloc asks clock_gettime, for itself. */
 #include <dlfcn.h>
 #include <pthread.h>
 
@@ -22,7 +22,8 @@ static void* work(void* unused) {
 int main(void) {
   dprintf(1, "jemalloc %s\n", dlsym(RTLD_DEFAULT, "mallctl") != NULL ? "there" : "not there");
   pthread_t threads[kThreads];
-  for (int i = 0; i < kThreads; ++i) HOST_EXPECT(pthread_create(&threads[i], NULL, work, NULL) == 0);
+  for (int i = 0; i < kThreads; ++i)
+    HOST_EXPECT(pthread_create(&threads[i], NULL, work, NULL) == 0);
   for (int i = 0; i < kThreads; ++i) HOST_EXPECT(pthread_join(threads[i], NULL) == 0);
   host_say("days", (long)kThreads * kRounds);
   return 0;

@@ -1,4 +1,5 @@
-/* Threads that say who they are ("asked PROCESS THREAD CALLS") and leave by _exit, so that their counts stay in the live file. */
+/* Threads that say who they are ("asked PROCESS THREAD CALLS") and leave by _exit, so that their
+ * counts stay in the live file. */
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -10,7 +11,9 @@
 static pthread_barrier_t g_barrier;
 
 static pid_t tid(void) { return (pid_t)syscall(SYS_gettid); }
-static void say(long calls) { dprintf(1, "asked %ld %ld %ld\n", (long)getpid(), (long)tid(), calls); }
+static void say(long calls) {
+  dprintf(1, "asked %ld %ld %ld\n", (long)getpid(), (long)tid(), calls);
+}
 
 HOST_NOINLINE static void ask(long times) {
   for (long i = 0; i < times; ++i) host_clock(CLOCK_MONOTONIC);
@@ -18,7 +21,8 @@ HOST_NOINLINE static void ask(long times) {
 
 static void await(pid_t pid) {
   int status;
-  HOST_EXPECT(pid > 0 && waitpid(pid, &status, __WALL) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0);
+  HOST_EXPECT(pid > 0 && waitpid(pid, &status, __WALL) == pid && WIFEXITED(status) &&
+              WEXITSTATUS(status) == 0);
 }
 
 static void* asks_and_stays(void* times) {
@@ -97,7 +101,8 @@ static void* asks_in_places(void* unused) {
   return unused;
 }
 
-/* Of a thread that has the second table, by a chain that it and its child's second thread have in common. */
+/* Of a thread that has the second table, by a chain that it and its child's second thread have in
+ * common. */
 static void* forks_in_chain(void* unused) {
   ask_in_places();
   const pid_t pid = fork();
@@ -118,10 +123,12 @@ static int asks_as_clone(void* unused) {
   return 0;
 }
 
-/* A thread that the C library knows nothing of: it has its parent's control block, and its table. */
+/* A thread that the C library knows nothing of: it has its parent's control block, and its table.
+ */
 static void raw_thread(void) {
   enum { kStack = 256 << 10 };
-  char* stack = (char*)mmap(NULL, kStack, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  char* stack =
+      (char*)mmap(NULL, kStack, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   HOST_EXPECT(stack != MAP_FAILED);
   await(clone(asks_as_clone, stack + kStack, CLONE_VM | CLONE_VFORK | SIGCHLD, NULL));
 }
@@ -131,7 +138,8 @@ int main(int argc, char** argv) {
   const char* how = argv[1];
   const long number = argc > 2 ? atol(argv[2]) : 0;
   ask(1000);
-  if (strcmp(how, "stay") == 0 || strcmp(how, "exit") == 0 || strcmp(how, "wait") == 0) stay(number);
+  if (strcmp(how, "stay") == 0 || strcmp(how, "exit") == 0 || strcmp(how, "wait") == 0)
+    stay(number);
   if (strcmp(how, "turns") == 0) {
     for (long i = 0; i < number; ++i) join(start(asks_and_ends, 10));
   }

@@ -1,5 +1,6 @@
-/* The plain host: asks some thousand times and exits with 7. With an argument it does something to its descriptor 2 first:
- * "reopen PATH" closes it and opens a file of its own there; "close" closes it; "move PATH" has a file there by dup2. */
+/* The plain host: asks some thousand times and exits with 7. With an argument it does something to
+ * its descriptor 2 first: "reopen PATH" closes it and opens a file of its own there; "close" closes
+ * it; "move PATH" has a file there by dup2. */
 #include <fcntl.h>
 
 #include "host.h"

@@ -1,4 +1,5 @@
-/* A C program, no C++ run-time linked, that loads a C++ plug-in. Says what the plug-in's destructors did. */
+/* A C program, no C++ run-time linked, that loads a C++ plug-in. Says what the plug-in's
+ * destructors did. */
 #include <dlfcn.h>
 
 #include "host.h"

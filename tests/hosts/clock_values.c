@@ -1,6 +1,6 @@
-/* Asks by each function, a thousand times, and says of each whether its time is the kernel's or one of 2100. With an
- * argument it first loads that library, for all to see. OWN_CLOCK: the program has a clock_gettime of its own, as an
- * emulator may. */
+/* Asks by each function, a thousand times, and says of each whether its time is the kernel's or one
+ * of 2100. With an argument it first loads that library, for all to see. OWN_CLOCK: the program has
+ * a clock_gettime of its own, as an emulator may. */
 #include <dlfcn.h>
 #include <sys/time.h>
 

@@ -1,5 +1,6 @@
-/* Puts on a filter that allows everything, as a container's manager does before it starts a program, and becomes that
- * program. Needs root: without, a filter needs PR_SET_NO_NEW_PRIVS, which containers don't switch on. */
+/* Puts on a filter that allows everything, as a container's manager does before it starts a
+ * program, and becomes that program. Needs root: without, a filter needs PR_SET_NO_NEW_PRIVS, which
+ * containers don't switch on. */
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <sys/prctl.h>

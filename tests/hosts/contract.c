@@ -1,5 +1,6 @@
-/* Every clock id and every bad pointer, one line an outcome: what is said must not depend on the shim. Each call runs in
- * a child of its own, since some of them end it. Nothing that is said holds a time. */
+/* Every clock id and every bad pointer, one line an outcome: what is said must not depend on the
+ * shim. Each call runs in a child of its own, since some of them end it. Nothing that is said holds
+ * a time. */
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
@@ -11,7 +12,8 @@
 #include "host.h"
 
 enum { kGood, kNull, kLow, kHigh, kNonCanonical, kReadOnly, kStraddling, kUnaligned, kPointers };
-static const char* const kNames[] = {"good", "null", "low", "kernel", "non-canonical", "read-only", "straddling", "unaligned"};
+static const char* const kNames[] = {"good",          "null",      "low",        "kernel",
+                                     "non-canonical", "read-only", "straddling", "unaligned"};
 static char g_good[64] __attribute__((aligned(16)));
 static char* g_pages;
 
@@ -30,8 +32,9 @@ static void* pointer(int kind) {
 
 enum { kClock, kDay, kSpec };
 
-/* Each function has one call site, which this process has called from before: a call from a known place takes another way through
- * the library than the first one. Volatile: else the compiler makes a jump of the call, and the site is the caller's. */
+/* Each function has one call site, which this process has called from before: a call from a known
+ * place takes another way through the library than the first one. Volatile: else the compiler makes
+ * a jump of the call, and the site is the caller's. */
 static HOST_NOINLINE int called(int function, int id, void* first, void* second) {
   volatile int result = 0;
   if (function == kClock) result = clock_gettime(id, (struct timespec*)first);
@@ -49,7 +52,8 @@ static void call(int function, int id, void* first, void* second) {
   int64_t words[2] = {0, 0};
   char untouched[32]; /* the whole of it: a time may well have such a byte */
   memset(untouched, 0x5a, sizeof untouched);
-  const int written = first != NULL && first != second && memcmp(g_good, untouched, sizeof untouched) != 0;
+  const int written =
+      first != NULL && first != second && memcmp(g_good, untouched, sizeof untouched) != 0;
   if ((char*)first == g_good) memcpy(words, g_good, sizeof words);
   dprintf(1, "result %d errno %d%s", result, error, written ? " written" : "");
   if (function == kDay && second == g_good + 32) {
@@ -57,7 +61,8 @@ static void call(int function, int id, void* first, void* second) {
     memcpy(zone, second, sizeof zone);
     dprintf(1, " zone %d %d", zone[0], zone[1]);
   }
-  if ((char*)first == g_good && written && (words[0] < 0 || words[1] < 0 || words[1] > 999999999)) dprintf(1, " not a time");
+  if ((char*)first == g_good && written && (words[0] < 0 || words[1] < 0 || words[1] > 999999999))
+    dprintf(1, " not a time");
   dprintf(1, "\n");
 }
 
@@ -88,7 +93,8 @@ int main(void) {
   g_pages = (char*)mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   HOST_EXPECT(g_pages != MAP_FAILED && mprotect(g_pages + 4096, 4096, PROT_READ) == 0);
   /* So that the good and the bad calls come to a cache that is at work. */
-  host_warm_up(CLOCK_REALTIME), host_warm_up(CLOCK_MONOTONIC), host_warm_up(CLOCK_TAI), host_warm_up(CLOCK_BOOTTIME);
+  host_warm_up(CLOCK_REALTIME), host_warm_up(CLOCK_MONOTONIC), host_warm_up(CLOCK_TAI),
+      host_warm_up(CLOCK_BOOTTIME);
   host_warm_up(CLOCK_MONOTONIC_RAW);
 
   char name[64];

@@ -1,5 +1,6 @@
-/* Asks for the time before any constructor ran (an IFUNC resolver while the loader relocates, .preinit_array), in
- * constructors and destructors of every priority, and after the last destructor. */
+/* Asks for the time before any constructor ran (an IFUNC resolver while the loader relocates,
+ * .preinit_array), in constructors and destructors of every priority, and after the last
+ * destructor. */
 #include "host.h"
 
 static long g_calls;
@@ -28,12 +29,14 @@ static void preinit(int argc, char** argv, char** env) {
   (void)argc, (void)argv, (void)env;
   ask("preinit");
 }
-__attribute__((section(".preinit_array"), used)) static void (*const g_preinit)(int, char**, char**) = preinit;
+__attribute__((section(".preinit_array"), used)) static void (*const g_preinit)(int, char**,
+                                                                                char**) = preinit;
 
 __attribute__((constructor(101))) static void first(void) { ask("constructor 101"); }
 __attribute__((constructor)) static void last(void) { ask("constructor"); }
 
-/* Registered before main, so they run after what main registered; the shim's own destructor may have run by then. */
+/* Registered before main, so they run after what main registered; the shim's own destructor may
+ * have run by then. */
 __attribute__((destructor(101))) static void late(void) { ask("destructor 101"); }
 __attribute__((destructor)) static void early(void) { ask("destructor"); }
 

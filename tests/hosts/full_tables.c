@@ -46,7 +46,8 @@ static long call_all(const unsigned char* callers, long n, long rounds) {
 
 static const unsigned char* generate(long n) {
   const size_t size = (size_t)n * kSpacing;
-  unsigned char* code = (unsigned char*)mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  unsigned char* code =
+      (unsigned char*)mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   HOST_EXPECT(code != MAP_FAILED);
   for (long i = 0; i < n; ++i) memcpy(code + i * kSpacing, static_callers, kSpacing);
   HOST_EXPECT(mprotect(code, size, PROT_READ | PROT_EXEC) == 0);
@@ -64,9 +65,11 @@ static void on_step(int signal) {
 /* The processor stops behind each instruction while its trap flag is set. */
 static HOST_NOINLINE long steps_of(const unsigned char* callers, long i) {
   g_steps = 0;
-  asm volatile("sub $128, %%rsp; pushfq; orq $0x100, (%%rsp); popfq; add $128, %%rsp" ::: "memory", "cc");
+  asm volatile("sub $128, %%rsp; pushfq; orq $0x100, (%%rsp); popfq; add $128, %%rsp" ::
+                   : "memory", "cc");
   call_from(callers, i);
-  asm volatile("sub $128, %%rsp; pushfq; andq $~0x100, (%%rsp); popfq; add $128, %%rsp" ::: "memory", "cc");
+  asm volatile("sub $128, %%rsp; pushfq; andq $~0x100, (%%rsp); popfq; add $128, %%rsp" ::
+                   : "memory", "cc");
   return g_steps;
 }
 
@@ -93,7 +96,8 @@ int main(int argc, char** argv) {
     calls += call_all(static_callers, kOwn, 5);
   } else if (strcmp(argv[1], "threads") == 0) {
     pthread_t threads[4];
-    for (int i = 0; i < 4; ++i) HOST_EXPECT(pthread_create(&threads[i], NULL, thread, (void*)n) == 0);
+    for (int i = 0; i < 4; ++i)
+      HOST_EXPECT(pthread_create(&threads[i], NULL, thread, (void*)n) == 0);
     for (int i = 0; i < 4; ++i) {
       void* made = NULL;
       HOST_EXPECT(pthread_join(threads[i], &made) == 0);

@@ -1,4 +1,5 @@
-/* Asks for the time, says how often, and goes without saying good-bye: no destructor of the shim runs. */
+/* Asks for the time, says how often, and goes without saying good-bye: no destructor of the shim
+ * runs. */
 #include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -26,7 +27,8 @@ static void leave(void) {
 
 static void await(pid_t pid) {
   int status;
-  HOST_EXPECT(pid > 0 && waitpid(pid, &status, __WALL) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0);
+  HOST_EXPECT(pid > 0 && waitpid(pid, &status, __WALL) == pid && WIFEXITED(status) &&
+              WEXITSTATUS(status) == 0);
 }
 
 /* Each child has two of its own, down to `depth`, by fork and by a raw clone in turn. */
@@ -53,7 +55,8 @@ static void churn(long threads) {
   enum { kAtOnce = 16 };
   for (long done = 0; done < threads; done += kAtOnce) {
     pthread_t running[kAtOnce];
-    for (int i = 0; i < kAtOnce; ++i) HOST_EXPECT(pthread_create(&running[i], NULL, asks_and_ends, (void*)(intptr_t)(1 + i)) == 0);
+    for (int i = 0; i < kAtOnce; ++i)
+      HOST_EXPECT(pthread_create(&running[i], NULL, asks_and_ends, (void*)(intptr_t)(1 + i)) == 0);
     for (int i = 0; i < kAtOnce; ++i) HOST_EXPECT(pthread_join(running[i], NULL) == 0);
   }
 }
@@ -74,11 +77,13 @@ static void crowd(void) {
   pthread_attr_init(&small);
   pthread_attr_setstacksize(&small, 64 << 10);
   pthread_barrier_init(&barrier, NULL, kThreads);
-  for (int i = 0; i < kThreads; ++i) HOST_EXPECT(pthread_create(&running[i], &small, asks_and_waits, &barrier) == 0);
+  for (int i = 0; i < kThreads; ++i)
+    HOST_EXPECT(pthread_create(&running[i], &small, asks_and_waits, &barrier) == 0);
   for (int i = 0; i < kThreads; ++i) pthread_join(running[i], NULL);
 }
 
-/* From here on anything but the clock and the end is death. (The strict mode would not do: it forbids the counter, to the vDSO too.) */
+/* From here on anything but the clock and the end is death. (The strict mode would not do: it
+ * forbids the counter, to the vDSO too.) */
 static void shut_in(void) {
   const struct sock_filter code[] = {
       BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
@@ -88,7 +93,8 @@ static void shut_in(void) {
       BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
   };
   const struct sock_fprog program = {sizeof code / sizeof *code, (struct sock_filter*)code};
-  HOST_EXPECT(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0);
+  HOST_EXPECT(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+              prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0);
 }
 
 /* A child that gets no memory, and so no place of its own to count in. */
@@ -100,7 +106,8 @@ static void starve(void) {
       BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOMEM),
   };
   const struct sock_fprog program = {sizeof code / sizeof *code, (struct sock_filter*)code};
-  HOST_EXPECT(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0);
+  HOST_EXPECT(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+              prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0);
 }
 
 int main(int argc, char** argv) {

@@ -1,5 +1,5 @@
-/* A module that looks to clockshim as CPython 3.13 does: its exported symbols, and objects laid out as CPython's, that the test bends as it
- * likes. Nothing of Python is in it. */
+/* A module that looks to clockshim as CPython 3.13 does: its exported symbols, and objects laid out
+ * as CPython's, that the test bends as it likes. Nothing of Python is in it. */
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -7,8 +7,12 @@
 
 typedef unsigned char Bytes[512];
 
-static void put8(unsigned char* object, unsigned at, uint64_t value) { memcpy(object + at, &value, 8); }
-static void put4(unsigned char* object, unsigned at, uint32_t value) { memcpy(object + at, &value, 4); }
+static void put8(unsigned char* object, unsigned at, uint64_t value) {
+  memcpy(object + at, &value, 8);
+}
+static void put4(unsigned char* object, unsigned at, uint32_t value) {
+  memcpy(object + at, &value, 4);
+}
 static uint64_t at(const void* object) { return (uintptr_t)object; }
 
 /* Types: themselves of type PyType_Type, with tp_basicsize at 32. */
@@ -42,7 +46,8 @@ __attribute__((noinline)) int64_t asks_in_c(long times) {
 }
 
 /* A str that Python has not hashed: `kind` bytes a character, "ascii" where kind is 0. */
-static void make_string(unsigned char* string, unsigned kind, const void* characters, uint64_t length) {
+static void make_string(unsigned char* string, unsigned kind, const void* characters,
+                        uint64_t length) {
   put8(string, 8, at(PyUnicode_Type));
   put8(string, 16, length);
   put8(string, 24, ~0ULL);
@@ -65,7 +70,8 @@ static void make_all(void) {
   }
   memcpy(_PyRuntime, "xdebugpy", 8);
   put8(_PyRuntime, 8, 0x030D00F0);
-  const unsigned says[][2] = {{184, 72}, {232, 8}, {240, 0}, {264, 70}, {280, 112}, {296, 128}, {312, 68}};
+  const unsigned says[][2] = {{184, 72},  {232, 8},   {240, 0}, {264, 70},
+                              {280, 112}, {296, 128}, {312, 68}};
   for (unsigned i = 0; i < 7; ++i) put8(_PyRuntime, says[i][0], says[i][1]);
   put8(state, 16, at(interpreter));
   put8(state, 224, id);
@@ -102,7 +108,8 @@ static void ask_with(unsigned char* object, unsigned where, uint64_t value) {
 }
 static void wild(void) {
   asks_in_c(10);
-  const uint64_t nowhere[] = {0, 8, 0x5, at(code) | 4, 0x8000000000000000ULL, 0x7fffffffffffff00ULL, ~7ULL};
+  const uint64_t nowhere[] = {
+      0, 8, 0x5, at(code) | 4, 0x8000000000000000ULL, 0x7fffffffffffff00ULL, ~7ULL};
   for (unsigned i = 0; i < sizeof nowhere / sizeof *nowhere; ++i) {
     ask_with(state, 72, nowhere[i]);
     ask_with(frame, 0, nowhere[i]);
@@ -120,8 +127,8 @@ static void wild(void) {
   memcpy(other, qualname, sizeof qualname);
   put8(other_code, 128, at(other));
   ask_with(other, 16, 1ULL << 40);
-  ask_with(other, 32, 1U << 2 | 1U << 6);          /* not compact */
-  ask_with(other, 32, 3U << 2 | 1U << 5);          /* of three bytes a character */
+  ask_with(other, 32, 1U << 2 | 1U << 6);           /* not compact */
+  ask_with(other, 32, 3U << 2 | 1U << 5);           /* of three bytes a character */
   ask_with(other, 32, 2U << 2 | 1U << 5 | 1U << 6); /* ASCII of two */
   put8(frame, 0, at(code));
   put8(shim, 8, at(shim)); /* for ever */

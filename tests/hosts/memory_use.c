@@ -1,6 +1,6 @@
 /* What a process of one thread takes. "sizes": its peak of address space and what it locks, in KiB.
- * "locked": it locks all its memory, under a limit of 8 MiB. "data KIB", "address KIB": started anew under
- * such a limit. "threads N": so many threads ask one after the other, while all live. */
+ * "locked": it locks all its memory, under a limit of 8 MiB. "data KIB", "address KIB": started
+ * anew under such a limit. "threads N": so many threads ask one after the other, while all live. */
 #include <fcntl.h>
 #include <pthread.h>
 #include <sys/mman.h>
@@ -49,7 +49,8 @@ int main(int argc, char** argv) {
     host_say("locked", status("VmLck:"));
   } else if (strcmp(argv[1], "locked") == 0) {
     limit(RLIMIT_MEMLOCK, 8192);
-    if (geteuid() == 0) HOST_EXPECT(setresuid(65534, 65534, 65534) == 0); /* who may do all has no limit */
+    if (geteuid() == 0)
+      HOST_EXPECT(setresuid(65534, 65534, 65534) == 0); /* who may do all has no limit */
     HOST_EXPECT(mlockall(MCL_CURRENT | MCL_FUTURE) == 0);
     host_clock(CLOCK_MONOTONIC);
   } else if (strcmp(argv[1], "threads") == 0) {
@@ -59,9 +60,11 @@ int main(int argc, char** argv) {
     static long asked[kMost];
     HOST_EXPECT(n <= kMost);
     pthread_attr_t attributes;
-    HOST_EXPECT(pthread_attr_init(&attributes) == 0 && pthread_attr_setstacksize(&attributes, 1 << 16) == 0);
+    HOST_EXPECT(pthread_attr_init(&attributes) == 0 &&
+                pthread_attr_setstacksize(&attributes, 1 << 16) == 0);
     HOST_EXPECT(pthread_barrier_init(&g_all_asked, NULL, (unsigned)n + 1) == 0);
-    for (int i = 0; i < n; ++i) HOST_EXPECT(pthread_create(&threads[i], &attributes, ask, &asked[i]) == 0);
+    for (int i = 0; i < n; ++i)
+      HOST_EXPECT(pthread_create(&threads[i], &attributes, ask, &asked[i]) == 0);
     pthread_barrier_wait(&g_all_asked);
     for (int i = 0; i < n; ++i) HOST_EXPECT(pthread_join(threads[i], NULL) == 0 && asked[i] == 1);
     host_say("address", status("VmPeak:"));

@@ -1,6 +1,7 @@
-/* Somebody else's interposer of the clock functions. OTHER_FAKE: the year is 2100 for all three. OTHER_TIMEOFDAY: for
- * gettimeofday alone. OTHER_COUNTING: hands on to the next one, and says at the end how often it was asked.
- * OTHER_SANITIZER: counts too, and has the name by which a sanitizer's runtime is known. */
+/* Somebody else's interposer of the clock functions. OTHER_FAKE: the year is 2100 for all three.
+ * OTHER_TIMEOFDAY: for gettimeofday alone. OTHER_COUNTING: hands on to the next one, and says at
+ * the end how often it was asked. OTHER_SANITIZER: counts too, and has the name by which a
+ * sanitizer's runtime is known. */
 #include <dlfcn.h>
 #include <stdio.h>
 #include <sys/time.h>

@@ -1,4 +1,5 @@
-/* New processes by every road. Each process that may leave a report says how often it called: a child only since it began. */
+/* New processes by every road. Each process that may leave a report says how often it called: a
+ * child only since it began. */
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -55,7 +56,8 @@ static void* asks_all_along(void* stop) {
 static void fork_amid_threads(void) {
   int stop = 0;
   pthread_t threads[2];
-  for (int i = 0; i < 2; ++i) HOST_EXPECT(pthread_create(&threads[i], NULL, asks_all_along, &stop) == 0);
+  for (int i = 0; i < 2; ++i)
+    HOST_EXPECT(pthread_create(&threads[i], NULL, asks_all_along, &stop) == 0);
   for (int i = 0; i < 40; ++i) {
     const pid_t pid = i % 2 ? fork() : raw_fork();
     if (pid == 0) child(1000 + i);
@@ -103,7 +105,8 @@ int main(int argc, char** argv) {
     if ((pid = raw_fork()) == 0) child(88);
   } else if (strcmp(how, "fork-in-thread") == 0) {
     pthread_t thread;
-    HOST_EXPECT(pthread_create(&thread, NULL, forks_in_thread, NULL) == 0 && pthread_join(thread, NULL) == 0);
+    HOST_EXPECT(pthread_create(&thread, NULL, forks_in_thread, NULL) == 0 &&
+                pthread_join(thread, NULL) == 0);
   } else if (strcmp(how, "fork-amid-threads") == 0) {
     fork_amid_threads();
   } else if (strcmp(how, "vfork-exec") == 0) {
@@ -121,11 +124,13 @@ int main(int argc, char** argv) {
     HOST_EXPECT(posix_spawn(&pid, g_self, NULL, NULL, leaf_argv, environ) == 0);
   } else if (strcmp(how, "clone-vm") == 0) {
     const size_t size = 256 << 10;
-    char* stack = (char*)mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+    char* stack = (char*)mmap(NULL, size, PROT_READ | PROT_WRITE,
+                              MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
     HOST_EXPECT(stack != MAP_FAILED);
     pid = clone(shares_memory, stack + size, CLONE_VM | CLONE_VFORK | SIGCHLD, NULL);
   } else if (strcmp(how, "exec") == 0) {
-    execve(g_self, leaf_argv, environ); /* the same process number: its report is the new program's */
+    execve(g_self, leaf_argv,
+           environ); /* the same process number: its report is the new program's */
   }
   if (pid != 0) await(pid);
   ask(500);

@@ -1,5 +1,6 @@
-/* Loads interpreters in the middle of its life, as programs with an embedded Python do. "pythons play MODULE SCENE..." lets each module do
- * what its scene says; "pythons run LIBPYTHON" runs Python code in a real one, several times, and asks when it is gone. */
+/* Loads interpreters in the middle of its life, as programs with an embedded Python do. "pythons
+ * play MODULE SCENE..." lets each module do what its scene says; "pythons run LIBPYTHON" runs
+ * Python code in a real one, several times, and asks when it is gone. */
 #include <dlfcn.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -45,7 +46,8 @@ __attribute__((noinline)) static int run(const char* library) {
   int (*simple)(const char*, void*);
   int64_t (*wrapper)(void);
   if (!bind(python, "Py_InitializeEx", &initialize) || !bind(python, "Py_FinalizeEx", &finalize) ||
-      !bind(python, "PyRun_SimpleStringFlags", &simple) || !bind(python, "_PyTime_GetSystemClock", &wrapper)) {
+      !bind(python, "PyRun_SimpleStringFlags", &simple) ||
+      !bind(python, "_PyTime_GetSystemClock", &wrapper)) {
     return 1;
   }
   for (int i = 0; i < 3; ++i) {

@@ -1,5 +1,5 @@
-/* Single-steps itself through clock calls, by the CPU's trap flag: a signal behind each instruction. What begins again when it is
- * interrupted never ends then. */
+/* Single-steps itself through clock calls, by the CPU's trap flag: a signal behind each
+ * instruction. What begins again when it is interrupted never ends then. */
 #include <signal.h>
 #include <ucontext.h>
 
@@ -21,8 +21,12 @@ static void stepped(int number, siginfo_t* info, void* context) {
   }
 }
 
-static inline void set_trap(void) { __asm__ volatile("pushfq\n\torq $0x100, (%%rsp)\n\tpopfq" ::: "memory", "cc"); }
-static inline void clear_trap(void) { __asm__ volatile("pushfq\n\tandq $-257, (%%rsp)\n\tpopfq" ::: "memory", "cc"); }
+static inline void set_trap(void) {
+  __asm__ volatile("pushfq\n\torq $0x100, (%%rsp)\n\tpopfq" ::: "memory", "cc");
+}
+static inline void clear_trap(void) {
+  __asm__ volatile("pushfq\n\tandq $-257, (%%rsp)\n\tpopfq" ::: "memory", "cc");
+}
 
 static HOST_NOINLINE int64_t ask(clockid_t clock) { return host_clock(clock); }
 

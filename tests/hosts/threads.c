@@ -33,7 +33,8 @@ int main(int argc, char** argv) {
   HOST_EXPECT(pthread_attr_setstacksize(&attributes, stack != 0 ? (size_t)stack : 256 << 10) == 0);
   pthread_t* handles = (pthread_t*)calloc((size_t)at_a_time, sizeof *handles);
   for (long done = 0; done < threads; done += at_a_time) {
-    for (long i = 0; i < at_a_time; ++i) HOST_EXPECT(pthread_create(&handles[i], &attributes, work, NULL) == 0);
+    for (long i = 0; i < at_a_time; ++i)
+      HOST_EXPECT(pthread_create(&handles[i], &attributes, work, NULL) == 0);
     for (long i = 0; i < at_a_time; ++i) HOST_EXPECT(pthread_join(handles[i], NULL) == 0);
   }
   free(handles);
