@@ -18,8 +18,8 @@
 // (A late compare-and-swap may name a closed segment's slot once more, while it is written: read()
 // and turn() refuse it.)
 //
-// Only the hot path is defined here, and served_clock.cpp compiles the rest once. Whoever else needs
-// the rest, for a time source of their own, includes clock/timeline_impl.h.
+// Only the hot path is defined here, and served_clock.cpp compiles the rest once. Whoever else
+// needs the rest, for a time source of their own, includes clock/timeline_impl.h.
 //
 // Assumed, and modelled in tests/model/: stores of one thread are seen in program order by whoever
 // sees the last of them (release and acquire, which cost nothing on x86-64), and a 16-byte
