@@ -4,14 +4,15 @@
 usage: profile.py LIBRARY GOLDEN [--update]
        profile.py --self-test COMPILE_COMMANDS
 
-From each function's first instruction, branches not taken (that is how the hot path is laid out), to its first ret.
-Counted: instructions, loads, stores, conditional branches, calls, divisions, locked instructions. A change of the hot
-path shows here as a number and belongs into the commit message; `--update` writes the new figures. The figures are
-those of one compiler at one optimisation level, named in the golden file; with another the comparison is skipped (exit
-status 77).
+The path goes from each function's first instruction to its first ret, and takes no branch, because
+that is how the hot path is laid out. Counted are instructions, loads, stores, conditional branches,
+calls, divisions and locked instructions. A change of the hot path shows here as a number and
+belongs into the commit message; `--update` writes the new figures. They are those of one compiler
+at one optimisation level, which the golden file names; with another one the comparison is skipped
+(exit status 77).
 
-The self-test compiles interpose.cpp as meson does, as it is and with one forbidden instruction planted into answer().
-Each must show in the figure of its own.
+The self-test compiles interpose.cpp as meson does, once as it is and then with one forbidden
+instruction planted into answer(). Each must show in its own figure.
 """
 import json
 import pathlib
@@ -30,9 +31,11 @@ PREFIX = re.compile(r"^(lock|repn?[ez]?|repnz|notrack|bnd|data16|[c-gs]s)$")
 
 def disassembled(library, function):
     """The instructions of a function, as (address, mnemonic, operands)."""
-    text = subprocess.run(["objdump", "-d", "--no-show-raw-insn", f"--disassemble={function}", library],
-                          check=True, capture_output=True, text=True).stdout
-    return {int(a, 16): (m, o.strip()) for a, m, o in re.findall(r"^\s*([0-9a-f]+):\t(\S+)([^\n]*)$", text, re.M)}
+    text = subprocess.run(
+        ["objdump", "-d", "--no-show-raw-insn", f"--disassemble={function}", library],
+        check=True, capture_output=True, text=True).stdout
+    lines = re.findall(r"^\s*([0-9a-f]+):\t(\S+)([^\n]*)$", text, re.M)
+    return {int(address, 16): (mnemonic, rest.strip()) for address, mnemonic, rest in lines}
 
 
 def counts(library, function):
@@ -71,7 +74,8 @@ def counts(library, function):
             out["branches"] += 1
         if DIVISION.match(mnemonic):
             out["divisions"] += 1
-        if "lock" in prefixes or (mnemonic.startswith("xchg") and any(in_memory)):  # this one locks without a prefix
+        # xchg with memory locks without a prefix.
+        if "lock" in prefixes or (mnemonic.startswith("xchg") and any(in_memory)):
             out["locked"] += 1
         if mnemonic.startswith("call"):
             out["calls"] += 1
@@ -85,17 +89,20 @@ def counts(library, function):
 
 
 def compiler(library):
-    comment = subprocess.run(["readelf", "-p", ".comment", library], check=True, capture_output=True, text=True).stdout
+    comment = subprocess.run(["readelf", "-p", ".comment", library],
+                             check=True, capture_output=True, text=True).stdout
     return sorted(set(re.findall(r"GCC: \([^)]*\) (\d+)\.", comment)))
 
 
 def differences(now, wanted):
     """One line for each figure that is not as wanted."""
     return [f"{function}: {what} {now[function][what]}, golden {wanted[function].get(what)}"
-            for function in FUNCTIONS for what in FIGURES if now[function][what] != wanted[function].get(what)]
+            for function in FUNCTIONS for what in FIGURES
+            if now[function][what] != wanted[function].get(what)]
 
 
-# What promise 5 forbids in the hot path: C++ that makes one such instruction, and the figure that it shows in.
+# Promise 5 forbids these in the hot path. Each line of C++ makes one such instruction, which must
+# show in the figure beside it.
 PLANTED = (
     ("divisions", 'asm volatile("" ::"r"(ticks.raw() / (std::uint64_t{mode} + 3)));'),
     ("locked", "g_planted.fetch_add(1, std::memory_order_relaxed);"),
@@ -115,7 +122,8 @@ def self_test(compile_commands):
 
     def profile(folder, name, line):
         file = pathlib.Path(folder, name)
-        planted = source.replace("namespace {\n", "namespace {\nstd::atomic<std::uint64_t> g_planted;\n", 1)
+        planted = source.replace(
+            "namespace {\n", "namespace {\nstd::atomic<std::uint64_t> g_planted;\n", 1)
         file.with_suffix(".cpp").write_text(planted.replace(PLACE, PLACE + line), encoding="utf-8")
         built = [file.with_suffix(".cpp") if a == entry["file"] else a for a in command]
         built[built.index("-o") + 1] = built[built.index("-MQ") + 1] = file.with_suffix(".o")
@@ -129,7 +137,8 @@ def self_test(compile_commands):
                   for what in ("divisions", "locked") if plain[f][what] != 0]
         for number, (what, line) in enumerate(PLANTED):
             found = differences(profile(folder, f"planted_{number}", line), plain)
-            missed += [f"{f}: not found: {line}" for f in FUNCTIONS if f"{f}: {what} 1, golden 0" not in found]
+            missed += [f"{f}: not found: {line}" for f in FUNCTIONS
+                       if f"{f}: {what} 1, golden 0" not in found]
     print(*missed, f"self-test: {len(PLANTED)} planted, {len(missed)} wrong", sep="\n")
     return 1 if missed else 0
 
@@ -138,7 +147,8 @@ def main():
     if sys.argv[1] == "--self-test":
         return self_test(sys.argv[2])
     library, golden = sys.argv[1:3]
-    now = {"compiler": "GCC " + "+".join(compiler(library)), "functions": {f: counts(library, f) for f in FUNCTIONS}}
+    now = {"compiler": "GCC " + "+".join(compiler(library)),
+           "functions": {f: counts(library, f) for f in FUNCTIONS}}
     if "--update" in sys.argv:
         with open(golden, "w", encoding="utf-8") as file:
             json.dump(now, file, indent=2)
