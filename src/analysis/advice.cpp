@@ -100,8 +100,8 @@ std::vector<Weighed> timed_waits(const Report& report) {
   std::map<std::pair<std::string, std::uint64_t>, Found>
       functions;  // by module and start: they need no name
   for (const ReportSite& site : report.sites) {
-    if (site.sampled || site.asker_start == 0) continue;
-    Found& found = functions[{caller_of(site).module, site.asker_start}];
+    if (site.sampled || site.caller_function_start == 0) continue;
+    Found& found = functions[{caller_of(site).module, site.caller_function_start}];
     found.monotonic = found.monotonic || site.clock == "monotonic";
     if (site.clock == "realtime") found.calls += site.calls;
     if (!site.timed_wait.empty() && found.site == nullptr) found.site = &site;

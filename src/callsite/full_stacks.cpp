@@ -85,7 +85,7 @@ bool FullStacks::due() noexcept {
 void FullStacks::keep(live::Region& region, SiteKey key, const std::uint64_t* frames,
                       unsigned depth, bool cut) noexcept {
   const std::uint32_t room =
-      region.header.sections[static_cast<unsigned>(live::Part::stacks)].count;
+      region.header.sections[static_cast<unsigned>(live::SectionId::stacks)].count;
   for (unsigned i = 1; i < depth; ++i) key = key.behind(frames[i]);
   constexpr unsigned kProbes = 64;  // a stack that has not found its place within so many has none
   for (unsigned probe = 0; probe < kProbes && room == live::kStacks; ++probe) {

@@ -4,7 +4,7 @@ namespace clockshim {
 
 constinit FirstLook g_first_look;
 constinit ServedClock g_clock;
-CLOCKSHIM_TLS OwnFloor ServedClock::t_floors_[kClockIds];
+CLOCKSHIM_TLS ThreadFloor ServedClock::t_floors_[kClockIds];
 
 // Both clocks in one tick: the wall clock is the same before and after the other one was read.
 bool KernelSource::coarse(CoarsePair& out) noexcept {

@@ -21,10 +21,10 @@
 namespace clockshim {
 
 // 0: nothing published.
-using PublishedWord = std::uint64_t;
+using SegmentRef = std::uint64_t;
 inline constexpr unsigned kSlotBytes = 128;
 inline constexpr unsigned kOffsetBits = 23;
-inline constexpr PublishedWord kOffsetMask = (PublishedWord{1} << kOffsetBits) - 1;
+inline constexpr SegmentRef kOffsetMask = (SegmentRef{1} << kOffsetBits) - 1;
 // Above any gate: so where version and word differ, their difference is more than the gate, and one
 // comparison sees to both.
 inline constexpr unsigned kUsesShift = 36;
@@ -44,14 +44,14 @@ inline constexpr std::uint64_t kClosedMask = std::uint64_t{3} << kClosedShift;
 static_assert(kClosedShift == 62);
 // Not 0: that is the word of a clock that nothing was published for, and its offset is the first
 // slot's.
-inline constexpr PublishedWord kBeingWritten = kClosedMask;
+inline constexpr SegmentRef kBeingWritten = kClosedMask;
 
 // Uses are numbered from 1. They repeat after 2^26 - 1: a reader would have to sleep for days, and
 // wake in that very use.
 constexpr std::uint32_t next_use(std::uint32_t uses) {
   return uses == (1U << kUsesBits) - 1 ? 1 : uses + 1;
 }
-constexpr PublishedWord word_of(std::uint32_t uses, unsigned offset) {
+constexpr SegmentRef segment_ref(std::uint32_t uses, unsigned offset) {
   return std::uint64_t{uses} << kUsesShift | offset;
 }
 
@@ -95,7 +95,7 @@ struct alignas(kSlotBytes) Slot {
   // All fields but the version.
   void put(const Record& r) noexcept;
   // Copies what `word` names. False: the slot has been used again meanwhile.
-  bool get(PublishedWord word, Record& out) const noexcept;
+  bool get(SegmentRef ref, Record& out) const noexcept;
 };
 static_assert(sizeof(Slot) == kSlotBytes);
 
@@ -130,7 +130,7 @@ inline void Slot::put(const Record& r) noexcept {
   store(uncertainty_and_cpu, static_cast<std::uint64_t>(c.uncertainty_ppb) << kHalf | r.cpu);
 }
 
-inline bool Slot::get(PublishedWord word, Record& out) const noexcept {
+inline bool Slot::get(SegmentRef ref, Record& out) const noexcept {
   using namespace slot_detail;
   const auto load = [](const Word& field) { return field.load(std::memory_order_acquire); };
   out.segment.start = Ticks{load(start)};
@@ -154,8 +154,8 @@ inline bool Slot::get(PublishedWord word, Record& out) const noexcept {
   const std::uint64_t seen = version.load(std::memory_order_acquire);
   out.closed = static_cast<Closed>(seen & kClosedMask);
   out.gate = TickDelta{load(gate)};
-  return (seen & ~kClosedMask) == word &&
-         (version.load(std::memory_order_relaxed) & ~kClosedMask) == word;
+  return (seen & ~kClosedMask) == ref &&
+         (version.load(std::memory_order_relaxed) & ~kClosedMask) == ref;
 }
 
 }  // namespace clockshim

@@ -16,7 +16,7 @@
 // notices by the slot's version that the slot has been used again. Nobody ever waits.
 //
 // (A late compare-and-swap may name a closed segment's slot once more, while it is written: read()
-// and turn() refuse it.)
+// and try_serve() refuse it.)
 //
 // Assumed, and modelled in tests/model/: stores of one thread are seen in program order by whoever
 // sees the last of them (release and acquire, which cost nothing on x86-64), and a 16-byte
@@ -31,8 +31,8 @@
 #include "base/clock_id.h"
 #include "base/segment.h"
 #include "clock/calibration.h"
-#include "clock/chain.h"
 #include "clock/sampler.h"
+#include "clock/segment_chain.h"
 #include "clock/slot.h"
 #include "clock/witness.h"
 #include "live/layout.h"
@@ -47,7 +47,7 @@ enum class Answer { none, real, served };
 // The least that may be served next: of all threads (strict), or of one (relaxed). Nanoseconds of
 // the clock.
 using Floor = std::atomic<std::int64_t>;
-struct OwnFloor {
+struct ThreadFloor {
   Floor value{};
   std::uint32_t steps = 0;  // of the wall clock, that it has followed
 };
@@ -97,8 +97,8 @@ class Timeline {
   // we read it (clock/slot.h: a version that differs from the word does so by more than any gate).
   CLOCKSHIM_INLINE bool read(unsigned id, Ticks now, timespec& out,
                              unsigned domain = kCommon) const noexcept {
-    const PublishedWord word = current_[domain][id].load(std::memory_order_acquire);
-    const Slot& slot = slot_at(word);
+    const SegmentRef ref = current_[domain][id].load(std::memory_order_acquire);
+    const Slot& slot = slot_at(ref);
     // Acquire throughout: the loads stay in this order, the version's last (no instruction on
     // x86-64).
     const std::uint64_t age = now.raw() - slot.start.load(std::memory_order_acquire);
@@ -106,7 +106,7 @@ class Timeline {
     const std::uint64_t mult = slot.mult.load(std::memory_order_acquire);
     std::uint64_t nsec = slot.base_nsec.load(std::memory_order_acquire);
     std::uint64_t sec = slot.base_sec.load(std::memory_order_acquire);
-    const std::uint64_t reused = slot.version.load(std::memory_order_relaxed) ^ word;
+    const std::uint64_t reused = slot.version.load(std::memory_order_relaxed) ^ ref;
     if (CLOCKSHIM_UNLIKELY((age | reused) >= gate)) return false;
     nsec += age * mult >> kRateShift;
     if (nsec >= kNanosPerSecond) {
@@ -153,9 +153,10 @@ class Timeline {
 
   // The slow side: the time of clock `id`, from a segment that it may have to advance to, check,
   // refresh or make, or a reading of the real clock, and never below what was served. none: nothing
-  // is served here. `own_floor`: the calling thread's, in relaxed order; else null.
+  // is served here. `thread_floor`: the calling thread's, in relaxed order; else null.
   // Async-signal-safe, lock-free.
-  Answer resync(unsigned id, Source& source, Nanos& out, OwnFloor* own_floor = nullptr) noexcept;
+  Answer resync(unsigned id, Source& source, Nanos& out,
+                ThreadFloor* thread_floor = nullptr) noexcept;
 
   // The real reading `now` of clock `id` (< kClockIds), raised to what may have been served before
   // it; but where the wall clock was stepped back.
@@ -173,7 +174,7 @@ class Timeline {
 
  private:
   enum class Publish { done, lost, no_slot };
-  enum class Turn { again, served, real, none };
+  enum class ServeResult { again, served, real, none };
 
   // What one turn of resync() works on.
   struct Call {
@@ -184,55 +185,55 @@ class Timeline {
     Reading now;
   };
 
-  CLOCKSHIM_INLINE const Slot& slot_at(PublishedWord word) const noexcept {
+  CLOCKSHIM_INLINE const Slot& slot_at(SegmentRef ref) const noexcept {
     return *reinterpret_cast<const Slot*>(reinterpret_cast<const char*>(slots_) +
-                                          (word & kOffsetMask));
+                                          (ref & kOffsetMask));
   }
-  [[nodiscard]] Chain& chain_of(unsigned domain, unsigned id) noexcept {
+  [[nodiscard]] SegmentChain& chain_of(unsigned domain, unsigned id) noexcept {
     return chains_[domain][chain_place(id)];
   }
-  Slot& slot_at(PublishedWord word) noexcept {
-    return const_cast<Slot&>(static_cast<const Timeline*>(this)->slot_at(word));
+  Slot& slot_at(SegmentRef ref) noexcept {
+    return const_cast<Slot&>(static_cast<const Timeline*>(this)->slot_at(ref));
   }
   [[nodiscard]] bool steps(unsigned id) const noexcept {
     return id == CLOCK_REALTIME || id == CLOCK_TAI;
   }
 
-  Publish publish(const Call& call, Source& source, PublishedWord& expected_head,
+  Publish publish(const Call& call, Source& source, SegmentRef& expected_head,
                   const Record& record) noexcept;
-  [[nodiscard]] bool named(unsigned chain, PublishedWord word) const noexcept;
-  bool close(PublishedWord word, Closed why) noexcept;
+  [[nodiscard]] bool named(unsigned chain, SegmentRef ref) const noexcept;
+  bool close(SegmentRef ref, Closed why) noexcept;
   void close_chain(unsigned domain, unsigned id, Closed why) noexcept;
   void close_stepping(Nanos wall) noexcept;
-  bool advance_gate(PublishedWord word, const Record& record, TickDelta age,
+  bool advance_gate(SegmentRef ref, const Record& record, TickDelta age,
                     std::uint64_t step) noexcept;
 
-  Turn turn(const Call& call, Source& source, Nanos& out) noexcept;
-  Turn serve(const Call& call, Source& source, PublishedWord word, PublishedWord head,
-             const Record& record, Nanos& out) noexcept;
-  Turn begin(const Call& call, Source& source, PublishedWord head, PublishedWord current,
-             const Record* last, Nanos& out) noexcept;
+  ServeResult try_serve(const Call& call, Source& source, Nanos& out) noexcept;
+  ServeResult serve(const Call& call, Source& source, SegmentRef ref, SegmentRef head,
+                    const Record& record, Nanos& out) noexcept;
+  ServeResult begin(const Call& call, Source& source, SegmentRef head, SegmentRef current,
+                    const Record* last, Nanos& out) noexcept;
   void contradicted(const Call& call, unsigned cpu, const Record& record) noexcept;
-  void disturbed(const Call& call, PublishedWord word, const Record& record, unsigned cpu,
+  void disturbed(const Call& call, SegmentRef ref, const Record& record, unsigned cpu,
                  const CoarsePair* stepped = nullptr) noexcept;
-  bool refresh(const Call& call, Source& source, PublishedWord word, PublishedWord head,
+  bool refresh(const Call& call, Source& source, SegmentRef ref, SegmentRef head,
                const Record& record) noexcept;
-  struct Look {
+  struct CoarseCheck {
     CoarsePair coarse;
     std::uint64_t step = 0;   // ticks until the next one
     bool stepped = false;     // the wall clock was, and this segment is of the time before
     bool suspicious = false;  // the line is too far from the coarse clock
     bool ahead = false;       // and ahead of it: what a looker that was preempted never sees
   };
-  Look look(const Call& call, Source& source, const Record& record) noexcept;
-  static bool passed(const Call& call, Source& source, Ticks end) noexcept;
-  void cant_be_kept(unsigned id, Nanos best) noexcept {
+  CoarseCheck check_coarse(const Call& call, Source& source, const Record& record) noexcept;
+  static bool has_ended(const Call& call, Source& source, Ticks end) noexcept;
+  void mark_tolerance_unreachable(unsigned id, Nanos best) noexcept {
     unreachable_best_[id].store(best.raw(), std::memory_order_relaxed);
     record_->clocks[id].unreachable_best.store(best.raw(), std::memory_order_relaxed);
   }
-  static void learn_width(Chain& chain, TickDelta width) noexcept;
-  static Brackets brackets(const Chain& chain) noexcept;
-  bool claim_refresh(Chain& chain, Ticks now) noexcept;
+  static void learn_width(SegmentChain& chain, TickDelta width) noexcept;
+  static Brackets brackets(const SegmentChain& chain) noexcept;
+  bool claim_refresh(SegmentChain& chain, Ticks now) noexcept;
   void measure(const Record& record, const Sample& s) noexcept;
   void measure_end(const Record& last, const Sample& s, const Brackets& known) noexcept;
   void resynced(const Call& call, const CoarsePair& coarse) noexcept;
@@ -252,8 +253,8 @@ class Timeline {
   }
   void settle(unsigned id) noexcept;
   void promote(Source& source) noexcept;
-  bool above(unsigned id, Nanos& value, Floor& floor, std::int64_t before) noexcept;
-  void follow_step(Nanos value, OwnFloor& own, std::int64_t& before) noexcept;
+  bool clamp_to_floor(unsigned id, Nanos& value, Floor& floor, std::int64_t before) noexcept;
+  void follow_step(Nanos value, ThreadFloor& own, std::int64_t& before) noexcept;
 
   struct alignas(64) PaddedFloor {
     Floor value{};
@@ -261,8 +262,8 @@ class Timeline {
         wall{};  // CLOCK_REALTIME_COARSE - CLOCK_MONOTONIC_COARSE when a segment last began
   };
 
-  alignas(64) std::atomic<PublishedWord> current_[kDomains][kClockIds]{};  // first: it saves the
-                                                                           // hot path an addition
+  alignas(64) std::atomic<SegmentRef> current_[kDomains][kClockIds]{};  // first: it saves the
+                                                                        // hot path an addition
   std::atomic<std::uint8_t> how_{};
   live::ClockRecord* record_ = nullptr;  // not before start()
   std::atomic<ClockMask> serving_{};
@@ -272,7 +273,7 @@ class Timeline {
   PaddedFloor floors_[kClockIds]{};
   std::atomic<bool> domain_used_[kDomains]{};
   Witness witness_{};
-  Chain chains_[kDomains][kChains]{};
+  SegmentChain chains_[kDomains][kChains]{};
   SlotNotes notes_[kSlots]{};
   Slot slots_[kSlots]{};
 };

@@ -23,8 +23,8 @@ Reading Timeline<Source>::witnessed_reading(Source& source) noexcept {
 // from there.
 template <TimeSource Source>
 void Timeline<Source>::settle(unsigned id) noexcept {
-  PublishedWord current = current_[kCommon][id].load(std::memory_order_acquire);
-  for (PublishedWord before = ~current; current != before;) {
+  SegmentRef current = current_[kCommon][id].load(std::memory_order_acquire);
+  for (SegmentRef before = ~current; current != before;) {
     before = current;
     close_chain(kCommon, id, Closed::over);
     Record record;
@@ -91,8 +91,8 @@ void Timeline<Source>::promote(Source& source) noexcept {
 // floor before the value was read. False: the floor was lowered since, because the wall clock was
 // stepped back, and the value may be of the time before.
 template <TimeSource Source>
-bool Timeline<Source>::above(unsigned id, Nanos& value, Floor& floor,
-                             std::int64_t before) noexcept {
+bool Timeline<Source>::clamp_to_floor(unsigned id, Nanos& value, Floor& floor,
+                                      std::int64_t before) noexcept {
   if (before == 0)
     value = std::max(value,
                      Nanos{floors_[id].value.load(std::memory_order_acquire)});  // a thread's first
@@ -110,7 +110,7 @@ bool Timeline<Source>::above(unsigned id, Nanos& value, Floor& floor,
 // A thread's own floor is taken back with the wall clock once for each step that somebody has
 // noticed.
 template <TimeSource Source>
-void Timeline<Source>::follow_step(Nanos value, OwnFloor& own, std::int64_t& before) noexcept {
+void Timeline<Source>::follow_step(Nanos value, ThreadFloor& own, std::int64_t& before) noexcept {
   const std::uint32_t now = wall_steps_.load(std::memory_order_acquire);
   if (own.steps == now) return;
   own.steps = now;

@@ -9,7 +9,7 @@ namespace clockshim {
 
 // The usual bracket: a preempted sample must not make it wide.
 template <TimeSource Source>
-void Timeline<Source>::learn_width(Chain& chain, TickDelta width) noexcept {
+void Timeline<Source>::learn_width(SegmentChain& chain, TickDelta width) noexcept {
   const std::uint64_t usual = chain.usual_width.load(std::memory_order_relaxed);
   const std::uint64_t counted = std::min(width.raw(), policy::kBracketOutlier * usual);
   const bool better = usual == 0 || width.raw() < usual / policy::kBracketOutlier;
@@ -23,7 +23,7 @@ void Timeline<Source>::learn_width(Chain& chain, TickDelta width) noexcept {
 }
 
 template <TimeSource Source>
-Brackets Timeline<Source>::brackets(const Chain& chain) noexcept {
+Brackets Timeline<Source>::brackets(const SegmentChain& chain) noexcept {
   const std::uint64_t shortest = chain.shortest_width.load(std::memory_order_relaxed);
   return {TickDelta{chain.usual_width.load(std::memory_order_relaxed)},
           TickDelta{shortest * policy::kSteadyBracketEighths / 8}};
@@ -89,21 +89,21 @@ void Timeline<Source>::contradicted(const Call& call, unsigned cpu, const Record
 
 // The segment that `word` names was wrong.
 template <TimeSource Source>
-void Timeline<Source>::disturbed(const Call& call, PublishedWord word, const Record& record,
+void Timeline<Source>::disturbed(const Call& call, SegmentRef ref, const Record& record,
                                  unsigned cpu, const CoarsePair* stepped) noexcept {
   if (stepped != nullptr) {
     count_disturbance();
     return close_stepping(stepped->wall());
   }
-  if (close(word, Closed::disturbed)) contradicted(call, cpu, record);
+  if (close(ref, Closed::disturbed)) contradicted(call, cpu, record);
 }
 
 // Samples; holds the segment against it; and, if the segment is the newest, publishes its
 // successor, which starts where it ends. False: the segment was wrong, and is closed.
 template <TimeSource Source>
-bool Timeline<Source>::refresh(const Call& call, Source& source, PublishedWord word,
-                               PublishedWord head, const Record& record) noexcept {
-  Chain& chain = chain_of(call.domain, call.id);
+bool Timeline<Source>::refresh(const Call& call, Source& source, SegmentRef ref, SegmentRef head,
+                               const Record& record) noexcept {
+  SegmentChain& chain = chain_of(call.domain, call.id);
   CoarsePair coarse;
   const bool guarded = read_coarse(source, coarse);
   const Brackets known = brackets(chain);
@@ -132,11 +132,11 @@ bool Timeline<Source>::refresh(const Call& call, Source& source, PublishedWord w
         steps(call.id) && guarded && read_coarse(source, coarse) && coarse.wall() != record.wall;
     if (!wall_stepped && record.gate.raw() != 0)
       measure(record, s);  // what was served wrong is in the figures
-    disturbed(call, word, record, s.cpu, wall_stepped ? &coarse : nullptr);
+    disturbed(call, ref, record, s.cpu, wall_stepped ? &coarse : nullptr);
     return false;
   }
   if (s.cpu != record.cpu) chain.contradictions.store(0, std::memory_order_relaxed);
-  if (word != head) return true;
+  if (ref != head) return true;
   Record next;
   next.calibration = update.calibration;
   Nanos length = segment_length(next.calibration, unknown, settings_.tolerance);
@@ -199,14 +199,13 @@ Nanos Timeline<Source>::floor_of(const Call& call, const Record* last, const Sam
 
 // Nothing valid: sample, and start a segment here.
 template <TimeSource Source>
-auto Timeline<Source>::begin(const Call& call, Source& source, PublishedWord head,
-                             PublishedWord current, const Record* last, Nanos& out) noexcept
-    -> Turn {
-  Chain& chain = chain_of(call.domain, call.id);
+auto Timeline<Source>::begin(const Call& call, Source& source, SegmentRef head, SegmentRef current,
+                             const Record* last, Nanos& out) noexcept -> ServeResult {
+  SegmentChain& chain = chain_of(call.domain, call.id);
   CoarsePair coarse;
   const bool guarded = read_coarse(source, coarse);
   const Sample s = take_sample(source, static_cast<clockid_t>(call.id), brackets(chain));
-  if (s.refused) return Turn::none;
+  if (s.refused) return ServeResult::none;
   const Closed why = last == nullptr ? Closed::no : last->closed;
   // Against what the floor belongs to, too: this CPU's chain may know nothing of the time before.
   std::atomic<std::int64_t>& floors_wall = floors_[call.id].wall;
@@ -241,7 +240,8 @@ auto Timeline<Source>::begin(const Call& call, Source& source, PublishedWord hea
   }
   // Moved to another CPU in between, or the counter stands still: a segment can't be had from this
   // sample.
-  if (!s.ok || (call.domain != kCommon && domain_of(s.cpu) != call.domain)) return Turn::real;
+  if (!s.ok || (call.domain != kCommon && domain_of(s.cpu) != call.domain))
+    return ServeResult::real;
 
   if (why == Closed::over && !wall_stepped) measure_end(*last, s, brackets(chain));
   learn_width(chain, s.width);
@@ -270,8 +270,8 @@ auto Timeline<Source>::begin(const Call& call, Source& source, PublishedWord hea
       const bool can_be = reachable(next.calibration, unknown, settings_.tolerance);
       if (!can_be && never_served &&
           chain.too_wide.fetch_add(1, std::memory_order_relaxed) >= policy::kTooWideSamples)
-        cant_be_kept(call.id, reachable_tolerance(next.calibration, unknown));
-      return Turn::real;
+        mark_tolerance_unreachable(call.id, reachable_tolerance(next.calibration, unknown));
+      return ServeResult::real;
     }
     const Nanos arrival = estimate(next.calibration, s, s.before, settings_.granularity);
     const Joint joint{
@@ -284,7 +284,7 @@ auto Timeline<Source>::begin(const Call& call, Source& source, PublishedWord hea
     resynced(call, coarse);
   } else if (last != nullptr && last->segment.length.raw() == 0 &&
              next.calibration.newer.at == last->calibration.newer.at) {
-    return Turn::real;  // the baseline is still too short: nothing new to publish
+    return ServeResult::real;  // the baseline is still too short: nothing new to publish
   }
   place_guard(next, s, coarse);
   switch (publish(call, source, head, next)) {
@@ -292,15 +292,15 @@ auto Timeline<Source>::begin(const Call& call, Source& source, PublishedWord hea
       if (call.domain == kCommon &&
           (how() & kPerCpu) != 0) {  // too late: nobody is to be served from it
         close(head, Closed::over);
-        return Turn::again;
+        return ServeResult::again;
       }
       current_[call.domain][call.id].compare_exchange_strong(current, head,
                                                              std::memory_order_acq_rel);
       break;
-    case Publish::lost: return Turn::again;
-    case Publish::no_slot: return Turn::real;
+    case Publish::lost: return ServeResult::again;
+    case Publish::no_slot: return ServeResult::real;
   }
-  return known ? Turn::again : Turn::real;
+  return known ? ServeResult::again : ServeResult::real;
 }
 
 }  // namespace clockshim

@@ -7,7 +7,7 @@
 #include <set>
 
 #include "formats/formats.h"
-#include "formats/parts.h"
+#include "formats/thread_slices.h"
 
 namespace clockshim {
 namespace {
@@ -45,8 +45,8 @@ class Names {
 std::string or_unknown(const std::string& s) { return is_blank(s) ? "???" : one_line(s); }
 
 // A thread stands where a function would that calls the outermost callers.
-void add(const Part& part, std::map<Function, Cost>& costs) {
-  for (const ReportSite& site : part.sites) {
+void add(const ThreadSlice& slice, std::map<Function, Cost>& costs) {
+  for (const ReportSite& site : slice.sites) {
     Function callee{"???", "???", question(site)};
     costs[callee].self += site.calls;
     std::set<Function> seen{callee};
@@ -57,7 +57,7 @@ void add(const Part& part, std::map<Function, Cost>& costs) {
       costs[caller].calls[{callee, frame.line}] += site.calls;
       callee = caller;
     }
-    if (!part.thread.empty()) costs[{"???", "???", part.thread}].calls[{callee, 0}] += site.calls;
+    if (!slice.thread.empty()) costs[{"???", "???", slice.thread}].calls[{callee, 0}] += site.calls;
   }
 }
 
@@ -67,7 +67,7 @@ std::string render_callgrind(const Reports& reports, const StackOptions& options
   std::map<Function, Cost> costs;
   bool sampled = false;
   for (const Report& report : reports) {
-    for (const Part& part : drawn_parts(report, options)) add(part, costs);
+    for (const ThreadSlice& slice : drawn_slices(report, options)) add(slice, costs);
     sampled = sampled || draws_samples(report, options);
   }
   std::uint64_t sum = 0;

@@ -12,7 +12,7 @@
 #include "formats/flame.h"
 #include "formats/formats.h"
 #include "formats/html_page.h"
-#include "formats/parts.h"
+#include "formats/thread_slices.h"
 
 namespace clockshim {
 namespace {
@@ -145,11 +145,11 @@ std::string thread_table(const Report& r) {
   std::string out =
       "<h2>Threads</h2>\n" +
       table_head("threads", {"#calls", "#share", "#calls/s", "thread", "clock", "busiest caller"});
-  for (const Part& part : drawn_parts(r, {.threads = true})) {
-    const ReportSite& site = part.sites.front();
+  for (const ThreadSlice& slice : drawn_slices(r, {.threads = true})) {
+    const ReportSite& site = slice.sites.front();
     out += fmt::format("<tr>{}{}{}<td>{}</td><td>{}</td><td class=\"name\">{}</td></tr>\n",
-                       number_cell(part.calls), share_cell(part.calls, r.calls()),
-                       rate_cell(part.calls, r.seconds), markup(part.thread), markup(site.clock),
+                       number_cell(slice.calls), share_cell(slice.calls, r.calls()),
+                       rate_cell(slice.calls, r.seconds), markup(slice.thread), markup(site.clock),
                        markup(function_name(caller_of(site))));
   }
   return out + kTableEnd;

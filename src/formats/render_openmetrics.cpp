@@ -10,7 +10,7 @@
 #include <map>
 
 #include "formats/formats.h"
-#include "formats/parts.h"
+#include "formats/thread_slices.h"
 
 namespace clockshim {
 namespace {
@@ -41,36 +41,36 @@ std::vector<Label> process(const Report& r, std::initializer_list<Label> more = 
 }
 
 // A caller: the same function called from several places is one.
-struct Caller {
+struct CallerLabels {
   std::string thread;  // "": all of them
   std::string clock;
   std::string function;
   std::string caller;
   std::string module;
   bool sampled = false;
-  auto operator<=>(const Caller&) const = default;
+  auto operator<=>(const CallerLabels&) const = default;
 };
 
 void add_calls(const Report& r, const StackOptions& options, std::string& out) {
-  std::map<Caller, std::uint64_t> sums;
-  for (const Part& part : drawn_parts(r, {.exact = true, .threads = options.threads})) {
-    for (const ReportSite& site : part.sites) {
+  std::map<CallerLabels, std::uint64_t> sums;
+  for (const ThreadSlice& slice : drawn_slices(r, {.exact = true, .threads = options.threads})) {
+    for (const ReportSite& site : slice.sites) {
       const ReportFrame caller = caller_of(site);
       // As long as the label will be, so that two that would look the same are one.
       const auto label = [](const std::string& name) {
         return shortened(one_line(name), kLongestLabel);
       };
-      sums[{label(part.id), label(site.clock), label(site.function), label(function_name(caller)),
+      sums[{label(slice.id), label(site.clock), label(site.function), label(function_name(caller)),
             label(module_name(caller)), site.sampled}] += site.calls;
     }
   }
-  std::vector<std::pair<Caller, std::uint64_t>> busiest(sums.begin(), sums.end());
+  std::vector<std::pair<CallerLabels, std::uint64_t>> busiest(sums.begin(), sums.end());
   std::stable_sort(busiest.begin(), busiest.end(),
                    [](const auto& a, const auto& b) { return a.second > b.second; });
-  std::map<Caller, std::uint64_t> rest;
+  std::map<CallerLabels, std::uint64_t> rest;
   const std::size_t most = options.threads ? kMostApart : kMostCallers;
   for (std::size_t i = most; i < busiest.size(); ++i) {
-    const Caller& caller = busiest[i].first;
+    const CallerLabels& caller = busiest[i].first;
     rest[{caller.thread, caller.clock, caller.function, "other", "", caller.sampled}] +=
         busiest[i].second;
   }

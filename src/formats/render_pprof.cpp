@@ -4,8 +4,8 @@
 
 #include "formats/formats.h"
 #include "formats/gzip.h"
-#include "formats/parts.h"
 #include "formats/protobuf.h"
+#include "formats/thread_slices.h"
 
 namespace clockshim {
 namespace {
@@ -33,7 +33,7 @@ class Profile {
   }
 
   void add(const Report& report) {
-    for (const Part& part : drawn_parts(report, options_)) add(report, part);
+    for (const ThreadSlice& slice : drawn_slices(report, options_)) add(report, slice);
   }
 
   void comment(const std::string& text) { tail_.number(13, string_of(one_line(text))); }
@@ -58,8 +58,8 @@ class Profile {
   };
   using Lines = std::vector<Line>;
 
-  void add(const Report& report, const Part& part) {
-    for (const ReportSite& site : part.sites) {
+  void add(const Report& report, const ThreadSlice& slice) {
+    for (const ReportSite& site : slice.sites) {
       std::vector<std::uint64_t> stack{location_of({{question(site), "", 0}}, ReportFrame{})};
       if (site.frames.empty()) stack.push_back(location_of({{"unknown", "", 0}}, ReportFrame{}));
       Lines lines;
@@ -76,7 +76,7 @@ class Profile {
       sample.packed(1, stack);
       sample.packed(2, {site.calls});
       sample.message(3, label("process", process_name(report)));
-      if (!part.thread.empty()) sample.message(3, label("thread", part.id));
+      if (!slice.thread.empty()) sample.message(3, label("thread", slice.id));
       sample.message(3, label("clock", one_line(site.clock)));
       sample.message(3, label("count", site.sampled ? "sampled" : "exact"));
       head_.message(2, sample);

@@ -52,9 +52,10 @@ struct Section {
   std::uint32_t count;
   std::uint32_t unused;
 };
-enum class Part : unsigned { clock, modules, sites, shared, threads, stacks, names };
-inline constexpr Part kEachPart[] = {Part::clock,   Part::modules, Part::sites, Part::shared,
-                                     Part::threads, Part::stacks,  Part::names};
+enum class SectionId : unsigned { clock, modules, sites, shared, threads, stacks, names };
+inline constexpr SectionId kEachSection[] = {
+    SectionId::clock,   SectionId::modules, SectionId::sites, SectionId::shared,
+    SectionId::threads, SectionId::stacks,  SectionId::names};
 
 inline constexpr std::size_t kPage = 4096;
 inline constexpr std::size_t kPagesInWords = 6;  // 384 pages
@@ -63,7 +64,7 @@ struct alignas(kPage) Header {
   char magic[8];
   std::uint32_t version;
   std::uint32_t header_size;
-  Section sections[8];  // by Part; the rest is for later versions
+  Section sections[8];  // by SectionId; the rest is for later versions
 
   std::atomic<State> state;
   std::uint32_t uid;

@@ -5,7 +5,7 @@
 namespace clockshim::live {
 
 unsigned room_for_names(const Region& region) noexcept {
-  return std::min(region.header.sections[static_cast<unsigned>(Part::names)].count, kNames);
+  return std::min(region.header.sections[static_cast<unsigned>(SectionId::names)].count, kNames);
 }
 
 unsigned number_of_name(Region& region, std::uint64_t key, const Name& name, bool& fresh) noexcept {

@@ -19,7 +19,7 @@ Report collect_report() {
   Report report;
   std::string problem;
   const std::size_t size =
-      live::current().header.sections[static_cast<unsigned>(live::Part::stacks)].count == 0
+      live::current().header.sections[static_cast<unsigned>(live::SectionId::stacks)].count == 0
           ? live::kSizeWithoutStacks
           : sizeof(live::Region);
   if (!read_live(std::as_bytes(std::span(&live::current(), 1)).first(size), report, problem))
@@ -69,7 +69,7 @@ void name_callers(Report& report, bool demangle, const Deadline& deadline) {
   note_nameless_java(report);
 }
 
-void name_threads(Report& report, const Deadline& deadline) {
+void name_own_threads(Report& report, const Deadline& deadline) {
   for (ReportThread& thread : report.threads) {
     if (deadline.passed()) return;
     if (thread.tid != 0 && !thread.ended) thread.name = printable(name_of_thread(thread.tid));

@@ -14,6 +14,6 @@ Report collect_report();
 void name_callers(Report& report, bool demangle, const Deadline& deadline);
 
 // And threads that still run, from /proc: some microseconds each.
-void name_threads(Report& report, const Deadline& deadline);
+void name_own_threads(Report& report, const Deadline& deadline);
 
 }  // namespace clockshim

@@ -93,7 +93,7 @@ bool tell_report(const ProcessState& state, Report& report) {
     const std::string path = report_path(state);
     const bool json = path.size() >= 5 && path.compare(path.size() - 5, 5, ".json") == 0;
     std::string problem;
-    if (json) name_threads(report, deadline);
+    if (json) name_own_threads(report, deadline);
     if (write_report(path, json ? render_json(report) : render_text(report), problem)) return true;
     // One line, and no more: the counts stay where they are, if others can read them there.
     const bool kept = has_live_file();

@@ -25,9 +25,9 @@ const live::Header* live_header(std::span<const std::byte> bytes, std::string& p
 template <class Record>
 class LiveRecords {
  public:
-  LiveRecords(std::span<const std::byte> bytes, const live::Header& header, live::Part part)
+  LiveRecords(std::span<const std::byte> bytes, const live::Header& header, live::SectionId id)
       : header_(header),
-        section_(header.sections[static_cast<unsigned>(part)]),
+        section_(header.sections[static_cast<unsigned>(id)]),
         first_(bytes.data() + section_.at) {}
   [[nodiscard]] std::uint32_t count() const { return section_.count; }
   const Record& operator[](std::size_t i) const {

@@ -24,7 +24,7 @@
 namespace clockshim {
 namespace {
 
-using live::Part;
+using live::SectionId;
 
 constexpr std::uintptr_t kAlignment = alignof(live::Header);
 
@@ -32,14 +32,14 @@ class Reader {
  public:
   Reader(std::span<const std::byte> bytes, const live::Header& header, Report& out)
       : header_(header),
-        clock_(bytes, header, Part::clock),
-        modules_(LiveRecords<live::ModuleRecord>(bytes, header, Part::modules),
+        clock_(bytes, header, SectionId::clock),
+        modules_(LiveRecords<live::ModuleRecord>(bytes, header, SectionId::modules),
                  live_text(header.executable)),
-        sites_(bytes, header, Part::sites),
-        shared_(bytes, header, Part::shared),
-        counts_(shared_, {bytes, header, Part::threads}),
-        stacks_(bytes, header, Part::stacks),
-        names_(LiveRecords<live::NameRecord>(bytes, header, Part::names)),
+        sites_(bytes, header, SectionId::sites),
+        shared_(bytes, header, SectionId::shared),
+        counts_(shared_, {bytes, header, SectionId::threads}),
+        stacks_(bytes, header, SectionId::stacks),
+        names_(LiveRecords<live::NameRecord>(bytes, header, SectionId::names)),
         out_(out) {}
 
   void read(Nanos now) {

@@ -35,8 +35,8 @@ struct ReportSite {
   std::size_t exact_frames = 0;     // the rest is the stack as first seen
   bool sampled =
       false;  // calls is an estimate: one call in so many was looked at, and stands for so many
-  std::uint64_t asker_start = 0;  // of the asking function, in its module; 0: not known. The
-                                  // command fills in this and timed_wait
+  std::uint64_t caller_function_start = 0;  // of the asking function, in its module; 0: not known.
+                                            // The command fills in this and timed_wait
   std::string timed_wait{};  // a wait with a time-out on REALTIME that the asking function calls,
                              // too; "": none is known
   std::uint64_t key = 0;     // in its live file (live/site_key.h); 0: it comes from none

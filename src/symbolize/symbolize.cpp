@@ -110,7 +110,7 @@ std::vector<ReportFrame> Symbolizer::named(const ReportFrame& frame, Report& rep
   return out;
 }
 
-void Symbolizer::look_at_asker(ReportSite& site, Report& report) {
+void Symbolizer::examine_caller(ReportSite& site, Report& report) {
   // Time-outs of these are times of CLOCK_REALTIME (POSIX), pthread_cond_timedwait's unless its
   // attribute names another clock.
   static const std::set<std::string, std::less<>> kWaits = {
@@ -119,12 +119,12 @@ void Symbolizer::look_at_asker(ReportSite& site, Report& report) {
   // One wrapper, at most: with CLOCKSHIM_DEPTH the last exact frame is not the one that wants the
   // time.
   if (site.sampled || site.frames.empty() || site.exact_frames > 2) return;
-  const ReportFrame asker = caller_of(site);
+  const ReportFrame caller = caller_of(site);
   DebugInfo* const module =
-      asker.module.empty() || asker.offset == 0 ? nullptr : module_of(asker, report);
+      caller.module.empty() || caller.offset == 0 ? nullptr : module_of(caller, report);
   if (module == nullptr) return;
-  const ImportedCalls::Bounds function = module->code().function_at(asker.offset - 1);
-  site.asker_start = function.start;
+  const ImportedCalls::Bounds function = module->code().function_at(caller.offset - 1);
+  site.caller_function_start = function.start;
   if (site.clock != "realtime") return;
   for (std::string& name : module->code().between(function)) {
     if (kWaits.count(name) != 0) site.timed_wait = std::move(name);
@@ -134,7 +134,7 @@ void Symbolizer::look_at_asker(ReportSite& site, Report& report) {
 void Symbolizer::name_all(std::vector<ReportSite>& sites, Report& report,
                           const PerfMap& generated) {
   for (ReportSite& site : sites) {
-    look_at_asker(site, report);
+    examine_caller(site, report);
     std::vector<ReportFrame> frames;
     std::size_t exact = 0;
     for (std::size_t i = 0; i < site.frames.size(); ++i) {

@@ -34,7 +34,7 @@ class Symbolizer {
   std::vector<ReportFrame> named(const ReportFrame& frame, Report& report,
                                  const PerfMap& generated);
   // Whether the function that asks for REALTIME calls a wait, too, whose time-out is on REALTIME.
-  void look_at_asker(ReportSite& site, Report& report);
+  void examine_caller(ReportSite& site, Report& report);
   void name_all(std::vector<ReportSite>& sites, Report& report, const PerfMap& generated);
 
   std::string root_;

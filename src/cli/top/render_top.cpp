@@ -191,28 +191,28 @@ std::string process_line(const ProcessRow& row, std::size_t width) {
              width);
 }
 
-std::string look_as_text(Look look, bool callers) {
-  sort_rows(look.processes, SortBy::rate);
-  sort_rows(look.callers, SortBy::rate);
+std::string snapshot_as_text(Snapshot snapshot, bool callers) {
+  sort_rows(snapshot.processes, SortBy::rate);
+  sort_rows(snapshot.callers, SortBy::rate);
   std::string out;
   const auto add = [&](std::string line) {
     while (!line.empty() && line.back() == ' ') line.pop_back();
     out += line + "\n";
   };
   if (callers) {
-    for (const ProcessRow& row : look.processes) add(process_line(row, std::string::npos));
+    for (const ProcessRow& row : snapshot.processes) add(process_line(row, std::string::npos));
   }
   add(header_line(callers, kTextWidth));
   if (callers) {
-    for (const CallerRow& row : look.callers) add(row_line(row, kTextWidth));
+    for (const CallerRow& row : snapshot.callers) add(row_line(row, kTextWidth));
   } else {
-    for (const ProcessRow& row : look.processes) add(row_line(row, kTextWidth));
+    for (const ProcessRow& row : snapshot.processes) add(row_line(row, kTextWidth));
   }
   return out;
 }
 
-std::string look_as_json(const Look& look, bool callers) {
-  Look sorted = look;
+std::string snapshot_as_json(const Snapshot& snapshot, bool callers) {
+  Snapshot sorted = snapshot;
   sort_rows(sorted.processes, SortBy::rate);
   sort_rows(sorted.callers, SortBy::rate);
   Json processes = Json::array();
@@ -233,8 +233,10 @@ std::string look_as_json(const Look& look, bool callers) {
     }
     processes.push_back(one);
   }
-  const Json out{
-      {"schema_version", 1}, {"at", look.at}, {"seconds", look.seconds}, {"processes", processes}};
+  const Json out{{"schema_version", 1},
+                 {"at", snapshot.at},
+                 {"seconds", snapshot.seconds},
+                 {"processes", processes}};
   return out.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 

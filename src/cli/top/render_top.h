@@ -31,8 +31,8 @@ std::string row_line(const CallerRow& row, std::size_t width);
 std::string process_line(const ProcessRow& row, std::size_t width);
 
 // `callers`: of the one process; else the table of processes.
-std::string look_as_text(Look look, bool callers);
+std::string snapshot_as_text(Snapshot snapshot, bool callers);
 // One line.
-std::string look_as_json(const Look& look, bool callers);
+std::string snapshot_as_json(const Snapshot& snapshot, bool callers);
 
 }  // namespace clockshim::cli

@@ -82,19 +82,19 @@ class Top {
         interval_(options.interval) {}
 
   void run() {
-    look();
-    next_look_ = now_ms() + kSoon;
+    take_snapshot();
+    next_snapshot_ = now_ms() + kSoon;
     while (g_signal == 0 && !quit_) {
       draw();
       const std::int64_t wait =
-          paused_ ? 1000 : std::clamp<std::int64_t>(next_look_ - now_ms(), 0, 1000);
+          paused_ ? 1000 : std::clamp<std::int64_t>(next_snapshot_ - now_ms(), 0, 1000);
       timeout(static_cast<int>(wait));
       errno = 0;
       const int key = getch();
       // A terminal that has hung up has no more keys, at once.
       if (key == ERR && errno == EIO) return;
       if (key != ERR) press(key);
-      if (!paused_ && now_ms() >= next_look_) look();
+      if (!paused_ && now_ms() >= next_snapshot_) take_snapshot();
     }
   }
 
@@ -103,15 +103,15 @@ class Top {
     return std::max<std::int64_t>(1, interval_.raw() / 1'000'000);
   }
 
-  void look() {
-    table_.look();
-    next_look_ = now_ms() + interval_ms();
+  void take_snapshot() {
+    table_.refresh();
+    next_snapshot_ = now_ms() + interval_ms();
   }
 
   void show(long pid) {
     table_.show(pid);
     first_ = 0;
-    next_look_ = now_ms() + std::min<std::int64_t>(kSoon, interval_ms());
+    next_snapshot_ = now_ms() + std::min<std::int64_t>(kSoon, interval_ms());
   }
 
   void press(int key) {
@@ -226,8 +226,8 @@ class Top {
   TopTable table_;
   Folders folders_;
   Nanos interval_;
-  std::size_t first_ = 0;       // row on the screen
-  std::int64_t next_look_ = 0;  // ms
+  std::size_t first_ = 0;           // row on the screen
+  std::int64_t next_snapshot_ = 0;  // ms
   bool typing_ = false;
   bool paused_ = false;
   bool help_ = false;

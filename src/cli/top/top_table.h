@@ -17,7 +17,7 @@ class TopTable {
       : watch_(watch), folders_(std::move(folders)), pid_(pid) {}
 
   // Looks once more. The mark stays on what it is on.
-  void look();
+  void refresh();
   // The callers of another process, from here on; 0: all processes. Looks at once; there is no
   // filter, and the first row is marked.
   void show(long pid);
@@ -40,7 +40,7 @@ class TopTable {
   }
   // The process whose callers are shown. Null: it has no live file.
   [[nodiscard]] const ProcessRow* process() const {
-    return callers() && !look_.processes.empty() ? &look_.processes[0] : nullptr;
+    return callers() && !snapshot_.processes.empty() ? &snapshot_.processes[0] : nullptr;
   }
 
  private:
@@ -49,7 +49,7 @@ class TopTable {
   Watch& watch_;
   Folders folders_;
   long pid_;
-  Look look_;
+  Snapshot snapshot_;
   std::vector<ProcessRow> processes_;
   std::vector<CallerRow> callers_;
   std::size_t sort_[2] = {};  // the column, of processes and of callers

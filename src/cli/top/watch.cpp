@@ -25,7 +25,7 @@ double rate(std::uint64_t now, std::uint64_t before, double seconds) {
 
 }  // namespace
 
-void Watch::add(const LiveFile& file, bool with_callers, std::int64_t now, Look& out) {
+void Watch::add(const LiveFile& file, bool with_callers, std::int64_t now, Snapshot& out) {
   Report r = file.report();
   const auto found = before_.find(file.path());
   const bool known = found != before_.end();
@@ -97,8 +97,8 @@ std::optional<LiveFile> Watch::file_of(long pid, const Folders& folders) {
   return path_.empty() ? std::nullopt : LiveFile::open(path_, problem);
 }
 
-Look Watch::look(const Folders& folders, long pid) {
-  Look out;
+Snapshot Watch::take_snapshot(const Folders& folders, long pid) {
+  Snapshot out;
   const std::int64_t now = clock_now(CLOCK_MONOTONIC);
   out.seconds = looked_ == 0 ? 0 : static_cast<double>(now - looked_) / 1e9;
   out.at = static_cast<double>(clock_now(CLOCK_REALTIME)) / 1e9;

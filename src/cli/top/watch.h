@@ -40,7 +40,7 @@ struct CallerRow {
                      // were none. 0 to 1
 };
 
-struct Look {
+struct Snapshot {
   double seconds = 0;  // since the look before, at whatever; 0: this is the first one
   double at = 0;       // seconds since 1970
   std::vector<ProcessRow> processes;
@@ -52,7 +52,7 @@ class Watch {
  public:
   // `pid` 0: all processes that run. Else this one, with its callers, also when it has ended;
   // processes is empty where there is no file of it.
-  Look look(const Folders& folders, long pid);
+  Snapshot take_snapshot(const Folders& folders, long pid);
 
  private:
   struct Seen {
@@ -64,7 +64,7 @@ class Watch {
     bool has_callers = false;
   };
   [[nodiscard]] std::optional<LiveFile> file_of(long pid, const Folders& folders);
-  void add(const LiveFile& file, bool with_callers, std::int64_t now, Look& out);
+  void add(const LiveFile& file, bool with_callers, std::int64_t now, Snapshot& out);
 
   Symbolizer symbolizer_;
   std::string path_;  // of the process that was watched last, so that it is not looked for among

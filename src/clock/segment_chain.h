@@ -44,8 +44,8 @@ inline constexpr unsigned kSlots = kLivePerChain * kDomains * kChains + kSpareSl
 static_assert(kSlots * kSlotBytes <= kOffsetMask + 1);
 
 // Of one clock, in one domain. What resyncs update, and the newest segment.
-struct alignas(64) Chain {
-  std::atomic<PublishedWord> head{};
+struct alignas(64) SegmentChain {
+  std::atomic<SegmentRef> head{};
   std::atomic<std::uint64_t> refreshing{};  // the counter when a refresh began; 0: none under way
   std::atomic<std::uint64_t> usual_width{};
   std::atomic<std::uint64_t> shortest_width{};  // of late

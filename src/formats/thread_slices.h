@@ -10,7 +10,7 @@
 
 namespace clockshim {
 
-struct Part {
+struct ThreadSlice {
   std::string thread{};  // thread_name(); "": of all threads
   std::string id{};      // thread_id()
   std::uint64_t calls = 0;
@@ -19,7 +19,7 @@ struct Part {
 };
 
 // All parts together have each call once. Calls that no thread is told for are a part of their own.
-std::vector<Part> drawn_parts(const Report& report, const StackOptions& options);
+std::vector<ThreadSlice> drawn_slices(const Report& report, const StackOptions& options);
 
 // Whether what is drawn are sampled stacks.
 bool draws_samples(const Report& report, const StackOptions& options);
