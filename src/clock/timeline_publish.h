@@ -6,8 +6,7 @@
 
 namespace clockshim {
 
-// Whether a slot that was used for `chain`, under `word`, is still one that somebody may be sent
-// to.
+// Whether `ref`, a use of a slot for `chain`, is still a reference that threads follow.
 template <TimeSource Source>
 bool Timeline<Source>::named(unsigned chain, SegmentRef ref) const noexcept {
   const unsigned domain = chain / kChains;
@@ -17,9 +16,9 @@ bool Timeline<Source>::named(unsigned chain, SegmentRef ref) const noexcept {
          ref == current_[domain][id].load(std::memory_order_acquire);
 }
 
-// Writes `record` into a slot and makes it the head, if the head is still what the caller built it
-// on. `expected_head` becomes the new word where it succeeds. Each chain looks first where no other
-// one does, so CPUs that publish side by side do not meet.
+// Writes `record` into a slot and makes it the head, if the head is still the one that the caller
+// built on (`expected_head`, which becomes the new one on success). Each chain starts its search at
+// another slot, so CPUs that publish at the same time do not meet.
 template <TimeSource Source>
 auto Timeline<Source>::publish(const Call& call, Source& source, SegmentRef& expected_head,
                                const Record& record) noexcept -> Publish {
@@ -29,7 +28,7 @@ auto Timeline<Source>::publish(const Call& call, Source& source, SegmentRef& exp
   for (unsigned probe = 0; probe < kSlots; ++probe) {
     const unsigned place = (kLivePerChain * chain + probe) % kSlots;
     SlotNotes& notes = notes_[place];
-    // Taken: by another thread, or by the code that this signal handler has interrupted.
+    // It may be claimed by another thread, or by the code that this signal handler has interrupted.
     std::uintptr_t nobody = 0;
     if (!notes.claimed_by.compare_exchange_strong(nobody, me, std::memory_order_acquire)) continue;
     Slot& slot = slots_[place];
@@ -64,8 +63,8 @@ void Timeline<Source>::release_claims_of_others(std::uintptr_t thread) noexcept 
   }
 }
 
-// Nobody is served from it any more, and its gate stands still: what has been served is below
-// closing_value(). False: somebody else has closed it.
+// Closes a segment: it is served no longer, and its gate is final, so everything that was served is
+// below closing_value(). Returns false if it was closed already.
 template <TimeSource Source>
 bool Timeline<Source>::close(SegmentRef ref, Closed why) noexcept {
   if (ref == 0) return false;
@@ -73,7 +72,8 @@ bool Timeline<Source>::close(SegmentRef ref, Closed why) noexcept {
                                                       std::memory_order_acq_rel);
 }
 
-// The successor too, if there is one: it was built on what is not believed any more.
+// Closes the current segment, and its successor if there is one, because that was built on a
+// segment that is not believed any more.
 template <TimeSource Source>
 void Timeline<Source>::close_chain(unsigned domain, unsigned id, Closed why) noexcept {
   const SegmentRef current = current_[domain][id].load(std::memory_order_acquire);
@@ -82,8 +82,9 @@ void Timeline<Source>::close_chain(unsigned domain, unsigned id, Closed why) noe
   if (head != current) close(head, why);
 }
 
-// The wall clock was stepped, to `wall`. What was made before is closed, on all CPUs: else one
-// would serve the old time while another serves the new one.
+// Closes all segments, on all CPUs, that are older than a step of the wall clock. `wall` is the
+// difference of the coarse clocks since the step. Otherwise one CPU would serve the old time while
+// another serves the new one.
 template <TimeSource Source>
 void Timeline<Source>::close_stepping(Nanos wall) noexcept {
   wall_steps_.fetch_add(1, std::memory_order_acq_rel);
@@ -100,8 +101,8 @@ void Timeline<Source>::close_stepping(Nanos wall) noexcept {
   }
 }
 
-// Looked at and found good up to `age`: it may be served for another step. False: closed, or
-// another thread was faster.
+// Moves the gate by `step`, after a check found the segment good up to `age`. Returns false if the
+// segment was closed, or if another thread has moved the gate.
 template <TimeSource Source>
 bool Timeline<Source>::advance_gate(SegmentRef ref, const Record& record, TickDelta age,
                                     std::uint64_t step) noexcept {

@@ -7,8 +7,8 @@
 
 namespace clockshim {
 
-// One refresher at a time is enough, but none is waited for: a refresh that has taken too long no
-// longer counts.
+// Claims the refresh of a chain. One thread at a time is enough, but no thread waits for it: a
+// refresh that takes too long no longer counts.
 template <TimeSource Source>
 bool Timeline<Source>::claim_refresh(SegmentChain& chain, Ticks now) noexcept {
   std::uint64_t began = chain.refreshing.load(std::memory_order_relaxed);
@@ -16,7 +16,8 @@ bool Timeline<Source>::claim_refresh(SegmentChain& chain, Ticks now) noexcept {
   return chain.refreshing.compare_exchange_strong(began, now.raw() | 1, std::memory_order_relaxed);
 }
 
-// Holds a segment against the coarse clocks.
+// Compares a segment with the coarse clocks, which reveals steps, sleeps of the machine and
+// counters that jumped. Also computes when the next check is due.
 template <TimeSource Source>
 auto Timeline<Source>::check_coarse(const Call& call, Source& source, const Record& record) noexcept
     -> CoarseCheck {
@@ -31,10 +32,11 @@ auto Timeline<Source>::check_coarse(const Call& call, Source& source, const Reco
   const Nanos far = settings_.coarse_tick + policy::kCoarseSlack + settings_.tolerance;
   seen.suspicious = magnitude(away) > far;
   seen.ahead = away > far;
-  // A sleep of the machine is a step of all clocks that stood still meanwhile against those that
-  // did not.
+  // When the machine sleeps, BOOTTIME and the wall clock advance and MONOTONIC does not: that moves
+  // the coarse clocks apart.
   if (call.id == CLOCK_BOOTTIME && moved) seen.suspicious = true;
-  // The least cost of late, so that one preempted look does not put off the next one.
+  // Track the minimum recent cost of reading the coarse clocks (it may rise by 1/64 with each
+  // check), so that one preempted check does not stretch the interval.
   SegmentChain& chain = chain_of(call.domain, call.id);
   const std::uint64_t usual = chain.usual_check.load(std::memory_order_relaxed);
   const std::uint64_t taken = first.cpu == last.cpu ? (last.ticks - first.ticks).raw() : usual;
@@ -49,8 +51,8 @@ auto Timeline<Source>::check_coarse(const Call& call, Source& source, const Reco
   return seen;
 }
 
-// Whether the counter is past `end` now. The call's own reading may be of long ago, and of before
-// the counter restarted.
+// Whether the counter has passed `end` by now. The call's own reading may be old, from before the
+// counter restarted.
 template <TimeSource Source>
 bool Timeline<Source>::has_ended(const Call& call, Source& source, Ticks end) noexcept {
   const Reading later = source.reading();
@@ -58,14 +60,15 @@ bool Timeline<Source>::has_ended(const Call& call, Source& source, Ticks end) no
          !(later.ticks - end).backward();
 }
 
-// A segment that is open. Its gate may be shut for a look, for a refresh, or because it is over.
+// Serves a call from a segment that is open. Its gate may be closed because a check is due, because
+// a refresh is due, or because the segment has ended.
 template <TimeSource Source>
 auto Timeline<Source>::serve(const Call& call, Source& source, SegmentRef ref, SegmentRef head,
                              const Record& record, Nanos& out) noexcept -> ServeResult {
   const TickDelta age = call.now.ticks - record.segment.start;
   if (age.backward()) {
-    // The reading is from before another thread began this segment; or, if the next is no better, a
-    // counter went backwards.
+    // The reading was taken before another thread began this segment. If the next reading is no
+    // better, a counter went backwards.
     const Reading later = source.reading();
     const bool same_domain = call.domain == kCommon || domain_of(later.cpu) == call.domain;
     if (same_domain && (later.ticks - record.segment.start).backward())
@@ -94,7 +97,7 @@ auto Timeline<Source>::serve(const Call& call, Source& source, SegmentRef ref, S
   return advance_gate(ref, record, age, seen.step) ? ServeResult::served : ServeResult::again;
 }
 
-// What may have been served of a clock whose counters agree, up to now.
+// The upper bound of what was served of a clock in the common domain, up to now.
 template <TimeSource Source>
 Nanos Timeline<Source>::least_of(unsigned id, Source& source) const noexcept {
   Record record;
@@ -105,14 +108,15 @@ Nanos Timeline<Source>::least_of(unsigned id, Source& source) const noexcept {
 
 template <TimeSource Source>
 Nanos Timeline<Source>::not_below_served(unsigned id, Source& source, Nanos now) const noexcept {
-  // What a chain for each CPU has served is in the floor.
+  // The floor includes what the CPUs' own domains have served.
   const Nanos least =
       std::max(least_of(id, source), Nanos{floors_[id].value.load(std::memory_order_acquire)});
   const Nanos step_back{settings_.tolerance.raw() * policy::kStepTolerances};
   return steps(id) && least - now > step_back ? now : std::max(now, least);
 }
 
-// One attempt at an answer.
+// One attempt at an answer. `again` means that another thread was faster, so try again with a new
+// reading.
 template <TimeSource Source>
 auto Timeline<Source>::try_serve(const Call& call, Source& source, Nanos& out) noexcept
     -> ServeResult {
@@ -126,8 +130,8 @@ auto Timeline<Source>::try_serve(const Call& call, Source& source, Nanos& out) n
   if (head != current) {
     const Ticks joint = record.segment.start;
     const Ticks end = record.segment.end();
-    // A counter that jumped to the other side of the joint must not take what was never served with
-    // it.
+    // A counter that has jumped past the joint must not use a segment that no thread was served
+    // from yet.
     bool beyond = !(call.now.ticks - end).backward() && has_ended(call, source, end);
     if (!beyond && current != 0 && !(call.now.ticks - joint).backward())
       beyond = check_coarse(call, source, record).ahead;
@@ -135,18 +139,18 @@ auto Timeline<Source>::try_serve(const Call& call, Source& source, Nanos& out) n
       current_ref.compare_exchange_strong(current, head, std::memory_order_acq_rel);
       return ServeResult::again;
     }
-    // Before the joint: the predecessor is still the one. Beyond the end of both: nobody has been
+    // Before the joint, the predecessor is still current. Past the end of both, no thread has been
     // served from the newest.
     ref = current;
     if (!slot_at(current).get(current, record)) {
-      // Moved back, by a thread that came late, to a slot that is used again: nothing to be had
-      // from it.
+      // A late thread has moved `current` back, to a slot that was used again since: it is of no
+      // use.
       if (beyond) current_ref.compare_exchange_strong(current, head, std::memory_order_acq_rel);
       return ServeResult::again;
     }
-    // A predecessor that is merely over leaves its successor good. And the newest may not have been
-    // built on this one at all, but begun afresh, later than this reading. In both cases: on to the
-    // newest, with a later reading.
+    // If the predecessor has merely ended, its successor is good. And if the newest was not built
+    // on it, but begun afresh, that was later than this reading. In both cases move on to the
+    // newest, with a new reading.
     const bool ended = record.closed == Closed::over;
     const bool afresh = (record.closed != Closed::no || record.segment.length.raw() == 0) &&
                         !(record.segment.end() == joint);
@@ -157,7 +161,7 @@ auto Timeline<Source>::try_serve(const Call& call, Source& source, Nanos& out) n
     if (beyond || record.closed != Closed::no) {
       close(current, Closed::over);
       close(head, record.closed == Closed::no ? Closed::over : record.closed);
-      // Now that head is closed: if somebody went over to it before, what that one was served
+      // Now head is closed. If a thread had moved on to it before, what that thread was served
       // counts.
       if (current_ref.load(std::memory_order_seq_cst) != current ||
           !slot_at(current).get(current, record))
@@ -174,7 +178,7 @@ Answer Timeline<Source>::resync(unsigned id, Source& source, Nanos& out,
                                 ThreadFloor* thread_floor) noexcept {
   if (id >= kClockIds) return Answer::none;
   if (!serves(id)) {
-    // Not any more: real answers follow served ones.
+    // It is not served any more: real answers follow served ones.
     if (!has_served(id) || !source.real(static_cast<clockid_t>(id), out)) return Answer::none;
     out = not_below_served(id, source, out);
     return Answer::real;
@@ -202,7 +206,7 @@ Answer Timeline<Source>::resync(unsigned id, Source& source, Nanos& out,
       if (result == ServeResult::none) return Answer::none;
       if (result == ServeResult::again) continue;
     } else {
-      // Every race lost, or this CPU is not served: the real clock.
+      // All races were lost, or this CPU is not served: read the real clock.
       if (!source.real(static_cast<clockid_t>(id), out)) return Answer::none;
       if (!per_cpu) out = not_below_served(id, source, out);
     }
