@@ -8,7 +8,8 @@ CpuidLeaf cpuid(unsigned number) noexcept {
   constexpr unsigned kRange = 0xf0000000U;
   constexpr unsigned kHypervisors = 0x40000000U;
   CpuidLeaf l;
-  // The first leaf of a range tells the highest; not so of a CPU that has no hypervisor's.
+  // The first leaf of a range returns the highest one, except in the hypervisor's range on a CPU
+  // without a hypervisor.
   if ((number & kRange) != kHypervisors && __get_cpuid_max(number & kRange, nullptr) < number)
     return l;
   __cpuid_count(number, 0, l.a, l.b, l.c, l.d);

@@ -16,8 +16,8 @@ unsigned kernels_word() noexcept {
   return cpu;
 }
 
-// Whether `reading()` says what the kernel says. The thread may move in between: so the kernel is
-// asked before and after.
+// Whether `reading()` agrees with the kernel. The kernel is asked before and after, because the
+// thread may move in between.
 template <class F>
 bool tells_the_truth(F reading) noexcept {
   constexpr int kAttempts = 8;

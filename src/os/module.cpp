@@ -7,7 +7,7 @@
 #include <bit>
 #include <cstring>
 
-// Weak: where glibc is older than 2.35 the address is null, and every look-up answers "no module".
+// It is weak: if glibc is older than 2.35 its address is null, and every look-up finds no module.
 extern "C" int _dl_find_object(void* address, dl_find_object* result) noexcept
     __attribute__((weak));
 
@@ -20,7 +20,7 @@ struct SymbolTable {
   const Elf64_Word* gnu_hash = nullptr;
 };
 
-// glibc relocates these pointers in place on most CPUs; where it has not, they are below the load
+// glibc relocates these pointers in place on most CPUs. Where it has not, they are below the load
 // address.
 SymbolTable symbol_table(const Module& module) noexcept {
   SymbolTable table;
@@ -100,13 +100,13 @@ void while_none_is_unloaded(void (*f)(void* argument), void* argument) noexcept 
 
 namespace {
 
-// Whether so many bytes are the module's.
+// Whether `size` bytes at `at` belong to the module.
 bool mapped(const Module& module, std::uintptr_t at, std::size_t size) noexcept {
   return at >= module.map_start && at <= module.map_end && size <= module.map_end - at;
 }
 
-// What a module maps first is its file's start, with the ELF header; where it is not, there are
-// none.
+// The program headers. A module maps the start of its file first, with the ELF header; if that is
+// missing, the result is empty.
 std::span<const Elf64_Phdr> program_headers(const Module& module) noexcept {
   if (!mapped(module, module.map_start, sizeof(Elf64_Ehdr))) return {};
   const auto* elf = reinterpret_cast<const Elf64_Ehdr*>(module.map_start);
@@ -178,7 +178,7 @@ CodeRange find_dynamic_symbol(const Module& module, std::string_view name) noexc
         name == table.strings + symbol.st_name) {
       return {module.load_bias + symbol.st_value, symbol.st_size};
     }
-    if ((hash & 1U) != 0) break;  // the chain's last
+    if ((hash & 1U) != 0) break;  // the last of its hash chain
   }
   return {};
 }
