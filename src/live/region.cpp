@@ -6,7 +6,7 @@
 
 namespace clockshim::live {
 
-// The beginning of a Region, under the name of the whole one.
+// The first bytes of a Region, under the symbol of the whole Region.
 alignas(kPage) constinit unsigned char g_beginning[kSizeWithFewNames] asm("clockshim_region"){};
 
 constinit Region* g_current = &g_region;
