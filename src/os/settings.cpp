@@ -183,7 +183,7 @@ Settings read_settings(SettingLookup variable) {
 bool matches_any(std::string_view globs, std::string_view name) {
   bool match = false;
   for_each_item(globs, [&](std::string_view glob) {
-    // Most are plain names. The first call of fnmatch costs a process 20 us.
+    // Most globs are plain names, and the first call of fnmatch costs a process 20 us.
     if (glob.find_first_of("*?[\\") == std::string_view::npos) {
       match = match || (!glob.empty() && glob == name);
     } else {

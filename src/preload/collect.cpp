@@ -48,7 +48,7 @@ void name_callers(Report& report, bool demangle, const Deadline& deadline) {
         first, frames.end(), [&](const ReportFrame* frame) { return frame->module != module; });
     std::vector<WantedSymbol> wanted;
     for (auto frame = first; frame != end; ++frame) {
-      // The function of the call is that of the byte before the return address.
+      // A return address may be the start of the next function, so look up the byte before it.
       const std::uint64_t at = (*frame)->offset - 1;
       if (wanted.empty() || wanted.back().at != at) wanted.push_back({at});
     }

@@ -1,11 +1,12 @@
-// How a forked child gets memory of its own without asking the kernel for it: it may be behind a
-// filter that kills by the time it first asks for the time. So its parent, just before the fork and
-// in its own right, makes a segment and attaches it; the child inherits it, and need only change a
-// pointer. A segment that no child has used (it called exec) serves the next one.
+// How a forked child gets memory of its own without asking the kernel for it. By the time of its
+// first clock call the child may be behind a filter that kills for a system call. So its parent
+// creates and attaches a segment just before the fork, within its own rights. The child inherits
+// it, and only has to change a pointer. A segment that no child has used (it called exec) is used
+// for the next child.
 //
-// Where there was none (no memory, the parent has shut itself in, a clone that no fork handler
-// sees), the child goes on in the region of its parent by locked additions: its calls are counted
-// there, exactly.
+// If there was none (no memory, the parent has confined itself, a clone that no fork handler sees),
+// the child counts in its parent's region by locked additions: its calls are counted there,
+// exactly.
 #include "preload/live_file.h"
 
 #include <pthread.h>
@@ -40,24 +41,26 @@ namespace {
 using live::Region;
 using live::Segment;
 
-// A segment that was made for a child. Busy: by the thread that forks just now.
+// A segment that was made for a child. It is busy while a thread that forks uses it.
 struct Prepared {
   std::atomic<bool> busy{};
-  std::uint32_t owner = 0;  // the process whose fields below these are; a forked child has copies
+  std::uint32_t owner =
+      0;  // the process to which the fields below belong; a forked child has copies
   Segment segment;
   char path[live::kLongestPath] = "";
 };
-constexpr unsigned kPrepared = 16;     // segments that are looked at before another one is made
-constexpr unsigned kLookedAtOnce = 2;  // of these, at each fork: each costs a system call
+constexpr unsigned kPrepared = 16;  // how many segments can be kept for later children
+constexpr unsigned kLookedAtOnce =
+    2;  // how many of these a fork looks at; each costs a system call
 
 // What the process knows of its own live file. A forked child has a copy.
 struct LiveFileState {
-  live::Header header;  // as each child's begins
+  live::Header header;  // the initial header of each child's region
   std::size_t size = 0;
   std::uint64_t ipc_namespace = 0;
   char folder[256] = "";
   Segment segment;                     // none: private memory
-  char path[live::kLongestPath] = "";  // of its name; "": it has none
+  char path[live::kLongestPath] = "";  // of its link; "": it has none
   std::atomic<unsigned> next_name{};
   std::atomic<unsigned> next_look{};
   Prepared prepared[kPrepared];
@@ -67,16 +70,16 @@ constinit LiveFileState g_live_file{};
 bool is_used(const Prepared& one) { return one.owner != 0 && one.owner == g_live_file.header.pid; }
 constinit std::atomic<bool> g_expecting{false};
 
-// Between the fork handlers, in the thread that forks.
+// State between the fork handlers, of the thread that forks.
 struct Forking {
-  Region* region = nullptr;      // the child's; null: none could be had
-  Prepared* prepared = nullptr;  // where it is noted; null: nowhere
+  Region* region = nullptr;      // the child's region; null: there is none
+  Prepared* prepared = nullptr;  // where it is recorded; null: nowhere
   Segment segment;
 };
 CLOCKSHIM_TLS Forking t_forking{};
 CLOCKSHIM_TLS char t_path[live::kLongestPath];
 
-// What does not fit is cut; the field is zero before.
+// Copies `text` and cuts what does not fit. The field must be zero.
 template <std::size_t N>
 void put(char (&field)[N], std::string_view text) {
   std::memcpy(field, text.data(), text.size() < N ? text.size() : N - 1);
@@ -123,8 +126,8 @@ bool something_counted() {
   return live::g_region.header.counted.load(std::memory_order_relaxed) != 0;
 }
 
-// Counts of before start, into memory that is all zero: only pages that hold something, so that the
-// others are not made.
+// Copies the counts from before start into memory that is all zero. It copies only pages with
+// content, so that the others are not allocated.
 void copy_counts(Region& to) {
   const auto* from = reinterpret_cast<const unsigned char*>(&live::g_region);
   static constexpr unsigned char kNothing[live::kPage]{};
@@ -134,14 +137,16 @@ void copy_counts(Region& to) {
   }
 }
 
-// From g_region, where calls of before start were counted, to another one, which is all zero.
+// Changes from g_region, where calls before start were counted, to another region, which is all
+// zero.
 void use_region(Region& region) {
   if (&region != &live::g_region && something_counted()) copy_counts(region);
   live::g_current = &region;
   g_sites.count_in(region);
 }
 
-// A segment below the region, in g_region's place where that has room for it. 0, or the errno.
+// Creates the segment of the region, in the place of g_region if that has room for it. Returns 0,
+// or the errno.
 int replace_region() {
   if (!live::room_for_segments()) return ENOSPC;
   int error = 0;
@@ -168,7 +173,7 @@ void go_private() {
 
 // --- before a fork, in the parent
 
-// One that an earlier child has not used, and does not have any more.
+// Takes a prepared segment for the next child, if an earlier child has not used it and is gone.
 bool take_up(Prepared& one) {
   const live::SegmentFacts facts = live::facts_of(one.segment);
   if (facts.there && facts.attached != 0) return false;
@@ -181,8 +186,8 @@ bool take_up(Prepared& one) {
     std::memcpy(t_path, one.path, sizeof t_path);
     return true;
   }
-  // Its child has written its own report, or is gone without one: then its file stays, and it is
-  // not for us any more.
+  // Its child has used it and is gone. If the child has written its own report, remove the file;
+  // else the file stays. Either way this slot is free.
   const bool told = region != nullptr && region->header.state.load() == live::State::told;
   if (region != nullptr) live::detach_segment(region);
   if (!facts.there || told) {
@@ -214,7 +219,7 @@ void make_new() {
                        sizeof t_path);
     g_live_file.next_name.store(name, std::memory_order_relaxed);
   }
-  // Without a name nobody could find it to remove it.
+  // Without a link nobody could find the segment to remove it.
   if (t_path[0] == '\0') live::remove_segment(t_forking.segment);
   std::memcpy(region->header.link, t_path, sizeof t_path);
 }
@@ -240,7 +245,7 @@ void before_fork() {
         }
       }
       if (!is_used(one) && vacant == nullptr) {
-        vacant = &one;  // stays busy
+        vacant = &one;  // it stays busy
       } else {
         one.busy.store(false, std::memory_order_release);
       }
@@ -252,7 +257,7 @@ void before_fork() {
       header.forked_from = g_live_file.header.pid;
       header.started_at = now_on(CLOCK_REALTIME_COARSE).raw();
       header.started = now_on(CLOCK_MONOTONIC_COARSE).raw();
-      // What the clock has become goes on; what it has measured is the parent's.
+      // The child inherits the clock's mode, but not the parent's measurements.
       const live::ClockRecord& parent = live::current().clock;
       live::ClockRecord& child = t_forking.region->clock;
       child.last_change.store(parent.last_change.load(std::memory_order_relaxed),
@@ -283,14 +288,14 @@ void after_fork_in_parent() {
   errno = saved_errno;
 }
 
-// The only thread of the child. No system call from here to the child's end, but for the clock's
-// own and what the report needs.
+// Runs in the child's only thread. From here to the child's end nothing of ours makes a system
+// call, except the clock's own and what the report needs.
 void after_fork_in_child() {
   if (!g_expecting.load(std::memory_order_acquire)) return;
   const std::uint32_t parent = g_live_file.header.pid;
   const std::uint32_t pid = this_thread_id();  // 0: not known
   for (Prepared& one : g_live_file.prepared) {
-    // Read before: to write makes copies of pages.
+    // Read before writing, because a write makes a copy of the page.
     if (one.busy.load(std::memory_order_relaxed)) one.busy.store(false, std::memory_order_relaxed);
   }
   g_clock.timeline.release_claims_of_others(Arch::thread_pointer());
@@ -306,9 +311,9 @@ void after_fork_in_child() {
   t_forking.prepared = nullptr;
   g_live_file.header.pid = pid;
   g_live_file.header.forked_from = parent;
-  g_live_file.header.start_ticks = 0;  // not known without asking
+  g_live_file.header.start_ticks = 0;  // unknown without a system call
   g_live_file.next_name.store(0, std::memory_order_relaxed);
-  if (!g_live_file.segment) {  // private memory, which is all zero by now
+  if (!g_live_file.segment) {  // private memory, which the kernel has zeroed
     begin_own_region();
   } else if (!share) {
     live::current().header.pid = pid;
@@ -330,14 +335,15 @@ std::string open_live_file(const ProcessState& state) {
                          : live::kSizeWithFewNames;
   g_live_file.ipc_namespace = live::own_ipc_namespace();
   madvise(&g_first_look, sizeof g_first_look,
-          MADV_WIPEONFORK);  // a kernel older than 4.14 can't: clones are not noticed
+          MADV_WIPEONFORK);  // kernels older than 4.14 can't: then clones are not noticed
   if (const int error = replace_region(); error != 0) {
     go_private();
     return "no live file: no shared memory: " + error_text(error);
   }
   g_live_file.header.token = g_live_file.segment.token;
   begin_own_region();
-  // Each start would pay for all that run; chance has one in so many look.
+  // Otherwise each start would pay for all processes that run. So only one in this many starts
+  // looks, by chance.
   if ((g_live_file.header.pid + g_live_file.header.start_ticks) % live::kFilesPerLook == 0)
     live::bound_folder(g_live_file.folder, g_live_file.ipc_namespace);
   unsigned name =
@@ -348,7 +354,7 @@ std::string open_live_file(const ProcessState& state) {
   g_live_file.next_name.store(name, std::memory_order_relaxed);
   std::memcpy(live::current().header.link, g_live_file.path, sizeof g_live_file.path);
   if (!why) return "";
-  live::remove_segment(g_live_file.segment);  // as soon as nobody has it any more
+  live::remove_segment(g_live_file.segment);  // it goes when no process has it any more
   return "no live file: " + std::string(g_live_file.folder) + ": " +
          (why.words != nullptr ? why.words : error_text(why.error));
 }
