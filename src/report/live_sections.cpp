@@ -11,7 +11,7 @@ struct SectionRule {
   SectionId id;
   std::size_t size;
   std::size_t alignment;
-  std::uint32_t least;  // records that must be there
+  std::uint32_t least;  // the least number of records
 };
 constexpr SectionRule kSectionRules[] = {
     {SectionId::clock, sizeof(live::ClockRecord), alignof(live::ClockRecord), 1},
@@ -31,8 +31,8 @@ const live::Header* live_header(std::span<const std::byte> bytes, std::string& p
     return nullptr;
   };
   const auto* header = reinterpret_cast<const live::Header*>(bytes.data());
-  constexpr std::size_t kEnough =
-      offsetof(live::Header, sections);  // to tell a file that is no live file from one cut short
+  constexpr std::size_t kEnough = offsetof(
+      live::Header, sections);  // distinguishes a file that is no live file from a truncated one
   if (bytes.size() < kEnough || std::memcmp(header->magic, live::kMagic, sizeof live::kMagic) != 0)
     return refuse("is no live file");
   if (header->version != live::kVersion) {
