@@ -7,7 +7,7 @@
 namespace clockshim {
 namespace {
 
-// While it grows: children by what makes two frames the same function.
+// A node under construction. Its children are keyed by what makes two frames the same function.
 struct Growing {
   CallNode node;
   std::uint64_t busiest = 0;

@@ -1,4 +1,5 @@
-// A stack a line, outermost first, with its calls: what flamegraph.pl, inferno and speedscope read.
+// One stack in each line, outermost frame first, with its calls: the format that flamegraph.pl,
+// inferno and speedscope read.
 #include <algorithm>
 #include <map>
 

@@ -1,5 +1,5 @@
-// One page that needs nothing else: totals, clocks, the flame graph, callers, errors. Readable
-// without its script, too.
+// One self-contained page: totals, clocks, the flame graph, callers, errors. It is readable without
+// its script, too.
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
@@ -45,7 +45,7 @@ std::string rate_cell(std::uint64_t calls, double seconds) {
                      seconds <= 0 ? 0 : static_cast<double>(calls) / seconds, rate(calls, seconds));
 }
 
-// A name that begins with '#' heads a column of numbers.
+// The head of a table. A name that begins with '#' is the heading of a column of numbers.
 std::string table_head(const char* id, std::initializer_list<std::string_view> names) {
   std::string out =
       fmt::format("<div class=\"scroll\"><table class=\"sorts\" id=\"{}\"><thead><tr>", id);
@@ -155,7 +155,7 @@ std::string thread_table(const Report& r) {
   return out + kTableEnd;
 }
 
-// Bars on a logarithmic scale of time: a bucket is an eighth of an octave.
+// Draws bars on a logarithmic time scale: a bucket is an eighth of an octave.
 std::string histogram(const Report& r) {
   if (r.errors.empty()) return "";
   constexpr double kWidth = 1200;

@@ -1,5 +1,5 @@
 // pprof's profile.proto, gzipped: https://github.com/google/pprof/blob/main/proto/profile.proto.
-// Field numbers are its.
+// The field numbers are those of that file.
 #include <map>
 
 #include "formats/formats.h"
@@ -20,7 +20,7 @@ class Profile {
     head_.message(1, calls);
   }
 
-  // pprof takes the first mapping for the program.
+  // pprof assumes that the first mapping is the program.
   void add_program(const Report& report) {
     for (const ReportSite& site : report.sites) {
       for (const ReportFrame& frame : site.frames) {
@@ -68,7 +68,7 @@ class Profile {
         lines.push_back({function_name(frame) + (only_first_seen(site, i) ? kFirstSeen : ""),
                          one_line(frame.file), frame.line});
         if (frame.inlined)
-          continue;  // shares the location of the function that it was inlined into
+          continue;  // it shares the location of the function that it was inlined into
         stack.push_back(location_of(lines, frame));
         lines.clear();
       }
@@ -106,7 +106,7 @@ class Profile {
       mapping.number(5, string_of(one_line(frame.module)));
       mapping.number(6, string_of(one_line(frame.build_id)));
       for (const unsigned has_names : {7U, 8U, 9U, 10U})
-        mapping.number(has_names, 1);  // nothing is left for pprof to look up
+        mapping.number(has_names, 1);  // so pprof has nothing to look up
       mappings_.message(3, mapping);
     }
     return found->second;

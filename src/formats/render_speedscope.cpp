@@ -1,5 +1,5 @@
-// speedscope's own JSON: https://www.speedscope.app/file-format-schema.json. One profile a report,
-// or one a thread of it; calls are the weights.
+// speedscope's own JSON: https://www.speedscope.app/file-format-schema.json. It has one profile for
+// each report, or for each thread; calls are the weights.
 #include <map>
 #include <nlohmann/json.hpp>
 
@@ -41,7 +41,7 @@ Json profile(const std::string& name, const ThreadSlice& slice, const StackOptio
     if (site.frames.empty()) stack.push_back(frames.number_of("unknown", "", 0));
     for (std::size_t i = drawn_frames(site, options); i-- > 0;) {
       const ReportFrame& frame = site.frames[i];
-      // Where no source is known, the module stands in its place.
+      // If no source is known, the module takes its place.
       stack.push_back(
           frames.number_of(function_name(frame) + (only_first_seen(site, i) ? kFirstSeen : ""),
                            one_line(frame.file.empty() ? frame.module : frame.file), frame.line));

@@ -1,4 +1,5 @@
-// The callers in the report for people, with each thread apart: its calls, and its busiest callers.
+// The callers in the report for people, for each thread separately: its calls, and its busiest
+// callers.
 #include <fmt/format.h>
 
 #include "formats/thread_slices.h"
@@ -7,7 +8,7 @@
 namespace clockshim {
 
 std::string text_threads(const Report& report) {
-  constexpr std::size_t kTopSites = 5;  // of a thread
+  constexpr std::size_t kTopSites = 5;  // for each thread
   const std::vector<ThreadSlice> slices = drawn_slices(report, {.threads = true});
   if (slices.empty()) return "";
   std::string out = text_columns();

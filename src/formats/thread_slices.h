@@ -1,5 +1,5 @@
-// What is drawn of a report: all of it, or with --threads the part of each thread. For the
-// command's formats.
+// The sites of a report that a format draws: all of them or, with --threads, those of each thread.
+// For the command's formats.
 #pragma once
 
 #include <string>
@@ -11,17 +11,17 @@
 namespace clockshim {
 
 struct ThreadSlice {
-  std::string thread{};  // thread_name(); "": of all threads
+  std::string thread{};  // thread_name(); "": all threads
   std::string id{};      // thread_id()
   std::uint64_t calls = 0;
-  std::vector<ReportSite> sites{};  // most calls first. Sampled stacks, where there are any and
-                                    // they may be drawn; they know no threads
+  std::vector<ReportSite> sites{};  // busiest first. They are sampled stacks if there are any and
+                                    // the options allow them; those have no threads
 };
 
-// All parts together have each call once. Calls that no thread is told for are a part of their own.
+// Each call is in exactly one slice. Calls whose thread is unknown have a slice of their own.
 std::vector<ThreadSlice> drawn_slices(const Report& report, const StackOptions& options);
 
-// Whether what is drawn are sampled stacks.
+// Whether sampled stacks are drawn.
 bool draws_samples(const Report& report, const StackOptions& options);
 
 }  // namespace clockshim
