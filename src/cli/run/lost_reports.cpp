@@ -12,7 +12,7 @@
 namespace clockshim::cli {
 namespace {
 
-// One line is enough for a process that hardly asked, as in the library: a shell's many children
+// A process with fewer calls gets one line, as in the library. Otherwise a shell's many children
 // would bury the rest.
 constexpr std::uint64_t kTooFewToTell = 100;
 
@@ -39,7 +39,7 @@ bool tell(const Report& report, const Settings& settings) {
   if (settings.report != "stderr") {
     std::string path = path_of(report, settings);
     const bool json = path.ends_with(".json");
-    // Never over one that a process has written itself.
+    // Never overwrite a report that a process has written itself.
     if (access(path.c_str(), F_OK) == 0) path += "." + std::to_string(report.pid);
     if (write_file(path, json ? render_json(report) : render_text(report))) return true;
     say(LogLevel::error, settings.log,

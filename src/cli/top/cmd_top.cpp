@@ -30,7 +30,7 @@ timespec later(timespec t, Nanos n) {
           static_cast<long>(sum % kNanosPerSecond)};
 }
 
-// At even distances, however long a look takes. The exit status.
+// Prints snapshots at even intervals, however long one takes. Returns the exit status.
 int print_snapshots(Watch& watch, const TopOptions& options, const Folders& folders, long pid,
                     Nanos interval) {
   timespec next{};

@@ -15,7 +15,7 @@ using Json = nlohmann::ordered_json;
 
 constexpr std::size_t kTextWidth = 120;
 
-// Padded by what is seen, not by bytes.
+// The length in characters, not in bytes, for padding.
 std::size_t length_of(const std::string& text) {
   std::size_t n = 0;
   for_each_character(text, [&](std::string_view) { ++n; });
@@ -43,7 +43,7 @@ std::string percent_of(double share) {
          "%";
 }
 
-// The busiest clocks and their part of the calls: "monotonic 70% realtime 30%".
+// The busiest clocks and their shares of the calls: "monotonic 70% realtime 30%".
 std::string clocks_of(const ProcessRow& row) {
   std::string out;
   for (const ClockRow& clock : row.clocks) {
@@ -71,7 +71,7 @@ std::string process_columns(const std::string& pid, const std::string& program,
          right(resyncs, 10) + right(error, 12) + "  " + left(mode, 12) + clocks;
 }
 
-// The name has what is left of the width.
+// The name gets the rest of the width.
 std::string caller_columns(std::size_t width, const std::string& rate, const std::string& calls,
                            const std::string& share, const std::string& clock,
                            const std::string& caller, const std::string& module) {

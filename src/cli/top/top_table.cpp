@@ -8,7 +8,7 @@ void TopTable::refresh() {
   Snapshot fresh = watch_.take_snapshot(folders_, pid_);
   if (callers() && fresh.processes.empty() && !snapshot_.processes.empty() &&
       snapshot_.processes[0].pid == pid_) {
-    // It ended and took its file with it: what was seen last stays.
+    // It ended and removed its file: what was seen last remains.
     fresh.processes = snapshot_.processes;
     fresh.callers = snapshot_.callers;
     fresh.processes[0].state = "gone";
