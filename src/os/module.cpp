@@ -7,7 +7,7 @@
 #include <bit>
 #include <cstring>
 
-// It is weak: if glibc is older than 2.35 its address is null, and every look-up finds no module.
+// Weak: where glibc is older than 2.35 the address is null, and every look-up answers "no module".
 extern "C" int _dl_find_object(void* address, dl_find_object* result) noexcept
     __attribute__((weak));
 
