@@ -1,7 +1,7 @@
-// The call chains that a thread has walked last. A walk has to wait at each step, because each
-// frame's key, rule and return address follow from the frame before. When the same caller calls
-// again from the same place of the stack, the result of the walk is known beforehand, and only has
-// to be compared, for all frames at the same time.
+// The call chains that a thread has walked last. To walk is to wait: each frame's key, rule and
+// return address follow from those of the frame before. Where the same caller calls again at the
+// same place of the stack, what the walk would find is known beforehand, and is only compared, all
+// frames at the same time.
 //
 // The comparison is exact: it succeeds if and only if a walk would find the same frames. A return
 // address determines the rule of its frame. So a frame is the same if the return address on the

@@ -1,6 +1,6 @@
-// The command `clockshim`: reads the command line and calls the one cmd_*.cpp that it names. CLI11
-// is included here and in live_commands.h only. A mistake in the command line is one line on
-// standard error and exit status 2.
+// The command `clockshim`: reads the command line and calls the one cmd_*.cpp that it names. Only
+// this file and live_commands.h, which belongs to it, include CLI11. A mistake in the command line
+// is one line on standard error and exit status 2.
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstring>

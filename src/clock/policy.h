@@ -1,5 +1,5 @@
-// Every tunable of the clock, with its reason. Bit layouts and table sizes stand with their data
-// structures (slot.h, segment_chain.h, witness.h).
+// Every tunable of the clock, with its reason. Numbers that a layout or an encoding fixes (slot.h,
+// witness.h) stand where they are used.
 #pragma once
 
 #include <cstdint>
@@ -58,10 +58,10 @@ inline constexpr std::int64_t kBrakePpb = -900'000'000;
 // A segment whose rate is bent down by more than this is braking, because no error within the
 // tolerance is worked off so hard.
 inline constexpr std::int64_t kBrakingPpb = -2 * kBendPpb;
-// Braking starts once a clock is ahead by more than tolerance / 2. The next segments absorb less
-// than that, which leaves room for their own error.
+// Start braking once the clock is ahead by more than the tolerance divided by this. The next
+// segments absorb what is less, and have room for their own error left.
 inline constexpr std::int64_t kBrakeToleranceParts = 2;
-// While its rate is unknown, a clock that is ahead advances at 1/10 of real time.
+// While the rate is unknown, a clock that is ahead advances at 1/10 of real time.
 inline constexpr std::int64_t kLearningPace = 10;
 
 // The bounds of a segment's length. More than 4 ms gains nothing: a resync then takes < 0.4 % of

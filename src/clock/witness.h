@@ -1,9 +1,9 @@
-// Finds out whether the CPUs' counters agree, from readings that threads hand to each other in the
-// course of their own work. It is the kernel's warp test (arch/x86/kernel/tsc_sync.c) without two
-// CPUs that do nothing else. A thread that has seen another CPU's reading, and then finds its own
-// counter behind it, has proof that the counters disagree. Many tight handoffs, in both directions
-// and over a second, are the evidence that they agree. Lock-free, async-signal-safe, valid when all
-// zero.
+// Whether the CPUs' counters agree, seen from readings that threads hand to each other on their own
+// business: the kernel's warp test (arch/x86/kernel/tsc_sync.c) without its two CPUs that do
+// nothing else. A thread that has seen another CPU's reading and then finds its own counter behind
+// it has proof that they disagree. Many handoffs that were tight, both ways and over a second, are
+// the evidence that they agree: their skew is less than what two CPUs can tell. Lock-free,
+// async-signal-safe, valid when all zero.
 #pragma once
 
 #include <atomic>

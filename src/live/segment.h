@@ -1,5 +1,5 @@
-// The memory of a region: a System V shared memory segment, and the symbolic link by which viewers
-// find it.
+// The live segment: the System V shared memory segment that a region lies in, and the symbolic link
+// by which viewers find it.
 //
 // Why not a mapped file? Whoever may write to a file can truncate it, its file system can fill up,
 // and RLIMIT_FSIZE applies to it; each of these raises a signal that kills the host. The size of a
