@@ -17,7 +17,7 @@ CpuidLeaf cpuid(unsigned number) noexcept {
 }
 
 bool counter_invariant() noexcept { return (cpuid(0x80000007U).d >> 8 & 1U) != 0; }
-bool counter_tells_cpu() noexcept { return (cpuid(0x80000001U).d >> 27 & 1U) != 0; }
+bool cpu_has_rdtscp() noexcept { return (cpuid(0x80000001U).d >> 27 & 1U) != 0; }
 bool in_virtual_machine() noexcept { return (cpuid(1).c >> 31 & 1U) != 0; }
 
 }  // namespace clockshim

@@ -22,7 +22,7 @@ CpuidLeaf cpuid(unsigned number) noexcept;
 bool counter_invariant() noexcept;
 
 // Whether there is rdtscp: CPUID.80000001H:EDX[27].
-bool counter_tells_cpu() noexcept;
+bool cpu_has_rdtscp() noexcept;
 
 // Whether this is a hypervisor's guest: CPUID.1:ECX[31].
 bool in_virtual_machine() noexcept;

@@ -12,8 +12,8 @@
 
 namespace clockshim {
 
-// A domain is a set of CPUs that share their chains. Domain 0 serves all CPUs, when their counters
-// agree; then there is one domain for each CPU.
+// A domain is a set of CPUs that share their chains. Domain kCommon is for all CPUs, as long as
+// their counters agree; domain 1 + n is for CPU n alone, if they do not.
 inline constexpr unsigned kCommon = 0;
 inline constexpr unsigned kDomains = 1 + kMaxCpus;
 constexpr unsigned domain_of(unsigned cpu) { return 1 + cpu; }

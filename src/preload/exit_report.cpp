@@ -24,7 +24,7 @@ namespace {
 
 // On standard error, a process with fewer calls than this gets one line. Otherwise the children of
 // a shell script, each with its two or three calls, would bury the report that matters.
-constexpr std::uint64_t kTooFewToTell = 100;
+constexpr std::uint64_t kTooFewForReport = 100;
 
 // The time limit for reading names from files. A host that hangs for a report is worse than one
 // without a report; so is one that is being stopped.
@@ -75,7 +75,7 @@ bool write_report(const std::string& path, const std::string& text, std::string&
 }
 
 // Whether this process has read any clock. If calls are not counted, resyncs show it.
-bool asked_for_the_time() {
+bool has_read_a_clock() {
   if (!g_uncounted) return live::current().header.counted.load(std::memory_order_relaxed) != 0;
   for (const auto& clock : live::current().clock.clocks) {
     if (clock.resyncs.load(std::memory_order_relaxed) != 0) return true;
@@ -84,10 +84,10 @@ bool asked_for_the_time() {
 }
 
 // Writes the report, or its one line. True: everything that should be reported was.
-bool tell_report(const ProcessState& state, Report& report) {
+bool deliver(const ProcessState& state, Report& report) {
   const Settings& settings = state.settings;
   const Deadline deadline(kTimeForNames);
-  const bool few = settings.report == "stderr" && !g_uncounted && report.calls() < kTooFewToTell;
+  const bool few = settings.report == "stderr" && !g_uncounted && report.calls() < kTooFewForReport;
   if (!few) name_callers(report, stack_has_room(), deadline);
   if (report_is_path(settings)) {
     const std::string path = report_path(state);
@@ -110,15 +110,15 @@ bool tell_report(const ProcessState& state, Report& report) {
   return stderr_is_still_ours() && write_within_a_second(STDERR_FILENO, render_text(report)) == 0;
 }
 
-struct Telling {
+struct Delivery {
   const ProcessState& state;
-  bool told = false;
+  bool done = false;
 };
 
-void tell_apart(void* p) {
-  auto& telling = *static_cast<Telling*>(p);
+void deliver_apart(void* p) {
+  auto& delivery = *static_cast<Delivery*>(p);
   Report report = collect_report();
-  telling.told = tell_report(telling.state, report);
+  delivery.done = deliver(delivery.state, report);
 }
 
 // Logs without using any memory.
@@ -138,7 +138,7 @@ std::string report_path_problem(const ProcessState& state) {
   return problem_of(expand_path(state.settings.report, path_facts(state)));
 }
 
-void tell(const ProcessState& state) {
+void write_exit_report(const ProcessState& state) {
   if (!state.active || !region_is_ours()) return;
   // A process that has confined itself may forbid every system call that it does not make itself,
   // so its counts stay in its live file. With CLOCKSHIM_REPORT=none no system call is needed
@@ -150,13 +150,13 @@ void tell(const ProcessState& state) {
   Nanos now;
   real::read(CLOCK_MONOTONIC, now);
   mark_ended(now.raw());
-  bool told = true;
-  if (asked_for_the_time()) {
-    Telling telling{state};
-    if (!run_apart(tell_apart, &telling, true)) say_given_up(state.settings);
-    told = telling.told;
+  bool delivered = true;
+  if (has_read_a_clock()) {
+    Delivery delivery{state};
+    if (!run_apart(deliver_apart, &delivery, true)) say_given_up(state.settings);
+    delivered = delivery.done;
   }
-  if (told) remove_live_file();
+  if (delivered) remove_live_file();
   tidy_children();
 }
 

@@ -15,6 +15,6 @@ bool report_is_path(const Settings& settings);
 std::string report_path_problem(const ProcessState& state);
 
 // At exit: writes the report where it has to go, and removes the live file if that succeeded.
-void tell(const ProcessState& state);
+void write_exit_report(const ProcessState& state);
 
 }  // namespace clockshim

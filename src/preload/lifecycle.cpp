@@ -245,6 +245,6 @@ __attribute__((destructor)) static void clockshim_finish() {
   static std::atomic<bool> finishing{false};
   if (g_state == nullptr || finishing.exchange(true)) return;
   const int saved_errno = errno;
-  tell(*g_state);
+  write_exit_report(*g_state);
   errno = saved_errno;
 }

@@ -129,14 +129,14 @@ bool Child::ended(int& status) const {
   return false;
 }
 
-int Child::supervise(LoadCheck& arrival) {
+int Child::supervise(LoadCheck& load_check) {
   int status = 0;
   while (!ended(status)) {
     siginfo_t info{};
-    const timespec patience = arrival.patience();
-    const int signal =
-        arrival.settled() ? sigwaitinfo(&taken_, &info) : sigtimedwait(&taken_, &info, &patience);
-    if (signal < 0 && errno == EAGAIN) arrival.look(pid_);
+    const timespec patience = load_check.patience();
+    const int signal = load_check.settled() ? sigwaitinfo(&taken_, &info)
+                                            : sigtimedwait(&taken_, &info, &patience);
+    if (signal < 0 && errno == EAGAIN) load_check.look(pid_);
     if (signal > 0 && signal != SIGCHLD) pass_on(info);
   }
   return status;

@@ -26,7 +26,7 @@ class Child {
   int start(const std::vector<std::string>& argv, Environment environment);
 
   // Passes signals on until the command has ended. Returns its status as of waitpid(2).
-  int supervise(LoadCheck& arrival);
+  int supervise(LoadCheck& load_check);
 
   [[nodiscard]] pid_t pid() const { return pid_; }
 

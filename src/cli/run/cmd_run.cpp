@@ -88,10 +88,10 @@ int run(std::vector<RunOption> options, const std::vector<std::string>& argv) {
   }
   if (const int error = child.start(argv, environment); error != 0)
     return failed_to_start(name, preflight, error);
-  LoadCheck arrival(shimmed ? library : "", name, settings.log);
-  const int status = child.supervise(arrival);
-  if (reports) reports->tell(child.pid(), name, settings.log);
-  if (shimmed) tell_lost(child.pid(), live_folders(settings.dir), settings);
+  LoadCheck load_check(shimmed ? library : "", name, settings.log);
+  const int status = child.supervise(load_check);
+  if (reports) reports->print(child.pid(), name, settings.log);
+  if (shimmed) write_lost_reports(child.pid(), live_folders(settings.dir), settings);
   reports.reset();  // because death by a signal runs no destructor
   return end_like(status);
 }

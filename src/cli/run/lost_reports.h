@@ -12,6 +12,6 @@ namespace clockshim::cli {
 // Writes the reports of the command (`command` is its pid) and its children as the library would
 // have, as settings.report says: on standard error, or each to its own file. Then removes the live
 // files.
-void tell_lost(pid_t command, const Folders& folders, const Settings& settings);
+void write_lost_reports(pid_t command, const Folders& folders, const Settings& settings);
 
 }  // namespace clockshim::cli

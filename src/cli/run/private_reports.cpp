@@ -54,7 +54,7 @@ PrivateReports::PrivateReports() : folder_("run") {
 
 std::vector<pid_t> PrivateReports::present() const { return numbers_in(folder_.path(), kEnding); }
 
-void PrivateReports::tell(pid_t command, const std::string& name, LogLevel limit) {
+void PrivateReports::print(pid_t command, const std::string& name, LogLevel limit) {
   if (!folder_.made()) return;
   const std::vector<pid_t> living = processes_with("CLOCKSHIM_REPORT=" + pattern_);
   const bool keep = !living.empty();

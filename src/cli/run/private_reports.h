@@ -24,7 +24,7 @@ class PrivateReports {
   // Writes the reports to standard error, `command`'s first, the others by pid, and removes them.
   // The folder is removed, too, unless processes of this run are still alive: what they start would
   // take a report path without a folder for a bad setting.
-  void tell(pid_t command, const std::string& name, LogLevel limit);
+  void print(pid_t command, const std::string& name, LogLevel limit);
 
  private:
   [[nodiscard]] std::vector<pid_t> present() const;
