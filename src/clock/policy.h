@@ -52,8 +52,8 @@ inline constexpr std::int64_t kSlewPpb = 500'000;
 inline constexpr std::int64_t kJumpPpb = 2 * kSlewPpb;
 // To work off an error within the tolerance, a segment's rate is bent by at most this much.
 inline constexpr std::int64_t kBendPpb = 1'000'000;
-// A clock that must not go backwards, and is ahead by more than the tolerance, is slowed down by at
-// most this much: it still advances at 1/10 of real time.
+// A clock that must not go backwards, and is ahead too far (kBrakeToleranceParts), is slowed down
+// by at most this much: it still advances at 1/10 of real time.
 inline constexpr std::int64_t kBrakePpb = -900'000'000;
 // A segment whose rate is bent down by more than this is braking, because no error within the
 // tolerance is worked off so hard.

@@ -7,9 +7,8 @@
 // it ends with. Where the counters disagree, each CPU has its own chains, and a floor keeps the
 // order.
 //
-//   head     the newest segment. It is published by compare-and-swap, and a thread that loses the
-//   race uses the winner's. current  the segment that the hot path evaluates: head, or its
-//   predecessor until the counter reaches the joint.
+//   head     the newest segment, published by compare-and-swap; a loser uses the winner's.
+//   current  the segment that the hot path evaluates: head or, before the joint, its predecessor.
 //
 // Both are references (clock/slot.h). Only the thread that has claimed a slot writes it, and only
 // while neither reference names it. So a thread that is preempted, killed or forked away in the

@@ -4,10 +4,10 @@
 // The result points into the loader's data and into the module's memory, and another thread's
 // dlclose() frees both. So a module may be used only where it can't be unloaded:
 // - in a clock call, by a return address of the calling thread: the thread returns there, so the
-// program must not unload that module before. (A thread that never returns there, because its code
-// has unloaded itself and goes on to pthread_exit(), finds no module any more.)
+//   program must not unload that module before. (A thread that never returns there, because its
+//   code has unloaded itself and goes on to pthread_exit(), finds no module any more.)
 // - under the loader's lock for loading (preload/unloading.cpp), or inside
-// while_none_is_unloaded(), everywhere else;
+//   while_none_is_unloaded(), everywhere else;
 // - at start, for modules that are never unloaded.
 #pragma once
 
