@@ -12,7 +12,7 @@ namespace clockshim {
 namespace {
 
 constexpr std::size_t kMost = 10;
-constexpr std::uint64_t kEnoughResyncs = 10;  // fewer make no average
+constexpr std::uint64_t kEnoughResyncs = 10;  // with fewer there is no useful average
 
 struct Weighed {
   std::uint64_t calls;
@@ -27,7 +27,7 @@ void take_the_weightiest(std::vector<Weighed> from, std::vector<ReportAdvice>& t
 }
 
 std::string who(const ReportFrame& caller) {
-  if (is_blank(caller.symbol)) return function_name(caller);  // has the module in it
+  if (is_blank(caller.symbol)) return function_name(caller);  // it includes the module
   const std::string at = place(caller);
   return function_name(caller) +
          (caller.module.empty() ? ""
@@ -83,7 +83,7 @@ std::vector<Weighed> reuse(const Report& report) {
   return out;
 }
 
-// How the same wait is had on MONOTONIC: in glibc since 2.30.
+// The same wait with a MONOTONIC time-out: glibc has it since 2.30.
 std::string twin_of(std::string wait) {
   if (wait == "pthread_cond_timedwait")
     return "pthread_condattr_setclock, or pthread_cond_clockwait";
@@ -95,13 +95,13 @@ std::vector<Weighed> timed_waits(const Report& report) {
   struct Found {
     std::uint64_t calls = 0;
     const ReportSite* site = nullptr;
-    bool monotonic = false;  // then nobody can tell which of the two the time-out is made of
+    bool monotonic = false;  // then it is unknown which of the two clocks the time-out uses
   };
   std::map<std::pair<std::string, std::uint64_t>, Found>
-      functions;  // by module and start: they need no name
+      functions;  // keyed by module and start, because they need no name
   for (const ReportSite& site : report.sites) {
-    if (site.sampled || site.asker_start == 0) continue;
-    Found& found = functions[{caller_of(site).module, site.asker_start}];
+    if (site.sampled || site.caller_function_start == 0) continue;
+    Found& found = functions[{caller_of(site).module, site.caller_function_start}];
     found.monotonic = found.monotonic || site.clock == "monotonic";
     if (site.clock == "realtime") found.calls += site.calls;
     if (!site.timed_wait.empty() && found.site == nullptr) found.site = &site;

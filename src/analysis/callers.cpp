@@ -6,8 +6,8 @@ namespace clockshim {
 
 Caller caller_key(const ReportSite& site) {
   ReportFrame frame = caller_of(site);
-  frame.line = 0;  // of an interpreted function, the place is in its name, and lines change from
-                   // one run to the next
+  frame.line = 0;  // an interpreted function's name includes the place, and lines change from one
+                   // run to the next
   return {module_name(frame), function_name(frame), site.clock, site.function};
 }
 

@@ -14,8 +14,8 @@ using Json = nlohmann::ordered_json;
 
 constexpr double kSameLength = 0.05;
 
-// Without a length, as in a report of a process that ended at once, calls are all that there is to
-// compare.
+// Whether the runs' lengths differ by more than 5 %. A process that ended at once has no length;
+// then only calls can be compared.
 bool lengths_differ(double a, double b) {
   return a > 0 && b > 0 && std::abs(a - b) > kSameLength * std::max(a, b);
 }

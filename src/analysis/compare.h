@@ -1,4 +1,4 @@
-// Two reports, caller by caller.
+// Compares two reports, caller by caller.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +10,7 @@
 
 namespace clockshim {
 
-// Of a caller, or of all of them. Amounts are calls, or calls a second.
+// The change of one caller, or of all. Amounts are calls, or calls a second.
 struct Change {
   enum class Kind { both, appeared, gone };
 
@@ -27,7 +27,7 @@ struct Change {
 struct Comparison {
   bool per_second = false;  // the runs' lengths differ by more than 5 %: amounts are calls a second
   Change all;
-  std::vector<Change> callers;  // the largest difference first, whichever way
+  std::vector<Change> callers;  // the largest difference first, whatever its sign
 };
 
 Comparison compare(const Report& before, const Report& after);

@@ -34,11 +34,11 @@ Key key_of(const ReportSite& site, std::size_t frames, long pid) {
 
 class Sites {
  public:
-  // `exact`: the frames behind the exact ones don't tell callers apart; those of the busiest are
-  // kept.
+  // `exact` means that frames behind the exact ones do not distinguish callers; those of the
+  // busiest site are kept.
   explicit Sites(bool exact) : exact_(exact) {}
 
-  // `threads`: how many the reports before have.
+  // `threads` is the number of threads in the earlier reports.
   void add(const std::vector<ReportSite>& sites, long pid, std::size_t threads) {
     for (ReportSite site : sites) {
       for (ReportShare& share : site.threads) share.thread += threads;
@@ -95,8 +95,8 @@ void add_clocks(const Report& from, Report& to) {
   }
 }
 
-// The upper edge of the bucket that a percentile falls into; not above the maximum. As
-// clockshim::Accuracy does.
+// The upper edge of the bucket that a percentile falls into, but at most the maximum, as
+// clockshim::Accuracy does it.
 std::int64_t percentile(const Report& r, unsigned percent) {
   const std::uint64_t rank = r.samples - r.samples * (100 - percent) / 100;
   std::uint64_t seen = 0;
@@ -142,7 +142,7 @@ void add_times(const std::vector<Report>& reports, Report& to) {
     to.seconds = std::max(to.seconds, r.seconds);
   }
   to.started_at = first;
-  if (first > 0) to.seconds = last - first;  // 0: not all of them say when they started
+  if (first > 0) to.seconds = last - first;  // 0: some do not say when they started
 }
 
 std::string programs(const std::vector<Report>& reports) {

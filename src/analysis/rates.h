@@ -1,4 +1,4 @@
-// Rates over time, as text and as a picture; and those of several reports as one.
+// Rates over time, as text and as a picture, and merging those of several reports.
 #pragma once
 
 #include <string>
@@ -8,19 +8,19 @@
 
 namespace clockshim {
 
-// A line a clock: calls a second, on average, and the least and the most of an interval. "": nobody
-// looked.
+// One line for each clock: the average calls a second, and the minimum and maximum of an interval.
+// "": it was not watched.
 std::string rates_as_text(const ReportRates& rates);
 
-// Charts for a page: calls a second by clock, and by caller. "": nobody looked.
+// Charts for a page: calls a second by clock, and by caller. "": it was not watched.
 std::string rate_charts(const ReportRates& rates);
 extern const char* const kRateStyle;
 
 std::uint64_t total(const ReportRates::Series& series);
 void sort_by_calls(std::vector<ReportRates::Series>& all);  // most first
 
-// Of processes that were looked at in the same moments, the sums. False: they were not, and have no
-// rates in common.
+// Adds up the rates of processes that were watched at the same moments. False: they were not, and
+// can't be added.
 bool merge_rates(const std::vector<Report>& reports, ReportRates& out);
 
 }  // namespace clockshim

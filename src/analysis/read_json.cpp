@@ -13,13 +13,13 @@ namespace {
 
 using Json = nlohmann::json;
 
-// What a key holds is not what the format says. Thrown and caught in this file.
+// A value is not what the format says. It is thrown and caught in this file.
 struct Wrong : std::runtime_error {
   Wrong(const char* key, const char* must)
       : std::runtime_error(std::string("is no report: \"") + key + "\" must be " + must) {}
 };
 
-// The value of a key; null where it is not there, or null, and may be.
+// The value of an optional key; null if it is missing or null.
 const Json* find(const Json& in, const char* key) {
   const auto found = in.find(key);
   return found == in.end() || found->is_null() ? nullptr : &*found;
@@ -57,7 +57,7 @@ bool flag(const Json& in, const char* key) {
   return value->get<bool>();
 }
 
-// Calls f with each element. An array of objects, or nothing.
+// Calls f with each element of an array of objects, which may be missing.
 template <class F>
 void each_object(const Json& in, const char* key, F f) {
   const Json* value = find(in, key);
@@ -93,7 +93,7 @@ ReportSite site_of(const Json& in) {
   return site;
 }
 
-// As many numbers as there are looks.
+// Reads one number for each look.
 std::vector<std::uint64_t> series(const Json& in, std::size_t looks) {
   const char* const must = "an array of as many whole numbers as \"times\" has";
   if (!in.is_array() || in.size() != looks) throw Wrong("calls", must);
@@ -135,7 +135,7 @@ void read_rates(const Json& in, Report& r) {
   sort_by_calls(r.rates.callers);
 }
 
-// In front of the sorting of sites: a thread's sites are told by their numbers.
+// Reads threads before sites are sorted, because a thread's sites are given by their indices.
 void read_threads(const Json& in, Report& r) {
   each_object(in, "threads", [&](const Json& one) {
     ReportThread& thread = r.threads.emplace_back();

@@ -1,5 +1,5 @@
-// A report out of its JSON form: one that the library wrote at exit, of this version or an older
-// one, or one of the command's.
+// Reads a report in its JSON form, written by the library at exit (by this version or an older
+// one), or by the command.
 #pragma once
 
 #include <string>
@@ -11,7 +11,7 @@ namespace clockshim {
 
 // False, with the reason ("is neither a live file nor a report: not JSON, or cut short", "is of
 // schema version 2; this command reads 1", "is no report: \"sites\" must be an array"). Keys that
-// older versions did not write are left as Report has them.
+// older versions did not write keep the defaults of Report.
 bool read_json(std::string_view json, Report& out, std::string& problem);
 
 }  // namespace clockshim

@@ -7,8 +7,8 @@
 
 namespace clockshim {
 
-// f(argument) on the stack that ends at `top` (a multiple of 16). Unwinders find the way back: the
-// frame is kept in rbp.
+// Calls f(argument) on the stack that ends at `top` (a multiple of 16). Unwinders find the way
+// back, because rbp keeps the frame.
 [[gnu::naked, gnu::noinline]] inline void call_on_stack([[maybe_unused]] void* top,
                                                         [[maybe_unused]] void (*f)(void*),
                                                         [[maybe_unused]] void* argument) noexcept {

@@ -1,5 +1,4 @@
-// What a CPU must offer to be served: the contract, and the choice of the one file that fulfils it.
-// To port: write counter_<cpu>.h with a type that satisfies CounterArch, and add it below.
+// What a CPU must offer: the contract, and the choice of the one file that fulfils it.
 #pragma once
 
 #include <concepts>
@@ -13,23 +12,23 @@ namespace clockshim {
 // clang-format off: version 14 does not know requirements
 template <class A>
 concept CounterArch = requires(std::uint64_t& count) {
-  // The counter, in program order after every earlier load (what one thread saw of another is older
-  // than the reading).
+  // Reads the counter, in program order after every earlier load. So what this thread saw of
+  // another thread is older than the reading.
   { A::ordered() }
   noexcept->std::same_as<Ticks>;
-  // The counter, at no particular point of the surrounding instructions.
+  // Reads the counter, in no particular order with the surrounding instructions.
   { A::unordered() }
   noexcept->std::same_as<Ticks>;
-  // The counter together with the CPU that it is of: by Linux's rseq area, or by the CPU's own
-  // means.
+  // Reads the counter together with the number of its CPU, by Linux's rseq area `area` bytes from
+  // the thread pointer, or (by_aux) by the CPU's own means.
   { A::ordered_here(std::ptrdiff_t{}) }
   noexcept->std::same_as<Reading>;
   { A::unordered_here(std::ptrdiff_t{}) }
   noexcept->std::same_as<Reading>;
   { A::by_aux() }
   noexcept->std::same_as<Reading>;
-  // Adds one by a single instruction: a signal handler on this thread sees it done or not begun.
-  // Not atomic across CPUs.
+  // Adds one by a single instruction, so that a signal handler on this thread sees it done or not
+  // begun. It is not atomic across CPUs.
   { A::increment(count) }
   noexcept;
   // The thread pointer: different for every live thread that has a thread control block of its own.

@@ -1,11 +1,11 @@
 // x86-64: the time stamp counter.
 //
-// rdtsc is not ordered against earlier loads: it may execute while a load that came before it is
-// still under way, and so return a value older than what that load saw (Intel SDM vol. 2B, RDTSC;
-// AMD APM vol. 3, RDTSC). lfence waits for all earlier instructions to complete (on AMD with the
-// dispatch-serialising bit, which Linux sets). No fence is needed behind it: a later store becomes
-// visible only after rdtsc has retired. rdtscp waits for earlier loads by itself, and tells the CPU
-// with the same instruction.
+// rdtsc is not ordered after earlier loads: it may execute while an earlier load is still under
+// way, and so return a value older than what that load saw (Intel SDM vol. 2B, RDTSC; AMD APM vol.
+// 3, RDTSC). lfence waits for all earlier instructions to complete (on AMD with the
+// dispatch-serialising bit, which Linux sets). No fence is needed after it, because a later store
+// becomes visible only after rdtsc has retired. rdtscp waits for earlier loads by itself, and reads
+// the CPU's number with the same instruction.
 #pragma once
 
 #include <atomic>
@@ -15,11 +15,11 @@
 #include "base/attributes.h"
 #include "base/ticks.h"
 
-// A restartable sequence around one counter instruction: its descriptor, the thread's pointer to
-// it, the sequence, and what is done where it was interrupted, which must be preceded by the
-// signature that the C library registered with (linux/rseq.h, sys/rseq.h). It is not begun again: a
-// thread that is single-stepped is interrupted at each instruction, and would never get out. The
-// counter is then read without knowing where, and that is what it says.
+// A restartable sequence around one counter instruction: its descriptor, the store of its address
+// into the thread's rseq area, the sequence, and its abort handler, which must be preceded by the
+// signature that the C library registered (linux/rseq.h, sys/rseq.h). The handler does not restart
+// the sequence: a thread that is single-stepped is interrupted at each instruction, and would never
+// get out. It reads the counter with the CPU unknown, and returns kNoCpu for it.
 #define CLOCKSHIM_RSEQ(COUNTER, LOW, HIGH, CPU, AREA)                                       \
   asm volatile(                                                                             \
       ".pushsection __rseq_cs, \"aw\"\n\t.balign 32\n"                                      \
@@ -38,8 +38,8 @@
 namespace clockshim {
 
 struct CounterX86_64 {
-  // rdtsc clears the upper halves of rax and rdx (Intel SDM, volume 2, RDTSC): taken as words of 64
-  // bits, nothing has to be extended.
+  // rdtsc clears the upper halves of rax and rdx (Intel SDM, volume 2, RDTSC), so they are taken as
+  // 64-bit words, and nothing has to be extended.
   static CLOCKSHIM_INLINE Ticks ordered() noexcept {
     std::uint64_t low;
     std::uint64_t high;
@@ -54,13 +54,13 @@ struct CounterX86_64 {
     return whole(high, low);
   }
 
-  // What makes the next unordered() an ordered one.
+  // Makes the next unordered() an ordered one.
   static CLOCKSHIM_INLINE void fence() noexcept { asm volatile("lfence" : : : "memory"); }
 
-  // The counter and the number of the CPU that it was read on, by the rseq area that the C library
-  // registered for this thread `area` bytes from the thread pointer (rseq(2); glibc 2.35). Both are
-  // read in a restartable sequence: where the thread is preempted between the two, the kernel sends
-  // it elsewhere, and the CPU is kNoCpu; so they always belong together.
+  // Reads the counter and the number of its CPU, from the rseq area that the C library registered
+  // for this thread `area` bytes from the thread pointer (rseq(2); glibc 2.35). Both are read in a
+  // restartable sequence: if the thread is preempted between the two, the kernel makes it jump to
+  // the abort handler, and the CPU is kNoCpu. So the two always belong together.
   static CLOCKSHIM_INLINE Reading ordered_here(std::ptrdiff_t area) noexcept {
     std::uint64_t low;
     std::uint64_t high;
@@ -76,7 +76,7 @@ struct CounterX86_64 {
     return {whole(high, low), cpu};
   }
 
-  // The same by TSC_AUX, where Linux keeps the CPU's number in the low 12 bits. Ordered.
+  // Reads both by rdtscp. Linux keeps the CPU's number in the low 12 bits of TSC_AUX. Ordered.
   static CLOCKSHIM_INLINE Reading by_aux() noexcept {
     std::uint64_t low;
     std::uint64_t high;
@@ -93,8 +93,8 @@ struct CounterX86_64 {
     return reinterpret_cast<std::uintptr_t>(__builtin_thread_pointer());
   }
 
-  // Compare-and-swap without the lock prefix: one step to the signal handlers of this thread, not
-  // to other CPUs.
+  // Compare-and-swap without the lock prefix: it is one step for the signal handlers of this
+  // thread, but not for other CPUs.
   static CLOCKSHIM_INLINE bool exchange_here(std::atomic<std::int64_t>& word,
                                              std::int64_t& expected,
                                              std::int64_t desired) noexcept {
@@ -106,8 +106,8 @@ struct CounterX86_64 {
     return done;
   }
 
-  // Of two neighbouring words, aligned to 16 bytes: sets the second to `desired` if they are
-  // `first` and `second`, in one step.
+  // Sets the second of two neighbouring words, aligned to 16 bytes, to `desired` if they are
+  // `first` and `second`, in one atomic step.
   static bool exchange_second(std::atomic<std::uint64_t>& pair, std::uint64_t first,
                               std::uint64_t second, std::uint64_t desired) noexcept {
     struct Pair {

@@ -1,5 +1,5 @@
-// What the CPU says of its counter. CPUID only: no system call. Async-signal-safe. Tens of
-// microseconds in a virtual machine, where CPUID traps: for the start only.
+// What the CPU reports about its counter, by CPUID only: no system call. Async-signal-safe. In a
+// virtual machine CPUID traps, which takes tens of microseconds, so call these at start only.
 #pragma once
 
 namespace clockshim {
@@ -12,9 +12,9 @@ struct CpuidLeaf {
   unsigned d = 0;
 };
 
-// Sub-leaf 0 of a leaf; all zero where the CPU has no such leaf. Those from 0x40000000 on are a
-// hypervisor's, which tells by the first of them how many there are; they mean nothing where
-// in_virtual_machine() is false.
+// Sub-leaf 0 of a leaf; all zero if the CPU has no such leaf. Leaves from 0x40000000 on belong to a
+// hypervisor, whose first leaf says how many there are. They mean nothing unless
+// in_virtual_machine().
 CpuidLeaf cpuid(unsigned number) noexcept;
 
 // Whether the counter runs at a constant rate in all P-, C- and T-states: CPUID.80000007H:EDX[8]
@@ -22,7 +22,7 @@ CpuidLeaf cpuid(unsigned number) noexcept;
 bool counter_invariant() noexcept;
 
 // Whether there is rdtscp: CPUID.80000001H:EDX[27].
-bool counter_tells_cpu() noexcept;
+bool cpu_has_rdtscp() noexcept;
 
 // Whether this is a hypervisor's guest: CPUID.1:ECX[31].
 bool in_virtual_machine() noexcept;

@@ -1,5 +1,5 @@
-// The kernel clocks that can be served, and what is asked for at a call. Numbers are the kernel's
-// (linux/time.h).
+// The kernel clocks that can be served, and the functions that are interposed. Numbers are the
+// kernel's (linux/time.h).
 #pragma once
 
 #include <array>
@@ -9,8 +9,7 @@
 
 namespace clockshim {
 
-// Ids 0 to 15 index per-clock state directly; what is not servable among them keeps an empty
-// timeline.
+// Ids 0 to 15 index per-clock state directly. Those that can't be served have an empty timeline.
 inline constexpr unsigned kClockIds = 16;
 
 struct ServableClock {
@@ -57,7 +56,7 @@ constexpr std::string_view clock_name(unsigned id) {
   return id < kClockIds ? names[id] : "other";
 }
 
-// Ids outside 0..15 are counted under one.
+// Ids outside 0..15 are all counted under this one.
 inline constexpr unsigned kOtherClock = 15;
 constexpr unsigned clock_index(clockid_t id) {
   return static_cast<unsigned>(id) < kClockIds ? static_cast<unsigned>(id) : kOtherClock;

@@ -10,8 +10,9 @@
 
 namespace clockshim {
 
-// Nanoseconds, 0 to one hour; fractions of a nanosecond are cut. "0" needs no unit. No value: not a
-// duration, negative, too large, or empty. Does not allocate, does not look at the locale.
+// Parses a duration of 0 to one hour. Fractions of a nanosecond are cut, and "0" needs no unit.
+// Returns no value for text that is not a duration, negative, too large, or empty. Does not
+// allocate, and ignores the locale.
 inline std::optional<Nanos> parse_duration(std::string_view text) {
   constexpr std::uint64_t kLongest = 3600ULL * kNanosPerSecond;
   constexpr std::uint64_t kBillion = 1'000'000'000;

@@ -19,7 +19,7 @@ namespace clockshim {
 
 inline constexpr unsigned kRateShift = 32;
 
-// 128 bits for the slow side's products; a GNU extension, said once.
+// 128-bit integers for the products on the slow path. They are a GNU extension, marked here once.
 __extension__ typedef __int128 Wide;
 __extension__ typedef unsigned __int128 UnsignedWide;
 
@@ -33,7 +33,7 @@ class Rate {
   [[nodiscard]] constexpr bool plausible() const {
     return raw_ >= (1ULL << 26) && raw_ <= (1ULL << 42);
   }
-  // This rate, faster or slower by ppb parts in 10^9 (-10^9 to 10^9).
+  // This rate, changed by ppb parts in 10^9 (-10^9 to 10^9).
   [[nodiscard]] constexpr Rate bent(std::int64_t ppb) const {
     const auto change = static_cast<Wide>(raw_) * ppb / kNanosPerSecond;
     return Rate{raw_ + static_cast<std::uint64_t>(static_cast<std::int64_t>(change))};
@@ -55,13 +55,14 @@ constexpr Rate rate_of(TickDelta ticks, Nanos elapsed) {
   return Rate{rate > UINT64_MAX ? UINT64_MAX : static_cast<std::uint64_t>(rate)};
 }
 
-// Nanoseconds for any number of ticks, truncated. For the slow side: 128-bit, no headroom to mind.
+// Converts any number of ticks to nanoseconds, truncated. It uses 128 bits, so it needs no
+// headroom; it is for the slow path.
 constexpr Nanos to_nanos(TickDelta ticks, Rate rate) {
   return Nanos{
       static_cast<std::int64_t>(static_cast<UnsignedWide>(ticks.raw()) * rate.raw() >> kRateShift)};
 }
 
-// Ticks in a length of time (>= 0), truncated.
+// The number of ticks in a length of time (>= 0), truncated.
 constexpr TickDelta to_ticks(Nanos length, Rate rate) {
   return TickDelta{static_cast<std::uint64_t>(
       (static_cast<UnsignedWide>(length.raw()) << kRateShift) / rate.raw())};
@@ -75,8 +76,8 @@ struct Segment {
 
   [[nodiscard]] constexpr bool covers(Ticks t) const { return t - start < length; }
   [[nodiscard]] constexpr Ticks end() const { return start + length; }
-  // Any t at or after start; past the end this is an extrapolation, which only error measurements
-  // may ask for.
+  // The time at `t`, which must not be before start. Past the end it is an extrapolation, for
+  // measuring errors only.
   [[nodiscard]] constexpr Nanos at(Ticks t) const { return base + to_nanos(t - start, rate); }
   [[nodiscard]] constexpr Nanos end_value() const { return at(end()); }
 };

@@ -30,7 +30,8 @@ class Ticks {
   constexpr Ticks() = default;
   constexpr explicit Ticks(std::uint64_t raw) : raw_(raw) {}
   [[nodiscard]] constexpr std::uint64_t raw() const { return raw_; }
-  // No ordering on purpose: the counter wraps. Subtract, and look at the difference.
+  // There is no ordering on purpose, because the counter wraps. Subtract, and look at the
+  // difference.
   friend constexpr bool operator==(Ticks, Ticks) = default;
   friend constexpr TickDelta operator-(Ticks later, Ticks earlier) {
     return TickDelta{later.raw_ - earlier.raw_};
@@ -41,11 +42,11 @@ class Ticks {
   std::uint64_t raw_ = 0;
 };
 
-// Of a reading that was interrupted: it may be of any CPU. Above all numbers of CPUs, and what
-// those are kept in.
+// The CPU of a reading that was interrupted, and so may be from any CPU. It is above all CPU
+// numbers, and the largest value of the fields that hold them.
 inline constexpr unsigned kNoCpu = 1023;
 
-// A value of the counter, and the CPU whose counter it is.
+// A value of the counter, and the CPU that it was read on.
 struct Reading {
   Ticks ticks;
   unsigned cpu = 0;

@@ -6,8 +6,9 @@ namespace clockshim {
 
 void ChainMemo::remember(SiteKey key, const Frame* chain, const FrameRule* rules, unsigned depth,
                          live::ThreadTable::Entry& entry) noexcept {
-  // Held by an odd version: a signal handler that comes in between leaves it alone. It can't be
-  // resumed in the middle of us.
+  // An odd version marks the memo as being written, and a signal handler that comes in between
+  // leaves it alone. (A handler runs to its end before this function goes on, so the two never take
+  // turns.)
   std::uint32_t version = version_.load(std::memory_order_relaxed);
   if (depth > kMostFrames + 1) return;
   const std::uintptr_t start = chain[0].stack;
@@ -41,7 +42,7 @@ void ChainMemo::remember(SiteKey key, const Frame* chain, const FrameRule* rules
   entry_ = &entry;
   counted_as_ = entry.key;
   std::atomic_signal_fence(std::memory_order_seq_cst);
-  writer_ = 0;  // before others may write: a note that is stale would be taken for theirs
+  writer_ = 0;  // before others may write: they would take a stale note for theirs
   std::atomic_signal_fence(std::memory_order_seq_cst);
   version_.store(version + 1, std::memory_order_release);
 }

@@ -3,10 +3,10 @@
 // same place of the stack, what the walk would find is known beforehand, and is only compared, all
 // frames at the same time.
 //
-// Exact: it is taken for the same chain if and only if walking would find the same frames. The rule
-// of a frame is fixed by its return address, so a frame is the same if the word there is, and,
-// where the rule starts from rbp, that is what it was. Private memory, no part of the live file
-// (callsite/thread_memos.h), and right when all zero.
+// The comparison is exact: it succeeds if and only if a walk would find the same frames. A return
+// address determines the rule of its frame. So a frame is the same if the return address on the
+// stack is the same and, where the rule starts from rbp, rbp is the same too. This is private
+// memory, not part of the live file (callsite/thread_memos.h), and it is valid when all zero.
 #pragma once
 
 #include <atomic>
@@ -25,14 +25,16 @@ class alignas(64) ChainMemo {
  public:
   static constexpr unsigned kMostFrames = live::kSiteDepth - 2;
 
-  // HOT. Counts a call from `caller` if it comes by the chain that is remembered here.
+  // HOT. Counts a call from `caller` if its chain is the one that is remembered here. False:
+  // nothing is counted.
   CLOCKSHIM_INLINE bool count_again(SiteKey key, const Frame& caller) noexcept {
     return if_same(key.raw(), caller,
                    [](live::ThreadTable::Entry& entry) { Arch::increment(entry.count); });
   }
 
-  // The same for a chain behind whose last frame the interpreter is: that frame's key, and how many
-  // there are; 0: it comes by another one.
+  // Like count_again(), but for a chain whose last frame was called by the Python interpreter.
+  // Counts nothing. Returns the number of frames and sets `last` to the last frame's key; 0 if the
+  // call comes by another chain.
   CLOCKSHIM_INLINE unsigned find_interpreted(SiteKey key, const Frame& caller,
                                              std::uint64_t& last) noexcept {
     unsigned depth = 0;
@@ -43,12 +45,13 @@ class alignas(64) ChainMemo {
     return depth;
   }
 
-  // Remembers `depth` frames, walked by rules[0 .. depth - 2], that are counted in `entry`, or
-  // whose last one's rule stands there. By the thread that counts here.
+  // Remembers `depth` frames, which rules[0 .. depth - 2] connect. `entry` counts them, or holds
+  // the rule of the last one. Only the thread that counts here may call this.
   void remember(SiteKey key, const Frame* chain, const FrameRule* rules, unsigned depth,
                 live::ThreadTable::Entry& entry) noexcept;
 
-  // Nothing is remembered any more. By the thread that counts here, when nobody can be writing.
+  // Forgets what is remembered. Only the thread that counts here may call this, while no signal
+  // handler of it can be writing.
   void forget() noexcept {
     key_ = 0;
     writer_ = 0;
@@ -56,14 +59,15 @@ class alignas(64) ChainMemo {
   }
 
  private:
-  // f(entry) with that of the chain that is remembered under `key`, if `caller` comes by it. With
-  // SiteKey::kRule: one that ends in a rule, so that it is never taken for one that is counted.
+  // Calls f(entry) with the entry of the chain that is remembered under `key`, if `caller` has
+  // called by that chain. A key with SiteKey::kRule stands for a chain that ends in a rule, so that
+  // it is never mistaken for one that is counted.
   template <class F>
   CLOCKSHIM_INLINE bool if_same(std::uint64_t key, const Frame& caller, F f) noexcept {
     const std::uint32_t version = version_.load(std::memory_order_acquire);
     if (CLOCKSHIM_UNLIKELY(key_ != key || version % 2 != 0)) return false;
-    // A frame's words are looked at when the ones before it are found right: else there might be
-    // none. The CPU does not wait for that.
+    // Read a frame's words only after the frames before it were found to be right; otherwise they
+    // might not exist. The CPU does not wait for that.
     for (std::uint32_t i = 0; i < frames_; ++i) {
       const Step& step = steps_[i];
       if (step.rbp_from != Step::kNoRbp) {
@@ -76,8 +80,8 @@ class alignas(64) ChainMemo {
     }
     live::ThreadTable::Entry* const entry = entry_;
     const std::uint64_t counted_as = counted_as_;
-    // A signal handler may have put another chain here meanwhile; or its entry may have been
-    // retired (dlclose), or is a forked parent's.
+    // A signal handler may have stored another chain here meanwhile. Or the entry was retired
+    // (dlclose), or belongs to the parent of this forked process.
     if (CLOCKSHIM_UNLIKELY(version_.load(std::memory_order_acquire) != version ||
                            entry->key != counted_as))
       return false;
@@ -90,10 +94,10 @@ class alignas(64) ChainMemo {
     static constexpr std::int32_t kNoRbp =
         std::numeric_limits<std::int32_t>::max();          // the rule starts from rsp
     static constexpr std::int32_t kRegister = kNoRbp - 1;  // rbp is still the caller's
-    std::uintptr_t pc = 0;                                 // the return address that stands
-    std::int32_t at = 0;                                   // there
+    std::uintptr_t pc = 0;                                 // the return address
+    std::int32_t at = 0;                                   // where it is on the stack
     std::int32_t rbp_from = 0;                             // where rbp was saved
-    std::int32_t rbp = 0;                                  // and what it was, as an offset too
+    std::int32_t rbp = 0;                                  // the value of rbp, also as an offset
   };
 
   static std::uintptr_t word_at(std::uintptr_t address) {
@@ -109,20 +113,20 @@ class alignas(64) ChainMemo {
   live::ThreadTable::Entry* entry_ = nullptr;
   std::uint64_t counted_as_ = 0;
   Step steps_[kMostFrames]{};
-  std::uintptr_t writer_ = 0;  // while the version is odd: this_frame() of who writes
+  std::uintptr_t writer_ = 0;  // while the version is odd: this_frame() of the writer
 };
 static_assert(sizeof(ChainMemo) == 192);
 
-// Those of one thread, or rather of its table.
+// The memos that belong to one thread's table.
 class ChainMemos {
  public:
   CLOCKSHIM_INLINE ChainMemo& of(SiteKey key, const Frame& caller) noexcept {
-    // The place on the stack tells most callers behind the same wrapper apart.
+    // The place on the stack distinguishes most callers behind the same wrapper.
     return memos_[SiteKey{key.raw() + (caller.stack << 16)}.home(kBits)];
   }
 
-  // The table goes to another thread, or to a forked child in which what was being written is not
-  // finished.
+  // Forgets all: the table goes to another thread, or to a forked child in which a memo may be half
+  // written.
   void forget() noexcept {
     for (ChainMemo& memo : memos_) memo.forget();
   }

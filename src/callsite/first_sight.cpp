@@ -1,5 +1,5 @@
-// What is done once for each key: whether its frame is a wrapper's and how to get to its caller,
-// and what is written down of a new site. Part of SiteTable.
+// What is done once for each key: finding out whether its frame is a wrapper's and how to get to
+// its caller, and writing down a new site. Part of SiteTable.
 #include <algorithm>
 
 #include "callsite/full_stacks.h"
@@ -18,13 +18,13 @@ using live::kValid;
 using live::SiteRecord;
 using live::ThreadTable;
 
-// A key that has not found its place among the sites within so many has none. A chain without one
-// is counted under its wrapper; a caller has nobody else.
+// A new site is dropped if no slot is free within so many steps from its home. A chain is then
+// counted under its wrapper; a caller has no such fallback, so its search goes further.
 constexpr unsigned kChainProbes = 64;
 constexpr unsigned kCallerProbes = 256;
 
-// A key that this thread has not counted yet. True: its frame is to be walked, and `rule` leads on.
-// False: counted.
+// Handles a key that this thread has not counted yet. True: its frame has to be walked by `rule`.
+// False: the call is counted.
 bool SiteTable::first_sight(SiteKey key, const Frame* chain, unsigned depth, ThreadTable* table,
                             FrameRule& rule) noexcept {
   if (count_without_site(key, chain, depth)) return false;
@@ -32,8 +32,8 @@ bool SiteTable::first_sight(SiteKey key, const Frame* chain, unsigned depth, Thr
   Module module;
   if (depth <= kMaxWalked && !crowded() && find_module(frame.pc, module)) {
     const CPythonIs python = python_behind(module, chain, depth);
-    // Where Python runs, its functions are who asks, not the interpreter's: CLOCKSHIM_DEPTH is for
-    // those.
+    // Where Python runs, its functions are the callers, not the interpreter's: CLOCKSHIM_DEPTH
+    // applies to those.
     const bool walked = (depth <= always_walked_ && python != CPythonIs::known) ||
                         in_wrapper(module, frame.pc, depth);
     const bool learned = walked && rule_from_table(module, frame.pc, rule);
@@ -48,14 +48,16 @@ bool SiteTable::first_sight(SiteKey key, const Frame* chain, unsigned depth, Thr
   return false;
 }
 
-// Chains can be many: a program's callers, times their callers, and so on.
+// Chains can be many: a program's callers, times their callers, and so on. So 1/8 of the tables is
+// kept for plain callers. When the rest is full, new chains are counted under their wrapper instead
+// of being dropped.
 bool SiteTable::crowded() const noexcept {
   return shared_used_.load(std::memory_order_relaxed) >= kSharedSites * 7 / 8 ||
          sites_used_.load(std::memory_order_relaxed) >= kSitesForChains;
 }
 
-// A call that there is no room to tell apart from others. It is counted all the same, with them,
-// and for few loads more than any other call: each of its kind comes here. True: counted.
+// Counts a call that has no room for a site of its own, together with others of its kind. This has
+// to be cheap, because each such call comes here. True: counted.
 bool SiteTable::count_without_site(SiteKey key, const Frame* chain, unsigned depth) noexcept {
   if (knows(key)) return false;
   if (depth > 1 && crowded()) {
@@ -73,8 +75,8 @@ bool SiteTable::count_without_site(SiteKey key, const Frame* chain, unsigned dep
   return true;
 }
 
-// This once, because the rule leads off the stack. Under a key of its own: the frame's own key
-// would be found by other threads, which would not walk from there on any more.
+// Counts a call whose rule leads off the stack, this once, under a key of its own. If it used the
+// frame's own key, other threads would find that, and no longer walk on from there.
 void SiteTable::count_unwalked(SiteKey key, const Frame* chain, unsigned depth) noexcept {
   count_new(key.behind(0), chain, depth, nullptr);
 }
@@ -83,12 +85,12 @@ void SiteTable::count_new(SiteKey key, const Frame* chain, unsigned depth, Threa
                           const PythonFrames* python) noexcept {
   const std::uint64_t retired = retired_key(key, chain, depth).raw();
   if (add_site(key, retired, chain, depth, python) && insert(table, key.raw(), 1, retired)) return;
-  // Near its home no place is free, for all that the tables have room: then its wrapper may have.
+  // No slot near its home is free, though the tables have room. Its wrapper may find one.
   if (depth > 1) return count_wrapper(key, chain);
   count_folded(SiteKey::kOtherCallers, key, chain[0]);
 }
 
-// A chain's call under the chain's first frame alone.
+// Counts a chain's call under the chain's first frame alone.
 void SiteTable::count_wrapper(SiteKey key, const Frame* chain) noexcept {
   const SiteKey wrapper = SiteKey{chain[0].pc, key.clock(), key.function()}.behind(0);
   FrameRule none;
@@ -97,13 +99,13 @@ void SiteTable::count_wrapper(SiteKey key, const Frame* chain) noexcept {
     count_new(wrapper, chain, 1, this->mine());
 }
 
-// Keeps what the site is: the exact frames of its chain and the stack behind them as it is now.
-// False: there is no room for it.
+// Stores a site: the exact frames of its chain, and the stack behind them as it is now. False:
+// there is no room for it.
 //
-// Whoever finds the record begun finishes it, because the other may not come back: a signal handler
-// may have jumped over it. What is exact follows from the key, so both write the same. The stack
-// behind it is written by the first alone; until that is done, or for good, the site has its exact
-// frames.
+// Whoever finds a record that was begun completes it, because its writer may never come back (a
+// signal handler may have jumped over it). The key determines the exact frames, so both write the
+// same. Only the first writer adds the stack behind them. Until that is done, perhaps for good, the
+// site has just its exact frames.
 bool SiteTable::add_site(SiteKey key, std::uint64_t retired, const Frame* chain, unsigned depth,
                          const PythonFrames* python) noexcept {
   if (full() && !knows(key)) return false;
@@ -119,7 +121,8 @@ bool SiteTable::add_site(SiteKey key, std::uint64_t retired, const Frame* chain,
       first = site.key.compare_exchange_strong(there, key.raw(), std::memory_order_acq_rel);
       if (first) there = key.raw();
     } else if (there == retired && there != key.raw()) {
-      // Its modules are back. Whoever else has just found out has done the same.
+      // Its modules are loaded again. Another thread that finds this out at the same time does the
+      // same.
       if (site.key.compare_exchange_strong(there, key.raw(), std::memory_order_acq_rel))
         there = key.raw();
       if (there == key.raw()) site.retired.store(0, std::memory_order_release);
@@ -159,7 +162,7 @@ bool SiteTable::add_site(SiteKey key, std::uint64_t retired, const Frame* chain,
   return false;
 }
 
-// Writes the frames behind the exact ones. Returns how many there are in all.
+// Writes the frames behind the exact ones, and returns the number of all frames.
 unsigned SiteTable::add_first_seen(SiteRecord& site, unsigned exact, const Frame& last) noexcept {
   bool cut = false;
   const unsigned all = exact + g_stacks.walk(last, site.pc + exact, kSiteDepth - exact, cut);

@@ -10,11 +10,11 @@ namespace clockshim {
 
 namespace {
 
-// How far above the innermost frame a stack is followed. A table that leads further away is not
-// believed.
+// A stack is followed up to this far above its innermost frame. A table that leads further away is
+// not believed.
 constexpr std::uintptr_t kStackReach = 1U << 20;
 constexpr std::uintptr_t kLargestStack =
-    64U << 20;  // further from its top, an address is taken not to be on that stack
+    64U << 20;  // an address further below the top is taken not to be on that stack
 constexpr std::uint64_t kNone = ~0ULL;  // no FrameRule packs to this
 
 // Knuth's multiplicative hash, by 2^64 / phi.
@@ -45,7 +45,7 @@ bool FullStacks::rule_of(std::uintptr_t pc, FrameRule& out) noexcept {
     if (!rule.pc.compare_exchange_strong(there, pc, std::memory_order_acq_rel) && there != pc)
       continue;
     std::uint64_t word = rule.word.load(std::memory_order_acquire);
-    if (word == 0) {  // or another thread is learning it: it finds the same
+    if (word == 0) {  // or another thread is learning it, and finds the same
       word = learn_rule(pc, out) ? out.packed() : kNone;
       rule.word.store(word, std::memory_order_release);
     }
@@ -69,8 +69,8 @@ unsigned FullStacks::walk(Frame frame, std::uint64_t* out, unsigned most, bool& 
       cut = true;
       return depth;
     }
-    out[depth++] = frame.pc;  // also where no module is: JIT code, to which a map may give a name;
-                              // the walk ends there
+    out[depth++] = frame.pc;  // it is kept even if no module contains it: a map may give a name to
+                              // JIT code. The walk ends there
   }
   return depth;
 }
@@ -85,9 +85,9 @@ bool FullStacks::due() noexcept {
 void FullStacks::keep(live::Region& region, SiteKey key, const std::uint64_t* frames,
                       unsigned depth, bool cut) noexcept {
   const std::uint32_t room =
-      region.header.sections[static_cast<unsigned>(live::Part::stacks)].count;
+      region.header.sections[static_cast<unsigned>(live::SectionId::stacks)].count;
   for (unsigned i = 1; i < depth; ++i) key = key.behind(frames[i]);
-  constexpr unsigned kProbes = 64;  // a stack that has not found its place within so many has none
+  constexpr unsigned kProbes = 64;  // a stack is dropped if no slot is free within so many
   for (unsigned probe = 0; probe < kProbes && room == live::kStacks; ++probe) {
     live::StackRecord& record =
         region.stacks[(home_of(key.raw(), live::kStackBits) + probe) % live::kStacks];
@@ -101,8 +101,8 @@ void FullStacks::keep(live::Region& region, SiteKey key, const std::uint64_t* fr
     if (!known) live::note_page(region, &record, sizeof record);
     record.samples.fetch_add(1, std::memory_order_relaxed);
     if (known) return;
-    // The key says what stands there: who finds it begun writes the same, for the other may not
-    // come back.
+    // The key determines the content. Whoever finds a record that was begun writes the same
+    // content, because the thread that began it may never come back.
     std::copy_n(frames, depth, record.pc);
     record.depth = static_cast<std::uint16_t>(depth);
     record.cut = cut ? 1 : 0;

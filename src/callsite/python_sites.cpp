@@ -1,9 +1,10 @@
-// Calls that came through CPython, counted under the Python function that asks. Part of SiteTable.
+// Counts calls that came through CPython under the Python function that made them. Part of
+// SiteTable.
 //
-// The chain of such a call ends with the function of the C code that Python code has called
-// (time_time for time.time()); behind it stands no frame of another C function, but what the
-// interpreter runs, as one more link of the key. What names it is written down at first sight: at
-// the exit of the process nothing of it is left.
+// The chain of such a call ends with the C function that the Python code has called (time_time for
+// time.time()). Its next link is not another C function's frame, but the function that the
+// interpreter runs. Its name is stored at the first call, because at the exit of the process
+// nothing of it is left.
 #include <algorithm>
 #include <charconv>
 #include <cstring>
@@ -37,7 +38,7 @@ void put_version(std::uint32_t version, char* out, char* end) {
   number(version & 0xFU);
 }
 
-// For the report: whose functions it does not tell, and why.
+// Notes, for the report, which Python's functions it can't name, and why.
 void note_unread(live::Region& region, CPythonIs why, std::uint32_t version, const Module& module) {
   live::Name name{};
   name.kind = why == CPythonIs::of_unknown_version ? live::NameKind::unread_version
@@ -53,8 +54,8 @@ void note_unread(live::Region& region, CPythonIs why, std::uint32_t version, con
 
 }  // namespace
 
-// What is behind the last frame of a chain, which is in `module`: Python functions, if one of the
-// frames is CPython's.
+// Finds out what is behind the last frame of a chain, which is in `module`: Python functions, if
+// one of the frames is CPython's.
 CPythonIs SiteTable::python_behind(const Module& module, const Frame* chain,
                                    unsigned depth) noexcept {
   std::uint32_t version = 0;
@@ -66,9 +67,9 @@ CPythonIs SiteTable::python_behind(const Module& module, const Frame* chain,
   return on_the_way ? CPythonIs::known : CPythonIs::absent;
 }
 
-// The key of a call whose last C frame has `key`: further behind stand the functions of `python`.
-// Asked without the interpreter's lock (in a lock's time-out), or by a thread that runs no Python:
-// behind nothing.
+// The key of a call whose last C frame has `key`, with the functions of `python` behind it. There
+// are none if the call is made without the interpreter's lock (in the time-out of a lock), or by a
+// thread that runs no Python.
 SiteKey SiteTable::key_behind(SiteKey key, const PythonFrames& python) noexcept {
   for (unsigned i = 0; i < python.count; ++i) key = key.behind(python.keys[i]);
   return python.count == 0 ? key.behind(0) : key;
@@ -99,7 +100,7 @@ unsigned SiteTable::python_depth(unsigned chain) const noexcept {
 }
 
 // Counts a call by C frames that this thread has walked before, if it has counted their Python
-// functions before, too.
+// functions before, too. False: nothing is counted.
 bool SiteTable::count_python_again(SiteKey key, unsigned depth) noexcept {
   const CodeMemo& memo = t_memos_->codes;
   const unsigned most = python_depth(depth);
@@ -115,7 +116,8 @@ bool SiteTable::count_python_again(SiteKey key, unsigned depth) noexcept {
   return count_again(key) || count_beside(key);
 }
 
-// `key` is that of the last C frame, whose entry says that the interpreter is behind it.
+// Counts a call with Python functions behind it. `key` is the key of the last C frame, whose entry
+// says so.
 void SiteTable::count_interpreted(SiteKey key, const Frame* chain, unsigned depth,
                                   ThreadTable* table) noexcept {
   PythonFrames python;
@@ -129,7 +131,8 @@ void SiteTable::count_interpreted(SiteKey key, const Frame* chain, unsigned dept
   bool named = found == Found::nothing;
   for (unsigned i = 0; named && i < python.count; ++i)
     named = number(python.frames[i], python.numbers[i]);
-  if (!named) {  // no room for more names: this function counts as none, from now on
+  if (!named) {  // there is no room for more names: from now on this function is counted as no
+                 // function
     if (found == Found::nothing && !crowded())
       insert(table, with.raw() | SiteKey::kRule, FrameRule{.interpreted = true}.packed());
     python.count = 0;
@@ -137,8 +140,8 @@ void SiteTable::count_interpreted(SiteKey key, const Frame* chain, unsigned dept
     found = look_up(table, with, nameless, mine);
     if (found == Found::counted) return;
   }
-  if (python.count == 0) {  // perhaps because its memory has just been found to be another than
-                            // expected: that is to be told
+  if (python.count == 0) {  // perhaps because its memory was found to be laid out in an unexpected
+                            // way, which must be reported
     Module module;
     for (unsigned i = 0; i < depth; ++i) {
       if (find_module(chain[i].pc, module)) static_cast<void>(python_behind(module, chain, i + 1));
@@ -147,7 +150,7 @@ void SiteTable::count_interpreted(SiteKey key, const Frame* chain, unsigned dept
   count_new(with, chain, depth, table, &python);
 }
 
-// The number of a frame's name. False: there is no room for it.
+// Finds or creates the number of a frame's name. False: there is no room for it.
 bool SiteTable::number(std::uintptr_t frame, std::uint16_t& out) noexcept {
   PythonCode code;
   if (!g_cpython.read_code(g_cpython.executable_of(frame), code)) return false;
@@ -160,8 +163,8 @@ bool SiteTable::number(std::uintptr_t frame, std::uint16_t& out) noexcept {
   return number != live::kNames;
 }
 
-// The Python functions behind the exact ones, as they are now. Some room for names is kept for
-// those that ask themselves.
+// Writes the Python functions behind the exact ones, as they are now. A quarter of the room for
+// names is kept for functions that call the clock themselves.
 unsigned SiteTable::add_first_seen_python(live::SiteRecord& site, unsigned exact,
                                           std::uintptr_t last) noexcept {
   unsigned all = exact;
@@ -177,8 +180,8 @@ unsigned SiteTable::add_first_seen_python(live::SiteRecord& site, unsigned exact
   return all;
 }
 
-// The whole stack of a call; behind the first `in_c` frames of `chain` it is Python's. 0: it is
-// none.
+// Samples the whole stack of a call. The frames behind the first `in_c` frames of `chain` are
+// Python's; 0: none are.
 void SiteTable::sample(SiteKey key, const Frame* chain, unsigned in_c) noexcept {
   std::uint64_t frames[live::kStackDepth];
   unsigned depth = 0;

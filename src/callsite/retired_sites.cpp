@@ -1,10 +1,10 @@
-// Sites of modules that dlclose() has taken away. Part of SiteTable.
+// Handles the sites of modules that dlclose() has unloaded. Part of SiteTable.
 //
-// A site whose module is gone is renamed: what is counted under its key stays in its place in the
-// tables, under a key that no call has. The new key is made of the old one and of the numbers of
-// the modules of its frames. So it is the same whichever of them goes first, and it is known at a
-// first sight: a site whose modules are all back takes up its old counts. A plug-in that is loaded
-// and unloaded again and again needs room for its sites once.
+// A site whose module is unloaded is renamed: its counts stay where they are in the tables, but
+// under a key that no call has. The new key is made from the old one and the numbers of the modules
+// of its frames. So it is the same whichever module goes first, and it can be computed at a first
+// call: a site whose modules are all loaded again takes up its old counts. A plug-in that is loaded
+// and unloaded again and again needs room for its sites only once.
 #include <atomic>
 
 #include "callsite/full_stacks.h"
@@ -26,34 +26,35 @@ using live::ThreadTable;
 
 namespace {
 
-// A step of a retired key. By one more than the number: 0 stands for what is behind a caller that
-// is not known.
+// One step of a retired key. It is one more than the module's number, because 0 stands for an
+// unknown caller.
 SiteKey with_module(SiteKey key, unsigned module) { return key.behind(module + 1); }
 
 }  // namespace
 
-// What `key` became if it was retired: it is that of a call by the frames of `chain`, or of what is
-// behind them.
+// The key that `key` gets when it is retired. `key` belongs to a call by the frames of `chain`, or
+// to what is behind them.
 SiteKey SiteTable::retired_key(SiteKey key, const Frame* chain, unsigned depth) noexcept {
   for (unsigned i = 0; i < depth; ++i)
     key = with_module(key, live::module_of(*region_, chain[i].pc));
   return key;
 }
 
-// Nobody counts under `from` meanwhile: code that is on the way to it is gone.
+// Renames a key in all tables. No thread counts under `from` meanwhile, because the code that would
+// is unloaded.
 void SiteTable::rename(SiteKey from, SiteKey to, bool only_rules) noexcept {
-  // False: a free place, behind which the key is not.
+  // False: the slot is free, so the search ends.
   const auto look_at = [from, to, only_rules](auto&& key, auto&& count) {
     std::uint64_t there = key.load(std::memory_order_acquire);
     if ((there & ~SiteKey::kRule) != from.raw()) return there != 0;
     const std::uint64_t rule = there & SiteKey::kRule;
     if (rule == 0 && only_rules) return true;
     if (key.compare_exchange_strong(there, to.raw() | rule, std::memory_order_acq_rel) && rule != 0)
-      count.store(0, std::memory_order_release);  // who finds it again learns it anew
+      count.store(0, std::memory_order_release);  // the rule is learned again when it is needed
     return true;
   };
   for (ThreadTable& table : region_->threads) {
-    // Tables are taken in order: behind one that nobody has had, there are no others.
+    // Tables are taken in order, so the first one that no thread has had ends the search.
     if (std::atomic_ref(table.used).load(std::memory_order_relaxed) == 0 &&
         table.owner.load(std::memory_order_relaxed) == 0)
       break;
@@ -69,7 +70,7 @@ void SiteTable::rename(SiteKey from, SiteKey to, bool only_rules) noexcept {
   }
 }
 
-// With the rules on the way to it, from where a module is gone.
+// Retires a site, with the rules on the way to it from the first unloaded module on.
 void SiteTable::retire(SiteRecord& site, const live::Modules& gone) noexcept {
   const SiteKey known{site.key.load(std::memory_order_relaxed)};
   SiteKey key{site.pc[0], known.clock(), known.function()};
@@ -78,7 +79,7 @@ void SiteTable::retire(SiteRecord& site, const live::Modules& gone) noexcept {
   for (unsigned i = 0; i < site.exact_frames && site.module[i] != kNamed; ++i) {
     const unsigned module = site.module[i];
     if (module < live::kModules && gone[module]) any = true;
-    // Gone before: what has this key now, if anything has, is another module's.
+    // It was unloaded before. What has this key now, if anything has, belongs to another module.
     if (module < live::kModules && !gone[module] &&
         region_->modules[module].unloaded.load(std::memory_order_acquire) != 0)
       return;
@@ -87,7 +88,7 @@ void SiteTable::retire(SiteRecord& site, const live::Modules& gone) noexcept {
     if (!any) continue;
     SiteKey to = key;
     for (unsigned frame = 0; frame <= i; ++frame) to = with_module(to, site.module[frame]);
-    rename(key, to, true);  // a caller that is counted under it has a record of its own
+    rename(key, to, true);  // a caller that is counted under this key has its own record
   }
   if (!any || site.retired.load(std::memory_order_acquire) != 0) return;
   rename(known, retired, false);
@@ -112,7 +113,8 @@ void SiteTable::retire(const live::Modules& gone) noexcept {
 void SiteTable::retire_unloaded(bool locked) noexcept {
   static std::atomic<std::uint64_t> seen{0};
   const std::uint64_t unloaded = modules_unloaded();
-  if (seen.exchange(unloaded, std::memory_order_relaxed) == unloaded) return;  // it has other users
+  if (seen.exchange(unloaded, std::memory_order_relaxed) == unloaded)
+    return;  // others still use it
   const auto look = [](void* sites) {
     SiteTable& self = *static_cast<SiteTable*>(sites);
     if (const live::Modules gone = live::mark_unloaded(*self.region_); gone.any())

@@ -17,24 +17,23 @@ using live::kThreadSites;
 using live::SharedEntry;
 using live::ThreadTable;
 
-// A key that has not found its place within so many has none: in a thread's table, in the shared
-// one.
+// The searches for a free slot end after so many steps: in a thread's table, and in the shared one.
 constexpr unsigned kThreadProbes = 16;
 constexpr unsigned kSharedProbes = 256;  // at 15/16 full, a search meets a free place after 128
 constexpr unsigned kSharedUsable = kSharedSites * 15 / 16;
-// In a thread's table most keys are found within so many. Those that nobody has are searched no
-// further.
+// In a thread's table most keys are found within this many steps. After that, the filter decides
+// whether to go on.
 constexpr unsigned kNearProbes = 2;
 
-// Whether a rule leads to a place on the frame's stack. A frame of the application may be large:
-// then the stack must be one of which it is certain how far it reaches.
+// Whether a rule leads to a place on the frame's stack. An application's frame may be large; then
+// the end of the stack must be known for certain.
 bool leads_up(const FrameRule& rule, const Frame& frame) noexcept {
   if (CLOCKSHIM_LIKELY(rule.leads_near(frame))) return true;
   const std::uintptr_t cfa = rule.cfa(frame);
   return cfa > frame.stack && cfa <= stack_limit(frame.stack);
 }
 
-// Where a key that is no rule's stands in a thread's table; null: nowhere.
+// Finds a key, which is not a rule's, in a thread's table. Null: it is not there.
 ThreadTable::Entry* find(ThreadTable& table, SiteKey key) noexcept {
   for (unsigned probe = 0; probe < kThreadSites; ++probe) {
     ThreadTable::Entry& entry = table.entries[key.home(live::kThreadSiteBits) ^ probe];
@@ -44,8 +43,8 @@ ThreadTable::Entry* find(ThreadTable& table, SiteKey key) noexcept {
   return nullptr;
 }
 
-// Says whose the table is. A thread may come here twice: in a signal handler over itself, or in the
-// destructors behind its end.
+// Writes the owner's thread number into the table. A thread may come here twice: in a signal
+// handler on top of itself, or in the destructors after its end.
 void sign(ThreadTable& table, std::uint32_t tid) noexcept {
   if (table.tid.exchange(tid, std::memory_order_relaxed) != tid)
     table.threads.fetch_add(1, std::memory_order_relaxed);
@@ -53,8 +52,8 @@ void sign(ThreadTable& table, std::uint32_t tid) noexcept {
 
 }  // namespace
 
-// Of a thread that has none: no key is ever found in it, so the hot path need not ask whether there
-// is one.
+// The table of a thread that has none. No key is ever found in it, so the hot path need not check
+// whether the thread has a table.
 static constinit ThreadTable g_no_table{};
 
 CLOCKSHIM_TLS ThreadTable* SiteTable::t_table_ = &g_no_table;
@@ -65,8 +64,8 @@ CLOCKSHIM_TLS std::uint32_t SiteTable::t_forked_as_ = 0;
 
 constinit SiteTable g_sites{live::g_region};
 
-// A table that is free, or that a thread in the same place left behind when it ended without a
-// word. Whoever had it before counts on.
+// Takes a table that is free, or that was left by a thread with the same thread pointer that ended
+// without notice. Its counts continue.
 ThreadTable* SiteTable::attach() noexcept {
   if (CLOCKSHIM_UNLIKELY(shared_.load(std::memory_order_acquire))) {
     begin();
@@ -82,7 +81,8 @@ ThreadTable* SiteTable::attach() noexcept {
         (owner == 0 && table.owner.compare_exchange_strong(owner, me, std::memory_order_acq_rel))) {
       ThreadMemos* const memos = make_memos(static_cast<unsigned>(&table - region_->threads));
       if (memos != nullptr) memos->serve(*region_);
-      if (g_stacks.every() == 0) {  // else each call comes here, to be sampled or not
+      if (g_stacks.every() ==
+          0) {  // otherwise each call has to take the slow path, which samples some
         t_memos_ = memos;
         t_table_ = &table;
       }
@@ -98,7 +98,7 @@ ThreadTable* SiteTable::attach() noexcept {
 void SiteTable::detach() noexcept {
   ThreadTable* const table = t_mine_;
   t_memos_ = nullptr;
-  t_table_ = &g_no_table;  // first: a signal handler from here on takes a table of its own
+  t_table_ = &g_no_table;  // first, so that a signal handler from here on takes a table of its own
   t_mine_ = nullptr;
   t_no_table_ = false;
   if (table != nullptr && !g_sites.shared_.load(std::memory_order_acquire))
@@ -121,7 +121,7 @@ void SiteTable::count_in(live::Region& region) noexcept {
   };
   t_mine_ = moved(t_mine_);
   t_table_ = moved(t_table_);
-  t_memos_ = nullptr;  // they point into the tables of before
+  t_memos_ = nullptr;  // they point into the old tables
 }
 
 void SiteTable::begin_in_child(live::Region& region, std::uint32_t tid, bool share) noexcept {
@@ -160,8 +160,8 @@ void SiteTable::count_elsewhere(SiteKey key, const Frame& caller) noexcept {
   if (g_stacks.due()) sample(key, chain, in_c);
 }
 
-// Walks from chain[0] on. Returns how many frames there are before those of Python; 0: no Python is
-// there.
+// Walks from chain[0] on, and counts. Returns the number of C frames if Python is behind them, else
+// 0.
 unsigned SiteTable::count_by_chain(SiteKey key, Frame* chain, ThreadTable* table) noexcept {
   const SiteKey innermost = key;
   FrameRule rules[kMaxWalked + 1];
@@ -179,7 +179,7 @@ unsigned SiteTable::count_by_chain(SiteKey key, Frame* chain, ThreadTable* table
       return depth;
     }
     if (depth > kMaxWalked ||
-        !leads_up(rule, frame)) {  // a stale rule: the call is counted under the wrapper
+        !leads_up(rule, frame)) {  // a stale rule: count the call under the wrapper
       count_unwalked(key, chain, depth);
       return 0;
     }
@@ -193,9 +193,9 @@ void SiteTable::look_at_each_call() noexcept {
   t_table_ = &g_no_table;
 }
 
-// In this thread's table, else in the shared one: what others have there because they found no room
-// is its own from now on, if it has room. A rule entry whose word is still 0 is being written by
-// the code that we, a signal handler, have interrupted: this call is counted under the wrapper
+// Looks for a key in this thread's table, then in the shared table. What is found there is copied
+// into this thread's table if that has room. A rule entry whose word is still 0 is being written by
+// the code that this signal handler has interrupted; then the call is counted under the wrapper
 // itself.
 auto SiteTable::look_up(ThreadTable* table, SiteKey key, FrameRule& rule,
                         ThreadTable::Entry*& mine) noexcept -> Found {
@@ -243,8 +243,8 @@ auto SiteTable::look_up(ThreadTable* table, SiteKey key, FrameRule& rule,
 
 namespace {
 
-// The two bits of a key in the filter: of the high half of the hash, whose top says where it is at
-// home.
+// The two bits of a key in the filter. They are taken from the high half of the hash, whose top
+// bits are also its home in the tables.
 template <class F>
 bool both_bits(SiteKey key, unsigned bits, F f) {
   const std::uint64_t hash = key.raw() * 0x9E3779B97F4A7C15ULL;
@@ -261,7 +261,7 @@ bool SiteTable::knows(SiteKey key) const noexcept {
   });
 }
 
-// Before the key itself can be found.
+// Adds a key to the filter. It must come before the key can be found in a table.
 void SiteTable::note(SiteKey key) noexcept {
   if (knows(key)) return;
   both_bits(key, kKnownBits, [this](std::uint64_t bit) {
@@ -270,14 +270,15 @@ void SiteTable::note(SiteKey key) noexcept {
   });
 }
 
-// Adds `amount` (or, for a rule, stores the word) under a new or known key, or under one that was
-// retired and is back. A new key is claimed first and by a locked exchange: a signal handler may be
-// doing the same. False: there is no room for it. The last places are kept for folded callers, so
-// that these always find one.
+// Adds `amount` (or, for a rule, stores the word) under a new or known key, or under a retired key
+// that is used again. A new key is claimed by a locked exchange before it is counted, because a
+// signal handler may be doing the same. False: there is no room. The last slots are reserved for
+// folded callers, so that these always find one.
 bool SiteTable::insert(ThreadTable* table, std::uint64_t key, std::uint64_t amount,
                        std::uint64_t retired) noexcept {
   retired |= retired != 0 ? key & SiteKey::kRule : 0;
-  // A retired key stands where the key itself stood, so it is met before any free place is.
+  // A retired key is in the slot where the key itself was, so the search meets it before any free
+  // slot.
   const auto revived = [&](auto&& word, std::uint64_t there) {
     return there == retired && retired != 0 &&
            (word.compare_exchange_strong(there, key, std::memory_order_acq_rel) || there == key);
@@ -327,9 +328,9 @@ bool SiteTable::insert(ThreadTable* table, std::uint64_t key, std::uint64_t amou
   return false;
 }
 
-// A call whose caller has no site of its own: `key` came from `caller`. No room for that either
-// would take more clocks and functions than there are. Where the table is full to search it takes
-// long: the thread remembers the place, and the caller with it.
+// Counts a call whose caller has no site of its own: `key` came from `caller`, and `as` says why it
+// has none. There is room for all of these, because there are few clocks and functions. A full
+// table takes long to search, so the thread remembers the slot, and the caller with it.
 void SiteTable::count_folded(std::uintptr_t as, SiteKey key, const Frame& caller) noexcept {
   const SiteKey folded{as, key.clock(), key.function()};
   ThreadMemos* const memos = this->memos();

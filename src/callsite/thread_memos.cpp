@@ -32,7 +32,7 @@ ThreadMemos* make_memos(unsigned index) noexcept {
   errno = saved_errno;
   if (memory == MAP_FAILED) return nullptr;
   auto* const mine = static_cast<ThreadMemos*>(memory);  // right when all zero
-  // A signal handler may have been faster.
+  // A signal handler may have mapped them meanwhile.
   if (g_more[index - kStaticMemos].compare_exchange_strong(there, mine, std::memory_order_acq_rel))
     return mine;
   munmap(memory, sizeof(ThreadMemos));

@@ -1,6 +1,6 @@
-// What a thread remembers of its latest calls (callsite/chain_memo.h, callsite/python/code_memo.h):
-// one set for each thread's table, because it points into that. Private memory. The first few sets
-// are static; what belongs to more threads is mapped when they come.
+// What a thread remembers of its latest calls (callsite/chain_memo.h, callsite/python/code_memo.h).
+// Each thread's table has one set, because the set points into the table. This is private memory.
+// The first few sets are static; the others are mapped when a thread needs them.
 #pragma once
 
 #include "callsite/chain_memo.h"
@@ -14,16 +14,17 @@ struct ThreadMemos {
   ChainMemos chains;
   CodeMemo codes;
 
-  // Where in the table the calls stand that have no site of their own (SiteTable::count_folded):
-  // when they become many the table is full, and to search it takes long. One word each, of one
-  // thread.
+  // The table's entries for calls without a site of their own (SiteTable::count_folded). When there
+  // are many such calls, the table is full, and searching it takes long. Only the thread itself
+  // writes these words.
   using Entry = live::ThreadTable::Entry;
   [[nodiscard]] Entry*& folded_at(SiteKey key) noexcept { return folded[key.home(kFoldedBits)]; }
   static constexpr unsigned kFoldedBits = 3;
   Entry* folded[1U << kFoldedBits];
 
-  // For a thread that is given its table in `region`. What was remembered of a table in another one
-  // is forgotten: a forked child has its parent's memos, which lead into its parent's tables.
+  // Prepares the memos for a thread that gets its table in `region`. If they belong to a table in
+  // another region, they are forgotten: a forked child has its parent's memos, which point into its
+  // parent's tables.
   void serve(const live::Region& region) noexcept {
     if (of == &region) return;
     chains.forget();
@@ -34,11 +35,12 @@ struct ThreadMemos {
   const live::Region* of;
 };
 
-// Those of table `index`, as far as they are there; else null, and nothing is remembered.
+// The memos of table `index`. Null: they were never mapped, and nothing is remembered.
 [[nodiscard]] ThreadMemos* memos_of(unsigned index) noexcept;
 
-// The same, and maps them where they are not there yet: one system call in a thread's first call,
-// of threads behind the first kStaticMemos. By the thread that has the table.
+// Like memos_of(), but maps them if they are not there yet: one system call in a thread's first
+// call, for threads beyond the first kStaticMemos. Only the thread that has the table may call
+// this. Null: there is no memory, or the process has confined itself.
 ThreadMemos* make_memos(unsigned index) noexcept;
 
 inline constexpr unsigned kStaticMemos = 16;

@@ -1,11 +1,12 @@
-// Reads rules from a module's own unwind table: .eh_frame_hdr (LSB core 5.0, 10.6.2) says where the
-// description of a function is, .eh_frame (10.6.1) has it, in the instructions of DWARF 5, 6.4.2.
+// Reads rules from a module's own unwind table: .eh_frame_hdr (LSB core 5.0, 10.6.2) locates the
+// description of a function in .eh_frame (10.6.1), which consists of instructions of DWARF
+// 5, 6.4.2.
 //
-// Only what a rule of ours is made of is followed: the canonical frame address, rbp and the return
-// address. So it takes some 300 bytes of stack, no memory and no lock, and whoever is interrupted
-// in the middle leaves nothing behind: it may run in a signal handler over itself, in all threads
-// at the same time, and be left by longjmp. What is not plainly understood is no rule. A wrong
-// table is read to its end at most: nothing outside of the module's own memory is looked at.
+// Only the parts of a rule are followed: the canonical frame address, rbp and the return address.
+// So it takes some 300 bytes of stack, no memory and no lock, and leaves nothing behind when it is
+// interrupted. It may run in a signal handler on top of itself, in all threads at the same time,
+// and be left by longjmp. A description that is not fully understood gives no rule. A corrupt table
+// is read to its end at most: nothing outside of the module's own memory is read.
 #include <cstring>
 
 #include "callsite/stack.h"
@@ -14,7 +15,7 @@
 namespace clockshim {
 namespace {
 
-// Bytes of the module, from the first on. Behind the end there are zeros, and `whole` is false.
+// A reader of the module's bytes. Beyond the end it returns zeros, and `whole` is false.
 class Bytes {
  public:
   Bytes(std::uintptr_t at, std::uintptr_t end) : at_(at), end_(end) {}
@@ -32,7 +33,7 @@ class Bytes {
     return value;
   }
 
-  // LEB128 (DWARF 5, 7.6). What does not fit into 64 bits is cut.
+  // Reads LEB128 (DWARF 5, 7.6). A number that does not fit into 64 bits is cut.
   std::uint64_t unsigned_number() {
     unsigned shift = 0;
     return number(shift);
@@ -49,7 +50,7 @@ class Bytes {
     at_ = bytes <= left() ? at_ + bytes : end_;
   }
 
-  // The next `bytes` alone, which are skipped.
+  // A reader for the next `bytes` alone, which are skipped here.
   Bytes part(std::uint64_t bytes) {
     const std::uintptr_t start = at_;
     skip(bytes);
@@ -80,8 +81,8 @@ Bytes bytes_of(const Module& module, std::uintptr_t at) {
   return Bytes{inside ? at : module.map_end, module.map_end};
 }
 
-// Where something stands (DW_EH_PE_*): a number of some size, as it is or seen from its own place.
-// Of what else there is, nothing describes code. False: it is of another kind.
+// Reads an address (DW_EH_PE_*): a number of some size, absolute or relative to its own place. Code
+// is not described by any other kind. False: it is of another kind.
 constexpr std::uint8_t kFormat = 0x0F;
 bool take_address(Bytes& from, std::uint8_t encoding, std::uintptr_t& out) {
   constexpr std::uint8_t kRelative = 0x10;
@@ -98,14 +99,15 @@ bool take_address(Bytes& from, std::uint8_t encoding, std::uintptr_t& out) {
   return (encoding & ~kFormat) == kRelative || (encoding & ~kFormat) == 0;
 }
 
-// An entry of .eh_frame, behind its length, which is taken. Of the usual size only.
+// Reads the length of an entry of .eh_frame, and returns the rest. Entries of the 64-bit format are
+// empty.
 Bytes take_entry(Bytes from) {
   constexpr std::uint32_t kLong = 0xFFFF'FFFF;
   const auto length = from.take<std::uint32_t>();
   return length == kLong ? from.part(0) : from.part(length);
 }
 
-// What the functions of an entry have in common (a CIE).
+// What the functions that share a CIE have in common.
 struct Common {
   std::uint64_t code_unit = 0;
   std::int64_t data_unit = 0;
@@ -113,7 +115,7 @@ struct Common {
   bool augmented = false;
 };
 
-// `from` stands at the beginning of its instructions then.
+// Reads a CIE. `from` is then at the start of its instructions.
 bool take_common(Bytes& from, Common& out) {
   const auto id = from.take<std::uint32_t>();
   const auto version = from.take<std::uint8_t>();
@@ -144,21 +146,22 @@ bool take_common(Bytes& from, Common& out) {
         if (!take_address(words, encoding, ignored)) return false;
         break;
       }
-      default: return false;  // 'S' among them: the frame of a signal
+      default: return false;  // such as 'S', the frame of a signal
     }
   }
   return from.whole() && words.whole();
 }
 
-// How to get to the caller, in the middle of a function: one row of its table (DWARF 5, 6.4.1).
-constexpr std::uint8_t kFrameRegister = 6;  // rbp and rsp, as the x86-64 psABI (3.6.2) numbers them
+// How to get to the caller from one place in a function: one row of its table (DWARF 5, 6.4.1).
+constexpr std::uint8_t kFrameRegister =
+    6;  // rbp and rsp, by their numbers in the x86-64 psABI (3.6.2)
 constexpr std::uint8_t kStackRegister = 7;
 constexpr std::uint8_t kReturnColumn = 16;
 constexpr std::uint8_t kNoRegister = 0xFF;
 struct Row {
   enum class Saved : std::uint8_t { not_yet, in_memory, unknown };
   std::int64_t cfa_offset = 0;
-  std::int64_t frame_at = 0;  // rbp, seen from the canonical frame address
+  std::int64_t frame_at = 0;  // the saved rbp, relative to the canonical frame address
   std::int64_t return_at = 0;
   std::uint8_t cfa_from = kNoRegister;  // rsp, rbp, or something else
   Saved frame = Saved::not_yet;
@@ -170,7 +173,7 @@ class Rows {
   Rows(const Common& common, std::uintptr_t function, std::uintptr_t pc)
       : common_(common), at_(function), pc_(pc) {}
 
-  // Follows instructions up to the row for the address. False: there is one that is not known.
+  // Executes instructions up to the row for the address. False: one of them is not known.
   bool follow(Bytes code) {
     while (code.left() != 0 && at_ <= pc_) {
       const auto instruction = code.take<std::uint8_t>();
@@ -186,7 +189,7 @@ class Rows {
     return code.whole();
   }
 
-  // Where it starts from, behind the instructions that the functions have in common.
+  // Stores the initial row, after the common instructions of the CIE.
   void begin() { first_ = row_; }
   [[nodiscard]] const Row& row() const { return row_; }
 
@@ -254,7 +257,7 @@ class Rows {
     return true;
   }
 
-  // Without overflow, whatever stands there.
+  // Multiplies without overflow, whatever the numbers are.
   [[nodiscard]] std::int64_t scaled(std::uint64_t offset) const {
     return static_cast<std::int64_t>(offset * static_cast<std::uint64_t>(common_.data_unit));
   }
@@ -288,18 +291,18 @@ class Rows {
   unsigned remembered_ = 0;
 };
 
-// The description of the function around `pc`, found by halving. 0: there is none.
+// Finds the description (FDE) of the function around `pc`, by binary search. 0: there is none.
 std::uintptr_t find_description(const Module& module, std::uintptr_t pc) {
   const auto header = reinterpret_cast<std::uintptr_t>(module.unwind_header);
   Bytes bytes = bytes_of(module, header);
-  constexpr std::uint32_t kUsual = 0x3B03'1B01;  // version; encodings of the pointer, the count and
-                                                 // the table: what all linkers make
+  constexpr std::uint32_t kUsual = 0x3B03'1B01;  // the version, and the encodings of the pointer,
+                                                 // the count and the table that all linkers use
   if (bytes.take<std::uint32_t>() != kUsual) return 0;
   bytes.skip(sizeof(std::int32_t));
   std::uint32_t below = 0;
   std::uint32_t above = bytes.take<std::uint32_t>();
   struct Entry {
-    std::int32_t start, description;  // both seen from the header
+    std::int32_t start, description;  // both relative to the header
   };
   if (above > bytes.left() / sizeof(Entry)) return 0;
   const std::uintptr_t table = bytes.at();
@@ -321,7 +324,7 @@ std::uintptr_t find_description(const Module& module, std::uintptr_t pc) {
   return found;
 }
 
-// The row for `pc` in the table of its function.
+// Finds the row for `pc` in the table of its function.
 bool find_row(const Module& module, std::uintptr_t pc, Row& out) {
   const std::uintptr_t description = find_description(module, pc);
   if (description == 0) return false;
@@ -329,7 +332,7 @@ bool find_row(const Module& module, std::uintptr_t pc, Row& out) {
   const std::uintptr_t here = entry.at();
   const auto back = entry.take<std::uint32_t>();
   if (back == 0 || here - module.map_start < back)
-    return false;  // 0: no function's, but a common one
+    return false;  // 0: it is a CIE, not a function's entry
   Bytes common_code = take_entry(bytes_of(module, here - back));
   Common common;
   std::uintptr_t function = 0;
@@ -352,11 +355,11 @@ bool find_row(const Module& module, std::uintptr_t pc, Row& out) {
 
 bool rule_from_table(const Module& module, std::uintptr_t pc, FrameRule& out) noexcept {
   Row row;
-  // A call may be the last instruction of its function: the row of the call, not of what follows
-  // it.
+  // A call may be the last instruction of its function, so use the row of the call, not of what
+  // follows it.
   if (module.unwind_header == nullptr || !find_row(module, pc - 1, row)) return false;
   constexpr std::int64_t kWord = sizeof(std::uintptr_t);
-  constexpr std::int64_t kLargest = 1 << 20;  // no frame is taken to be larger
+  constexpr std::int64_t kLargest = 1 << 20;  // no frame is assumed to be larger
   if (row.cfa_from == kNoRegister || row.cfa_offset < kWord || row.cfa_offset > kLargest)
     return false;
   if (row.return_address != Row::Saved::in_memory || row.return_at != -kWord)

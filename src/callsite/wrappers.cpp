@@ -32,13 +32,13 @@ constexpr std::array kWrappers = std::to_array<std::string_view>(
      "_PyTime_MonotonicWithInfo", "_PyTime_PerfCounterWithInfo", "_PyTime_TimeUnchecked",
      "_PyTime_MonotonicUnchecked", "_PyTime_PerfCounterUnchecked"});
 
-// Functions that no other file of the program sees.
+// Static functions, which only a .symtab names.
 constexpr std::array kStaticOnly = std::to_array<std::string_view>(
     {"py_get_system_clock", "py_get_monotonic_clock", "pygettimeofday", "pymonotonic"});
 
 // Rust's standard library: std::time::Instant::now, SystemTime::now, their elapsed(), and what they
-// ask below std::sys, in whichever module this version has it. Mangled as before 1.95 (a hash at
-// the end), and as since (v0, RFC 2603: the hash behind the crate's "C").
+// call below std::sys, in whichever module a version has it. Names are mangled as before 1.95 (a
+// hash at the end), or as since (v0, RFC 2603: the hash follows the crate's "C").
 constexpr std::string_view kRustMethods[] = {"3now", "7elapsed"};
 constexpr std::string_view kRustTypes[] = {"7Instant", "10SystemTime", "8Timespec"};
 constexpr std::size_t kRustHash = 20;  // "17h", 16 digits, "E"
@@ -62,7 +62,7 @@ bool is_rust_wrapper(std::string_view name) noexcept {
   return false;
 }
 
-// What most names are refused by: a hash of four of their first bytes.
+// A filter that rejects most names: a hash of four of their first bytes.
 constexpr std::size_t kFilterAt = 2;
 constexpr std::size_t kFilterBits = 1024;
 constexpr std::uint32_t filter_bit(const char* four) {
@@ -85,18 +85,20 @@ constexpr auto filter_of_names() {
 }
 constexpr auto kFilter = filter_of_names();
 
-// Ranges of static wrappers. More than a program has: each is there once.
+// Ranges of static wrappers. There is room for more than any program has, since each wrapper is
+// there once.
 constexpr unsigned kMostStatic = 32;
 constinit std::array<CodeRange, kMostStatic> g_static{};
 constinit unsigned g_static_count = 0;
 
 constexpr std::size_t kMostSymbolBytes =
-    2U << 20;  // larger tables would take a millisecond of each start
+    2U << 20;  // a larger table would take a millisecond of each start
 constexpr std::uint64_t kLargestWrapper = 4096;
 
-// Java: what asks the clock there are a handful of functions without a name (os::javaTimeNanos and
-// others of the class os), each of which does just that. Only these: the virtual machine asks for
-// itself, too, and with everything in it taken for a wrapper that would be thousands of chains.
+// Java: a handful of functions without a name read the clock there (os::javaTimeNanos and others of
+// the class os), each of which does just that. Only these are wrappers. The virtual machine also
+// reads the clock for itself, and if everything in it were a wrapper, that would make thousands of
+// chains.
 bool is_java_vm(const Module& module) noexcept {
   const std::string_view path = module.path != nullptr ? module.path : "";
   return path.ends_with("/libjvm.so");
@@ -126,7 +128,8 @@ void find_static_wrappers() noexcept {
 }
 
 bool in_wrapper(const Module& module, std::uintptr_t return_address, unsigned depth) noexcept {
-  // A call may be the last instruction of its function: look at the call, not at what follows it.
+  // A call may be the last instruction of its function, so look up the call itself, not what
+  // follows it.
   const std::uintptr_t call = return_address - 1;
   const auto has_it = [call](const CodeRange& range) { return range.contains(call); };
   if ((depth == 1 && is_java_vm(module)) ||

@@ -1,5 +1,5 @@
-// Functions that do nothing but ask for the time on somebody's behalf. A return address inside one
-// says nothing, so the call is counted under the first caller behind it.
+// Functions that do nothing but read the clock for their caller. A return address inside such a
+// wrapper says nothing, so the call is counted under the first caller behind it.
 #pragma once
 
 #include <cstdint>
@@ -8,14 +8,14 @@
 
 namespace clockshim {
 
-// Whether the return address stands in one of the known wrappers, by the dynamic symbols of its
-// module, or by what find_static_wrappers() has found. In the Java virtual machine, any function
-// that calls the clock itself (`depth` 1: the innermost frame) is one. No lock, no system call.
+// Whether the return address is in a known wrapper, by the dynamic symbols of its module or by what
+// find_static_wrappers() has found. In the Java virtual machine every function that calls the clock
+// itself is one (`depth` 1: the innermost frame). Takes no lock, makes no system call.
 bool in_wrapper(const Module& module, std::uintptr_t return_address, unsigned depth) noexcept;
 
-// Looks for wrappers that are linked into the executable statically: their names stand in its file
-// only. At start, once, before there is a second thread; opens a file. Those of a stripped program,
-// or of one with a very large symbol table, are not found.
+// Finds wrappers that are linked statically into the executable, by the names in its file. At
+// start, once, before there is a second thread; opens a file. Does not find those of a stripped
+// program, or of one with a very large symbol table.
 void find_static_wrappers() noexcept;
 
 // Whether a function of this name in a .symtab is a wrapper: the known names, static functions

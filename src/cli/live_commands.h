@@ -1,4 +1,4 @@
-// The command lines of list, gc, top and diff. For main.cpp alone: includes CLI11.
+// The command lines of list, gc, top and diff. For main.cpp alone: it includes CLI11.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -17,7 +17,7 @@ inline constexpr const char* kGcUsage = "clockshim gc [--dry-run] [--dir D]";
 inline constexpr const char* kTopUsage =
     "clockshim top [--once] [--json] [--interval D] [--dir D] [PID]";
 
-// One of them at the most is parsed. `formatter`: makes a CLI::FormatterBase of a usage line.
+// At most one of them is parsed. `formatter` makes a CLI::FormatterBase from a usage line.
 class LiveCommands {
  public:
   template <class F>
@@ -65,7 +65,7 @@ class LiveCommands {
         "Keys: q quit, arrows, Enter callers, Esc back, s sort, / filter, p pause, h help.");
   }
 
-  // "": none of them is.
+  // The usage line of the one that is parsed; "": none is.
   [[nodiscard]] const char* usage() const {
     return list_->parsed()   ? kListUsage
            : gc_->parsed()   ? kGcUsage

@@ -71,7 +71,7 @@ constexpr OptionText kRunOptions[] = {
     {"--log", "CLOCKSHIM_LOG", "L", "off, error, warn (default), info or debug"},
 };
 
-// CLI11 does not know of what stands behind "--".
+// CLI11 does not know about arguments after "--".
 class UsageFormatter final : public CLI::Formatter {
  public:
   explicit UsageFormatter(const char* usage) : usage_(usage) {}
@@ -126,7 +126,7 @@ struct Bench {
     command->add_flag("--json", options.json, "for programs");
     command->add_option("--plot", options.plot, "also draw the medians, as SVG")->type_name("FILE");
     command->add_option("--measure-for-parent", for_parent)
-        ->group("");  // not for people: see cli/machine/shim_trial.h
+        ->group("");  // hidden, not for users: see cli/machine/shim_trial.h
   }
   int run(const std::vector<std::string>& behind_dashes) {
     if (!behind_dashes.empty())
@@ -199,7 +199,7 @@ struct Report {
 };
 
 int main_or_throw(int argc, char** argv) {
-  // Everything behind the first "--" is the command's own, whatever it looks like.
+  // Everything after the first "--" belongs to the command, whatever it looks like.
   char** const end = argv + argc;
   char** const dashes = std::find(argv + std::min(argc, 1), end, std::string_view("--"));
   const std::vector<std::string> command(std::min(dashes + 1, end), end);

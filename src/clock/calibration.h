@@ -1,5 +1,6 @@
-// From samples to the next segment: rate, its uncertainty, and the line that works off the measured
-// error. Pure functions of their arguments; no state, no atomics, no time of their own.
+// From samples to the next segment: the rate, its uncertainty, and the segment that works off the
+// measured error. These are pure functions of their arguments. They keep no state, use no atomics
+// and read no clock.
 #pragma once
 
 #include <algorithm>
@@ -11,7 +12,7 @@
 
 namespace clockshim {
 
-// What is kept of a sample to measure the rate against.
+// The part of a sample that a rate is measured against.
 struct Baseline {
   constexpr Baseline() = default;
   constexpr Baseline(Ticks tick, TickDelta bracket, Nanos clock)
@@ -25,8 +26,8 @@ struct Baseline {
 // What is known of a clock's rate: two samples to measure it against, and the result.
 struct Calibration {
   Baseline older;  // 0.5 to 1 s back while the clock is in use
-  Baseline newer;  // the older one next
-  Rate rate;       // not plausible(): not known yet
+  Baseline newer;  // becomes `older` next
+  Rate rate;       // not plausible() while it is unknown
   std::int64_t uncertainty_ppb = 0;
 };
 
@@ -34,7 +35,7 @@ inline Calibration calibration_from(const Sample& first) {
   return Calibration{first, first, Rate{}, 0};
 }
 
-// How far two rates are apart, in parts in 10^9 of the second.
+// The distance of two rates, in parts in 10^9 of the second one.
 inline std::int64_t deviation_ppb(Rate a, Rate b) {
   if (b.raw() == 0) return INT64_MAX;
   const Wide difference = static_cast<Wide>(a.raw()) - static_cast<Wide>(b.raw());
@@ -42,8 +43,8 @@ inline std::int64_t deviation_ppb(Rate a, Rate b) {
                                    b.raw());
 }
 
-// The rate between two samples, and what their brackets leave unknown of it. Not plausible(): they
-// contradict each other.
+// The rate between two samples, and its uncertainty, which follows from the widths of their
+// brackets. A rate that is not plausible() means that the samples contradict each other.
 struct MeasuredRate {
   Rate rate;
   std::int64_t uncertainty_ppb = 0;
@@ -60,12 +61,12 @@ inline MeasuredRate measured_rate(const Baseline& from, const Baseline& to) {
   return {rate, static_cast<std::int64_t>(std::min<Wide>(ppb, kNanosPerSecond))};
 }
 
-// What a bracket is wider by than a steady one.
+// By how many ticks a bracket is wider than a steady one.
 inline TickDelta slack_of(TickDelta width, TickDelta steady) {
   return TickDelta{width.raw() - std::min(width.raw(), steady.raw())};
 }
 
-// The measured rate, faster by what the two brackets' slack leaves open: see place_reading().
+// The measured rate, raised by what the slack of the two brackets leaves open: see place_reading().
 inline Rate late_rate(const MeasuredRate& measured, const Baseline& from, const Baseline& to,
                       TickDelta steady) {
   const std::uint64_t ticks = (to.at - from.at).raw();
@@ -75,26 +76,26 @@ inline Rate late_rate(const MeasuredRate& measured, const Baseline& from, const 
                              static_cast<UnsignedWide>(measured.uncertainty_ppb))));
 }
 
-// Whether two measurements can be of one steady pace, slewed by NTP at most.
+// Whether two measurements are compatible with one steady rate that NTP slews at most.
 inline bool agree(const MeasuredRate& a, const MeasuredRate& b) {
   return a.rate.plausible() && b.rate.plausible() &&
          deviation_ppb(a.rate, b.rate) <= policy::kJumpPpb + a.uncertainty_ppb + b.uncertainty_ppb;
 }
 
-// A calibration that took in one more sample. jumped: that sample contradicts it; all is to be
-// learned anew from there.
+// A calibration that includes one more sample. `jumped` means that the sample contradicts it, so
+// that everything must be learned again from that sample on.
 struct Update {
   Calibration calibration;
   bool jumped = false;
 };
 
-// Before the rate is known: it takes three samples whose two halves agree, so that a jump in
-// between is not taken for a pace.
+// Takes in a sample while the rate is unknown. Three samples are needed, and their two halves must
+// agree, so that a jump in between is not mistaken for a rate.
 inline Update learned(Calibration c, const Sample& s, TickDelta steady) {
   const Nanos half{policy::kFirstBaseline.raw() / 2};
   const Nanos since = s.real - c.newer.real;
   if ((s.at - c.newer.at).backward() || since.raw() < 0) return {calibration_from(s), true};
-  // The first sample was torn by a preemption, or by cold caches: this one is the better beginning.
+  // The first sample was preempted or met cold caches, so this one is the better start.
   if (s.width.raw() < c.older.width.raw() / policy::kBracketOutlier) return {calibration_from(s)};
   if (since < half) return {c};
   if (c.newer.at == c.older.at) {
@@ -117,8 +118,8 @@ inline Update updated(Calibration c, const Sample& s, TickDelta steady) {
   if (elapsed < policy::kFirstBaseline) return {c};
   const MeasuredRate measured = measured_rate(c.older, s);
   if (!agree(measured, {c.rate, c.uncertainty_ppb})) return {calibration_from(s), true};
-  // A narrower measurement wins. A fresh one over a long baseline wins in any case: the kernel may
-  // have slewed since.
+  // A narrower measurement replaces the old one. A fresh one over a long baseline always does,
+  // because the kernel may have slewed since.
   if (measured.uncertainty_ppb <= c.uncertainty_ppb || elapsed >= policy::kBaselineStep) {
     c.rate = late_rate(measured, c.older, s, steady);
     c.uncertainty_ppb = measured.uncertainty_ppb;
@@ -130,25 +131,26 @@ inline Update updated(Calibration c, const Sample& s, TickDelta steady) {
   return {c};
 }
 
-// The baseline starts anew at `s`, and the rate is kept: the clock was stepped, its pace was not.
-// After a disturbance of another kind the rate is learned anew: where the pace has changed, a long
-// baseline hides that at first, and the next segment would be as wrong.
+// Restarts the baseline at `s` and keeps the rate, for a clock that was stepped: its rate did not
+// change. After any other disturbance the rate must be learned again, because a long baseline would
+// hide a change of the rate at first, and the next segment would be just as wrong.
 inline Calibration rebased(Calibration c, const Sample& s) {
   c.older = s;
   c.newer = s;
   return c;
 }
 
-// What one sample leaves unknown: its bracket, and the step in which the real clock itself
+// The uncertainty of one sample: its bracket, plus the step in which the real clock itself
 // advances.
 inline Nanos unknown_of(const Calibration& c, const Sample& s, Nanos granularity) {
   return to_nanos(s.width, c.rate) + granularity;
 }
 
-// error(t) <= unknown + (2 * uncertainty + 2 * slew) * t, and half the tolerance is kept in hand
-// for what one resync finds and the next works off. Zero where the tolerance can't be kept on this
-// clock. And no line is drawn further than the rate's uncertainty makes one bracket of it, which is
-// half as long as the rate was measured for.
+// How long a segment may be, given that error(t) <= unknown + (2 * uncertainty + 2 * slew) * t.
+// Half of the tolerance is reserved for the error that one resync finds and the next works off.
+// Returns 0 if the tolerance can't be kept on this clock. A segment is also no longer than the time
+// in which the rate's uncertainty adds up to one bracket, which is half of the time over which the
+// rate was measured.
 inline Nanos segment_length(const Calibration& c, Nanos unknown, Nanos tolerance) {
   if (unknown >= tolerance) return Nanos{0};
   const auto spent_at = [](std::int64_t nanos, std::int64_t ppb) {
@@ -161,21 +163,21 @@ inline Nanos segment_length(const Calibration& c, Nanos unknown, Nanos tolerance
   return std::min({length, std::max(known, policy::kShortestSegment), policy::kLongestSegment});
 }
 
-// Whether the tolerance could be kept if the rate were known perfectly.
+// Whether the tolerance could be kept if the rate were known exactly.
 inline bool reachable(const Calibration& c, Nanos unknown, Nanos tolerance) {
   return segment_length({c.older, c.newer, c.rate, 0}, unknown, tolerance).raw() != 0;
 }
 
-// The best tolerance that segment_length() would accept, for the message to the operator.
+// The smallest tolerance that segment_length() would accept, for the message to the operator.
 inline Nanos reachable_tolerance(const Calibration& c, Nanos unknown) {
   const std::int64_t drift = 2 * policy::kShortestSegment.raw() * 2 *
                              (c.uncertainty_ppb + policy::kSlewPpb) / kNanosPerSecond;
   return unknown + Nanos{drift + 1};
 }
 
-// The real clock at `t`. Where the clock advances in steps, the reading is taken to be late in its
-// step, but for what the way back from it hides: no served time is before one that the kernel has
-// ended a wait by.
+// Estimates the real clock at `t`. If the clock advances in steps, the reading is assumed to be
+// late in its step, by as much as the way back from the reading does not hide. So no served time is
+// earlier than a time at which the kernel has ended a wait.
 inline Nanos estimate(const Calibration& c, const Sample& s, Ticks t, Nanos granularity) {
   const Nanos hidden = to_nanos(TickDelta{s.half_way.raw() / policy::kStepHiddenParts}, c.rate);
   const Nanos at = s.real + std::max(granularity - hidden, Nanos{0});
@@ -183,8 +185,9 @@ inline Nanos estimate(const Calibration& c, const Sample& s, Ticks t, Nanos gran
   return since.backward() ? at - to_nanos(s.at - t, c.rate) : at + to_nanos(since, c.rate);
 }
 
-// A bracket that is wider than a steady one does not say on which side of the reading it was held
-// up: what the line of before says (`expected`, at `t`) is believed, as far as it lies within.
+// Moves the reading of a sample within its bracket. A bracket that is wider than a steady one does
+// not say on which side of the reading it was held up. So the previous segment is believed, which
+// says `expected` at `t`, as far as its time lies within the bracket.
 inline Sample settled(Sample s, const Calibration& c, TickDelta steady, Ticks t, Nanos expected,
                       Nanos granularity) {
   const TickDelta open = slack_of(s.width, steady);
@@ -193,19 +196,20 @@ inline Sample settled(Sample s, const Calibration& c, TickDelta steady, Ticks t,
   return s;
 }
 
-// Where the successor starts, and what it aims at.
+// Where the successor starts, and under which constraints.
 struct Joint {
   Ticks start;
-  Nanos floor;  // the least value that may be served from here on
-  bool may_brake =
-      false;  // the floor is ahead by more than the tolerance, and the clock may not step back
+  Nanos floor;             // the least value that may be served from here on
+  bool may_brake = false;  // the floor is ahead by more than half of the tolerance, and the clock
+                           // must not step back
 };
 
-// A line from the joint that is on the estimate at its end, without ever being below the floor.
+// A segment that starts at the joint and meets the estimate at its end, but never goes below the
+// floor.
 inline Segment next_segment(const Calibration& c, const Sample& s, const Joint& joint, Nanos length,
                             Nanos granularity) {
   if (joint.may_brake) {
-    // Held back hard and shortly, rather than a little for long.
+    // Brake hard for a short time, rather than a little for a long time.
     const Nanos ahead = joint.floor - estimate(c, s, joint.start, granularity);
     const Nanos at_slowest{static_cast<std::int64_t>(static_cast<Wide>(ahead.raw()) *
                                                      kNanosPerSecond / -policy::kBrakePpb)};
@@ -218,7 +222,8 @@ inline Segment next_segment(const Calibration& c, const Sample& s, const Joint& 
   const Rate slowest = c.rate.bent(joint.may_brake ? policy::kBrakePpb : -policy::kBendPpb);
   const Rate wanted = rate_of(ticks, std::max(goal - joint.floor, Nanos{0}));
   const Rate rate = std::clamp(wanted, slowest, fastest);
-  // Where even the fastest rate does not get there, the joint jumps up: forwards is allowed.
+  // If even the fastest rate does not reach the goal, the value jumps at the joint: a jump forwards
+  // is allowed.
   const Nanos base =
       wanted > fastest ? std::max(joint.floor, goal - to_nanos(ticks, fastest)) : joint.floor;
   return Segment{joint.start, ticks, rate, base};

@@ -8,54 +8,55 @@
 
 namespace clockshim::policy {
 
-// Readings bracketed for one sample at most; the narrowest counts. Three: one preempted, one with
-// cold caches, one good.
+// A sample takes at most this many bracketed readings, and the narrowest one counts. Three allow
+// for one that is preempted, one with cold caches, and one that is good.
 inline constexpr int kReadingsPerSample = 3;
-// A bracket no wider than this many eighths of the usual one is good enough to stop at, so that on
-// a slow clock a resync costs one reading.
+// A bracket of at most this many eighths of the usual width is good enough to stop at, so that a
+// resync on a slow clock costs one reading.
 inline constexpr std::uint64_t kGoodBracketEighths = 10;
-// A sample wider than this many times the usual bracket was preempted: not used while the segment
-// still has life left.
+// A sample wider than this many times the usual bracket was preempted. It is not used while the
+// segment still has life left.
 inline constexpr std::uint64_t kRefusedBracketFactor = 8;
-// The usual bracket is a moving average, in which one sample has this share: slow enough that a few
-// preempted ones don't make it wide, fast enough to follow another clocksource within some tens of
-// resyncs.
+// The usual bracket is a moving average, in which one sample has the share 1/8. That is slow enough
+// to ignore a few preempted samples, and fast enough to follow a change of the clocksource within
+// some tens of resyncs.
 inline constexpr std::uint64_t kBracketMemory = 8;
-// ... and no sample counts for more than so many times the usual; one that is narrower by as much
-// is believed at once, since nothing makes a bracket too narrow.
+// In that average no sample counts for more than this many times the usual width. A sample that is
+// narrower by the same factor replaces the average at once, since nothing can make a bracket too
+// narrow.
 inline constexpr std::uint64_t kBracketOutlier = 2;
-// The shortest bracket may rise by one in so many with each sample: a clock that has become slower
-// is known as such after some hundreds, and meanwhile counts as read a little later in its bracket
-// than it is.
+// The shortest bracket may rise by 1/256 with each sample. So a clock that has become slower is
+// recognised after some hundreds of samples. Until then its readings are placed a little too late
+// in their brackets.
 inline constexpr std::uint64_t kShortestMemory = 256;
-// A bracket of so many eighths of it is steady: its middle is where the reading was. That puts the
-// reading wrong by an eighth of the shortest bracket at most, and a line of half the rate's
-// baseline by another two, of the four that the way back hides.
+// A bracket of at most this many eighths of the shortest one is steady: its middle is where the
+// clock was read. That misplaces the reading by at most 1/8 of the shortest bracket, and a segment
+// of half the rate's baseline by another 2/8; the way back from the reading hides 4/8.
 inline constexpr std::uint64_t kSteadyBracketEighths = 10;
-// The fourth, a fifth of the way to a steady bracket's middle, is for the step in which the clock
-// advances.
+// The remaining eighth, a fifth of the way to the middle of a steady bracket, is left for the step
+// in which the clock advances.
 inline constexpr std::uint64_t kStepHiddenParts = 5;
 
-// The first rate needs three samples, the outer two this far apart. Shorter starts serving sooner,
-// longer makes the first segments longer.
+// The first rate needs three samples, of which the outer two are this far apart. A shorter distance
+// starts serving sooner, a longer one makes the first segments longer.
 inline constexpr Nanos kFirstBaseline = milliseconds(1);
-// The baseline of the rate: between one and two of these, so that it follows the kernel's slewing
+// The rate's baseline is between one and two of these, so that it follows the kernel's slewing
 // within a second.
 inline constexpr Nanos kBaselineStep = milliseconds(500);
 
-// How fast the kernel itself may change its rate between two resyncs: NTP's largest slew
+// The kernel may change its own rate by this much between two resyncs: NTP's largest slew
 // (adjtimex(2): 500 ppm).
 inline constexpr std::int64_t kSlewPpb = 500'000;
-// A rate that differs by more from the one before it was not slewed (from one end of the range to
-// the other): the counter or the clock jumped in between, or runs at another pace now.
+// A rate that differs from the previous one by more than this was not slewed (this is from one end
+// of NTP's range to the other). The counter or the clock jumped, or runs at another rate now.
 inline constexpr std::int64_t kJumpPpb = 2 * kSlewPpb;
-// A rate is bent by no more than this to work off a measured error of less than the tolerance.
+// To work off an error within the tolerance, a segment's rate is bent by at most this much.
 inline constexpr std::int64_t kBendPpb = 1'000'000;
-// A clock that may not go backwards and is ahead by more than the tolerance runs at no less than
-// this rate meanwhile.
+// A clock that must not go backwards, and is ahead too far (kBrakeToleranceParts), is slowed down
+// by at most this much: it still advances at 1/10 of real time.
 inline constexpr std::int64_t kBrakePpb = -900'000'000;
-// A rate that is bent down by more than this is such a brake: no measured error is worked off so
-// hard.
+// A segment whose rate is bent down by more than this is braking, because no error within the
+// tolerance is worked off so hard.
 inline constexpr std::int64_t kBrakingPpb = -2 * kBendPpb;
 // Start braking once the clock is ahead by more than the tolerance divided by this. The next
 // segments absorb what is less, and have room for their own error left.
@@ -63,59 +64,62 @@ inline constexpr std::int64_t kBrakeToleranceParts = 2;
 // While the rate is unknown, a clock that is ahead advances at 1/10 of real time.
 inline constexpr std::int64_t kLearningPace = 10;
 
-// Bounds of a segment's length. Above 4 ms nothing is gained (a resync is then < 0.4 % of a thread
-// on a 5 us clock); below 20 us a resync comes every few calls and the real clock may as well be
-// read.
+// The bounds of a segment's length. More than 4 ms gains nothing: a resync then takes < 0.4 % of
+// one thread on a 5 us clock. Below 20 us every few calls would resync, and might as well read the
+// real clock.
 inline constexpr Nanos kLongestSegment = milliseconds(4);
 inline constexpr Nanos kShortestSegment = microseconds(20);
 
 // A refresh is due after this many eighths of a segment: late enough to be worth it, early enough
-// that somebody comes.
+// that some call comes before the end.
 inline constexpr std::uint64_t kDueEighths = 6;
-// While one thread refreshes, the others go on with the old segment; after this many ticks (some
-// 100 us at 2 to 4 GHz) it is taken to be preempted, and the next one tries too.
+// While one thread refreshes, the others use the old segment. After this many ticks (some 100 us at
+// 2 to 4 GHz) that thread is assumed to be preempted, and the next one tries too.
 inline constexpr std::uint64_t kRefreshPatienceTicks = 1ULL << 18;
 
-// How long a segment is served before somebody looks at the coarse clocks: promise 4.
+// A segment is served for at most this long before a call checks the coarse clocks (promise 4).
 inline constexpr Nanos kCheckInterval = microseconds(100);
-// ... but where the coarse clocks are dear too (no vDSO at all), seldom enough that looking costs a
-// thread 1 %.
+// Where the coarse clocks are expensive too (no vDSO at all), the interval is this many times the
+// cost of a check, so that checks take at most 1 % of a thread.
 inline constexpr std::uint64_t kCheckCostFactor = 100;
-// The least cost of a look counts, and may rise by one in so many with each: a preempted look does
-// not put off the next one, and a clock that has become dear is known as such after some dozens.
+// Track the minimum recent cost of a check, which may rise by 1/64 with each one. So one preempted
+// check does not stretch the interval, and coarse clocks that have become expensive are recognised
+// after some dozens of checks.
 inline constexpr std::uint64_t kCheckCostMemory = 64;
-// What the coarse clock may lag by beyond its own tick before the line is suspected: interrupts
-// held off for a while.
+// A coarse clock may lag by this much more than its own tick (interrupts are held off for a while)
+// before the segment is suspected.
 inline constexpr Nanos kCoarseSlack = milliseconds(1);
 
-// A wall clock whose step back is smaller than so many tolerances is let stand still for that long,
-// not taken back.
+// A wall clock that is stepped back by less than this many tolerances stands still for that long
+// instead of going backwards.
 inline constexpr std::int64_t kStepTolerances = 2;
 
-// CLOCK_MONOTONIC_COARSE never goes back by so much, but for a child that was put into a time
+// CLOCK_MONOTONIC_COARSE never goes back by this much, except in a child that was put into a time
 // namespace (time_namespaces(7)).
 inline constexpr Nanos kNamespaceStep = milliseconds(50);
 
-// Publication lost this often in a row: read the real clock instead of trying on.
+// A call that loses this many races in a row reads the real clock instead of trying again.
 inline constexpr int kAttempts = 8;
 
-// Samples too wide for the tolerance, before a clock that was never served counts as one that can't
-// keep it: one may have been preempted, and so may two, but hardly so many.
+// A clock that was never served is given up as unable to keep the tolerance after this many samples
+// that were too wide for it. One of them may have been preempted, and so may two, but hardly all.
 inline constexpr std::uint32_t kTooWideSamples = 8;
 
-// So many samples that contradict another CPU's, with none that agrees in between, are a counter
-// that disagrees.
+// This many samples that contradict another CPU's, with none that agrees in between, prove that the
+// counters disagree.
 inline constexpr std::uint32_t kContradictions = 2;
-// Counters are believed to agree once each CPU has handed this many readings to, and taken as many
-// from, one that is believed already, each within kTightTicks (about 1 us: what two CPUs that meet
-// at one cache line take), over at least kWitnessSpan, in which a drift of 1 ppm would have shown.
-// The kernel's own test (tsc_sync.c) takes 20 ms.
+// Counters are believed to agree once each CPU has exchanged this many readings, in both
+// directions, with a CPU that is already believed. Each handoff must take less than kTightTicks
+// (about 1 us, which two CPUs need to meet at a cache line), and all of them must span at least
+// kWitnessSpan, in which a drift of 1 ppm would show. The kernel's own test (tsc_sync.c) takes 20
+// ms.
 inline constexpr std::uint32_t kHandoffs = 1000;
 inline constexpr std::uint64_t kTightTicks = 1ULL << 11;
 inline constexpr Nanos kWitnessSpan = milliseconds(1000);
-// Of the meetings at the shared floor, which tell two CPUs' counters apart, one in so many is used
-// for that: often enough for kHandoffs within a second of real contention, seldom enough to cost
-// the others nothing. A power of two: it is a mask of the hot path.
+// Threads that meet at the shared floor can tell whether their CPUs' counters agree. One in this
+// many meetings is used for that: often enough for kHandoffs within a second of real contention,
+// seldom enough to cost the others nothing. It is a power of two, because the hot path uses it as a
+// mask.
 inline constexpr std::int64_t kMeetingsPerHandoff = 16;
 static_assert((kMeetingsPerHandoff & (kMeetingsPerHandoff - 1)) == 0);
 

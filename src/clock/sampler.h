@@ -1,5 +1,5 @@
-// One sample of a real clock against the counter: counter, clock, counter. The clock was read
-// somewhere between the two counter values; the bracket's width is what we don't know.
+// One sample of a real clock against the counter: counter, clock, counter. The clock was read at an
+// unknown moment between the two counter values; the bracket's width is the uncertainty.
 #pragma once
 
 #include <algorithm>
@@ -12,7 +12,7 @@
 
 namespace clockshim {
 
-// CLOCK_REALTIME_COARSE and CLOCK_MONOTONIC_COARSE, read in the same tick of the kernel: their
+// CLOCK_REALTIME_COARSE and CLOCK_MONOTONIC_COARSE, read in the same tick of the kernel. Their
 // difference changes when the wall clock is stepped, and only then.
 struct CoarsePair {
   Nanos realtime;
@@ -20,18 +20,19 @@ struct CoarsePair {
   [[nodiscard]] Nanos wall() const { return realtime - monotonic; }
 };
 
-// Where time comes from. The library's is the CPU and the kernel; tests put others in its place.
-// clang-format off: version 14 does not know requirements
+// Where time comes from. The library uses the CPU and the kernel; tests replace them. All functions
+// must be async-signal-safe.
 template <class S>
 concept TimeSource = requires(S& source, clockid_t id, Nanos& out, CoarsePair& coarse) {
-  // The counter of the CPU that this runs on, ordered after earlier loads, and that CPU's number.
+  // Reads the counter of the CPU that this runs on, ordered after earlier loads, with that CPU's
+  // number.
   { source.reading() }
   noexcept->std::same_as<Reading>;
   { source.real(id, out) }
   noexcept->std::same_as<bool>;
   { source.coarse(coarse) }
   noexcept->std::same_as<bool>;
-  // What tells this thread from all others; 0 publishes nothing.
+  // A number that tells this thread from all others. A thread with the number 0 publishes nothing.
   { source.thread() }
   noexcept->std::same_as<std::uintptr_t>;
 };
@@ -39,22 +40,23 @@ concept TimeSource = requires(S& source, clockid_t id, Nanos& out, CoarsePair& c
 
 struct Sample {
   Ticks before;
-  TickDelta width;  // counter after - counter before, of one CPU
-  Nanos real;       // right in any case, unless refused
+  TickDelta width;  // counter after - counter before, on one CPU
+  Nanos real;       // the clock's value; valid unless refused
   unsigned cpu = 0;
-  bool ok = false;  // false: no reading was bracketed on one CPU by a counter that moved forward
+  bool ok = false;  // false: no reading was bracketed by a counter that moved forward on one CPU
   bool refused = false;
-  TickDelta half_way;  // from the bracket's beginning to the reading
-  Ticks at;            // where the reading is taken to stand; settled() may move it
+  TickDelta half_way;  // from the bracket's start to the reading
+  Ticks at;            // where the reading is assumed to be; settled() may move it
 };
 
-// Places a sample's reading within its bracket. The way to the clock's own reading and back takes
-// about the same each time, and a steady bracket is all that it takes. In the middle of that the
-// reading leaves half of it to either side: so a wait that the kernel ends is over by the served
-// time too, by the time that the kernel takes to come back from its reading; and what the kernel
-// says after a served time is not behind it, by the time that it takes to get to its own. What a
-// bracket is wider by is an interruption, before or after: taken to be after, unless the line of
-// before says otherwise (settled()), because a clock that is early keeps waits from ending.
+// Places a sample's reading within its bracket. The way to the clock's own reading and the way back
+// take about the same each time, and a steady bracket contains nothing else. So the reading is put
+// into the middle of a steady bracket. When the kernel has ended a wait, the served time has then
+// reached its end too, because the kernel needs the way back before the thread runs; and what the
+// kernel says after a served time is not behind it, because the kernel needs the way there.
+// Whatever makes a bracket wider is an interruption, before or after the reading. It is taken to be
+// after, unless the previous segment says otherwise (settled()), because a clock that is early
+// keeps waits from ending.
 inline void place_reading(Sample& s, TickDelta steady) noexcept {
   const std::uint64_t way =
       steady.raw() == 0 ? s.width.raw() : std::min(s.width.raw(), steady.raw());
@@ -62,13 +64,15 @@ inline void place_reading(Sample& s, TickDelta steady) noexcept {
   s.at = s.before + s.half_way;
 }
 
-// How wide a clock's brackets are. Zero: not known yet.
+// How wide a clock's brackets are. Zero means that it is not known yet.
 struct Brackets {
   TickDelta usual;
-  TickDelta steady;  // no wider than this is one that nothing held up
+  TickDelta steady;  // the width up to which a bracket counts as undisturbed
 };
 
-// The narrowest of a few readings; stops at the first that is about as narrow as the usual one.
+// Takes the narrowest of a few readings, and stops at the first that is about as narrow as the
+// usual one. If none could be bracketed, `ok` is false; if the clock can't be read, `refused` is
+// true.
 template <TimeSource Source>
 Sample take_sample(Source& source, clockid_t id, const Brackets& known) noexcept {
   Sample best;

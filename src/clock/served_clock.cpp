@@ -8,7 +8,7 @@ template class Timeline<KernelSource>;
 
 constinit FirstLook g_first_look;
 constinit ServedClock g_clock;
-CLOCKSHIM_TLS OwnFloor ServedClock::t_floors_[kClockIds];
+CLOCKSHIM_TLS ThreadFloor ServedClock::t_floors_[kClockIds];
 
 // Reads both clocks in one tick: the wall clock must be the same before and after the other one.
 bool KernelSource::coarse(CoarsePair& out) noexcept {

@@ -91,7 +91,7 @@ struct ServedClock {
                                });
   }
 
-  static CLOCKSHIM_TLS OwnFloor t_floors_[kClockIds];
+  static CLOCKSHIM_TLS ThreadFloor t_floors_[kClockIds];
 };
 
 extern constinit ServedClock g_clock;

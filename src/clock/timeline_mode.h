@@ -6,7 +6,8 @@
 
 namespace clockshim {
 
-// A reading, held against the newest one of any other CPU.
+// Takes a reading and compares it with the newest one of any other CPU. A counter that is behind
+// proves that the counters disagree.
 template <TimeSource Source>
 Reading Timeline<Source>::witnessed_reading(Source& source) noexcept {
   if (settings_.cpus < 2) return source.reading();
@@ -19,12 +20,11 @@ Reading Timeline<Source>::witnessed_reading(Source& source) noexcept {
   return now;
 }
 
-// Whatever has been served of a clock from its common chain goes into the floor, and no more comes
-// from there.
+// Closes a clock's common chain for good and raises the floor to what was served from it.
 template <TimeSource Source>
 void Timeline<Source>::settle(unsigned id) noexcept {
-  PublishedWord current = current_[kCommon][id].load(std::memory_order_acquire);
-  for (PublishedWord before = ~current; current != before;) {
+  SegmentRef current = current_[kCommon][id].load(std::memory_order_acquire);
+  for (SegmentRef before = ~current; current != before;) {
     before = current;
     close_chain(kCommon, id, Closed::over);
     Record record;
@@ -37,14 +37,14 @@ void Timeline<Source>::settle(unsigned id) noexcept {
              !floor.compare_exchange_weak(seen, served, std::memory_order_acq_rel)) {
       }
     }
-    current =
-        current_[kCommon][id].load(std::memory_order_acquire);  // moved on meanwhile: that one too
+    current = current_[kCommon][id].load(
+        std::memory_order_acquire);  // it may have moved on: then settle that one too
   }
 }
 
-// To one chain for each CPU. Nothing is served from those before what was served from the common
-// ones is in the floors; who comes in between helps. A thread that is late with a segment for the
-// common chain settles it again (begin()).
+// Changes to one domain for each CPU. Nothing is served from those until the floors include what
+// was served from the common domain; a thread that comes in between helps (kSettling). A thread
+// that publishes a segment in the common domain after that settles it again (begin(), refresh()).
 template <TimeSource Source>
 void Timeline<Source>::demote(ModeChange why, std::uint64_t ticks) noexcept {
   std::uint8_t how = how_.load(std::memory_order_acquire);
@@ -68,9 +68,9 @@ void Timeline<Source>::changed(ModeChange why, std::uint64_t ticks) noexcept {
   record_->change_ticks.store(ticks, std::memory_order_relaxed);
 }
 
-// To one chain for all. It learns its rate anew, for a millisecond, in which each answer is a real
-// one above the floor. A thread that is late with an answer from its CPU's chain has raised the
-// floor before; or its answer is older than that.
+// Changes to one domain for all CPUs. Its rate is learned anew, which takes a millisecond, and
+// meanwhile each answer is a real one that is not below the floor. A thread that still answers from
+// its CPU's chain has raised the floor before this, or its answer is older than this.
 template <TimeSource Source>
 void Timeline<Source>::promote(Source& source) noexcept {
   Nanos now;
@@ -87,15 +87,16 @@ void Timeline<Source>::promote(Source& source) noexcept {
   }
 }
 
-// Makes of `value` what the floor says is the least, and raises the floor to it. `before`: the
-// floor before the value was read. False: the floor was lowered since, because the wall clock was
-// stepped back, and the value may be of the time before.
+// Clamps `value` to at least the floor, and publishes it as the new floor. `before` is the floor as
+// it was before the value was read. Returns false if the floor has been lowered since, because the
+// wall clock was stepped back: the value may be older than the step, so take a new reading.
 template <TimeSource Source>
-bool Timeline<Source>::above(unsigned id, Nanos& value, Floor& floor,
-                             std::int64_t before) noexcept {
+bool Timeline<Source>::clamp_to_floor(unsigned id, Nanos& value, Floor& floor,
+                                      std::int64_t before) noexcept {
   if (before == 0)
-    value = std::max(value,
-                     Nanos{floors_[id].value.load(std::memory_order_acquire)});  // a thread's first
+    value = std::max(
+        value,
+        Nanos{floors_[id].value.load(std::memory_order_acquire)});  // this thread's first call
   std::int64_t seen = floor.load(std::memory_order_acquire);
   for (int attempt = 0; attempt < policy::kAttempts; ++attempt) {
     if (seen < before) return false;
@@ -107,10 +108,9 @@ bool Timeline<Source>::above(unsigned id, Nanos& value, Floor& floor,
   return true;
 }
 
-// A thread's own floor is taken back with the wall clock once for each step that somebody has
-// noticed.
+// Lowers a thread's own floor with the wall clock, once for each step that any thread has noticed.
 template <TimeSource Source>
-void Timeline<Source>::follow_step(Nanos value, OwnFloor& own, std::int64_t& before) noexcept {
+void Timeline<Source>::follow_step(Nanos value, ThreadFloor& own, std::int64_t& before) noexcept {
   const std::uint32_t now = wall_steps_.load(std::memory_order_acquire);
   if (own.steps == now) return;
   own.steps = now;

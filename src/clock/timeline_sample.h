@@ -7,9 +7,9 @@
 
 namespace clockshim {
 
-// The usual bracket: a preempted sample must not make it wide.
+// Updates the usual and the shortest bracket. A preempted sample must not make them wide.
 template <TimeSource Source>
-void Timeline<Source>::learn_width(Chain& chain, TickDelta width) noexcept {
+void Timeline<Source>::learn_width(SegmentChain& chain, TickDelta width) noexcept {
   const std::uint64_t usual = chain.usual_width.load(std::memory_order_relaxed);
   const std::uint64_t counted = std::min(width.raw(), policy::kBracketOutlier * usual);
   const bool better = usual == 0 || width.raw() < usual / policy::kBracketOutlier;
@@ -23,14 +23,14 @@ void Timeline<Source>::learn_width(Chain& chain, TickDelta width) noexcept {
 }
 
 template <TimeSource Source>
-Brackets Timeline<Source>::brackets(const Chain& chain) noexcept {
+Brackets Timeline<Source>::brackets(const SegmentChain& chain) noexcept {
   const std::uint64_t shortest = chain.shortest_width.load(std::memory_order_relaxed);
   return {TickDelta{chain.usual_width.load(std::memory_order_relaxed)},
           TickDelta{shortest * policy::kSteadyBracketEighths / 8}};
 }
 
-// What the old segment says against what the real clock says: recorded as the largest error that
-// the bracket allows.
+// Compares the segment with the real clock, and records the largest error that the bracket leaves
+// possible.
 template <TimeSource Source>
 void Timeline<Source>::measure(const Record& record, const Sample& s) noexcept {
   if (!record.segment.covers(s.before) || !record.segment.covers(s.before + s.width)) return;
@@ -39,8 +39,8 @@ void Timeline<Source>::measure(const Record& record, const Sample& s) noexcept {
   record_->accuracy.record(least > most ? least : most, settings_.tolerance);
 }
 
-// The same of a segment that was over before anybody came to refresh it: by how much it was wrong
-// where it was served last. Nothing else is known of the time since, so it has to be short.
+// Records the error of a segment that had ended before any thread refreshed it: the error where it
+// was served last. Nothing is known about the time since, so that time has to be short.
 template <TimeSource Source>
 void Timeline<Source>::measure_end(const Record& last, const Sample& s,
                                    const Brackets& known) noexcept {
@@ -62,9 +62,9 @@ void Timeline<Source>::resynced(const Call& call, const CoarsePair& coarse) noex
     record_->last_resync.store(coarse.monotonic.raw(), std::memory_order_relaxed);
 }
 
-// What serve() holds the segment against from now on. `coarse` was read before the sample: a step
-// in between is found at the next look, where the other way round it would be taken for what always
-// was.
+// Fills in what check_coarse() compares the segment with. `coarse` was read before the sample. So a
+// step in between is found at the next check; in the other order it would be taken for the normal
+// state.
 template <TimeSource Source>
 void Timeline<Source>::place_guard(Record& next, const Sample& s,
                                    const CoarsePair& coarse) noexcept {
@@ -73,9 +73,9 @@ void Timeline<Source>::place_guard(Record& next, const Sample& s,
   next.lead = estimate(next.calibration, s, s.before, Nanos{0}) - coarse.monotonic;
 }
 
-// A sample does not fit what was known. Where that came from another CPU, and the clock was not
-// set, one of their counters is to blame. Once may be a machine that slept; twice without an
-// agreement in between is two counters.
+// Handles a sample that contradicts what was known. If it came from another CPU, and the clock was
+// not set, one of the two counters is to blame. One contradiction may be a machine that slept; two
+// without an agreement in between are two counters that disagree.
 template <TimeSource Source>
 void Timeline<Source>::contradicted(const Call& call, unsigned cpu, const Record& record) noexcept {
   count_disturbance();
@@ -87,35 +87,37 @@ void Timeline<Source>::contradicted(const Call& call, unsigned cpu, const Record
     demote(ModeChange::residual, 0);
 }
 
-// The segment that `word` names was wrong.
+// Closes the segment `ref`, which was found wrong; or all that are older than a step of the wall
+// clock, where `stepped` gives the coarse clocks after the step.
 template <TimeSource Source>
-void Timeline<Source>::disturbed(const Call& call, PublishedWord word, const Record& record,
+void Timeline<Source>::disturbed(const Call& call, SegmentRef ref, const Record& record,
                                  unsigned cpu, const CoarsePair* stepped) noexcept {
   if (stepped != nullptr) {
     count_disturbance();
     return close_stepping(stepped->wall());
   }
-  if (close(word, Closed::disturbed)) contradicted(call, cpu, record);
+  if (close(ref, Closed::disturbed)) contradicted(call, cpu, record);
 }
 
-// Samples; holds the segment against it; and, if the segment is the newest, publishes its
-// successor, which starts where it ends. False: the segment was wrong, and is closed.
+// Takes a sample and compares the segment with it. If the segment is the newest, it publishes a
+// successor, which starts where the segment ends. Returns false if the segment was wrong, and is
+// closed.
 template <TimeSource Source>
-bool Timeline<Source>::refresh(const Call& call, Source& source, PublishedWord word,
-                               PublishedWord head, const Record& record) noexcept {
-  Chain& chain = chain_of(call.domain, call.id);
+bool Timeline<Source>::refresh(const Call& call, Source& source, SegmentRef ref, SegmentRef head,
+                               const Record& record) noexcept {
+  SegmentChain& chain = chain_of(call.domain, call.id);
   CoarsePair coarse;
   const bool guarded = read_coarse(source, coarse);
   const Brackets known = brackets(chain);
   Sample s = take_sample(source, static_cast<clockid_t>(call.id), known);
   if (!s.ok || s.width.raw() > known.usual.raw() * policy::kRefusedBracketFactor)
-    return true;  // preempted; the next call tries again
+    return true;  // the sample was preempted; the next call tries again
   if ((call.domain != kCommon && domain_of(s.cpu) != call.domain) ||
       !record.segment.covers(s.before))
     return true;
   const Nanos unknown = unknown_of(record.calibration, s, settings_.granularity);
   if (unknown >= settings_.tolerance)
-    return true;  // no better: the segment runs out, begin() knows what to do
+    return true;  // no better sample can be had: the segment runs out, and begin() handles that
   learn_width(chain, s.width);
   const TickDelta steady = brackets(chain).steady;
   s = settled(s, record.calibration, steady, record.segment.end(), record.segment.end_value(),
@@ -125,18 +127,18 @@ bool Timeline<Source>::refresh(const Call& call, Source& source, PublishedWord w
   const Nanos lag = s.real - record.segment.at(s.before + s.width);
   const Update update = updated(record.calibration, s, steady);
   const bool ahead = lead > settings_.tolerance;
-  // A clock that may not be stepped back is being held back already.
+  // A clock that must not step back, and is ahead, is being slowed down already.
   const bool braking = record.segment.rate < record.calibration.rate.bent(policy::kBrakingPpb);
   if (lag > settings_.tolerance || (ahead && !braking) || update.jumped) {
     const bool wall_stepped =
         steps(call.id) && guarded && read_coarse(source, coarse) && coarse.wall() != record.wall;
     if (!wall_stepped && record.gate.raw() != 0)
-      measure(record, s);  // what was served wrong is in the figures
-    disturbed(call, word, record, s.cpu, wall_stepped ? &coarse : nullptr);
+      measure(record, s);  // so that the wrong times that were served are in the figures
+    disturbed(call, ref, record, s.cpu, wall_stepped ? &coarse : nullptr);
     return false;
   }
   if (s.cpu != record.cpu) chain.contradictions.store(0, std::memory_order_relaxed);
-  if (word != head) return true;
+  if (ref != head) return true;
   Record next;
   next.calibration = update.calibration;
   Nanos length = segment_length(next.calibration, unknown, settings_.tolerance);
@@ -147,7 +149,7 @@ bool Timeline<Source>::refresh(const Call& call, Source& source, PublishedWord w
   const Joint joint{end, record.segment.end_value(),
                     over > Nanos{settings_.tolerance.raw() / policy::kBrakeToleranceParts}};
   next.segment = next_segment(next.calibration, s, joint, length, settings_.granularity);
-  next.gate = TickDelta{0};  // the first call behind the joint looks
+  next.gate = TickDelta{0};  // the first call after the joint checks the coarse clocks
   place_guard(next, s, coarse);
   resynced(call, coarse);
   measure(record, s);
@@ -156,8 +158,8 @@ bool Timeline<Source>::refresh(const Call& call, Source& source, PublishedWord w
   return true;
 }
 
-// What was served of `last` at most, as of the sample. While a rate is learned anew, a clock that
-// is ahead runs at a tenth of its pace.
+// The upper bound of what was served from `last`, as of the sample. While a rate is being learned,
+// a clock that is ahead advances at a tenth of real time.
 template <TimeSource Source>
 Nanos Timeline<Source>::served_of(const Record& last, const Sample& s) noexcept {
   if (last.segment.length.raw() == 0) {
@@ -167,19 +169,19 @@ Nanos Timeline<Source>::served_of(const Record& last, const Sample& s) noexcept 
   return last.closed == Closed::set ? last.value_by(s.before) : last.closing_value();
 }
 
-// The least that may be served from a segment that begins now.
+// The least value that a segment which begins now may serve.
 template <TimeSource Source>
 Nanos Timeline<Source>::floor_of(const Call& call, const Record* last, const Sample& s,
                                  bool wall_stepped) noexcept {
   const Nanos arrival = s.real;
-  // Again: the call may have been preempted since it began, and the floor been taken back with the
-  // wall clock.
+  // Load the floor again: the call may have been preempted since it began, and the floor lowered
+  // with the wall clock.
   std::int64_t seen =
       std::min(call.floor_before, floors_[call.id].value.load(std::memory_order_acquire));
   const Nanos step_back{settings_.tolerance.raw() * policy::kStepTolerances};
   if (wall_stepped && Nanos{seen} - arrival > step_back) {
-    // Others may still raise it by the old time; below `seen` it is only when somebody else has
-    // lowered it.
+    // Other threads may still raise the floor to old times. It is below `seen` only if another
+    // thread has lowered it.
     Floor& floor = floors_[call.id].value;
     for (std::int64_t old = seen;
          old >= seen &&
@@ -187,8 +189,8 @@ Nanos Timeline<Source>::floor_of(const Call& call, const Record* last, const Sam
     }
     seen = arrival.raw();
   }
-  // Where each CPU has its chain the floor itself keeps the order. Only where it is far ahead must
-  // the segment start there, to let the clock go on.
+  // Where each CPU has a domain of its own, the floor alone keeps the order. The segment has to
+  // start at the floor only if that is far ahead, so that the clock can advance.
   Nanos floor{call.domain == kCommon || Nanos{seen} - arrival > settings_.tolerance ? seen : 0};
   if (last != nullptr && (call.domain == kCommon || last->segment.length.raw() == 0)) {
     const Nanos served = served_of(*last, s);
@@ -197,18 +199,17 @@ Nanos Timeline<Source>::floor_of(const Call& call, const Record* last, const Sam
   return floor;
 }
 
-// Nothing valid: sample, and start a segment here.
+// There is no valid segment: takes a sample and starts a segment here.
 template <TimeSource Source>
-auto Timeline<Source>::begin(const Call& call, Source& source, PublishedWord head,
-                             PublishedWord current, const Record* last, Nanos& out) noexcept
-    -> Turn {
-  Chain& chain = chain_of(call.domain, call.id);
+auto Timeline<Source>::begin(const Call& call, Source& source, SegmentRef head, SegmentRef current,
+                             const Record* last, Nanos& out) noexcept -> ServeResult {
+  SegmentChain& chain = chain_of(call.domain, call.id);
   CoarsePair coarse;
   const bool guarded = read_coarse(source, coarse);
   const Sample s = take_sample(source, static_cast<clockid_t>(call.id), brackets(chain));
-  if (s.refused) return Turn::none;
+  if (s.refused) return ServeResult::none;
   const Closed why = last == nullptr ? Closed::no : last->closed;
-  // Against what the floor belongs to, too: this CPU's chain may know nothing of the time before.
+  // Look for a step since the floor was last updated, too: this CPU's chain may be new.
   std::atomic<std::int64_t>& floors_wall = floors_[call.id].wall;
   const bool floor_stepped =
       guarded &&
@@ -217,31 +218,33 @@ auto Timeline<Source>::begin(const Call& call, Source& source, PublishedWord hea
       steps(call.id) &&
       ((last != nullptr && (guarded ? coarse.wall() != last->wall : why >= Closed::disturbed)) ||
        floor_stepped);
-  // The coarse clocks do not show TAI's seconds. Where this process has set a clock, it may have
-  // been those.
+  // The coarse clocks do not show a change of TAI's offset. If this process has set a clock, it may
+  // have been that.
   wall_stepped |= call.id == CLOCK_TAI && why == Closed::set;
   if (guarded && last != nullptr &&
       last->segment.base - last->lead - coarse.monotonic > policy::kNamespaceStep) {
-    // The kernel's own monotonic clock is not what it was: this is a child in a time namespace of
-    // its own.
+    // The kernel's own monotonic clock has jumped: this is a child in another time namespace.
     wall_stepped = true;
   }
   if (wall_stepped && guarded)
-    close_stepping(coarse.wall());  // before the floor is lowered, or somebody would raise it again
+    close_stepping(
+        coarse.wall());  // before the floor is lowered, or some thread would raise it again
   const Nanos floor = floor_of(call, last, s, wall_stepped);
-  out = std::max(floor, s.real);  // what the caller may be given where no segment comes of it
+  out = std::max(floor, s.real);  // the answer if no segment can be made
   if ((last == nullptr || last->segment.length.raw() == 0 || last->closed != Closed::no) &&
       floor > s.real) {
-    // Served without a segment: the floor has to know of it where the CPUs are parted meanwhile.
+    // This answer comes without a segment, so the floor must include it in case the CPUs' domains
+    // are separated meanwhile.
     std::int64_t seen = call.floor_before;
     Floor& shared = floors_[call.id].value;
     while (seen >= call.floor_before && seen < out.raw() &&
            !shared.compare_exchange_weak(seen, out.raw(), std::memory_order_acq_rel)) {
     }
   }
-  // Moved to another CPU in between, or the counter stands still: a segment can't be had from this
+  // The thread moved to another CPU, or the counter stands still: no segment can be made from this
   // sample.
-  if (!s.ok || (call.domain != kCommon && domain_of(s.cpu) != call.domain)) return Turn::real;
+  if (!s.ok || (call.domain != kCommon && domain_of(s.cpu) != call.domain))
+    return ServeResult::real;
 
   if (why == Closed::over && !wall_stepped) measure_end(*last, s, brackets(chain));
   learn_width(chain, s.width);
@@ -264,14 +267,14 @@ auto Timeline<Source>::begin(const Call& call, Source& source, PublishedWord hea
     const Nanos unknown = unknown_of(next.calibration, s, settings_.granularity);
     const Nanos length = segment_length(next.calibration, unknown, settings_.tolerance);
     if (length.raw() == 0) {
-      // One sample may have been preempted, so many in a row were not. A rate that is uncertain
-      // gets better by waiting.
+      // One sample may have been preempted, but not so many in a row. If only the rate is
+      // uncertain, waiting improves it.
       const bool never_served = !chain.served.load(std::memory_order_relaxed);
       const bool can_be = reachable(next.calibration, unknown, settings_.tolerance);
       if (!can_be && never_served &&
           chain.too_wide.fetch_add(1, std::memory_order_relaxed) >= policy::kTooWideSamples)
-        cant_be_kept(call.id, reachable_tolerance(next.calibration, unknown));
-      return Turn::real;
+        mark_tolerance_unreachable(call.id, reachable_tolerance(next.calibration, unknown));
+      return ServeResult::real;
     }
     const Nanos arrival = estimate(next.calibration, s, s.before, settings_.granularity);
     const Joint joint{
@@ -284,23 +287,23 @@ auto Timeline<Source>::begin(const Call& call, Source& source, PublishedWord hea
     resynced(call, coarse);
   } else if (last != nullptr && last->segment.length.raw() == 0 &&
              next.calibration.newer.at == last->calibration.newer.at) {
-    return Turn::real;  // the baseline is still too short: nothing new to publish
+    return ServeResult::real;  // the baseline is still too short, so there is nothing new to
+                               // publish
   }
   place_guard(next, s, coarse);
   switch (publish(call, source, head, next)) {
     case Publish::done:
-      if (call.domain == kCommon &&
-          (how() & kPerCpu) != 0) {  // too late: nobody is to be served from it
+      if (call.domain == kCommon && (how() & kPerCpu) != 0) {  // too late: it must not be served
         close(head, Closed::over);
-        return Turn::again;
+        return ServeResult::again;
       }
       current_[call.domain][call.id].compare_exchange_strong(current, head,
                                                              std::memory_order_acq_rel);
       break;
-    case Publish::lost: return Turn::again;
-    case Publish::no_slot: return Turn::real;
+    case Publish::lost: return ServeResult::again;
+    case Publish::no_slot: return ServeResult::real;
   }
-  return known ? Turn::again : Turn::real;
+  return known ? ServeResult::again : ServeResult::real;
 }
 
 }  // namespace clockshim

@@ -15,22 +15,23 @@
 
 namespace clockshim {
 
-// CPUs that can be told apart. On machines with more, the others get the real clock where counters
-// are not trusted.
+// The number of CPUs that can be told apart. Where counters are not trusted, CPUs with a higher
+// number get the real clock.
 inline constexpr unsigned kMaxCpus = 256;
 
 class Witness {
  public:
-  // The newest reading of any CPU, to be loaded before the caller takes one of its own.
+  // The newest reading of any CPU. Load it before taking a reading of your own.
   using Token = std::uint64_t;
   [[nodiscard]] Token newest() const noexcept { return newest_.load(std::memory_order_acquire); }
 
-  // `seen` was loaded before `own` was taken. Returns by how many ticks this CPU's counter was
-  // behind, 0 where it wasn't.
+  // Compares the reading `own` with `seen`, which was loaded before it was taken. Returns by how
+  // many ticks this CPU's counter is behind the other's; 0 if it is not.
   std::uint64_t judge(Token seen, const Reading& own) noexcept {
     const Token mine = token(own);
     const unsigned other = static_cast<unsigned>(seen & kCpuMask);
-    // The tokens' ticks are cut to 54 bits: compared as a signed difference of those.
+    // Tokens hold the low 54 bits of the ticks, so their difference is taken as a signed number of
+    // 54 bits.
     const auto ahead = static_cast<std::int64_t>((mine & ~std::uint64_t{kCpuMask}) -
                                                  (seen & ~std::uint64_t{kCpuMask})) >>
                        kCpuBits;
@@ -41,12 +42,14 @@ class Witness {
     return 0;
   }
 
-  // Whether the counters of all `cpus` CPUs were found to agree. Then ask convinced().
+  // Whether the counters of all `cpus` CPUs were found to agree in this round. If so, call
+  // convinced().
   [[nodiscard]] bool ready(unsigned cpus) const noexcept {
     return believed_count_.load(std::memory_order_relaxed) >= cpus;
   }
 
-  // Whether they were found so twice, a kWitnessSpan apart, the second time at `now`.
+  // Ends a round at the time `now` of CLOCK_MONOTONIC. True if an earlier round ended in agreement
+  // too, at least kWitnessSpan ago.
   bool convinced(Nanos now) noexcept {
     std::int64_t since = 0;
     const bool first = since_.compare_exchange_strong(since, now.raw(), std::memory_order_relaxed);
@@ -55,7 +58,7 @@ class Witness {
     return again;
   }
 
-  // All evidence so far is void: counters were seen to disagree, or the question is settled.
+  // Drops all evidence, because counters were seen to disagree, or because the question is settled.
   void forget() noexcept {
     since_.store(0, std::memory_order_relaxed);
     start_round();
@@ -77,7 +80,7 @@ class Witness {
   void met(unsigned from, unsigned to) noexcept {
     if (from >= kMaxCpus || to >= kMaxCpus) return;
     handoffs_.fetch_add(1, std::memory_order_relaxed);
-    // The first CPU is believed to agree with itself; all others are measured against one that is
+    // The first CPU is believed without evidence. Every other one is compared with one that is
     // believed.
     if (believed_count_.load(std::memory_order_relaxed) == 0) believe(from);
     const bool from_believed = believed_[from].load(std::memory_order_relaxed);

@@ -2,12 +2,12 @@
 
 #include <algorithm>
 
-#include "formats/parts.h"
+#include "formats/thread_slices.h"
 
 namespace clockshim {
 namespace {
 
-// While it grows: children by what makes two frames the same function.
+// A node under construction. Its children are keyed by what makes two frames the same function.
 struct Growing {
   CallNode node;
   std::uint64_t busiest = 0;
@@ -41,12 +41,12 @@ CallNode grown(Growing& from) {
   return std::move(from.node);
 }
 
-void add(const Part& part, const StackOptions& options, Growing& root) {
-  for (const ReportSite& site : part.sites) {
+void add(const ThreadSlice& slice, const StackOptions& options, Growing& root) {
+  for (const ReportSite& site : slice.sites) {
     root.add(site, "");
     Growing* at = &root;
-    if (!part.thread.empty()) {
-      at = &root.heading(part.thread);
+    if (!slice.thread.empty()) {
+      at = &root.heading(slice.thread);
       at->add(site, "");
     }
     at = &at->heading(question(site));
@@ -71,7 +71,7 @@ CallNode call_tree(const std::vector<Report>& reports, const StackOptions& optio
   root.node.name = reports.size() == 1 ? process_name(reports.front())
                                        : std::to_string(reports.size()) + " reports";
   for (const Report& report : reports) {
-    for (const Part& part : drawn_parts(report, options)) add(part, options, root);
+    for (const ThreadSlice& slice : drawn_slices(report, options)) add(slice, options, root);
   }
   return grown(root);
 }

@@ -1,6 +1,6 @@
-// The calls as a tree from the inside out: first what was asked (by each thread, where they are
-// drawn apart), then who asked, then who called them. Nearest the root the counts are exact;
-// further out stand frames that were seen once (marked), or sampled stacks.
+// The calls as a tree from the inside out: first the clock that was read (by thread, if threads are
+// shown separately), then its callers, then their callers. Near the root the counts are exact.
+// Further out are frames that were only seen once (marked), or sampled stacks.
 #pragma once
 
 #include <cstdint>
@@ -18,17 +18,17 @@ namespace clockshim {
 struct CallNode {
   std::string name;
   std::string module;
-  std::string place;  // of its busiest call: "server.c:190"; "" where none is known
+  std::string place;  // of its busiest call: "server.c:190"; "" if unknown
   std::uint64_t calls = 0;
-  bool heading = false;  // no caller: the root, a thread, or a question
-  bool sampled = false;  // at least one part of calls is an estimate
+  bool heading = false;  // not a caller, but the root, a thread, or a clock
+  bool sampled = false;  // at least a part of `calls` is an estimate
   bool first_seen =
-      false;  // this caller was seen once; that all of calls came through it is not known
+      false;  // this caller was only seen once; not all of `calls` need have come through it
   std::vector<CallNode> callers;  // most calls first
 };
 
-// The root stands for all reports together; its children are questions, as
-// "clock_gettime(realtime)", or threads with their questions.
+// Builds the tree. The root stands for all reports together. Its children are clocks, as
+// "clock_gettime(realtime)", or threads with their clocks.
 CallNode call_tree(const std::vector<Report>& reports, const StackOptions& options);
 
 }  // namespace clockshim

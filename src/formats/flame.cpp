@@ -11,7 +11,7 @@ namespace {
 constexpr double kWidth = 1200;
 constexpr double kRow = 19;
 constexpr double kNarrowest = 0.1;
-constexpr double kCharacter = 6.6;  // of the 11 unit monospace font that kFlameStyle asks for;
+constexpr double kCharacter = 6.6;  // the width in the 11 unit monospace font of kFlameStyle;
                                     // kFlameScript has the same figure
 constexpr double kPadding = 8;
 
@@ -30,7 +30,7 @@ unsigned depth_of(const CallNode& node, const CallNode& root) {
   return deepest + 1;
 }
 
-// Functions of a module have one hue, FNV-1a of its name: the same in every picture.
+// The hue of a module's functions: an FNV-1a hash of its name, so it is the same in every picture.
 unsigned hue_of(const std::string& module) {
   std::uint32_t hash = 2166136261U;
   for (const char c : module) hash = (hash ^ static_cast<unsigned char>(c)) * 16777619U;

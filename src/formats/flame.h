@@ -1,5 +1,5 @@
-// The flame graph, for the SVG and for the page: what was asked at the top (below the threads,
-// where they are drawn apart), who asked below it, who called them further down.
+// The flame graph, for the SVG and for the page: the clock that was read is at the top (below the
+// threads, if they are shown separately), its callers are below it, and their callers further down.
 #pragma once
 
 #include <string>
@@ -13,16 +13,16 @@ struct FlameSize {
   double height;
 };
 
-// How large it will be, in SVG's units, and its boxes, without the <svg> around them. Boxes
-// narrower than a tenth of a unit are left out.
+// The size, in SVG's units, and the boxes, without the <svg> around them. Boxes narrower than a
+// tenth of a unit are left out.
 FlameSize flame_size(const CallNode& root);
 std::string flame_boxes(const CallNode& root);
 
-// How to read it: a sentence or two.
+// An explanation for readers, in a sentence or two.
 std::string flame_hint(const CallNode& root, const StackOptions& options);
 
-// A box is explained by its title, and a click on it makes it as wide as the picture. Both stand
-// once in a document.
+// Style and script, which a document needs once. The title explains a box, and a click zooms into
+// it.
 extern const char* const kFlameStyle;
 extern const char* const kFlameScript;
 

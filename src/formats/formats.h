@@ -24,9 +24,9 @@ std::string render_openmetrics(const Reports& all, const StackOptions& options);
 struct Format {
   const char* name;
   const char* help;
-  // All reports in one text. table and json write one behind the other.
+  // Writes all reports into one text. table and json write them one after the other.
   std::string (*render)(const Reports& reports, const StackOptions& options);
-  bool merges = false;  // has room for one report only: several are merged
+  bool merges = false;  // it shows one report only, so several are merged
   bool binary = false;
 };
 

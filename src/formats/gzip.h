@@ -5,7 +5,8 @@
 
 namespace clockshim {
 
-// Throws std::bad_alloc. The same bytes each time: no name, no time of writing.
+// Compresses `bytes`. The result is the same each time, because it has no name and no time. Throws
+// std::bad_alloc.
 std::string gzip(const std::string& bytes);
 
 }  // namespace clockshim

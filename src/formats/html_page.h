@@ -1,5 +1,4 @@
-// What the page looks like and does: its style and its script, without any data. For
-// render_html.cpp alone.
+// The style and the script of the page, without any data. For render_html.cpp alone.
 #pragma once
 
 namespace clockshim {

@@ -1,4 +1,4 @@
-// As much of protobuf's wire format as a profile needs to be written:
+// The part of protobuf's wire format that writing a profile needs:
 // https://protobuf.dev/programming-guides/encoding/.
 #pragma once
 
@@ -9,8 +9,8 @@
 
 namespace clockshim {
 
-// A message being written. Zeros and empty strings are left out, as proto3 does; messages never
-// are.
+// A message that is being written. Like proto3, it leaves out zeros and empty strings, but never
+// messages.
 class ProtoMessage {
  public:
   void number(unsigned field, std::uint64_t value) {

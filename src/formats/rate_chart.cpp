@@ -1,5 +1,5 @@
-// The picture of rates over time: steps, as what is known of an interval is its average. Axes by
-// hand; no script.
+// The picture of rates over time. It consists of steps, because only the average of each interval
+// is known. It needs no script.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -12,14 +12,14 @@
 namespace clockshim {
 namespace {
 
-constexpr double kLeft = 90;  // of the picture is for figures
+constexpr double kLeft = 90;  // the part of the picture for figures
 constexpr double kWidth = 1200;
 constexpr double kTop = 10;
 constexpr double kHeight = 200;
-constexpr std::size_t kMostColumns = 600;  // more intervals are taken together
+constexpr std::size_t kMostColumns = 600;  // more intervals are combined
 constexpr std::size_t kMostLines = 8;      // as many as there are colours
 
-// Intervals, or several of them as one.
+// One interval, or several that are combined.
 struct Column {
   double from;
   double to;
@@ -44,7 +44,7 @@ double rate_in(const ReportRates::Series& series, const Column& column) {
   return column.to > column.from ? calls / (column.to - column.from) : 0;
 }
 
-// 1, 2 or 5 times a power of ten, so that at most `most` of them fit.
+// The distance of ticks: 1, 2 or 5 times a power of ten, so that at most `most` of them fit.
 double tick_of(double whole, double most) {
   if (!(whole > 1e-9)) return 1;
   const double power = std::pow(10, std::floor(std::log10(whole / most)));

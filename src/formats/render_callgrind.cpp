@@ -1,13 +1,13 @@
-// Callgrind's profile format: https://valgrind.org/docs/manual/cl-format.html. The functions that
-// are asked cost their calls; who calls them, and what that costs inclusively, are calls= lines.
-// The number there is of clock calls that came that way.
+// Callgrind's profile format: https://valgrind.org/docs/manual/cl-format.html. The cost of an
+// exported function is its calls. Its callers, and their inclusive costs, are calls= lines, whose
+// count is the number of clock calls that came that way.
 #include <fmt/format.h>
 
 #include <map>
 #include <set>
 
 #include "formats/formats.h"
-#include "formats/parts.h"
+#include "formats/thread_slices.h"
 
 namespace clockshim {
 namespace {
@@ -30,7 +30,7 @@ struct Cost {
   std::map<Called, std::uint64_t> calls;
 };
 
-// "(3) name" the first time, "(3)" from then on.
+// Names are written as "(3) name" the first time, and as "(3)" from then on.
 class Names {
  public:
   std::string operator()(const std::string& name) {
@@ -44,20 +44,20 @@ class Names {
 
 std::string or_unknown(const std::string& s) { return is_blank(s) ? "???" : one_line(s); }
 
-// A thread stands where a function would that calls the outermost callers.
-void add(const Part& part, std::map<Function, Cost>& costs) {
-  for (const ReportSite& site : part.sites) {
+// A thread is shown like a function that calls the outermost callers.
+void add(const ThreadSlice& slice, std::map<Function, Cost>& costs) {
+  for (const ReportSite& site : slice.sites) {
     Function callee{"???", "???", question(site)};
     costs[callee].self += site.calls;
     std::set<Function> seen{callee};
     for (std::size_t i = 0; i < site.frames.size() && !only_first_seen(site, i); ++i) {
       const ReportFrame& frame = site.frames[i];
       const Function caller{or_unknown(frame.module), or_unknown(frame.file), function_name(frame)};
-      if (!seen.insert(caller).second) continue;  // recursion: its cost is there already
+      if (!seen.insert(caller).second) continue;  // recursion: its cost is already included
       costs[caller].calls[{callee, frame.line}] += site.calls;
       callee = caller;
     }
-    if (!part.thread.empty()) costs[{"???", "???", part.thread}].calls[{callee, 0}] += site.calls;
+    if (!slice.thread.empty()) costs[{"???", "???", slice.thread}].calls[{callee, 0}] += site.calls;
   }
 }
 
@@ -67,7 +67,7 @@ std::string render_callgrind(const Reports& reports, const StackOptions& options
   std::map<Function, Cost> costs;
   bool sampled = false;
   for (const Report& report : reports) {
-    for (const Part& part : drawn_parts(report, options)) add(part, costs);
+    for (const ThreadSlice& slice : drawn_slices(report, options)) add(slice, costs);
     sampled = sampled || draws_samples(report, options);
   }
   std::uint64_t sum = 0;

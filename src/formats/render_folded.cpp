@@ -1,9 +1,10 @@
-// A stack a line, outermost first, with its calls: what flamegraph.pl, inferno and speedscope read.
+// One stack in each line, outermost frame first, with its calls: the format that flamegraph.pl,
+// inferno and speedscope read.
 #include <algorithm>
 #include <map>
 
 #include "formats/formats.h"
-#include "formats/parts.h"
+#include "formats/thread_slices.h"
 
 namespace clockshim {
 namespace {
@@ -19,10 +20,10 @@ std::string folded_name(std::string name) {
 std::string render_folded(const Reports& reports, const StackOptions& options) {
   std::map<std::string, std::uint64_t> lines;
   for (const Report& report : reports) {
-    for (const Part& part : drawn_parts(report, options)) {
-      for (const ReportSite& site : part.sites) {
+    for (const ThreadSlice& slice : drawn_slices(report, options)) {
+      for (const ReportSite& site : slice.sites) {
         std::string line = folded_name(process_name(report) + (site.sampled ? " (sampled)" : ""));
-        if (!part.thread.empty()) line += ";" + folded_name(part.thread);
+        if (!slice.thread.empty()) line += ";" + folded_name(slice.thread);
         if (site.frames.empty()) line += ";unknown";
         for (std::size_t i = drawn_frames(site, options); i-- > 0;) {
           line += ";" + folded_name(function_name(site.frames[i]) +

@@ -1,5 +1,5 @@
-// One page that needs nothing else: totals, clocks, the flame graph, callers, errors. Readable
-// without its script, too.
+// One self-contained page: totals, clocks, the flame graph, callers, errors. It is readable without
+// its script, too.
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
@@ -12,7 +12,7 @@
 #include "formats/flame.h"
 #include "formats/formats.h"
 #include "formats/html_page.h"
-#include "formats/parts.h"
+#include "formats/thread_slices.h"
 
 namespace clockshim {
 namespace {
@@ -45,7 +45,7 @@ std::string rate_cell(std::uint64_t calls, double seconds) {
                      seconds <= 0 ? 0 : static_cast<double>(calls) / seconds, rate(calls, seconds));
 }
 
-// A name that begins with '#' heads a column of numbers.
+// The head of a table. A name that begins with '#' is the heading of a column of numbers.
 std::string table_head(const char* id, std::initializer_list<std::string_view> names) {
   std::string out =
       fmt::format("<div class=\"scroll\"><table class=\"sorts\" id=\"{}\"><thead><tr>", id);
@@ -145,17 +145,17 @@ std::string thread_table(const Report& r) {
   std::string out =
       "<h2>Threads</h2>\n" +
       table_head("threads", {"#calls", "#share", "#calls/s", "thread", "clock", "busiest caller"});
-  for (const Part& part : drawn_parts(r, {.threads = true})) {
-    const ReportSite& site = part.sites.front();
+  for (const ThreadSlice& slice : drawn_slices(r, {.threads = true})) {
+    const ReportSite& site = slice.sites.front();
     out += fmt::format("<tr>{}{}{}<td>{}</td><td>{}</td><td class=\"name\">{}</td></tr>\n",
-                       number_cell(part.calls), share_cell(part.calls, r.calls()),
-                       rate_cell(part.calls, r.seconds), markup(part.thread), markup(site.clock),
+                       number_cell(slice.calls), share_cell(slice.calls, r.calls()),
+                       rate_cell(slice.calls, r.seconds), markup(slice.thread), markup(site.clock),
                        markup(function_name(caller_of(site))));
   }
   return out + kTableEnd;
 }
 
-// Bars on a logarithmic scale of time: a bucket is an eighth of an octave.
+// Draws bars on a logarithmic time scale: a bucket is an eighth of an octave.
 std::string histogram(const Report& r) {
   if (r.errors.empty()) return "";
   constexpr double kWidth = 1200;

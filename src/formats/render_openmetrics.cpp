@@ -1,7 +1,6 @@
 // OpenMetrics text (https://prometheus.io/docs/specs/om/open_metrics_spec/), for a node exporter's
-// textfile collector: counters of each process. The number of series is bounded: callers by
-// function (and thread, where they are asked for apart), the busiest of a process; the rest is
-// "other".
+// textfile collector: counters of each process. The number of series is limited: the busiest
+// callers of a process, by function (and thread, with --threads); the rest is "other".
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -10,13 +9,13 @@
 #include <map>
 
 #include "formats/formats.h"
-#include "formats/parts.h"
+#include "formats/thread_slices.h"
 
 namespace clockshim {
 namespace {
 
 constexpr std::size_t kMostCallers = 100;   // of a process
-constexpr std::size_t kMostApart = 1000;    // the same, of all its threads
+constexpr std::size_t kMostApart = 1000;    // with --threads, of all threads of a process
 constexpr std::size_t kLongestLabel = 160;  // characters; a C++ name can have thousands
 
 using Label = std::pair<const char*, std::string>;
@@ -40,37 +39,37 @@ std::vector<Label> process(const Report& r, std::initializer_list<Label> more = 
   return all;
 }
 
-// A caller: the same function called from several places is one.
-struct Caller {
-  std::string thread;  // "": all of them
+// The labels of a caller. A function that is called from several places is one caller.
+struct CallerLabels {
+  std::string thread;  // "": all threads
   std::string clock;
   std::string function;
   std::string caller;
   std::string module;
   bool sampled = false;
-  auto operator<=>(const Caller&) const = default;
+  auto operator<=>(const CallerLabels&) const = default;
 };
 
 void add_calls(const Report& r, const StackOptions& options, std::string& out) {
-  std::map<Caller, std::uint64_t> sums;
-  for (const Part& part : drawn_parts(r, {.exact = true, .threads = options.threads})) {
-    for (const ReportSite& site : part.sites) {
+  std::map<CallerLabels, std::uint64_t> sums;
+  for (const ThreadSlice& slice : drawn_slices(r, {.exact = true, .threads = options.threads})) {
+    for (const ReportSite& site : slice.sites) {
       const ReportFrame caller = caller_of(site);
-      // As long as the label will be, so that two that would look the same are one.
+      // Shorten the names first, so that two callers whose labels would be equal are one.
       const auto label = [](const std::string& name) {
         return shortened(one_line(name), kLongestLabel);
       };
-      sums[{label(part.id), label(site.clock), label(site.function), label(function_name(caller)),
+      sums[{label(slice.id), label(site.clock), label(site.function), label(function_name(caller)),
             label(module_name(caller)), site.sampled}] += site.calls;
     }
   }
-  std::vector<std::pair<Caller, std::uint64_t>> busiest(sums.begin(), sums.end());
+  std::vector<std::pair<CallerLabels, std::uint64_t>> busiest(sums.begin(), sums.end());
   std::stable_sort(busiest.begin(), busiest.end(),
                    [](const auto& a, const auto& b) { return a.second > b.second; });
-  std::map<Caller, std::uint64_t> rest;
+  std::map<CallerLabels, std::uint64_t> rest;
   const std::size_t most = options.threads ? kMostApart : kMostCallers;
   for (std::size_t i = most; i < busiest.size(); ++i) {
-    const Caller& caller = busiest[i].first;
+    const CallerLabels& caller = busiest[i].first;
     rest[{caller.thread, caller.clock, caller.function, "other", "", caller.sampled}] +=
         busiest[i].second;
   }
@@ -166,8 +165,8 @@ const Family kFamilies[] = {
      }},
 };
 
-// Two reports of one process would be the same series twice: the later one is the one to tell, as
-// counters only grow.
+// Keeps one report for each process, because two would produce the same series twice. The later one
+// counts, as counters only grow.
 Reports one_a_process(const Reports& reports) {
   std::map<std::pair<std::string, long>, const Report*> latest;
   for (const Report& report : reports) {

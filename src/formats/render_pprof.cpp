@@ -1,11 +1,11 @@
 // pprof's profile.proto, gzipped: https://github.com/google/pprof/blob/main/proto/profile.proto.
-// Field numbers are its.
+// The field numbers are those of that file.
 #include <map>
 
 #include "formats/formats.h"
 #include "formats/gzip.h"
-#include "formats/parts.h"
 #include "formats/protobuf.h"
+#include "formats/thread_slices.h"
 
 namespace clockshim {
 namespace {
@@ -20,7 +20,7 @@ class Profile {
     head_.message(1, calls);
   }
 
-  // pprof takes the first mapping for the program.
+  // pprof assumes that the first mapping is the program.
   void add_program(const Report& report) {
     for (const ReportSite& site : report.sites) {
       for (const ReportFrame& frame : site.frames) {
@@ -33,7 +33,7 @@ class Profile {
   }
 
   void add(const Report& report) {
-    for (const Part& part : drawn_parts(report, options_)) add(report, part);
+    for (const ThreadSlice& slice : drawn_slices(report, options_)) add(report, slice);
   }
 
   void comment(const std::string& text) { tail_.number(13, string_of(one_line(text))); }
@@ -58,8 +58,8 @@ class Profile {
   };
   using Lines = std::vector<Line>;
 
-  void add(const Report& report, const Part& part) {
-    for (const ReportSite& site : part.sites) {
+  void add(const Report& report, const ThreadSlice& slice) {
+    for (const ReportSite& site : slice.sites) {
       std::vector<std::uint64_t> stack{location_of({{question(site), "", 0}}, ReportFrame{})};
       if (site.frames.empty()) stack.push_back(location_of({{"unknown", "", 0}}, ReportFrame{}));
       Lines lines;
@@ -68,7 +68,7 @@ class Profile {
         lines.push_back({function_name(frame) + (only_first_seen(site, i) ? kFirstSeen : ""),
                          one_line(frame.file), frame.line});
         if (frame.inlined)
-          continue;  // shares the location of the function that it was inlined into
+          continue;  // it shares the location of the function that it was inlined into
         stack.push_back(location_of(lines, frame));
         lines.clear();
       }
@@ -76,7 +76,7 @@ class Profile {
       sample.packed(1, stack);
       sample.packed(2, {site.calls});
       sample.message(3, label("process", process_name(report)));
-      if (!part.thread.empty()) sample.message(3, label("thread", part.id));
+      if (!slice.thread.empty()) sample.message(3, label("thread", slice.id));
       sample.message(3, label("clock", one_line(site.clock)));
       sample.message(3, label("count", site.sampled ? "sampled" : "exact"));
       head_.message(2, sample);
@@ -106,7 +106,7 @@ class Profile {
       mapping.number(5, string_of(one_line(frame.module)));
       mapping.number(6, string_of(one_line(frame.build_id)));
       for (const unsigned has_names : {7U, 8U, 9U, 10U})
-        mapping.number(has_names, 1);  // nothing is left for pprof to look up
+        mapping.number(has_names, 1);  // so pprof has nothing to look up
       mappings_.message(3, mapping);
     }
     return found->second;

@@ -1,10 +1,10 @@
-// speedscope's own JSON: https://www.speedscope.app/file-format-schema.json. One profile a report,
-// or one a thread of it; calls are the weights.
+// speedscope's own JSON: https://www.speedscope.app/file-format-schema.json. It has one profile for
+// each report, or for each thread; calls are the weights.
 #include <map>
 #include <nlohmann/json.hpp>
 
 #include "formats/formats.h"
-#include "formats/parts.h"
+#include "formats/thread_slices.h"
 
 namespace clockshim {
 namespace {
@@ -30,18 +30,18 @@ class Frames {
   Json list_ = Json::array();
 };
 
-Json profile(const std::string& name, const Part& part, const StackOptions& options,
+Json profile(const std::string& name, const ThreadSlice& slice, const StackOptions& options,
              Frames& frames) {
   Json samples = Json::array();
   Json weights = Json::array();
   std::uint64_t sum = 0;
   bool sampled = false;
-  for (const ReportSite& site : part.sites) {
+  for (const ReportSite& site : slice.sites) {
     Json stack = Json::array();
     if (site.frames.empty()) stack.push_back(frames.number_of("unknown", "", 0));
     for (std::size_t i = drawn_frames(site, options); i-- > 0;) {
       const ReportFrame& frame = site.frames[i];
-      // Where no source is known, the module stands in its place.
+      // If no source is known, the module takes its place.
       stack.push_back(
           frames.number_of(function_name(frame) + (only_first_seen(site, i) ? kFirstSeen : ""),
                            one_line(frame.file.empty() ? frame.module : frame.file), frame.line));
@@ -53,7 +53,7 @@ Json profile(const std::string& name, const Part& part, const StackOptions& opti
     sampled = sampled || site.sampled;
   }
   return {{"type", "sampled"},
-          {"name", name + (part.thread.empty() ? "" : " " + part.thread) +
+          {"name", name + (slice.thread.empty() ? "" : " " + slice.thread) +
                        (sampled ? ": clock calls (sampled)" : ": clock calls")},
           {"unit", "none"},
           {"startValue", 0},
@@ -68,8 +68,8 @@ std::string render_speedscope(const Reports& reports, const StackOptions& option
   Frames frames;
   Json profiles = Json::array();
   for (const Report& report : reports) {
-    for (const Part& part : drawn_parts(report, options))
-      profiles.push_back(profile(process_name(report), part, options, frames));
+    for (const ThreadSlice& slice : drawn_slices(report, options))
+      profiles.push_back(profile(process_name(report), slice, options, frames));
   }
   const Json file = {{"$schema", "https://www.speedscope.app/file-format-schema.json"},
                      {"exporter", "clockshim " CLOCKSHIM_VERSION},

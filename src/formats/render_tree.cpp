@@ -1,4 +1,4 @@
-// The callers as a tree, from what was asked outward. Where only one stack was seen, it stands on
+// The callers as a tree, from the clock that was read outward. If only one stack was seen, it is on
 // one line, without counts.
 #include <fmt/format.h>
 
@@ -9,9 +9,9 @@ namespace clockshim {
 namespace {
 
 constexpr std::size_t kWidth = 120;
-constexpr std::size_t kCounts = 25;       // of that, in front of the names
-constexpr std::size_t kMostCallers = 20;  // of one node; threads and questions are all shown
-constexpr std::size_t kMostStacks = 3;    // first seen, of one caller
+constexpr std::size_t kCounts = 25;       // the part of it before the names
+constexpr std::size_t kMostCallers = 20;  // of one node; threads and clocks are all shown
+constexpr std::size_t kMostStacks = 3;    // first-seen stacks of one caller
 
 class Drawing {
  public:
@@ -58,7 +58,7 @@ class Drawing {
       const CallNode* at = seen[i];
       while (!at->callers.empty()) {
         at = &at->callers.front();
-        // What is nearest matters most: the end is what is left out.
+        // The nearest frames matter most, so the end is left out.
         const bool fits = way.size() + at->name.size() + 6 <= kWidth - kCounts;
         way += fits ? " < " + at->name : " < ..";
         if (!fits) break;

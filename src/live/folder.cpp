@@ -15,7 +15,7 @@ namespace {
 
 constexpr unsigned kRemovedAtOnce = 4 * kFilesPerLook;
 
-// getdents64(2)'s.
+// The kernel's record of getdents64(2).
 struct Entry {
   std::uint64_t inode;
   std::int64_t offset;
@@ -24,7 +24,7 @@ struct Entry {
   char name[1];
 };
 
-// f(name) for each live file; stops when it says so.
+// Calls f(name) for each live file, until it returns false.
 template <class F>
 void for_each_file(int folder, F f) {
   alignas(Entry) char buffer[1024]{};
@@ -42,8 +42,8 @@ void for_each_file(int folder, F f) {
   }
 }
 
-// Whether nobody has the segment of a link any more. Only where its id is one of ours: else it says
-// nothing here.
+// Whether no process has the link's segment attached any more. Only for a link of this IPC
+// namespace: the ids of another one mean nothing here.
 bool is_gone(int folder, const char* name, std::uint64_t ipc_namespace, Segment& segment) {
   if (!read_link(folder, name, segment) || segment.ipc_namespace != ipc_namespace) return false;
   const SegmentFacts facts = facts_of(segment);

@@ -1,5 +1,5 @@
-// The folder of live files, kept small. What a process leaves behind when it is killed, or calls
-// _exit or exec, stays to be read; but not without end, since it stands in memory.
+// Keeps the folder of live files small. A process that is killed, or calls _exit or exec, leaves a
+// file that may still be read. But such files are in memory, so their number is limited.
 // Async-signal-safe.
 #pragma once
 
@@ -9,17 +9,16 @@
 
 namespace clockshim::live {
 
-// Where more files than kKeptFiles stand, removes some of processes that are gone. To be called
-// for one in kFilesPerLook that are added: so their number stays bounded, however many processes
-// come and go, and each pays for a part of a look (2 us a file). Sees only segments of the IPC
-// namespace that is named.
+// Removes some files of processes that are gone, if there are more than kKeptFiles. Call it for one
+// in kFilesPerLook files that are added. So their number stays bounded, however many processes come
+// and go, and each process pays for a part of the search (2 us a file). It sees only segments of
+// this IPC namespace.
 inline constexpr unsigned kKeptFiles = 64;
 inline constexpr unsigned kFilesPerLook = 16;
 void bound_folder(const char* folder, std::uint64_t ipc_namespace) noexcept;
 
-// The programs that this process was before exec: their files are removed where nothing was
-// counted, so that env, nice or a shell leave nothing behind. Returns the number of the first name
-// that is free.
+// Removes the files of programs that this process was before exec, if nothing was counted in them,
+// so that env, nice or a shell leave nothing behind. Returns the number of the first free name.
 unsigned tidy_behind_exec(const char* folder, const Header& self,
                           std::uint64_t ipc_namespace) noexcept;
 

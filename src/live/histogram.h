@@ -12,9 +12,10 @@ namespace clockshim {
 
 inline constexpr unsigned kHistogramSubBits = 3;
 inline constexpr unsigned kHistogramBuckets =
-    (64 - kHistogramSubBits) << kHistogramSubBits;  // INT64_MAX falls into the last octave's last
+    (64 - kHistogramSubBits)
+    << kHistogramSubBits;  // INT64_MAX falls into the last bucket of the last octave
 
-// The bucket of a value, and the largest value of a bucket. Nanoseconds.
+// The bucket of a value, and the largest value of a bucket, in nanoseconds.
 constexpr unsigned histogram_bucket(std::uint64_t value) noexcept {
   if (value < (1U << kHistogramSubBits)) return static_cast<unsigned>(value);
   const unsigned exponent = static_cast<unsigned>(std::bit_width(value)) - 1 - kHistogramSubBits;
@@ -35,10 +36,10 @@ struct AccuracySummary {
   std::uint64_t over_tolerance = 0;
 };
 
-// As measured at each resync, by the thread that resyncs. Part of the live file: changing it is a
-// new version of the layout.
+// The errors that each resync measures; the thread that resyncs writes them. Part of the live file,
+// so a change needs a new version of the layout.
 struct Accuracy {
-  // `error` >= 0: the largest difference that the sample leaves possible.
+  // Records one error. `error` (>= 0) is the largest difference that the sample leaves possible.
   void record(Nanos error, Nanos tolerance) noexcept {
     const auto value = static_cast<std::uint64_t>(error.raw());
     buckets[histogram_bucket(value)].fetch_add(1, std::memory_order_relaxed);
@@ -48,7 +49,7 @@ struct Accuracy {
     }
   }
 
-  // Percentiles are the upper edge of their bucket, but never above the maximum.
+  // Percentiles are the upper edge of their bucket, but at most the maximum.
   [[nodiscard]] AccuracySummary summary() const noexcept {
     AccuracySummary s;
     std::uint64_t counts[kHistogramBuckets];

@@ -8,12 +8,12 @@
 namespace clockshim::live {
 namespace {
 
-// Of modules without a build-id: fingerprint(), by record. No part of the live file, which says
-// nothing by it. A forked child begins with records that are free, and writes here what it writes
-// there.
+// fingerprint() of modules without a build-id, indexed by record. It is not in the live file,
+// because it means nothing to readers. A forked child starts with free records, and writes both
+// together.
 constinit std::uint64_t g_fingerprints[kModules]{};
 
-// A module, with what tells it from any other one that may be loaded in the same place.
+// A module, with what distinguishes it from any other that may be loaded in the same place.
 struct Identified {
   Module module;
   std::uint64_t fingerprint = 0;
@@ -73,7 +73,7 @@ Modules mark_unloaded(Region& region) noexcept {
   for (unsigned i = 0; i < kModules; ++i) {
     ModuleRecord& record = region.modules[i];
     const std::uint32_t state = record.state.load(std::memory_order_acquire);
-    if (state == kFree) break;  // they are taken in order
+    if (state == kFree) break;  // records are taken in order
     if (state != kValid || record.unloaded.load(std::memory_order_acquire) != 0) continue;
     Identified found;
     gone[i] = !identify(record.start, found) || !same(region, i, found);

@@ -1,4 +1,4 @@
-// The modules that hold call sites, as they stand in the region.
+// The records in the region for modules that contain call sites.
 #pragma once
 
 #include <bitset>
@@ -8,16 +8,16 @@
 
 namespace clockshim::live {
 
-// The index of the record of the module that holds `pc`, a return address of the calling thread. It
-// is made at first sight; a module that comes back to where it was before has its old one.
-// kModules: no module, or no room. Async-signal-safe, lock-free.
+// Returns the index of the record of the module that contains `pc`, a return address of the calling
+// thread. Creates the record at the first call; a module that is loaded where it was before has its
+// old one. kModules: no module contains it, or there is no room. Async-signal-safe, lock-free.
 unsigned module_of(Region& region, std::uintptr_t pc) noexcept;
 
-// By the number of their records.
+// A set of modules, indexed by their records.
 using Modules = std::bitset<kModules>;
 
-// Marks the records of modules that are not there any more, and says which were found gone just
-// now. Only where nothing can be unloaded meanwhile (os/module.h).
+// Marks the records of modules that are not loaded any more, and returns those found just now. Call
+// it only where nothing can be unloaded meanwhile (os/module.h).
 Modules mark_unloaded(Region& region) noexcept;
 
 }  // namespace clockshim::live

@@ -5,7 +5,7 @@
 namespace clockshim::live {
 
 unsigned room_for_names(const Region& region) noexcept {
-  return std::min(region.header.sections[static_cast<unsigned>(Part::names)].count, kNames);
+  return std::min(region.header.sections[static_cast<unsigned>(SectionId::names)].count, kNames);
 }
 
 unsigned number_of_name(Region& region, std::uint64_t key, const Name& name, bool& fresh) noexcept {
@@ -19,8 +19,8 @@ unsigned number_of_name(Region& region, std::uint64_t key, const Name& name, boo
     if (there == 0 && !record.key.compare_exchange_strong(there, key, std::memory_order_acq_rel) &&
         there != key)
       continue;
-    // The key says what stands there: who finds it begun writes the same, for the other may not
-    // come back.
+    // The key determines the content. Whoever finds a record that was begun writes the same
+    // content, because the thread that began it may never come back.
     if (record.state.load(std::memory_order_acquire) != kValid) {
       note_page(region, &record, sizeof record);
       record.name = name;

@@ -1,4 +1,4 @@
-// Names that no symbol table has, as they stand in the region.
+// The records in the region for names that no symbol table has.
 #pragma once
 
 #include <cstdint>
@@ -7,11 +7,11 @@
 
 namespace clockshim::live {
 
-// The number of the record with this key (not 0), which is made of `name` at first sight; kNames:
-// no room. `fresh`: it was made just now. Async-signal-safe, lock-free.
+// Returns the number of the record with this key (not 0), and creates it from `name` at the first
+// call; kNames: no room. `fresh` is set if it was created just now. Async-signal-safe, lock-free.
 unsigned number_of_name(Region& region, std::uint64_t key, const Name& name, bool& fresh) noexcept;
 
-// How many the region has room for.
+// How many names the region has room for.
 unsigned room_for_names(const Region& region) noexcept;
 
 }  // namespace clockshim::live

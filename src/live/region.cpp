@@ -6,28 +6,30 @@
 
 namespace clockshim::live {
 
-// The beginning of a Region, under the name of the whole one.
+// The first bytes of a Region, under the symbol of the whole Region.
 alignas(kPage) constinit unsigned char g_beginning[kSizeWithFewNames] asm("clockshim_region"){};
 
 constinit Region* g_current = &g_region;
 
 namespace {
 
-Section section_of(Part part, std::size_t size) {
+Section section_of(SectionId id, std::size_t size) {
   const auto section = [](std::size_t at, std::size_t one, std::size_t count) {
     return Section{static_cast<std::uint32_t>(at), static_cast<std::uint32_t>(one),
                    static_cast<std::uint32_t>(count), 0};
   };
-  switch (part) {
-    case Part::clock: return section(offsetof(Region, clock), sizeof(ClockRecord), 1);
-    case Part::modules: return section(offsetof(Region, modules), sizeof(ModuleRecord), kModules);
-    case Part::sites: return section(offsetof(Region, sites), sizeof(SiteRecord), kSites);
-    case Part::shared: return section(offsetof(Region, shared), sizeof(SharedCounts), 1);
-    case Part::threads: return section(offsetof(Region, threads), sizeof(ThreadTable), kThreads);
-    case Part::names:
+  switch (id) {
+    case SectionId::clock: return section(offsetof(Region, clock), sizeof(ClockRecord), 1);
+    case SectionId::modules:
+      return section(offsetof(Region, modules), sizeof(ModuleRecord), kModules);
+    case SectionId::sites: return section(offsetof(Region, sites), sizeof(SiteRecord), kSites);
+    case SectionId::shared: return section(offsetof(Region, shared), sizeof(SharedCounts), 1);
+    case SectionId::threads:
+      return section(offsetof(Region, threads), sizeof(ThreadTable), kThreads);
+    case SectionId::names:
       return section(offsetof(Region, names), sizeof(NameRecord),
                      size < kSizeWithoutStacks ? kFewNames : kNames);
-    case Part::stacks:
+    case SectionId::stacks:
       return section(offsetof(Region, stacks), sizeof(StackRecord),
                      size > kSizeWithoutStacks ? kStacks : 0);
   }
@@ -47,8 +49,8 @@ void begin_region(Region& region, const Header& from, std::size_t size) noexcept
   std::memcpy(header.magic, kMagic, sizeof kMagic);
   header.version = kVersion;
   header.header_size = sizeof(Header);
-  for (const Part part : kEachPart)
-    header.sections[static_cast<unsigned>(part)] = section_of(part, size);
+  for (const SectionId id : kEachSection)
+    header.sections[static_cast<unsigned>(id)] = section_of(id, size);
   note_page(region, &header, sizeof header);
   note_page(region, &region.clock, sizeof region.clock);
   note_page(region, &region.shared, offsetof(SharedCounts, entries));

@@ -1,4 +1,4 @@
-// The process's own region (live/layout.h): where it counts.
+// The process's own region (live/layout.h), in which it counts.
 #pragma once
 
 #include <cstddef>
@@ -7,22 +7,23 @@
 
 namespace clockshim::live {
 
-// Static memory, right when all zero: counts of before start stand in it, and a segment is attached
-// in its place at start. There is room for kSizeWithFewNames bytes of it: a larger region stands
-// elsewhere, and nobody writes to the rest of this one before start.
+// Static memory, valid when all zero. It has the counts from before start, and at start a segment
+// is attached in its place. It has room for kSizeWithFewNames bytes. A larger region is elsewhere;
+// before start nothing beyond these bytes is written to.
 extern Region g_region asm("clockshim_region");
 
-// Where this process counts: g_region, or in a forked child what its parent has prepared for it.
+// Where this process counts: g_region, or a larger region, or in a forked child what its parent has
+// prepared for it.
 extern constinit Region* g_current;
 inline Region& current() noexcept { return *g_current; }
 
-// Completes a header that stands at the beginning of `size` bytes of zeros: magic, version,
-// sections, and the pages that are read in any case. `from` has the other fields. The state stays
-// State::none until somebody counts.
+// Completes the header at the beginning of `size` bytes of zeros: magic, version, sections, and the
+// pages that are always read. The other fields come from `from`. The state remains State::none
+// until a thread counts.
 void begin_region(Region& region, const Header& from, std::size_t size) noexcept;
 
-// Private memory for a region of `size` bytes: g_region where it has room for that, else new
-// memory; null: there is none. Forked children find zeros in it (from Linux 4.14 on).
+// Returns private memory for a region of `size` bytes: g_region if it has room for that, else new
+// memory; null if there is none. Forked children find it zeroed (from Linux 4.14 on).
 Region* private_region(std::size_t size) noexcept;
 
 }  // namespace clockshim::live

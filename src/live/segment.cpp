@@ -18,7 +18,7 @@ namespace clockshim::live {
 namespace {
 
 constexpr std::string_view kPrefix = "/proc/clockshim/";
-constexpr unsigned kMostNames = 4096;  // of one process, for its programs and its children
+constexpr unsigned kMostNames = 4096;  // for one process, with its programs and children
 
 NamingProblem check_folder(const char* folder) {
   struct stat info;
@@ -29,8 +29,8 @@ NamingProblem check_folder(const char* folder) {
   return {};
 }
 
-// Puts texts and numbers one behind the other, and a zero at the end: snprintf takes more stack
-// than a thread may have left.
+// Appends texts and numbers, and keeps a zero at the end. snprintf is not used, because it takes
+// more stack than a thread may have left.
 class Writer {
  public:
   Writer(char* out, std::size_t size) : at_(out), end_(out + size - 1) { *at_ = '\0'; }
@@ -53,7 +53,7 @@ class Writer {
   char* end_;
 };
 
-// A number that ends in `end` ('\0': the text's end). False: there is none.
+// Reads a number that is followed by `end` ('\0': the text's end). False: there is none.
 bool take_number(std::string_view& text, char end, int base, std::uint64_t& out) {
   const auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), out, base);
   if (error != std::errc{}) return false;
@@ -64,8 +64,8 @@ bool take_number(std::string_view& text, char end, int base, std::uint64_t& out)
   return true;
 }
 
-// The counter, the process and an address that the loader has chosen at random: two segments with
-// one id never share it.
+// A token made of the counter, the process and an address that the loader has chosen at random. So
+// two segments with the same id never share it.
 std::uint64_t new_token(const void* address, int id) {
   const std::uint64_t mixed = Arch::unordered().raw() ^
                               reinterpret_cast<std::uintptr_t>(address) << 20 ^
@@ -96,8 +96,8 @@ void* make_segment(std::size_t size, std::uint64_t ipc_namespace, void* at, Segm
 
 namespace {
 
-// One more than the highest place of the kernel's table that is taken: not below the number of
-// segments, and known for nothing. SHM_INFO, which counts them, walks over each (160 us for 500).
+// One more than the highest used index of the kernel's table. It is at least the number of
+// segments, and costs nothing. SHM_INFO, which counts them, walks over each (160 us for 500).
 unsigned places_in_use(shminfo* limits = nullptr) noexcept {
   static_assert(sizeof(shminfo) <= sizeof(shmid_ds) && sizeof(shm_info) <= sizeof(shmid_ds));
   shmid_ds buffer{};
@@ -119,8 +119,8 @@ unsigned long segments_in_use() noexcept {
 unsigned remove_orphans(unsigned most) noexcept {
   shmid_ds info;
   const unsigned places = places_in_use();
-  const auto first =
-      static_cast<unsigned>(Arch::unordered().raw() >> 10);  // in the end, each is looked at
+  const auto first = static_cast<unsigned>(Arch::unordered().raw() >>
+                                           10);  // so that each is looked at in the long run
   unsigned removed = 0;
   for (unsigned i = 0; i < places && i < most; ++i) {
     const int id = shmctl(static_cast<int>((first + i) % places), SHM_STAT, &info);
@@ -154,7 +154,7 @@ bool room_for_segments() noexcept {
 }
 
 void* attach_segment(const Segment& segment, bool writable) noexcept {
-  // Smaller than a header, it is none of ours, and nothing that may be looked at.
+  // A segment smaller than a header is none of ours, and must not be read.
   if (facts_of(segment).size < sizeof(Header)) return nullptr;
   void* const address = shmat(segment.id, nullptr, writable ? 0 : SHM_RDONLY);
   return address == reinterpret_cast<void*>(-1) ? nullptr : address;
@@ -168,7 +168,7 @@ SegmentFacts facts_of(const Segment& segment) noexcept {
   return {true, info.shm_segsz, info.shm_perm.uid, info.shm_nattch};
 }
 
-// Ids are used again: what has another token, or none, is somebody else's.
+// Ids are reused: a segment with another token, or none, belongs to another process.
 void remove_segment(const Segment& segment) noexcept {
   const void* const address = segment ? attach_segment(segment, false) : nullptr;
   if (address == nullptr) return;
@@ -179,7 +179,8 @@ void remove_segment(const Segment& segment) noexcept {
 }
 
 void remove_attached(const Segment& segment) noexcept {
-  // A process that has changed its namespace since still has it, but under no id.
+  // If the process has changed its namespace since, it still has the segment attached, but without
+  // an id.
   if (segment.ipc_namespace == 0 || segment.ipc_namespace != own_ipc_namespace())
     return remove_segment(segment);
   if (segment) shmctl(segment.id, IPC_RMID, nullptr);

@@ -1,5 +1,5 @@
-// What a call is counted under: the return address, the clock and the interposed function, in one
-// word; for a caller behind a wrapper, a mix of the words along the way.
+// The key that a call is counted under: the return address, the clock and the interposed function
+// in one word. For a caller behind a wrapper it is a hash of the words along the way.
 #pragma once
 
 #include <bit>
@@ -9,9 +9,9 @@
 
 namespace clockshim {
 
-// Bits 0..55: the return address (user addresses end below 2^56 even with five-level
-// paging); 56..59: the clock; 60..61: the function; 62: a chain, whose low bits are a hash; 63: in
-// a thread's table, this entry holds a walking rule.
+// Bits 0 to 55 are the return address (user addresses end below 2^56 even with five-level paging),
+// 56 to 59 the clock, 60 and 61 the function. Bit 62 marks a chain, whose low bits are a hash. Bit
+// 63, in a thread's table, marks an entry that holds a walking rule.
 class SiteKey {
  public:
   static constexpr unsigned kClockShift = 56;
@@ -20,10 +20,11 @@ class SiteKey {
   static constexpr std::uint64_t kRule = 1ULL << 63;
   static constexpr std::uint64_t kTagMask = 0x3FULL << kClockShift;
 
-  // Return addresses that stand for callers without a site of their own. No code is there.
+  // Return addresses that stand for callers without a site of their own. There is no code at these
+  // addresses.
   static constexpr std::uintptr_t kOtherCallers = 1;  // there was no room for more
   static constexpr std::uintptr_t kGeneratedCode =
-      2;  // in no module, and those have had their share
+      2;  // the caller is in no module, and such callers have used up their share
   static constexpr std::uintptr_t kLastFolded = kGeneratedCode;
 
   constexpr SiteKey(std::uintptr_t return_address, unsigned clock, Function function)
@@ -32,7 +33,7 @@ class SiteKey {
   constexpr explicit SiteKey(std::uint64_t raw) : raw_(raw) {}
 
   [[nodiscard]] constexpr std::uint64_t raw() const { return raw_; }
-  // Of a call; a chain has a hash there.
+  // The return address of a call. A chain's key has a hash there.
   [[nodiscard]] constexpr std::uintptr_t return_address() const {
     return raw_ & ((1ULL << kClockShift) - 1);
   }
@@ -41,25 +42,25 @@ class SiteKey {
     return static_cast<Function>(raw_ >> kFunctionShift & 0x3U);
   }
 
-  // Counts callers that have no site of their own.
+  // Whether it counts callers that have no site of their own.
   [[nodiscard]] constexpr bool folded() const {
     return (raw_ & kChain) == 0 && return_address() - 1 < kLastFolded;
   }
 
-  // The key of a caller further out, behind this one. 56 hash bits: two chains of 4096 share one
-  // with p < 2^-32. One multiplication (by 2^64 / phi, Knuth's constant), because this is on the
-  // path of every wrapped call.
+  // The key of the next caller behind this one. The hash has 56 bits, so two of 4096 chains collide
+  // with p < 2^-32. It takes one multiplication (by 2^64 / phi, Knuth's constant), because every
+  // wrapped call computes it.
   [[nodiscard]] constexpr SiteKey behind(std::uintptr_t caller_pc) const {
     const std::uint64_t h = (std::rotl(raw_, 23) ^ caller_pc) * 0x9E3779B97F4A7C15ULL;
     return SiteKey{h >> 8 | raw_ >> kClockShift << kClockShift | kChain};
   }
 
-  // Where to look first in a table of 2^bits entries.
+  // The index of the key's home in a table of 2^bits entries.
   [[nodiscard]] constexpr unsigned home(unsigned bits) const {
     return static_cast<unsigned>(raw_ * 0x9E3779B97F4A7C15ULL >> (64 - bits));
   }
-  // The same in bytes, for entries of `size` (a power of two): one instruction less than scaling
-  // home().
+  // The home as a byte offset, for entries of `size` bytes (a power of two): one instruction less
+  // than scaling home().
   [[nodiscard]] constexpr unsigned place(unsigned bits, unsigned size) const {
     const unsigned scale = static_cast<unsigned>(std::countr_zero(size));
     return static_cast<unsigned>(raw_ * 0x9E3779B97F4A7C15ULL >> (64 - bits - scale)) &

@@ -10,21 +10,21 @@
 namespace clockshim {
 namespace {
 
-unsigned kernels_word() noexcept {
+unsigned kernels_cpu() noexcept {
   unsigned cpu = ~0U;
   raw_syscall(SYS_getcpu, &cpu);
   return cpu;
 }
 
-// Whether `reading()` says what the kernel says. The thread may move in between: so the kernel is
-// asked before and after.
+// Whether `reading()` agrees with the kernel. The kernel is asked before and after, because the
+// thread may move in between.
 template <class F>
-bool tells_the_truth(F reading) noexcept {
+bool agrees_with_kernel(F reading) noexcept {
   constexpr int kAttempts = 8;
   for (int i = 0; i < kAttempts; ++i) {
-    const unsigned before = kernels_word();
+    const unsigned before = kernels_cpu();
     const Reading r = reading();
-    if (r.cpu != kNoCpu && before == kernels_word()) return r.cpu == before;
+    if (r.cpu != kNoCpu && before == kernels_cpu()) return r.cpu == before;
   }
   return false;
 }
@@ -37,10 +37,10 @@ bool CpuCounter::find() noexcept {
   if (offset != nullptr && size != nullptr && *size != 0) {
     area_ = *offset;
     how_ = How::rseq;
-    if (tells_the_truth([this] { return ordered(); })) return true;
+    if (agrees_with_kernel([this] { return ordered(); })) return true;
   }
   how_ = How::none;
-  if (counter_tells_cpu() && tells_the_truth([] { return Arch::by_aux(); })) how_ = How::aux;
+  if (cpu_has_rdtscp() && agrees_with_kernel([] { return Arch::by_aux(); })) how_ = How::aux;
   return how_ != How::none;
 }
 

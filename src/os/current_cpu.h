@@ -1,5 +1,6 @@
-// Which CPU a counter was read on. Two ways, chosen once at start: the rseq area of glibc 2.35 and
-// later, in which the kernel keeps the number, or rdtscp's TSC_AUX.
+// Reads the counter together with the CPU that it is of. There are two ways, and one is chosen at
+// start: the rseq area of glibc 2.35 and later, in which the kernel keeps the number, or rdtscp's
+// TSC_AUX.
 #pragma once
 
 #include <cstddef>
@@ -12,9 +13,9 @@ namespace clockshim {
 
 class CpuCounter {
  public:
-  // Looks what there is and whether it tells the truth here. Calls dlsym and getcpu: at start only.
-  // False: CPUs can't be told apart (an old C library, or registration refused, and no rdtscp, or
-  // one whose TSC_AUX is wrong).
+  // Chooses the way, and checks that its answer is right here. It calls dlsym and getcpu: at start
+  // only. False: CPUs can't be told apart (an old C library, or registration refused, and no
+  // rdtscp, or one whose TSC_AUX is wrong).
   bool find() noexcept;
 
   [[nodiscard]] CLOCKSHIM_INLINE Reading ordered() const noexcept {
@@ -29,7 +30,7 @@ class CpuCounter {
  private:
   enum class How : std::uint8_t { none, rseq, aux };
   How how_ = How::none;
-  std::ptrdiff_t area_ = 0;  // of the rseq area, from the thread pointer
+  std::ptrdiff_t area_ = 0;  // the rseq area's offset from the thread pointer
 };
 
 }  // namespace clockshim

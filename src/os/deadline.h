@@ -1,5 +1,5 @@
-// A time by which something is over. What ends the host may wait for nobody for long: it sets one,
-// and looks at it between its steps.
+// A point in time by which something must be over. Code that runs while the host exits must not
+// wait long for anything: it sets a deadline, and checks it between its steps.
 #pragma once
 
 #include "base/nanos.h"

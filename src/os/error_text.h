@@ -1,5 +1,5 @@
-// What an errno means, in the C library's own words. strerror() asks for a translation, which takes
-// the locale's lock and allocates.
+// The text for an errno, in the C library's own words. strerror() would look for a translation,
+// which takes the locale's lock and allocates.
 #pragma once
 
 #include <string>

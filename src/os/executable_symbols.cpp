@@ -23,7 +23,7 @@ bool read_at(int file, std::uint64_t offset, T* out, std::size_t count) noexcept
          static_cast<ssize_t>(count * sizeof(T));
 }
 
-// Whether the file is what was mapped: e_entry and e_shoff tell two programs apart.
+// Whether the file is the one that was mapped: e_entry and e_shoff distinguish two programs.
 bool is_mapped(const Elf64_Ehdr& header, const Module& program) noexcept {
   return program.map_end - program.map_start >= sizeof header &&
          std::memcmp(&header, reinterpret_cast<const void*>(program.map_start), sizeof header) == 0;
@@ -66,7 +66,8 @@ ExecutableSymbols::~ExecutableSymbols() {
   if (map_ != nullptr) munmap(map_, map_size_);
 }
 
-// Linkers put the two next to each other, with at most the sections' names in between.
+// Maps both sections at once. Linkers put them next to each other, with at most the names of
+// sections in between.
 bool ExecutableSymbols::map_sections(int file, const Elf64_Shdr& symbols, const Elf64_Shdr& names,
                                      std::size_t most_bytes) noexcept {
   if (symbols.sh_size > most_bytes || names.sh_size > most_bytes || names.sh_size == 0 ||
@@ -76,8 +77,8 @@ bool ExecutableSymbols::map_sections(int file, const Elf64_Shdr& symbols, const 
   const std::uint64_t size =
       std::max(symbols.sh_offset + symbols.sh_size, names.sh_offset + names.sh_size) - start;
   if (size > most_bytes) return false;
-  // A page behind the end of a file that is cut short would be the host's death. A running
-  // executable can't be written to.
+  // Touching a page beyond the end of a truncated file would kill the host. A running executable
+  // can't be written to, so the length stays.
   if (const off_t length = lseek(file, 0, SEEK_END);
       length < 0 || start + size > static_cast<std::uint64_t>(length))
     return false;
@@ -88,7 +89,7 @@ bool ExecutableSymbols::map_sections(int file, const Elf64_Shdr& symbols, const 
   map_size_ = size;
   const auto* bytes = static_cast<const char*>(map);
   if (bytes[names.sh_offset - start + names.sh_size - 1] != '\0')
-    return false;  // no name runs over the end
+    return false;  // so that no name runs past the end
   symbols_ = {reinterpret_cast<const Elf64_Sym*>(bytes + (symbols.sh_offset - start)),
               symbols.sh_size / sizeof(Elf64_Sym)};
   names_ = bytes + (names.sh_offset - start);

@@ -1,6 +1,6 @@
-// The symbol table (.symtab) of the running executable's file: names that the loader does not map,
-// those of functions linked statically among them. At start only: opens a file, and maps it while
-// the object lives.
+// The symbol table (.symtab) of the running executable's file. It has names that the loader does
+// not map, such as those of functions linked statically. At start only: it opens the file, and maps
+// it while the object lives.
 #pragma once
 
 #include <elf.h>
@@ -12,9 +12,9 @@ namespace clockshim {
 
 class ExecutableSymbols {
  public:
-  // Empty where there is none (stripped), where symbols and names are more than `most_bytes`, or
-  // where /proc/self/exe is not the program that runs (started as `ld.so PROGRAM`). Without a
-  // .symtab that costs three system calls.
+  // The table is empty if the file has none (stripped), if symbols or names are larger than
+  // `most_bytes`, or if /proc/self/exe is not the program that runs (started as `ld.so PROGRAM`).
+  // Without a .symtab this costs three system calls.
   explicit ExecutableSymbols(std::size_t most_bytes) noexcept;
   ~ExecutableSymbols();
   ExecutableSymbols(const ExecutableSymbols&) = delete;
@@ -24,7 +24,7 @@ class ExecutableSymbols {
   [[nodiscard]] const char* name_of(const Elf64_Sym& symbol) const {
     return symbol.st_name < names_size_ ? names_ + symbol.st_name : "";
   }
-  // What an address in the file has to be raised by.
+  // What has to be added to an address in the file.
   [[nodiscard]] std::uintptr_t load_bias() const { return load_bias_; }
 
  private:

@@ -1,4 +1,4 @@
-// Signals that this thread gets later, or never where our own call raised them.
+// Holds back signals: this thread gets them later, or never if our own call raised them.
 #pragma once
 
 #include <csignal>
@@ -12,14 +12,14 @@ constexpr std::uint64_t signal_bit(int signal) { return std::uint64_t{1} << (sig
 
 class HeldSignals {
  public:
-  // What a write of ours may raise, all of which end a host that does not expect them: a pipe
-  // without a reader, a file as large as RLIMIT_FSIZE lets it be, a terminal that the process is in
-  // the background of.
+  // The signals that our own write may raise. Each of them ends a host that does not expect it: a
+  // pipe has no reader, a file has reached RLIMIT_FSIZE, the process is in the background of its
+  // terminal.
   static constexpr std::uint64_t kOfWriting =
       signal_bit(SIGPIPE) | signal_bit(SIGXFSZ) | signal_bit(SIGTTOU);
 
-  // All that may wait. Faults may not; nor may the C library's own for setuid() (33), which another
-  // thread waits for.
+  // All signals that may wait. Faults may not; nor may the C library's own signal for setuid()
+  // (33), which another thread waits for.
   static constexpr std::uint64_t kAll =
       ~(signal_bit(SIGSEGV) | signal_bit(SIGBUS) | signal_bit(SIGILL) | signal_bit(SIGFPE) |
         signal_bit(SIGTRAP) | signal_bit(SIGSYS) | signal_bit(SIGABRT) | signal_bit(33));

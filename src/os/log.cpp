@@ -28,10 +28,10 @@ dev_t g_stderr_device;
 ino_t g_stderr_inode;
 bool g_stderr_known;
 
-// The host is about to end, or has not begun.
+// Short, because the host is about to end, or has not begun.
 constexpr Nanos kPatience{kNanosPerSecond};
 
-// One formatted message, one write: lines of several processes do not mix.
+// Writes each formatted message by one write, so that lines of several processes do not mix.
 class DescriptorSink final : public spdlog::sinks::base_sink<spdlog::details::null_mutex> {
   void sink_it_(const spdlog::details::log_msg& message) override {
     spdlog::memory_buf_t line;
@@ -57,12 +57,13 @@ spdlog::level::level_enum spdlog_level(LogLevel level) {
 
 void say(LogLevel level, LogLevel limit, const std::string& message) noexcept {
   if (limit == LogLevel::off || level > limit) return;
-  // A logger of our own for the one message: nothing registered, nothing that lives on in the host.
+  // The logger is made for one message: nothing is registered, and nothing of it lives on in the
+  // host.
   auto sink = std::make_shared<DescriptorSink>();
   sink->set_formatter(std::make_unique<spdlog::pattern_formatter>("clockshim: %v"));
   spdlog::logger logger("clockshim", sink);
   logger.set_level(spdlog::level::trace);
-  // The time is given: else spdlog would ask the clock, which is us.
+  // The time is given, because otherwise spdlog would read the clock, which is us.
   logger.log(spdlog::log_clock::time_point{}, spdlog::source_loc{}, spdlog_level(level), message);
 }
 
@@ -99,9 +100,9 @@ int write_all(int fd, const std::string& text) noexcept {
 int write_within_a_second(int fd, std::string_view text) noexcept {
   struct stat info;
   if (fstat(fd, &info) != 0) return errno;
-  // A file is never full, and what is written at once stays together. Elsewhere: as much as surely
-  // fits once poll() says that something does (pipe(7)), up to the end of a line, so that another
-  // process's text does not come in between.
+  // A file is never full, and what is written at once stays together. Elsewhere write as much as
+  // surely fits once poll() reports room (pipe(7)), up to the end of a line, so that no text of
+  // another process comes in between.
   const bool file = S_ISREG(info.st_mode);
   const bool socket = S_ISSOCK(info.st_mode);
   const Deadline deadline(kPatience);

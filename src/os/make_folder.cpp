@@ -12,10 +12,10 @@ namespace clockshim {
 int make_own_folder(const char* path) noexcept {
   constexpr mode_t kOwners = S_IRWXU;
   if (mkdir(path, kOwners) != 0) return errno;
-  // The umask is the process's, not the thread's: to change it, even for a moment, would show in
-  // files that other threads make. So the folder's mode is put right: by a descriptor that needs no
-  // rights (O_PATH) and its name in /proc, because by the path it could be another folder by now,
-  // or a link to one.
+  // The umask belongs to the process, not to the thread: changing it, even for a moment, would show
+  // in files that other threads make. So the folder's mode is corrected afterwards, through a
+  // descriptor that needs no rights (O_PATH) and its name in /proc: by now the path could lead to
+  // another folder, or to a link.
   const int folder = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
   if (folder < 0) return errno;
   struct stat info;

@@ -21,7 +21,7 @@ struct SymbolTable {
   const Elf64_Word* gnu_hash = nullptr;
 };
 
-// glibc relocates these pointers in place on most CPUs; where it has not, they are below the load
+// glibc relocates these pointers in place on most CPUs. Where it has not, they are below the load
 // address.
 SymbolTable symbol_table(const Module& module) noexcept {
   SymbolTable table;
@@ -97,13 +97,13 @@ void while_none_is_unloaded(void (*f)(void* argument), void* argument) noexcept 
 
 namespace {
 
-// Whether so many bytes are the module's.
+// Whether `size` bytes at `at` belong to the module.
 bool mapped(const Module& module, std::uintptr_t at, std::size_t size) noexcept {
   return at >= module.map_start && at <= module.map_end && size <= module.map_end - at;
 }
 
-// What a module maps first is its file's start, with the ELF header; where it is not, there are
-// none.
+// The program headers. A module maps the start of its file first, with the ELF header; if that is
+// missing, the result is empty.
 std::span<const Elf64_Phdr> program_headers(const Module& module) noexcept {
   if (!mapped(module, module.map_start, sizeof(Elf64_Ehdr))) return {};
   const auto* elf = reinterpret_cast<const Elf64_Ehdr*>(module.map_start);
@@ -175,7 +175,7 @@ CodeRange find_dynamic_symbol(const Module& module, std::string_view name) noexc
         name == table.strings + symbol.st_name) {
       return {module.load_bias + symbol.st_value, symbol.st_size};
     }
-    if ((hash & 1U) != 0) break;  // the chain's last
+    if ((hash & 1U) != 0) break;  // the last of its hash chain
   }
   return {};
 }

@@ -10,8 +10,7 @@
 
 #include "os/module.h"
 
-// Where the linker lets this library, or a test program, begin.
-// NOLINTNEXTLINE(readability-identifier-naming): the linker's own name
+// The start of this library, or of a test program, which the linker defines.
 extern "C" const char __ehdr_start[] __attribute__((visibility("hidden")));
 
 namespace clockshim {
@@ -35,18 +34,18 @@ bool defines(const Module& module, std::string_view name) {
   return find_dynamic_symbol(module, name).start != 0;
 }
 
-// Parts of the C library that were files of their own before glibc 2.34.
+// These parts of the C library were separate files before glibc 2.34.
 bool is_part_of_c_library(std::string_view path) {
   const std::string_view name = path.substr(path.rfind('/') + 1);
   return name.starts_with("librt.so.1") || name.starts_with("librt-2") ||
          name.starts_with("libpthread");
 }
 
-// Sees one module. Nonzero ends the search.
+// Examines one module. A nonzero result ends the search.
 int look_at(dl_phdr_info* info, std::size_t, void* argument) {
   auto& search = *static_cast<Search*>(argument);
   if (info->dlpi_addr == search.vdso && search.vdso != 0)
-    return 0;  // the loader looks nothing up in it
+    return 0;  // the loader does not search it
   Module module;
   module.load_bias = info->dlpi_addr;
   module.path = info->dlpi_name != nullptr ? info->dlpi_name : "";
@@ -81,8 +80,8 @@ NextClocks find_next_clocks() noexcept {
   const int saved_errno = errno;  // getauxval sets it where the kernel gave no vDSO
   Search search;
   dl_iterate_phdr(look_at, &search);
-  // By dlsym, as what stands first behind us may be a sanitizer's runtime that asks that library
-  // itself.
+  // Use dlsym, because the first definition behind us may be a sanitizer's runtime, which calls
+  // that library itself.
   const auto next = [&](unsigned i) {
     return search.defined[i] ? dlsym(RTLD_NEXT, kFunctions[i]) : nullptr;
   };

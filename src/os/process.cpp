@@ -17,8 +17,8 @@ std::uint64_t process_start_ticks() noexcept {
   close(fd);
   if (length <= 0) return 0;
   text[length] = '\0';
-  // The program's name, field 2, may hold anything, also blanks and parentheses: the last one ends
-  // it.
+  // The program's name, field 2, may contain anything, even blanks and parentheses. The last
+  // parenthesis ends it.
   const char* at = std::strrchr(text, ')');
   constexpr int kFieldsBehindName = 20;
   for (int field = 0; at != nullptr && field < kFieldsBehindName; ++field)

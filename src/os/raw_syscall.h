@@ -1,5 +1,5 @@
-// System calls without the C library: nobody can interpose them, they are no cancellation points,
-// and errno stays as it is.
+// System calls without the C library: no library can interpose them, they are no cancellation
+// points, and errno stays as it is.
 #pragma once
 
 #include <sys/syscall.h>
@@ -8,7 +8,7 @@
 
 namespace clockshim {
 
-// The kernel's answer: a negative errno where it refuses.
+// Returns the kernel's result: a negative errno on failure.
 inline long raw_syscall(long number, long a = 0, long b = 0, long c = 0, long d = 0, long e = 0,
                         long f = 0) noexcept {
   register long r10 asm("r10") = d;

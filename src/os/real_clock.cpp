@@ -22,7 +22,7 @@ struct Vdso {
   Gettimeofday gettimeofday = nullptr;
 };
 
-// Inline, because libc's syscall() sets errno and can be interposed by the host.
+// It is inline, because the C library's syscall() sets errno, and the host may interpose it.
 long raw_syscall(long number, long first, long second) noexcept {
   long result;
   asm volatile("syscall"
@@ -32,9 +32,9 @@ long raw_syscall(long number, long first, long second) noexcept {
   return result;
 }
 
-// Looks up one function in the dynamic symbols of the vDSO image at `base`. The symbol count comes
-// from DT_HASH where there is one, else the symbol table is taken to end where the string table
-// starts, as every kernel lays it out.
+// Looks up one function in the dynamic symbols of the vDSO image at `base`. DT_HASH gives the
+// number of symbols. Without it, the symbol table is assumed to end where the string table starts,
+// as every kernel lays it out.
 void* vdso_symbol(std::uintptr_t base, const char* wanted) noexcept {
   const auto* header = reinterpret_cast<const Elf64_Ehdr*>(base);
   const auto* program = reinterpret_cast<const Elf64_Phdr*>(base + header->e_phoff);
@@ -69,8 +69,8 @@ void* vdso_symbol(std::uintptr_t base, const char* wanted) noexcept {
   return nullptr;
 }
 
-// Found once; concurrent first calls find the same thing, so a race costs a second look-up and
-// nothing else.
+// The functions are looked up once. Concurrent first calls find the same, so a race costs a second
+// look-up and nothing else.
 Vdso vdso() noexcept {
   static std::atomic<bool> known;
   static std::atomic<ClockGettime> clock_gettime_entry;

@@ -12,8 +12,9 @@
 namespace clockshim {
 namespace {
 
-constexpr std::size_t kLongestFolder = 200;  // a file's path has to fit into 256 bytes
-// The kernel cuts a thread's name at 15 characters, which is what some of our callers have.
+constexpr std::size_t kLongestFolder = 200;  // so that a file's path fits into 256 bytes
+// Some names are cut at 15 characters, because the kernel cuts a thread's name there and some of
+// our callers pass that.
 constexpr std::string_view kTimeDaemons =
     "chronyd,ntpd,ptp4l,phc2sys,timesyncd,systemd-timesyn,systemd-timesyncd,openntpd,ntpsec";
 
@@ -62,10 +63,10 @@ void read_tolerance(const char* value, Settings& s) {
   }
 }
 
-constexpr int kDeepest = 6;  // a site's record has room for so many, and the caller's own
+constexpr int kDeepest = 6;  // a site's record has room for this many, and the caller's own
 
 constexpr std::uint32_t kStacksEvery =
-    1000;  // some 2 us of work each: a thousandth of a busy thread's time, and less
+    1000;  // each takes some 2 us: at most a thousandth of a busy thread's time
 
 void read_profile(std::string_view value, Settings& s) {
   constexpr std::string_view kSampled = "stacks:";
@@ -107,7 +108,7 @@ void read_folder(std::string_view value, Settings& s) {
   }
 }
 
-// "measured:TICKS" is for `clockshim run` to say, and the report to repeat.
+// `clockshim run` sets "measured:TICKS", and the report repeats it.
 void read_counters(SettingLookup variable, Settings& s) {
   constexpr const char* kName = "CLOCKSHIM_COUNTERS";
   constexpr std::string_view kMeasured = "measured:";
@@ -182,7 +183,7 @@ Settings read_settings(SettingLookup variable) {
 bool matches_any(std::string_view globs, std::string_view name) {
   bool match = false;
   for_each_item(globs, [&](std::string_view glob) {
-    // Most are plain names. The first call of fnmatch costs a process 20 us.
+    // Most globs are plain names, and the first call of fnmatch costs a process 20 us.
     if (glob.find_first_of("*?[\\") == std::string_view::npos) {
       match = match || (!glob.empty() && glob == name);
     } else {

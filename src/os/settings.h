@@ -16,8 +16,8 @@ namespace clockshim {
 
 enum class Order { strict, relaxed };
 enum class Profile { off, sites, stacks };
-// Whether the CPUs' counters agree: found out and followed, taken for granted at start, or measured
-// by whoever started us.
+// Whether the CPUs' counters agree: found out while running, assumed from the start, or measured by
+// the process that started us.
 enum class Counters { automatic, agree, disagree, measured };
 enum class LogLevel { off, error, warn, info, debug };
 
@@ -25,19 +25,22 @@ struct Settings {
   Nanos tolerance = microseconds(10);
   Order order = Order::strict;
   Profile profile = Profile::sites;
-  std::uint32_t stacks_every = 0;  // profile stacks: the stack of one call in so many is kept
-  std::uint32_t depth = 0;  // frames of each caller that are walked at each call, wrappers or not
+  std::uint32_t stacks_every =
+      0;                    // with profile stacks: the stack of one call in this many is kept
+  std::uint32_t depth = 0;  // the number of frames that are walked at each call, wrappers or not
   Counters counters = Counters::automatic;
-  std::string measured_ticks;  // that the counters were found to be apart by at most; "" not told
+  std::string measured_ticks;  // the largest difference that was measured between counters; "" if
+                               // none was given
   LogLevel log = LogLevel::warn;
   ClockMask clocks = all_servable();
   std::string report = "stderr";  // "stderr", "none", or a path with %p %e %h %t
   bool follow = true;
   std::string only;
   std::string skip;
-  std::string dir;  // of live files; "": /dev/shm/clockshim-UID
-  // One line each: the setting, its value, what would be right. PROFILE, DEPTH, REPORT, DIR and LOG
-  // only observe; all others decide what is served, to whom and how.
+  std::string dir;  // the folder of live files; "": /dev/shm/clockshim-UID
+  // One line for each error: the setting, its value, and what would be right. Errors of PROFILE,
+  // DEPTH, REPORT, DIR and LOG only affect observing; all others decide what is served, to which
+  // programs and how.
   std::vector<std::string> serving_errors;
   std::vector<std::string> observing_errors;
 };
@@ -46,8 +49,8 @@ inline const char* unless_empty(const char* value) {
   return value != nullptr && *value != '\0' ? value : nullptr;
 }
 
-// What read_settings() asks for the value of a variable: anything that can be called with its name
-// and gives its value, null where it is unset. Refers to `f`, which must outlive it.
+// Gives read_settings() the values of variables: any callable that takes a name and returns the
+// value, or null if it is unset. It refers to `f`, which must outlive it.
 class SettingLookup {
  public:
   template <class F>
@@ -55,7 +58,7 @@ class SettingLookup {
       : f_(&f), call_([](const void* f_given, const char* name) -> const char* {
           return (*static_cast<const F*>(f_given))(name);
         }) {}
-  // Compose files and service units have variables that are set to nothing: those count as unset.
+  // Compose files and service units set variables to nothing. Those count as unset.
   const char* operator()(const char* name) const { return unless_empty(call_(f_, name)); }
 
  private:
@@ -65,8 +68,8 @@ class SettingLookup {
 
 Settings read_settings(SettingLookup variable);
 
-// Whether a program of this name is to be left alone, and why ("" where it is not): ONLY, SKIP, and
-// the time daemons.
+// Why a program of this name is to be left alone ("" if it is not): ONLY, SKIP, and the time
+// daemons.
 std::string reason_to_skip(const Settings& settings, std::string_view program);
 
 // Whether `name` matches one of the globs (fnmatch(3)) in a comma list.

@@ -5,8 +5,8 @@
 namespace clockshim {
 namespace {
 
-// glibc keeps the values of a process's first keys in the thread's control block: to set one
-// allocates nothing.
+// glibc keeps the values of the first keys in the thread's control block, so setting one allocates
+// nothing.
 constexpr pthread_key_t kKeysInPlace = 32;
 
 constinit bool g_watched = false;
@@ -14,9 +14,9 @@ constinit pthread_key_t g_key = 0;
 using Ended = void (*)();
 constinit Ended g_ended = nullptr;
 
-// Runs among the destructors of a thread's other keys: one that comes later and asks for the time
-// takes part anew, and the C library comes here again (PTHREAD_DESTRUCTOR_ITERATIONS times; what is
-// taken after that waits for the stack's reuse).
+// Runs among the destructors of a thread's other keys. If a later one reads the clock, the thread
+// gets a table again, and the C library calls this again (PTHREAD_DESTRUCTOR_ITERATIONS times; a
+// table that is taken after that waits for the stack's reuse).
 void thread_ended(void* /*set*/) { g_ended(); }
 
 }  // namespace

@@ -1,15 +1,15 @@
-// Notice of a thread's end, by one key of the C library's: so that what a thread has goes to the
-// next.
+// Notices the end of threads, by one key of the C library's (pthread_key_create), so that their
+// tables can go to other threads.
 #pragma once
 
 namespace clockshim {
 
 // From now on `ended` is called in each thread that ends after it has called watch_thread_end(). At
-// start only. False: the C library has no cheap place left to note it in; then what a thread has
-// comes free when the C library reuses its stack.
+// start only. False: the C library has no cheap key left; then a thread's table is only freed when
+// the C library reuses its stack.
 bool call_at_thread_end(void (*ended)()) noexcept;
 
-// The calling thread has something to give back. Async-signal-safe; takes about 5 ns.
+// Marks the calling thread as having something to give back. Async-signal-safe; takes about 5 ns.
 void watch_thread_end() noexcept;
 
 }  // namespace clockshim

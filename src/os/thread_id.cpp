@@ -15,7 +15,7 @@
 namespace clockshim {
 namespace {
 
-constinit std::atomic<std::uint32_t> g_place{0};  // behind the thread pointer; 0: not known
+constinit std::atomic<std::uint32_t> g_place{0};  // an offset from the thread pointer; 0: not known
 
 std::uint32_t id_at(std::uint32_t place) {
   return __atomic_load_n(reinterpret_cast<const std::uint32_t*>(Arch::thread_pointer() + place),
@@ -38,7 +38,7 @@ void find_thread_ids() noexcept {
     g_place.store(field->offset, std::memory_order_relaxed);
 }
 
-// A thread with a control block that somebody made by hand may have nothing there.
+// A thread with a hand-made control block may have no number there.
 std::uint32_t this_thread_id() noexcept {
   const std::uint32_t place = g_place.load(std::memory_order_relaxed);
   return place == 0 || pthread_self() != Arch::thread_pointer() ? 0 : id_at(place);

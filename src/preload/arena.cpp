@@ -20,18 +20,19 @@ namespace clockshim {
 namespace {
 
 constexpr std::size_t kAlignment = 16;
-constexpr std::size_t kReserve = 128UL << 10;  // for start, and a report where there is no more
-constexpr std::size_t kStack = 1UL << 20;      // address space, touched as it is used
-constexpr std::size_t kGuard = 4096;           // below the stack, not to be touched
-constexpr std::size_t kChunk = 1UL << 20;      // beside the stack, and each time that it is used up
-constexpr std::size_t kMost = 64UL << 20;      // a report that needs more is given up
+constexpr std::size_t kReserve =
+    128UL << 10;  // for the start, and for a report if there is no other memory
+constexpr std::size_t kStack = 1UL << 20;  // address space; pages are allocated as they are used
+constexpr std::size_t kGuard = 4096;       // the guard page below the stack
+constexpr std::size_t kChunk = 1UL << 20;  // the size of further memory from the kernel
+constexpr std::size_t kMost = 64UL << 20;  // a report that needs more is given up
 constexpr std::size_t kSmallestBlock = 32;
-constexpr unsigned kClasses = 28;  // of blocks: powers of two
+constexpr unsigned kClasses = 28;  // block sizes: powers of two
 
-// Stands before each block that was given out.
+// The header before each block that was handed out.
 struct alignas(kAlignment) Head {
   std::size_t size_class;
-  void* start;  // of the block, which an aligned one begins behind
+  void* start;  // the start of the block; a block that is aligned begins behind it
 };
 
 struct FreeBlock {
@@ -83,7 +84,7 @@ class Arena {
     free_[head.size_class] = block;
   }
 
-  // How much the caller may use behind `p`.
+  // How many bytes the caller may use from `p` on.
   static std::size_t room_at(void* p) noexcept {
     const Head head = static_cast<Head*>(p)[-1];
     return static_cast<std::size_t>(static_cast<std::byte*>(head.start) +
@@ -91,7 +92,8 @@ class Arena {
                                     static_cast<std::byte*>(p));
   }
 
-  // Memory from the kernel, to be cut up from here on. What is left of the memory before is left.
+  // Gets memory from the kernel, from which further blocks are cut. What is left of the memory
+  // before is not used any more.
   bool add(std::size_t size) noexcept {
     if (size > kMost - added_) return false;
     void* memory = from_kernel(size);
@@ -103,8 +105,9 @@ class Arena {
     return true;
   }
 
-  // The end of a stack in what start has left, for a report without long names; null: there is too
-  // little. Once only: it does not come back.
+  // Takes a stack from what the start has left, and returns its end. It is enough for a report
+  // without long names. Null: there is too little left. It works once, because the memory does not
+  // come back.
   void* small_stack() noexcept {
     constexpr std::size_t kSize = 32UL << 10;
     if (kSize > static_cast<std::size_t>(end_ - at_)) return nullptr;
@@ -112,8 +115,8 @@ class Arena {
     return at_;
   }
 
-  // Gives back what the kernel gave, and all blocks in it. Nothing of the rest is given out any
-  // more.
+  // Returns the kernel's memory, with all blocks in it. The rest of the memory is not handed out
+  // any more.
   void drop() noexcept {
     std::memset(free_, 0, sizeof free_);
     at_ = end_ = nullptr;
@@ -153,7 +156,7 @@ class Arena {
 
 constinit Arena g_arena{};
 
-// Where give_up() goes to.
+// The place to which give_up() jumps.
 struct Guard {
   void* place[5] = {};
   bool set = false;
@@ -161,7 +164,8 @@ struct Guard {
 constinit Guard g_guard{};
 constinit bool g_room = false;
 
-// Whether this is the first thread's own stack, with megabytes left: so ends nearly every process.
+// Whether this is the first thread's own stack, with megabytes left, as when nearly every process
+// exits.
 bool on_roomy_stack() noexcept {
   constexpr std::uintptr_t kUsed = 1UL << 20;
   constexpr std::uint64_t kEnough = 4UL << 20;
@@ -171,7 +175,7 @@ bool on_roomy_stack() noexcept {
   std::uint64_t limits[2] = {};
   raw_syscall(SYS_prlimit64, 0L, RLIMIT_STACK, 0, reinterpret_cast<long>(limits));
   if (limits[0] < kEnough) return false;
-  stack_t handlers{};  // may be a piece of the first thread's
+  stack_t handlers{};  // the handlers' stack may be a part of the first thread's
   const long failed = raw_syscall(SYS_sigaltstack, 0L, reinterpret_cast<long>(&handlers));
   return failed == 0 && (handlers.ss_flags & SS_ONSTACK) == 0;
 }
@@ -198,8 +202,8 @@ void give_up() noexcept {
   __builtin_longjmp(g_guard.place, 1);
 }
 
-// The compiler's own pair: the C library's longjmp() may be another's, and looks at what stack it
-// is on.
+// This uses the compiler's own setjmp and longjmp: the C library's longjmp() may be interposed, and
+// checks which stack it is on.
 [[gnu::noinline]] bool run_or_give_up(void (*f)(void*), void* argument) noexcept {
   if (__builtin_setjmp(g_guard.place) != 0) return false;
   g_guard.set = true;
@@ -255,8 +259,8 @@ void free(void* p) noexcept {
 void* calloc(std::size_t count, std::size_t size) noexcept {
   std::size_t bytes;
   if (__builtin_mul_overflow(count, size, &bytes)) return nullptr;
-  void* p = g_arena.take(
-      bytes, clockshim::kAlignment);  // a malloc() with a memset() is a calloc() to the compiler
+  void* p = g_arena.take(bytes, clockshim::kAlignment);  // not malloc(), because the compiler turns
+                                                         // malloc() and memset() into calloc()
   if (p != nullptr) std::memset(p, 0, bytes);
   return p;
 }

@@ -19,7 +19,7 @@ Report collect_report() {
   Report report;
   std::string problem;
   const std::size_t size =
-      live::current().header.sections[static_cast<unsigned>(live::Part::stacks)].count == 0
+      live::current().header.sections[static_cast<unsigned>(live::SectionId::stacks)].count == 0
           ? live::kSizeWithoutStacks
           : sizeof(live::Region);
   if (!read_live(std::as_bytes(std::span(&live::current(), 1)).first(size), report, problem))
@@ -48,7 +48,7 @@ void name_callers(Report& report, bool demangle, const Deadline& deadline) {
         first, frames.end(), [&](const ReportFrame* frame) { return frame->module != module; });
     std::vector<WantedSymbol> wanted;
     for (auto frame = first; frame != end; ++frame) {
-      // The function of the call is that of the byte before the return address.
+      // A return address may be the start of the next function, so look up the byte before it.
       const std::uint64_t at = (*frame)->offset - 1;
       if (wanted.empty() || wanted.back().at != at) wanted.push_back({at});
     }
@@ -69,7 +69,7 @@ void name_callers(Report& report, bool demangle, const Deadline& deadline) {
   note_nameless_java(report);
 }
 
-void name_threads(Report& report, const Deadline& deadline) {
+void name_own_threads(Report& report, const Deadline& deadline) {
   for (ReportThread& thread : report.threads) {
     if (deadline.passed()) return;
     if (thread.tid != 0 && !thread.ended) thread.name = printable(name_of_thread(thread.tid));

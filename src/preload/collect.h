@@ -1,4 +1,5 @@
-// From the process's own region to a Report with names. At exit: allocates, reads symbol files.
+// Makes a Report with names from the process's own region. At exit only: it allocates, and reads
+// symbol files.
 #pragma once
 
 #include "os/deadline.h"
@@ -6,14 +7,14 @@
 
 namespace clockshim {
 
-// Callers have no names yet.
+// Makes the report. Its callers have no names yet.
 Report collect_report();
 
-// Gives them their names, from files: some milliseconds. A note says so where there was no time for
-// all.
+// Names the callers from files, which takes some milliseconds. If `deadline` passes before all are
+// named, a note in the report says so.
 void name_callers(Report& report, bool demangle, const Deadline& deadline);
 
-// And threads that still run, from /proc: some microseconds each.
-void name_threads(Report& report, const Deadline& deadline);
+// Names the threads that still run, from /proc, in some microseconds each.
+void name_own_threads(Report& report, const Deadline& deadline);
 
 }  // namespace clockshim

@@ -22,12 +22,12 @@
 namespace clockshim {
 namespace {
 
-// On standard error, a process that asked less often than this gets one line: else the children of
+// On standard error, a process with fewer calls than this gets one line. Otherwise the children of
 // a shell script, each with its two or three calls, would bury the report that matters.
-constexpr std::uint64_t kTooFewToTell = 100;
+constexpr std::uint64_t kTooFewForReport = 100;
 
-// For names from files. A host that hangs for a report is worse than one without; so is one that
-// somebody is stopping.
+// The time limit for reading names from files. A host that hangs for a report is worse than one
+// without a report; so is one that is being stopped.
 constexpr Nanos kTimeForNames{2 * kNanosPerSecond};
 
 PathFacts path_facts(const ProcessState& state) {
@@ -50,7 +50,7 @@ std::string problem_of(const std::string& path) {
   return "can't be made in " + folder + ": " + error_text(errno);
 }
 
-// A child must not write over its parent's report: without %p in the path, it adds its own number.
+// A child must not overwrite its parent's report. If the path has no %p, the child appends its pid.
 std::string report_path(const ProcessState& state) {
   std::string path = expand_path(state.settings.report, path_facts(state));
   if (getpid() != state.pid && state.settings.report.find("%p") == std::string::npos)
@@ -58,15 +58,15 @@ std::string report_path(const ProcessState& state) {
   return path;
 }
 
-// Whatever stands at the path: a FIFO without a reader or one that is full, a terminal, a file as
-// large as it may be, a full disk.
+// Writes the report, whatever is at the path: a FIFO that is full or has no reader, a terminal, a
+// file at its size limit, a full disk.
 bool write_report(const std::string& path, const std::string& text, std::string& problem) {
   constexpr int kFlags = O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
   int fd = open(path.c_str(), kFlags | O_EXCL, 0644);
   const bool made = fd >= 0;
   if (!made) fd = open(path.c_str(), kFlags, 0644);
   int error = fd < 0 ? errno : write_within_a_second(fd, text);
-  // Nothing rather than half of it; what is no file stays as it is.
+  // Leave no partial report. Whatever is not a file stays as it is.
   if (error != 0 && made) unlink(path.c_str());
   if (error != 0 && fd >= 0) static_cast<void>(ftruncate(fd, 0) == 0);
   if (fd >= 0 && close(fd) != 0 && error == 0) error = errno;
@@ -74,8 +74,8 @@ bool write_report(const std::string& path, const std::string& text, std::string&
   return error == 0;
 }
 
-// Where calls aren't counted, resyncs tell.
-bool asked_for_the_time() {
+// Whether this process has read any clock. If calls are not counted, resyncs show it.
+bool has_read_a_clock() {
   if (!g_uncounted) return live::current().header.counted.load(std::memory_order_relaxed) != 0;
   for (const auto& clock : live::current().clock.clocks) {
     if (clock.resyncs.load(std::memory_order_relaxed) != 0) return true;
@@ -83,19 +83,19 @@ bool asked_for_the_time() {
   return false;
 }
 
-// Whether all that is to be told was told.
-bool tell_report(const ProcessState& state, Report& report) {
+// Writes the report, or its one line. True: everything that should be reported was.
+bool deliver(const ProcessState& state, Report& report) {
   const Settings& settings = state.settings;
   const Deadline deadline(kTimeForNames);
-  const bool few = settings.report == "stderr" && !g_uncounted && report.calls() < kTooFewToTell;
+  const bool few = settings.report == "stderr" && !g_uncounted && report.calls() < kTooFewForReport;
   if (!few) name_callers(report, stack_has_room(), deadline);
   if (report_is_path(settings)) {
     const std::string path = report_path(state);
     const bool json = path.size() >= 5 && path.compare(path.size() - 5, 5, ".json") == 0;
     std::string problem;
-    if (json) name_threads(report, deadline);
+    if (json) name_own_threads(report, deadline);
     if (write_report(path, json ? render_json(report) : render_text(report), problem)) return true;
-    // One line, and no more: the counts stay where they are, if others can read them there.
+    // Log only one line if others can read the counts in the live file.
     const bool kept = has_live_file();
     say(LogLevel::error, settings.log,
         "CLOCKSHIM_REPORT=\"" + settings.report + "\": " + path + " could not be written: " +
@@ -110,18 +110,18 @@ bool tell_report(const ProcessState& state, Report& report) {
   return stderr_is_still_ours() && write_within_a_second(STDERR_FILENO, render_text(report)) == 0;
 }
 
-struct Telling {
+struct Delivery {
   const ProcessState& state;
-  bool told = false;
+  bool done = false;
 };
 
-void tell_apart(void* p) {
-  auto& telling = *static_cast<Telling*>(p);
+void deliver_apart(void* p) {
+  auto& delivery = *static_cast<Delivery*>(p);
   Report report = collect_report();
-  telling.told = tell_report(telling.state, report);
+  delivery.done = deliver(delivery.state, report);
 }
 
-// Without memory of any kind.
+// Logs without using any memory.
 void say_given_up(const Settings& settings) {
   constexpr std::string_view kLine = "clockshim: no memory for the report of this process\n";
   if (settings.log < LogLevel::error || !stderr_is_still_ours()) return;
@@ -138,24 +138,25 @@ std::string report_path_problem(const ProcessState& state) {
   return problem_of(expand_path(state.settings.report, path_facts(state)));
 }
 
-void tell(const ProcessState& state) {
+void write_exit_report(const ProcessState& state) {
   if (!state.active || !region_is_ours()) return;
-  // A process that has shut itself in may be forbidden anything that it does not do itself: its
-  // counts stay in its live file. Nor is there a system call for who wants nothing told.
+  // A process that has confined itself may forbid every system call that it does not make itself,
+  // so its counts stay in its live file. With CLOCKSHIM_REPORT=none no system call is needed
+  // either.
   if (self_contained() || state.settings.report == "none") return mark_ended(0);
-  // No handler runs over the report: it might end the host once more, which would cut the report
-  // short, or look at this stack.
+  // Hold all signals: a handler might call exit() again, which would cut the report short, or look
+  // at this stack.
   const HeldSignals held(HeldSignals::kAll);
   Nanos now;
   real::read(CLOCK_MONOTONIC, now);
   mark_ended(now.raw());
-  bool told = true;
-  if (asked_for_the_time()) {
-    Telling telling{state};
-    if (!run_apart(tell_apart, &telling, true)) say_given_up(state.settings);
-    told = telling.told;
+  bool delivered = true;
+  if (has_read_a_clock()) {
+    Delivery delivery{state};
+    if (!run_apart(deliver_apart, &delivery, true)) say_given_up(state.settings);
+    delivered = delivery.done;
   }
-  if (told) remove_live_file();
+  if (delivered) remove_live_file();
   tidy_children();
 }
 

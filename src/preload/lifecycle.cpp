@@ -41,7 +41,7 @@ constinit bool g_uncounted = false;
 
 namespace {
 
-// Never destroyed: the host may call us after the last destructor ran.
+// It is never destroyed, because the host may call us after the last destructor has run.
 alignas(ProcessState) constinit unsigned char g_state_storage[sizeof(ProcessState)]{};
 constinit ProcessState* g_state = nullptr;
 
@@ -51,12 +51,12 @@ std::string executable_path() {
   return length > 0 ? std::string(path, static_cast<std::size_t>(length)) : "";
 }
 
-// Whether reading the counter costs more than the clock itself: trapped by a hypervisor, or by the
-// kernel. In ticks of that counter, so no time base is needed.
-bool counter_dear() {
+// Whether reading the counter costs more than the clock itself, because a hypervisor or the kernel
+// traps it. The costs are measured in ticks of that counter, so no time base is needed.
+bool counter_expensive() {
   constexpr int kReadings = 8;
   constexpr std::uint64_t kFactor =
-      2;  // about as cheap is fine: on a good machine the vDSO is hardly dearer than the counter
+      2;  // the same cost is fine: on a good machine the vDSO costs hardly more than the counter
   std::uint64_t counter = UINT64_MAX;
   std::uint64_t clock = UINT64_MAX;
   Nanos ignored;
@@ -71,7 +71,7 @@ bool counter_dear() {
   return counter > kFactor * clock;
 }
 
-// Where to stop and why; "" to go on and serve.
+// Why this process must pass its calls through; "" if it can be served.
 std::string reason_to_pass_through(const ProcessState& state, const NextClocks& next) {
   if (next.library != nullptr)
     return std::string(next.library) + " behind this library defines " + next.function +
@@ -79,17 +79,17 @@ std::string reason_to_pass_through(const ProcessState& state, const NextClocks& 
   if (!state.settings.serving_errors.empty()) return "a setting can't be used";
   if (state.settings.tolerance == Nanos{0}) return "CLOCKSHIM_TOLERANCE=0: count, serve nothing";
   if (counter_forbidden()) return "PR_SET_TSC forbids the time stamp counter here";
-  if (counter_dear()) return "reading the time stamp counter costs more than the clock does";
+  if (counter_expensive()) return "reading the time stamp counter costs more than the clock does";
   if (state.clocksource == "tsc")
-    return "";  // the kernel found it good; CPUID, which a hypervisor traps, need not be asked
-  // A virtual machine's flags often lack the promise, but its counter is the host's, at one rate.
-  // Each resync measures it.
+    return "";  // the kernel has tested it, so CPUID, which a hypervisor traps, is not needed
+  // A virtual machine often lacks the CPUID flag, but its counter is the host's, at one constant
+  // rate. Each resync checks it.
   if (!counter_invariant() && !in_virtual_machine())
     return "the CPU does not promise an invariant TSC";
   return "";
 }
 
-// Chooses between one timeline for all CPUs and one for each; or says why there can be none.
+// Chooses between one timeline for all CPUs and one for each. Returns why there can be none, or "".
 std::string plan_timeline(ProcessState& state, TimelineSettings& timeline) {
   const Settings& settings = state.settings;
   timeline.cpus = static_cast<unsigned>(std::max(1L, sysconf(_SC_NPROCESSORS_CONF)));
@@ -124,7 +124,8 @@ std::string plan_timeline(ProcessState& state, TimelineSettings& timeline) {
   return "";
 }
 
-// CLOCKSHIM_FOLLOW=0: only the process that `clockshim run` started, which it names here.
+// Whether this process is to be served. With CLOCKSHIM_FOLLOW=0 only the process that `clockshim
+// run` started is, whose pid it sets in CLOCKSHIM_RUN_PID.
 bool followed(Settings& settings) {
   if (settings.follow) return true;
   const char* root = unless_empty(getenv("CLOCKSHIM_RUN_PID"));
@@ -162,8 +163,8 @@ void start(ProcessState& state, const NextClocks& next) {
     return;
   }
   state.active = true;
-  state.executable =
-      executable_path();  // now: the process may be in a chroot or behind a filter when it ends
+  state.executable = executable_path();  // now, because the process may be in a chroot or behind a
+                                         // filter when it ends
   if (report_is_path(settings)) {
     const std::string problem = report_path_problem(state);
     if (!problem.empty()) {
@@ -233,17 +234,17 @@ __attribute__((constructor)) static void clockshim_start() {
     start(*state, *static_cast<const NextClocks*>(others));
     g_state = state;
   };
-  // No memory before the host's first line: nothing was started.
+  // Without memory before main(), nothing is started.
   if (!run_or_give_up(begin, &next)) g_uncounted = true;
   errno = saved_errno;
 }
 
 __attribute__((destructor)) static void clockshim_finish() {
-  // The C library calls a destructor once, of whatever threads and handlers call exit(). Who has a
-  // loader of their own may not.
+  // The C library calls a destructor once, whichever threads and handlers call exit(). A host with
+  // another loader may call it again.
   static std::atomic<bool> finishing{false};
   if (g_state == nullptr || finishing.exchange(true)) return;
   const int saved_errno = errno;
-  tell(*g_state);
+  write_exit_report(*g_state);
   errno = saved_errno;
 }

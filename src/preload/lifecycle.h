@@ -1,9 +1,10 @@
-// What the exported functions share with start and exit.
+// What start and exit share with the exported functions.
 #pragma once
 
 namespace clockshim {
 
-// CLOCKSHIM_PROFILE=off. Zero before the constructor: calls are counted until it says otherwise.
+// True with CLOCKSHIM_PROFILE=off. It is false before the constructor, so calls are counted until
+// the constructor decides.
 extern constinit bool g_uncounted;
 
 }  // namespace clockshim

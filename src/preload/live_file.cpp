@@ -1,11 +1,12 @@
-// How a forked child gets memory of its own without asking the kernel for it: it may be behind a
-// filter that kills by the time it first asks for the time. So its parent, just before the fork and
-// in its own right, makes a segment and attaches it; the child inherits it, and need only change a
-// pointer. A segment that no child has used (it called exec) serves the next one.
+// How a forked child gets memory of its own without asking the kernel for it. By the time of its
+// first clock call the child may be behind a filter that kills for a system call. So its parent
+// creates and attaches a segment just before the fork, within its own rights. The child inherits
+// it, and only has to change a pointer. A segment that no child has used (it called exec) is used
+// for the next child.
 //
-// Where there was none (no memory, the parent has shut itself in, a clone that no fork handler
-// sees), the child goes on in the region of its parent by locked additions: its calls are counted
-// there, exactly.
+// If there was none (no memory, the parent has confined itself, a clone that no fork handler sees),
+// the child counts in its parent's region by locked additions: its calls are counted there,
+// exactly.
 #include "preload/live_file.h"
 
 #include <pthread.h>
@@ -40,43 +41,45 @@ namespace {
 using live::Region;
 using live::Segment;
 
-// A segment that was made for a child. Busy: by the thread that forks just now.
+// A segment that was made for a child. It is busy while a thread that forks uses it.
 struct Prepared {
   std::atomic<bool> busy{};
-  std::uint32_t owner = 0;  // the process whose fields below these are; a forked child has copies
+  std::uint32_t owner =
+      0;  // the process to which the fields below belong; a forked child has copies
   Segment segment;
   char path[live::kLongestPath] = "";
 };
-constexpr unsigned kPrepared = 16;     // segments that are looked at before another one is made
-constexpr unsigned kLookedAtOnce = 2;  // of these, at each fork: each costs a system call
+constexpr unsigned kPrepared = 16;  // how many segments can be kept for later children
+constexpr unsigned kLookedAtOnce =
+    2;  // how many of these a fork looks at; each costs a system call
 
 // What the process knows of its own live file. A forked child has a copy.
-struct Own {
-  live::Header header;  // as each child's begins
+struct LiveFileState {
+  live::Header header;  // the initial header of each child's region
   std::size_t size = 0;
   std::uint64_t ipc_namespace = 0;
   char folder[256] = "";
   Segment segment;                     // none: private memory
-  char path[live::kLongestPath] = "";  // of its name; "": it has none
+  char path[live::kLongestPath] = "";  // of its link; "": it has none
   std::atomic<unsigned> next_name{};
   std::atomic<unsigned> next_look{};
   Prepared prepared[kPrepared];
 };
-constinit Own g_own{};
+constinit LiveFileState g_live_file{};
 
-bool is_used(const Prepared& one) { return one.owner != 0 && one.owner == g_own.header.pid; }
+bool is_used(const Prepared& one) { return one.owner != 0 && one.owner == g_live_file.header.pid; }
 constinit std::atomic<bool> g_expecting{false};
 
-// Between the fork handlers, in the thread that forks.
+// State between the fork handlers, of the thread that forks.
 struct Forking {
-  Region* region = nullptr;      // the child's; null: none could be had
-  Prepared* prepared = nullptr;  // where it is noted; null: nowhere
+  Region* region = nullptr;      // the child's region; null: there is none
+  Prepared* prepared = nullptr;  // where it is recorded; null: nowhere
   Segment segment;
 };
 CLOCKSHIM_TLS Forking t_forking{};
 CLOCKSHIM_TLS char t_path[live::kLongestPath];
 
-// What does not fit is cut; the field is zero before.
+// Copies `text` and cuts what does not fit. The field must be zero.
 template <std::size_t N>
 void put(char (&field)[N], std::string_view text) {
   std::memcpy(field, text.data(), text.size() < N ? text.size() : N - 1);
@@ -115,16 +118,16 @@ void describe(const ProcessState& state, live::Header& header) {
 }
 
 void choose_folder(const Settings& settings) {
-  if (!settings.dir.empty()) return put(g_own.folder, settings.dir);
-  put(g_own.folder, "/dev/shm/clockshim-" + std::to_string(geteuid()));
+  if (!settings.dir.empty()) return put(g_live_file.folder, settings.dir);
+  put(g_live_file.folder, "/dev/shm/clockshim-" + std::to_string(geteuid()));
 }
 
 bool something_counted() {
   return live::g_region.header.counted.load(std::memory_order_relaxed) != 0;
 }
 
-// Counts of before start, into memory that is all zero: only pages that hold something, so that the
-// others are not made.
+// Copies the counts from before start into memory that is all zero. It copies only pages with
+// content, so that the others are not allocated.
 void copy_counts(Region& to) {
   const auto* from = reinterpret_cast<const unsigned char*>(&live::g_region);
   static constexpr unsigned char kNothing[live::kPage]{};
@@ -134,41 +137,43 @@ void copy_counts(Region& to) {
   }
 }
 
-// From g_region, where calls of before start were counted, to another one, which is all zero.
+// Changes from g_region, where calls before start were counted, to another region, which is all
+// zero.
 void use_region(Region& region) {
   if (&region != &live::g_region && something_counted()) copy_counts(region);
   live::g_current = &region;
   g_sites.count_in(region);
 }
 
-// A segment below the region, in g_region's place where that has room for it. 0, or the errno.
+// Creates the segment of the region, in the place of g_region if that has room for it. Returns 0,
+// or the errno.
 int replace_region() {
   if (!live::room_for_segments()) return ENOSPC;
   int error = 0;
-  const bool in_place = g_own.size <= live::kSizeWithFewNames && !something_counted();
+  const bool in_place = g_live_file.size <= live::kSizeWithFewNames && !something_counted();
   void* const at = in_place ? static_cast<void*>(&live::g_region) : nullptr;
-  void* const memory =
-      live::make_segment(g_own.size, g_own.ipc_namespace, at, g_own.segment, error);
+  void* const memory = live::make_segment(g_live_file.size, g_live_file.ipc_namespace, at,
+                                          g_live_file.segment, error);
   if (memory == nullptr) return error;
   use_region(*static_cast<Region*>(memory));
   return 0;
 }
 
 void begin_own_region() {
-  live::begin_region(live::current(), g_own.header, g_own.size);
+  live::begin_region(live::current(), g_live_file.header, g_live_file.size);
   live::current().header.state.store(live::State::running, std::memory_order_release);
 }
 
 void go_private() {
-  Region* region = live::private_region(g_own.size);
-  if (region == nullptr) region = live::private_region(g_own.size = live::kSizeWithFewNames);
+  Region* region = live::private_region(g_live_file.size);
+  if (region == nullptr) region = live::private_region(g_live_file.size = live::kSizeWithFewNames);
   if (region != &live::g_region) use_region(*region);
   begin_own_region();
 }
 
 // --- before a fork, in the parent
 
-// One that an earlier child has not used, and does not have any more.
+// Takes a prepared segment for the next child, if an earlier child has not used it and is gone.
 bool take_up(Prepared& one) {
   const live::SegmentFacts facts = live::facts_of(one.segment);
   if (facts.there && facts.attached != 0) return false;
@@ -181,8 +186,8 @@ bool take_up(Prepared& one) {
     std::memcpy(t_path, one.path, sizeof t_path);
     return true;
   }
-  // Its child has written its own report, or is gone without one: then its file stays, and it is
-  // not for us any more.
+  // Its child has used it and is gone. If the child has written its own report, remove the file;
+  // else the file stays. Either way this slot is free.
   const bool told = region != nullptr && region->header.state.load() == live::State::told;
   if (region != nullptr) live::detach_segment(region);
   if (!facts.there || told) {
@@ -196,22 +201,25 @@ bool take_up(Prepared& one) {
 void make_new() {
   if (!live::room_for_segments()) return;
   int error = 0;
-  auto* const region = static_cast<Region*>(
-      live::make_segment(g_own.size, g_own.ipc_namespace, nullptr, t_forking.segment, error));
+  auto* const region = static_cast<Region*>(live::make_segment(
+      g_live_file.size, g_live_file.ipc_namespace, nullptr, t_forking.segment, error));
   if (region == nullptr) return;
   live::Header header;
-  std::memcpy(static_cast<void*>(&header), static_cast<const void*>(&g_own.header), sizeof header);
+  std::memcpy(static_cast<void*>(&header), static_cast<const void*>(&g_live_file.header),
+              sizeof header);
   header.token = t_forking.segment.token;
-  live::begin_region(*region, header, g_own.size);
+  live::begin_region(*region, header, g_live_file.size);
   t_forking.region = region;
   t_path[0] = '\0';
-  unsigned name = g_own.next_name.load(std::memory_order_relaxed);
-  if (g_own.path[0] != '\0') {
-    if (name % live::kFilesPerLook == 0) live::bound_folder(g_own.folder, g_own.ipc_namespace);
-    live::name_segment(t_forking.segment, g_own.header, g_own.folder, name, t_path, sizeof t_path);
-    g_own.next_name.store(name, std::memory_order_relaxed);
+  unsigned name = g_live_file.next_name.load(std::memory_order_relaxed);
+  if (g_live_file.path[0] != '\0') {
+    if (name % live::kFilesPerLook == 0)
+      live::bound_folder(g_live_file.folder, g_live_file.ipc_namespace);
+    live::name_segment(t_forking.segment, g_live_file.header, g_live_file.folder, name, t_path,
+                       sizeof t_path);
+    g_live_file.next_name.store(name, std::memory_order_relaxed);
   }
-  // Without a name nobody could find it to remove it.
+  // Without a link nobody could find the segment to remove it.
   if (t_path[0] == '\0') live::remove_segment(t_forking.segment);
   std::memcpy(region->header.link, t_path, sizeof t_path);
 }
@@ -220,12 +228,13 @@ void before_fork() {
   const int saved_errno = errno;
   t_forking.region = nullptr;
   t_forking.prepared = nullptr;
-  if (g_expecting.load(std::memory_order_acquire) && g_own.segment && !self_contained()) {
+  if (g_expecting.load(std::memory_order_acquire) && g_live_file.segment && !self_contained()) {
     Prepared* vacant = nullptr;
     unsigned looked = 0;
-    const unsigned first = g_own.next_look.fetch_add(kLookedAtOnce, std::memory_order_relaxed);
+    const unsigned first =
+        g_live_file.next_look.fetch_add(kLookedAtOnce, std::memory_order_relaxed);
     for (unsigned i = 0; i < kPrepared && t_forking.region == nullptr; ++i) {
-      Prepared& one = g_own.prepared[(first + i) % kPrepared];
+      Prepared& one = g_live_file.prepared[(first + i) % kPrepared];
       if (one.busy.exchange(true, std::memory_order_acquire)) continue;
       if (is_used(one) && looked < kLookedAtOnce) {
         ++looked;
@@ -236,7 +245,7 @@ void before_fork() {
         }
       }
       if (!is_used(one) && vacant == nullptr) {
-        vacant = &one;  // stays busy
+        vacant = &one;  // it stays busy
       } else {
         one.busy.store(false, std::memory_order_release);
       }
@@ -245,10 +254,10 @@ void before_fork() {
     if (t_forking.region == nullptr) make_new();
     if (t_forking.region != nullptr) {
       live::Header& header = t_forking.region->header;
-      header.forked_from = g_own.header.pid;
+      header.forked_from = g_live_file.header.pid;
       header.started_at = now_on(CLOCK_REALTIME_COARSE).raw();
       header.started = now_on(CLOCK_MONOTONIC_COARSE).raw();
-      // What the clock has become goes on; what it has measured is the parent's.
+      // The child inherits the clock's mode, but not the parent's measurements.
       const live::ClockRecord& parent = live::current().clock;
       live::ClockRecord& child = t_forking.region->clock;
       child.last_change.store(parent.last_change.load(std::memory_order_relaxed),
@@ -270,7 +279,7 @@ void after_fork_in_parent() {
     if (prepared != nullptr) {
       prepared->segment = t_forking.segment;
       std::memcpy(prepared->path, t_path, sizeof t_path);
-      prepared->owner = g_own.header.pid;
+      prepared->owner = g_live_file.header.pid;
     }
   }
   if (prepared != nullptr) prepared->busy.store(false, std::memory_order_release);
@@ -279,32 +288,32 @@ void after_fork_in_parent() {
   errno = saved_errno;
 }
 
-// The only thread of the child. No system call from here to the child's end, but for the clock's
-// own and what the report needs.
+// Runs in the child's only thread. From here to the child's end nothing of ours makes a system
+// call, except the clock's own and what the report needs.
 void after_fork_in_child() {
   if (!g_expecting.load(std::memory_order_acquire)) return;
-  const std::uint32_t parent = g_own.header.pid;
+  const std::uint32_t parent = g_live_file.header.pid;
   const std::uint32_t pid = this_thread_id();  // 0: not known
-  for (Prepared& one : g_own.prepared) {
-    // Read before: to write makes copies of pages.
+  for (Prepared& one : g_live_file.prepared) {
+    // Read before writing, because a write makes a copy of the page.
     if (one.busy.load(std::memory_order_relaxed)) one.busy.store(false, std::memory_order_relaxed);
   }
   g_clock.timeline.release_claims_of_others(Arch::thread_pointer());
   bool share = false;
   if (t_forking.region != nullptr) {
-    g_own.segment = t_forking.segment;
-    std::memcpy(g_own.path, t_path, sizeof t_path);
+    g_live_file.segment = t_forking.segment;
+    std::memcpy(g_live_file.path, t_path, sizeof t_path);
     live::g_current = t_forking.region;
-  } else if (g_own.segment) {
+  } else if (g_live_file.segment) {
     share = true;
   }
   t_forking.region = nullptr;
   t_forking.prepared = nullptr;
-  g_own.header.pid = pid;
-  g_own.header.forked_from = parent;
-  g_own.header.start_ticks = 0;  // not known without asking
-  g_own.next_name.store(0, std::memory_order_relaxed);
-  if (!g_own.segment) {  // private memory, which is all zero by now
+  g_live_file.header.pid = pid;
+  g_live_file.header.forked_from = parent;
+  g_live_file.header.start_ticks = 0;  // unknown without a system call
+  g_live_file.next_name.store(0, std::memory_order_relaxed);
+  if (!g_live_file.segment) {  // private memory, which the kernel has zeroed
     begin_own_region();
   } else if (!share) {
     live::current().header.pid = pid;
@@ -318,38 +327,42 @@ void after_fork_in_child() {
 }  // namespace
 
 std::string open_live_file(const ProcessState& state) {
-  describe(state, g_own.header);
+  describe(state, g_live_file.header);
   choose_folder(state.settings);
-  g_own.size = state.settings.profile == Profile::stacks             ? sizeof(Region)
-               : any_module_defines("PyGILState_GetThisThreadState") ? live::kSizeWithoutStacks
-                                                                     : live::kSizeWithFewNames;
-  g_own.ipc_namespace = live::own_ipc_namespace();
+  g_live_file.size = state.settings.profile == Profile::stacks ? sizeof(Region)
+                     : any_module_defines("PyGILState_GetThisThreadState")
+                         ? live::kSizeWithoutStacks
+                         : live::kSizeWithFewNames;
+  g_live_file.ipc_namespace = live::own_ipc_namespace();
   madvise(&g_first_look, sizeof g_first_look,
-          MADV_WIPEONFORK);  // a kernel older than 4.14 can't: clones are not noticed
+          MADV_WIPEONFORK);  // kernels older than 4.14 can't: then clones are not noticed
   if (const int error = replace_region(); error != 0) {
     go_private();
     return "no live file: no shared memory: " + error_text(error);
   }
-  g_own.header.token = g_own.segment.token;
+  g_live_file.header.token = g_live_file.segment.token;
   begin_own_region();
-  // Each start would pay for all that run; chance has one in so many look.
-  if ((g_own.header.pid + g_own.header.start_ticks) % live::kFilesPerLook == 0)
-    live::bound_folder(g_own.folder, g_own.ipc_namespace);
-  unsigned name = live::tidy_behind_exec(g_own.folder, g_own.header, g_own.ipc_namespace);
-  const live::NamingProblem why = live::name_segment(g_own.segment, g_own.header, g_own.folder,
-                                                     name, g_own.path, sizeof g_own.path);
-  g_own.next_name.store(name, std::memory_order_relaxed);
-  std::memcpy(live::current().header.link, g_own.path, sizeof g_own.path);
+  // Otherwise each start would pay for all processes that run. So only one in this many starts
+  // looks, by chance.
+  if ((g_live_file.header.pid + g_live_file.header.start_ticks) % live::kFilesPerLook == 0)
+    live::bound_folder(g_live_file.folder, g_live_file.ipc_namespace);
+  unsigned name =
+      live::tidy_behind_exec(g_live_file.folder, g_live_file.header, g_live_file.ipc_namespace);
+  const live::NamingProblem why =
+      live::name_segment(g_live_file.segment, g_live_file.header, g_live_file.folder, name,
+                         g_live_file.path, sizeof g_live_file.path);
+  g_live_file.next_name.store(name, std::memory_order_relaxed);
+  std::memcpy(live::current().header.link, g_live_file.path, sizeof g_live_file.path);
   if (!why) return "";
-  live::remove_segment(g_own.segment);  // as soon as nobody has it any more
-  return "no live file: " + std::string(g_own.folder) + ": " +
+  live::remove_segment(g_live_file.segment);  // it goes when no process has it any more
+  return "no live file: " + std::string(g_live_file.folder) + ": " +
          (why.words != nullptr ? why.words : error_text(why.error));
 }
 
 void describe_private_region(const ProcessState& state) {
-  describe(state, g_own.header);
+  describe(state, g_live_file.header);
   madvise(&g_first_look, sizeof g_first_look, MADV_WIPEONFORK);
-  g_own.size = live::kSizeWithFewNames;
+  g_live_file.size = live::kSizeWithFewNames;
   go_private();
 }
 
@@ -376,18 +389,18 @@ void mark_ended(std::int64_t now) noexcept {
   header.state.store(live::State::ended, std::memory_order_release);
 }
 
-bool has_live_file() noexcept { return g_own.path[0] != '\0'; }
+bool has_live_file() noexcept { return g_live_file.path[0] != '\0'; }
 
 void remove_live_file() noexcept {
-  if (g_own.path[0] == '\0') return;
+  if (g_live_file.path[0] == '\0') return;
   live::current().header.state.store(live::State::told, std::memory_order_release);
-  unlink(g_own.path);
-  live::remove_attached(g_own.segment);
+  unlink(g_live_file.path);
+  live::remove_attached(g_live_file.segment);
 }
 
 void tidy_children() noexcept {
-  if (g_own.next_look.load(std::memory_order_relaxed) == 0) return;  // it has never forked
-  for (Prepared& one : g_own.prepared) {
+  if (g_live_file.next_look.load(std::memory_order_relaxed) == 0) return;  // it has never forked
+  for (Prepared& one : g_live_file.prepared) {
     if (one.busy.exchange(true, std::memory_order_acquire)) continue;
     if (is_used(one) && take_up(one)) {
       live::detach_segment(t_forking.region);

@@ -1,5 +1,5 @@
-// The process's live file: made at start, one prepared for each child before it is forked, given up
-// or left behind at the end.
+// The process's live file. It is created at start, one is prepared for each child before it is
+// forked, and at exit it is removed or left behind.
 #pragma once
 
 #include <cstdint>
@@ -9,39 +9,41 @@
 
 namespace clockshim {
 
-// Fills in the region's header and puts a segment below it, with a name in the folder. "" or, in
-// words for the operator, why there is none; then all goes on in private memory: counts are told at
-// exit, and by nobody if the process is killed.
+// Fills in the region's header and creates its segment, with a link in the folder. Returns "" or,
+// in words for the operator, why there is no live file. Then counts are in private memory: they are
+// reported at exit, and lost if the process is killed.
 std::string open_live_file(const ProcessState& state);
 
-// The same header for private memory, where calls are not counted.
+// Fills in the header of a private region, for a process whose calls are not counted.
 void describe_private_region(const ProcessState& state);
 
-// From the end of the constructor on: the next fork prepares a region for its child, and a clone is
-// noticed.
+// Call this at the end of the constructor: from then on each fork prepares a region for its child,
+// and clones are noticed.
 void expect_forks() noexcept;
 
-// Whether the region is this process's own. False in a child of a raw clone, which counts in its
-// parent's.
+// Whether the region is this process's own. False in the child of a raw clone, which counts in its
+// parent's region. Meaningful only after expect_forks().
 bool region_is_ours() noexcept;
 
-// A call that finds the hot path's word wiped: before start, or the first one of a child that no
-// fork handler has seen. There it makes the child count by locked additions in the region that it
-// shares with its parent. Makes no system call, loses no call of another thread's or of a signal
-// handler's, and may be called by any number of them at the same time.
+// Handles a call that finds the hot path's mode bits wiped: before start, or in the first call of a
+// child that no fork handler has seen. Such a child then counts by locked additions in the region
+// that it shares with its parent, and its hot path is enabled again (g_first_look). Makes no system
+// call and loses no call of another thread or of a signal handler. Any number of these may call it
+// at the same time.
 void follow_clone() noexcept;
 
-// The end in good order, noted in memory. `now`: CLOCK_MONOTONIC in ns; 0 where asking might be
+// Notes an orderly end in the region. `now` is CLOCK_MONOTONIC in ns; 0 if reading it might be
 // forbidden.
 void mark_ended(std::int64_t now) noexcept;
 
-// Whether others can read what is counted here, also when the process has ended.
+// Whether other processes can read these counts, even after this process has ended.
 bool has_live_file() noexcept;
 
-// A report of all of it was written: the file is not needed any more.
+// Removes the live file, because a report of everything was written.
 void remove_live_file() noexcept;
 
-// At the end: children's files that nobody has used, or whose reports were written by them.
+// At exit: removes children's files that were never used, or whose reports the children have
+// written.
 void tidy_children() noexcept;
 
 }  // namespace clockshim

@@ -1,8 +1,7 @@
-// The library is compiled without exceptions, but libstdc++'s objects that it takes from the
-// archive are not: they name what throws, and the routines that their landing pads would use. With
-// these definitions neither libgcc's unwinder nor libstdc++'s is linked, which together would take
-// 72 KiB from the host's heap at start and half of the library's size. What throws gives up
-// instead.
+// The library is compiled without exceptions, but libstdc++'s objects in the archive are not: they
+// refer to functions that throw, and to the routines of their landing pads. With these definitions
+// neither libgcc's unwinder nor libstdc++'s is linked, which together would take 72 KiB from the
+// host's heap at start and half of the library's size. Instead of throwing, each calls give_up().
 #include <cstddef>
 #include <exception>
 
@@ -32,8 +31,8 @@ void __throw_bad_cast() { give_up(); }
 }  // namespace std
 
 extern "C" {
-// A host's thread may be unwound while a signal handler's frames stand above ours: nothing here
-// wants to be stopped at.
+// A host's thread may be unwound while a signal handler's frames are above ours. No frame of ours
+// has anything to clean up.
 int __gxx_personality_v0(...) {
   constexpr int kContinueUnwind = 8;
   return kContinueUnwind;

@@ -1,10 +1,10 @@
-// What the library takes from the C library, defined once more, for the library alone: the map file
-// keeps it from the host. So nothing that stands before the C library sees our calls: no sanitizer
-// of the host's (MSan's memcmp() and write() judge memory that we wrote, and end the host with its
-// exit status), no libfaketime, no file that fakeroot invents. And no system call is a cancellation
-// point.
+// Functions of the C library that the library uses, defined again for the library alone; the map
+// file hides them from the host. So no library that comes before the C library sees our calls: no
+// sanitizer of the host (MSan's memcmp() and write() check memory that we wrote, and end the host
+// with its exit status), no libfaketime, no file that fakeroot invents. And none of our system
+// calls is a cancellation point.
 //
-// Libraries that we link (libstdc++, fmt, spdlog) come here too.
+// The libraries that we link (libstdc++, fmt, spdlog) use these, too.
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/mman.h>
@@ -40,7 +40,8 @@ long with_errno(long result) noexcept {
 
 int number(long result) noexcept { return static_cast<int>(with_errno(result)); }
 
-// The compiler takes a loop over bytes for a call of the function that it is in.
+// Without this attribute the compiler would turn the loop into a call of the function that it is
+// in.
 template <class T>
 T* opaque(T* pointer) noexcept {
   asm("" : "+r"(pointer));

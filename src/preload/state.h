@@ -1,4 +1,4 @@
-// What was decided at start and is told at exit.
+// What start decides and the report at exit needs.
 #pragma once
 
 #include <sys/types.h>
@@ -15,14 +15,14 @@ struct ProcessState {
   Settings settings;
   std::string program;
   std::string executable;  // path
-  pid_t pid = 0;           // of the process that ran the constructor; a forked child differs
+  pid_t pid = 0;           // the process that ran the constructor; a forked child has another
   Nanos started;           // CLOCK_MONOTONIC
   long started_at = 0;     // seconds since 1970, for %t
   std::string clocksource;
   std::string mode;
   std::string mode_reason;
   std::vector<std::string> notes;
-  bool active = false;  // false: skipped, nothing is served, counted or told
+  bool active = false;  // false: the program is skipped; nothing is served, counted or reported
 };
 
 }  // namespace clockshim

@@ -23,7 +23,8 @@ constexpr std::size_t kLongestDemangled =
     2048;  // the demangler takes 80 bytes of stack for each character
 constexpr std::size_t kLongestNotes = 4096;
 
-// Read only, and only what is there: a truncated or hostile file costs names, not the process.
+// A reader of a file that returns only what exists: a truncated or hostile file costs names, not
+// the process.
 class File {
  public:
   explicit File(const std::string& path)
@@ -38,7 +39,7 @@ class File {
   File(const File&) = delete;
   File& operator=(const File&) = delete;
 
-  // How many whole Ts were read, up to `most`.
+  // Reads up to `most` Ts, and returns how many whole ones were read.
   template <class T>
   std::size_t read(T* to, std::uint64_t offset, std::size_t most) const {
     if (offset >= size_) return 0;
@@ -65,15 +66,15 @@ class File {
   std::uint64_t size_ = 0;
 };
 
-// What was found for a WantedSymbol so far. Several symbols may cover an address (aliases, a
-// function inside another's range): the innermost wins, and of several the last.
+// The best symbol for a WantedSymbol so far. Several symbols may cover an address (aliases, a
+// function within another's range). The innermost wins, and the last of several such.
 struct Candidate {
   std::uint64_t start = 0;
   std::uint64_t name_at = 0;  // in the file that is being read; 0: not in this one
   bool found = false;
 };
 
-// The first GNU build-id note of a note section.
+// Returns the first GNU build-id in a note section.
 std::string build_id_in(const File& file, const Elf64_Shdr& section) {
   alignas(Elf64_Nhdr) char notes[kLongestNotes];
   const std::size_t size =
@@ -99,7 +100,7 @@ class Search {
   Search(std::span<WantedSymbol> wanted, const Deadline& deadline)
       : wanted_(wanted), deadline_(deadline), candidates_(wanted.size()) {}
 
-  // False: there was no time left.
+  // Reads one file's tables. False: the deadline has passed.
   bool read_file(const std::string& path, std::string* build_id) {
     const File file(path);
     Elf64_Ehdr header;
@@ -163,7 +164,7 @@ class Search {
 
 std::string demangled(const std::string& name) {
   if (name.rfind("_Z", 0) != 0 || name.size() > kLongestDemangled)
-    return name;  // a C function called t is no unsigned short
+    return name;  // a C function called t is not unsigned short
   int status = 0;
   char* text = abi::__cxa_demangle(name.c_str(), nullptr, nullptr, &status);
   if (text == nullptr || status != 0) return name;

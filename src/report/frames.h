@@ -1,4 +1,4 @@
-// How callers are called: the same names in every format. Pure functions.
+// The names of callers, the same in every format. Pure functions.
 #pragma once
 
 #include <algorithm>
@@ -12,12 +12,12 @@ namespace clockshim {
 
 inline std::string base_name(const std::string& path) { return path.substr(path.rfind('/') + 1); }
 
-// The first so many frames are what every call of the site had; never more than there are.
+// How many of the first frames every call of the site has.
 inline std::size_t exact_frames(const ReportSite& site) {
   return std::min(site.frames.size(), std::max<std::size_t>(site.exact_frames, 1));
 }
 
-// The frame that the calls are counted under: the last of the exact ones; those before it are
+// The frame under which the calls are counted: the last of the exact ones. Those before it are
 // wrappers.
 inline ReportFrame caller_of(const ReportSite& site) {
   return site.frames.empty() ? ReportFrame{} : site.frames[exact_frames(site) - 1];
@@ -27,13 +27,13 @@ inline bool is_blank(const std::string& s) {
   return one_line(s).find_first_not_of(' ') == std::string::npos;
 }
 
-// A function of an interpreter's (Python): it is in a source file, and in no module.
+// Whether it is an interpreter's function (Python): it has a source file, but no module.
 inline bool interpreted(const ReportFrame& frame) {
   return frame.module.empty() && !frame.file.empty();
 }
 
-// "server.c:190", or "". Files that have the same name in each package are told with its folder:
-// "http/__init__.py:12".
+// The place in the source, as "server.c:190", or "". A file whose name every package has gets its
+// folder, too: "http/__init__.py:12".
 inline std::string place(const ReportFrame& frame) {
   if (frame.file.empty()) return "";
   std::string name = base_name(frame.file);
@@ -43,8 +43,8 @@ inline std::string place(const ReportFrame& frame) {
   return one_line(name) + (frame.line == 0 ? "" : ":" + std::to_string(frame.line));
 }
 
-// The function's name; without one, where in which module. One line, UTF-8. Interpreted functions
-// have short names, and many of the same: "handler (app.py:12)".
+// The function's name, or its module and offset if that is unknown. One line, UTF-8. Interpreted
+// functions have short names that often repeat, so the place is added: "handler (app.py:12)".
 inline std::string function_name(const ReportFrame& frame) {
   if (interpreted(frame) && !is_blank(frame.symbol))
     return one_line(frame.symbol) + " (" + place(frame) + ")";
@@ -58,12 +58,12 @@ inline std::string module_name(const ReportFrame& frame) {
   return interpreted(frame) ? "python" : one_line(base_name(frame.module));
 }
 
-// The same where the name doesn't say it already.
+// The place, unless the name has it already.
 inline std::string place_beside_name(const ReportFrame& frame) {
   return interpreted(frame) ? "" : place(frame);
 }
 
-// What is asked: the innermost box of each stack.
+// The function and clock that are called: the innermost box of each stack.
 inline std::string question(const ReportSite& site) {
   return one_line(site.function + "(" + site.clock + ")");
 }
@@ -75,16 +75,17 @@ inline std::string process_name(const Report& report) {
   return name + "[" + std::to_string(report.pid) + "]";
 }
 
-// Stands behind a name that is not exact, in formats that can't mark it otherwise.
+// Marks a name that is not exact, in formats that have no other way.
 inline constexpr const char* kFirstSeen = " [first seen]";
 
 struct StackOptions {
-  bool exact = false;    // leave out what is sampled, and frames that are only as first seen
-  bool threads = false;  // each thread apart. Sampled stacks, which know no threads, are left out
+  bool exact = false;  // leave out samples, and frames that were only seen at the first call
+  bool threads =
+      false;  // show each thread separately. Sampled stacks, which have no threads, are left out
 };
 
-// How many of a stack's frames to draw, and whether frame `i` is one that was seen once only. A
-// sampled stack is whole.
+// How many of a stack's frames to draw, and whether frame `i` is one that was only seen once. A
+// sampled stack is drawn whole.
 inline std::size_t drawn_frames(const ReportSite& site, const StackOptions& options) {
   return options.exact ? exact_frames(site) : site.frames.size();
 }

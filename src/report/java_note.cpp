@@ -26,8 +26,8 @@ void note_nameless_java(Report& report) {
   const auto nameless = [](const ReportFrame& frame) {
     return frame.module.empty() && frame.symbol.empty() && frame.offset != 0;
   };
-  // Behind the virtual machine's clock, or behind a native method of its class library, which is in
-  // a module of its own.
+  // The caller is behind the virtual machine's clock, or behind a native method of its class
+  // library, which is in a module of its own.
   const bool java =
       std::any_of(report.sites.begin(), report.sites.end(), [&](const ReportSite& site) {
         return std::any_of(site.frames.begin(), site.frames.end(), in_java);

@@ -9,7 +9,7 @@
 namespace clockshim {
 namespace {
 
-// Words that their thread writes without atomics are read as one word all the same.
+// Reads a word in one piece, although its thread writes it without atomics.
 std::uint64_t word(const std::uint64_t& w) { return __atomic_load_n(&w, __ATOMIC_RELAXED); }
 
 }  // namespace

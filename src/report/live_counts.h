@@ -1,4 +1,4 @@
-// The counts of a live file: each table's, by key.
+// The counts of all tables of a live file, by key.
 #pragma once
 
 #include <cstdint>
@@ -20,7 +20,7 @@ struct LiveCounts {
     std::size_t thread;
     std::uint64_t calls;
   };
-  std::vector<Count> counts;          // those of one key side by side
+  std::vector<Count> counts;          // sorted, so that those of one key are adjacent
   std::vector<ReportThread> threads;  // the shared table is the first
   std::uint64_t calls[kClockIds] = {};
   std::uint64_t real[kClockIds] = {};  // calls that the real function answered

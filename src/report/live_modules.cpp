@@ -28,7 +28,7 @@ LiveModules::LiveModules(const LiveRecords<live::ModuleRecord>& records,
     const live::ModuleRecord& record = records[i];
     Module& module = all_.emplace_back();
     const std::uint32_t state = record.state.load(std::memory_order_acquire);
-    if (state == live::kFree) break;  // they are taken in order
+    if (state == live::kFree) break;  // records are taken in order
     if (state != live::kValid) continue;
     module.known = true;
     module.start = record.start;
@@ -48,7 +48,7 @@ ReportFrame LiveModules::frame(std::uint16_t module, std::uint64_t pc) const {
   return frame_in(module < all_.size() && all_[module].known ? &all_[module] : nullptr, pc);
 }
 
-// The call ends before the return address, which may be the first byte behind its module.
+// The call ends before the return address, which may be the first byte after its module.
 ReportFrame LiveModules::frame(std::uint64_t pc) const {
   const auto after =
       std::upper_bound(by_address_.begin(), by_address_.end(), pc - 1,

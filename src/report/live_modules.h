@@ -1,4 +1,5 @@
-// The modules of a live file, and frames in them: addresses as offsets that addr2line wants.
+// The modules of a live file, and frames in them: addresses become offsets that addr2line
+// understands.
 #pragma once
 
 #include <cstdint>
@@ -14,12 +15,12 @@ namespace clockshim {
 
 class LiveModules {
  public:
-  // `executable`: the path of the module that has none.
+  // `executable` is the path of the module whose record has none.
   LiveModules(const LiveRecords<live::ModuleRecord>& records, const std::string& executable);
 
-  // In the module with this number, as far as there is one.
+  // A frame in the module with this number, if there is one.
   [[nodiscard]] ReportFrame frame(std::uint16_t module, std::uint64_t pc) const;
-  // In the module that is loaded there.
+  // A frame in the module that is loaded at that address.
   [[nodiscard]] ReportFrame frame(std::uint64_t pc) const;
 
  private:
@@ -30,9 +31,9 @@ class LiveModules {
     std::string build_id;
   };
 
-  std::vector<Module> all_;  // as the records are numbered
+  std::vector<Module> all_;  // indexed by record
   std::vector<std::pair<std::uint64_t, std::uint32_t>>
-      by_address_;  // start and number, of those that are loaded
+      by_address_;  // start and index of the loaded ones
 };
 
 }  // namespace clockshim

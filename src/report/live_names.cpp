@@ -39,7 +39,7 @@ void LiveNames::add_notes(const std::string& executable, std::vector<std::string
         note("", " is not built as usual, so its frames are not read");
         break;
       case live::NameKind::unread_second: note("", " is the second Python of this process"); break;
-      default: break;  // of a later version
+      default: break;  // a kind of a later version
     }
   }
 }

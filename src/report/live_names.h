@@ -1,5 +1,5 @@
 // The names of a live file: frames that no module's symbol table names, and interpreters whose
-// functions are not told.
+// functions can't be reported.
 #pragma once
 
 #include <cstdint>
@@ -16,11 +16,11 @@ class LiveNames {
  public:
   explicit LiveNames(const LiveRecords<live::NameRecord>& records) : records_(records) {}
 
-  // By the number of its name, as far as there is one.
+  // The frame with this number of a name, if there is one.
   [[nodiscard]] ReportFrame frame(std::uint64_t number) const;
 
-  // What the operator should know of interpreters. `executable`: the path of the module that has
-  // none.
+  // Adds what the operator should know of interpreters. `executable` is the path of the module
+  // whose record has none.
   void add_notes(const std::string& executable, std::vector<std::string>& notes) const;
 
  private:

@@ -5,22 +5,22 @@
 namespace clockshim {
 namespace {
 
-using live::Part;
+using live::SectionId;
 
-struct PartRule {
-  Part part;
+struct SectionRule {
+  SectionId id;
   std::size_t size;
   std::size_t alignment;
-  std::uint32_t least;  // records that must be there
+  std::uint32_t least;  // the least number of records
 };
-constexpr PartRule kParts[] = {
-    {Part::clock, sizeof(live::ClockRecord), alignof(live::ClockRecord), 1},
-    {Part::modules, sizeof(live::ModuleRecord), alignof(live::ModuleRecord), 0},
-    {Part::sites, sizeof(live::SiteRecord), alignof(live::SiteRecord), 0},
-    {Part::shared, sizeof(live::SharedCounts), alignof(live::SharedCounts), 1},
-    {Part::threads, sizeof(live::ThreadTable), alignof(live::ThreadTable), 0},
-    {Part::stacks, sizeof(live::StackRecord), alignof(live::StackRecord), 0},
-    {Part::names, sizeof(live::NameRecord), alignof(live::NameRecord), 0},
+constexpr SectionRule kSectionRules[] = {
+    {SectionId::clock, sizeof(live::ClockRecord), alignof(live::ClockRecord), 1},
+    {SectionId::modules, sizeof(live::ModuleRecord), alignof(live::ModuleRecord), 0},
+    {SectionId::sites, sizeof(live::SiteRecord), alignof(live::SiteRecord), 0},
+    {SectionId::shared, sizeof(live::SharedCounts), alignof(live::SharedCounts), 1},
+    {SectionId::threads, sizeof(live::ThreadTable), alignof(live::ThreadTable), 0},
+    {SectionId::stacks, sizeof(live::StackRecord), alignof(live::StackRecord), 0},
+    {SectionId::names, sizeof(live::NameRecord), alignof(live::NameRecord), 0},
 };
 
 }  // namespace
@@ -31,8 +31,8 @@ const live::Header* live_header(std::span<const std::byte> bytes, std::string& p
     return nullptr;
   };
   const auto* header = reinterpret_cast<const live::Header*>(bytes.data());
-  constexpr std::size_t kEnough =
-      offsetof(live::Header, sections);  // to tell a file that is no live file from one cut short
+  constexpr std::size_t kEnough = offsetof(
+      live::Header, sections);  // distinguishes a file that is no live file from a truncated one
   if (bytes.size() < kEnough || std::memcmp(header->magic, live::kMagic, sizeof live::kMagic) != 0)
     return refuse("is no live file");
   if (header->version != live::kVersion) {
@@ -43,8 +43,8 @@ const live::Header* live_header(std::span<const std::byte> bytes, std::string& p
     return refuse("is cut short");
   if (header->header_size < sizeof(live::Header))
     return refuse("is damaged: its header is too small");
-  for (const PartRule& rule : kParts) {
-    const auto index = static_cast<unsigned>(rule.part);
+  for (const SectionRule& rule : kSectionRules) {
+    const auto index = static_cast<unsigned>(rule.id);
     const live::Section section = header->sections[index];
     if (section.count < rule.least)
       return refuse("is damaged: section " + std::to_string(index) + " is missing");

@@ -1,6 +1,6 @@
-// The parts of a live file, bounds checked once for whole sections. Whatever is read behind this
-// may still be nonsense, or be written at this moment: each index and length before it is used,
-// each word once.
+// The sections of a live file. Their bounds are checked once, for whole sections. Whatever is read
+// through this may still be nonsense, or be changing at this moment. So check each index and length
+// before using it, and read each word once.
 #pragma once
 
 #include <cstddef>
@@ -15,27 +15,26 @@
 
 namespace clockshim {
 
-// The head of a live file, once it is found to be one whose sections lie within `bytes`; else null,
-// with the reason ("is no live file", "is of layout version 2; this command reads 1", "is cut
-// short"). What stands in the fields is not checked. `bytes` must be aligned as a mapping is
-// (4096).
+// Returns the header of a live file whose sections lie within `bytes`; else null, with the reason
+// ("is no live file", "is of layout version 2; this command reads 1", "is cut short"). The content
+// of the fields is not checked. `bytes` must be aligned like a mapping (4096).
 const live::Header* live_header(std::span<const std::byte> bytes, std::string& problem);
 
-// Records of one kind. Only made of sections that live_header() has passed.
+// The records of one section. Construct it only after live_header() has accepted the file.
 template <class Record>
 class LiveRecords {
  public:
-  LiveRecords(std::span<const std::byte> bytes, const live::Header& header, live::Part part)
+  LiveRecords(std::span<const std::byte> bytes, const live::Header& header, live::SectionId id)
       : header_(header),
-        section_(header.sections[static_cast<unsigned>(part)]),
+        section_(header.sections[static_cast<unsigned>(id)]),
         first_(bytes.data() + section_.at) {}
   [[nodiscard]] std::uint32_t count() const { return section_.count; }
   const Record& operator[](std::size_t i) const {
     return *reinterpret_cast<const Record*>(first_ + i * section_.size);
   }
 
-  // Whether somebody has begun to write record i, at `offset` in it. In a segment, to look at one
-  // whose pages nobody has written to would make them.
+  // Whether a thread has begun to write record i, at `offset` in it. Check this before reading from
+  // a segment, because reading a page that was never written to would allocate it.
   [[nodiscard]] bool begun(std::size_t i, std::size_t offset = 0) const {
     if (header_.token == 0) return true;
     const std::size_t page = (section_.at + i * section_.size + offset) / live::kPage;

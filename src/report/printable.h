@@ -1,4 +1,4 @@
-// Text from elsewhere (names of programs, paths, symbols), safe to print on a terminal and in a
+// Makes text from outside (names of programs, paths, symbols) safe to print on a terminal and in a
 // line of a table.
 #pragma once
 
@@ -7,8 +7,8 @@
 
 namespace clockshim {
 
-// Control characters, which a terminal might obey, become '?': ASCII's, and C1 as UTF-8 writes them
-// (C2 80 to C2 9F).
+// Replaces control characters, which a terminal might obey, by '?': ASCII's, and C1 in UTF-8 (C2 80
+// to C2 9F).
 inline std::string printable(std::string_view text) {
   std::string out;
   out.reserve(text.size());

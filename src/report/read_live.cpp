@@ -1,4 +1,4 @@
-// Whatever is read here may have been written by somebody else, or be written at this moment:
+// Whatever is read here may have been written by another user, or be changing at this moment: see
 // report/live_sections.h.
 #include "report/read_live.h"
 
@@ -24,7 +24,7 @@
 namespace clockshim {
 namespace {
 
-using live::Part;
+using live::SectionId;
 
 constexpr std::uintptr_t kAlignment = alignof(live::Header);
 
@@ -32,14 +32,14 @@ class Reader {
  public:
   Reader(std::span<const std::byte> bytes, const live::Header& header, Report& out)
       : header_(header),
-        clock_(bytes, header, Part::clock),
-        modules_(LiveRecords<live::ModuleRecord>(bytes, header, Part::modules),
+        clock_(bytes, header, SectionId::clock),
+        modules_(LiveRecords<live::ModuleRecord>(bytes, header, SectionId::modules),
                  live_text(header.executable)),
-        sites_(bytes, header, Part::sites),
-        shared_(bytes, header, Part::shared),
-        counts_(shared_, {bytes, header, Part::threads}),
-        stacks_(bytes, header, Part::stacks),
-        names_(LiveRecords<live::NameRecord>(bytes, header, Part::names)),
+        sites_(bytes, header, SectionId::sites),
+        shared_(bytes, header, SectionId::shared),
+        counts_(shared_, {bytes, header, SectionId::threads}),
+        stacks_(bytes, header, SectionId::stacks),
+        names_(LiveRecords<live::NameRecord>(bytes, header, SectionId::names)),
         out_(out) {}
 
   void read(Nanos now) {
@@ -65,7 +65,7 @@ class Reader {
     out_.started_at = static_cast<double>(header_.started_at) / 1e9;
     const std::int64_t last = clock_[0].last_resync.load(std::memory_order_relaxed);
     const std::int64_t until = ended != 0 ? ended : now.raw() != 0 ? now.raw() : last;
-    // Floating, because a difference of any two numbers might not fit.
+    // It is floating point, because the difference of any two numbers might not fit.
     out_.seconds =
         std::max(0.0, (static_cast<double>(until) - static_cast<double>(header_.started)) / 1e9);
     out_.clocksource = live_text(header_.clocksource);
@@ -153,7 +153,7 @@ class Reader {
     settle_threads(out_);
   }
 
-  // Callers that have no site of their own.
+  // Adds callers that have no site of their own.
   void add_folded(ReportSite& site, SiteKey key) {
     const bool generated = key.return_address() == SiteKey::kGeneratedCode;
     site.frames.assign(
@@ -210,8 +210,8 @@ class Reader {
       const auto& clock = clock_[0].clocks[id];
       const std::uint64_t resyncs = clock.resyncs.load(std::memory_order_relaxed);
       if (counts_.calls[id] == 0 && (out_.profile != "off" || resyncs == 0)) continue;
-      // A call may be counted as answered by the real function and, when the process ends at that
-      // instant, not yet as a call.
+      // If the process ends just then, a call may be counted as answered by the real function, but
+      // not yet as a call.
       const std::uint64_t real = std::min(counts_.real[id], counts_.calls[id]);
       const std::string name(clock_name(id));
       out_.clocks.push_back({name, counts_.calls[id], counts_.calls[id] - real, real, resyncs});

@@ -1,5 +1,5 @@
-// A report out of a live file, or out of the library's own memory, which has the same layout.
-// Frames come without names: modules and offsets only.
+// Makes a report from a live file, or from the library's own memory, which has the same layout.
+// Frames have no names yet: only modules and offsets.
 #pragma once
 
 #include <cstddef>
@@ -12,13 +12,13 @@
 
 namespace clockshim {
 
-// `bytes`: a copy or a mapping of a whole file, or a live::Region whose header is filled in. It may
-// be hostile: nothing in it is believed before it is checked. False, with the reason, as
-// live_header() says it.
+// `bytes` is a copy or a mapping of a whole file, or a live::Region whose header is filled in. It
+// may be hostile: everything is checked before it is used. False, with the reason as of
+// live_header(), if it can't be read.
 //
-// Whether the process still runs can't be seen in the file: state is "ended" where the file says
-// so, else "running". `now`: CLOCK_MONOTONIC, where the process is known to run, so that `seconds`
-// reaches to here; else to its last resync.
+// The file does not show whether the process still runs: the state is "ended" if the file says so,
+// else "running". `now` is CLOCK_MONOTONIC if the process is known to run, so that `seconds`
+// extends to now; otherwise it extends to the last resync.
 bool read_live(std::span<const std::byte> bytes, Report& out, std::string& problem,
                Nanos now = Nanos{});
 

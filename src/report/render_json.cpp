@@ -1,5 +1,5 @@
-// The report for programs: JSON, schema version 1. Written by hand, because the preloaded library
-// links nothing for it.
+// The report for programs: JSON, schema version 1. It is written by hand, because the preloaded
+// library has no JSON library in it.
 #include <fmt/format.h>
 
 #include "report/report.h"
@@ -35,7 +35,7 @@ std::string site_json(const ReportSite& s) {
       joined(s.frames, ",\n      ", frame_json));
 }
 
-// Each thread with its sites, by their numbers in "sites".
+// Writes each thread with its sites, as indices into "sites".
 std::string threads_json(const Report& r) {
   std::vector<std::string> shares(r.threads.size());
   for (std::size_t i = 0; i < r.sites.size(); ++i) {

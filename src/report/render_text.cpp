@@ -1,4 +1,5 @@
-// The report for people: at a glance, in 100 columns, the 20 busiest callers, the rest summed.
+// The report for people: a summary in 100 columns, with the 20 busiest callers and the sum of the
+// rest.
 #include <fmt/format.h>
 
 #include "base/duration.h"
@@ -10,7 +11,7 @@ namespace clockshim {
 namespace {
 
 constexpr std::size_t kWidth = 100;
-constexpr std::size_t kIndent = 57;  // of the lines below a caller
+constexpr std::size_t kIndent = 57;  // for the lines below a caller
 constexpr std::size_t kTopSites = 20;
 
 std::string rate(std::uint64_t calls, double seconds) {

@@ -1,5 +1,4 @@
-// Text that came from outside (names, paths) made fit for a format: UTF-8, JSON, XML. Pure
-// functions.
+// Makes text from outside (names, paths) fit for a format: UTF-8, JSON, XML. Pure functions.
 #pragma once
 
 #include <charconv>
@@ -12,8 +11,8 @@ namespace clockshim {
 
 inline constexpr std::string_view kReplacement = "\xEF\xBF\xBD";  // U+FFFD
 
-// The length of the UTF-8 character that `s` starts with (RFC 3629: nothing overlong, no
-// surrogates); 0: it starts with none.
+// The length of the UTF-8 character at the start of `s` (RFC 3629: not overlong, no surrogates); 0:
+// there is none.
 inline std::size_t utf8_length(std::string_view s) {
   const auto at = [&](std::size_t i) {
     return i < s.size() ? static_cast<unsigned char>(s[i]) : 0U;
@@ -39,7 +38,7 @@ inline std::size_t utf8_length(std::string_view s) {
   return 0;
 }
 
-// Calls f with each character of `s`; with U+FFFD for each byte that is none.
+// Calls f with each character of `s`, and with U+FFFD for each byte that belongs to none.
 template <class F>
 void for_each_character(std::string_view s, F f) {
   while (!s.empty()) {
@@ -49,7 +48,7 @@ void for_each_character(std::string_view s, F f) {
   }
 }
 
-// C0, DEL and C1: what a terminal would obey.
+// Whether it is a control character that a terminal would obey: C0, DEL or C1.
 inline bool is_control(std::string_view character) {
   if (character.size() == 2)
     return character[0] == '\xC2' && static_cast<unsigned char>(character[1]) < 0xA0;
@@ -57,7 +56,7 @@ inline bool is_control(std::string_view character) {
          (static_cast<unsigned char>(character[0]) < 0x20 || character[0] == 0x7F);
 }
 
-// One line of valid UTF-8: control characters become blanks.
+// Makes one line of valid UTF-8: control characters become blanks.
 inline std::string one_line(std::string_view s) {
   std::string out;
   for_each_character(s,
@@ -65,7 +64,8 @@ inline std::string one_line(std::string_view s) {
   return out;
 }
 
-// As long as it may be, in characters; the middle of a long C++ name matters least.
+// Shortens `s` to `most` characters, by leaving out the middle, which matters least in a long C++
+// name.
 inline std::string shortened(const std::string& s, std::size_t most) {
   std::size_t characters = 0;
   for_each_character(s, [&](std::string_view) { ++characters; });
@@ -81,8 +81,8 @@ inline std::string shortened(const std::string& s, std::size_t most) {
   return out;
 }
 
-// A JSON string with its quotes (RFC 8259). '<' is escaped, so that it can stand in a page's
-// script.
+// Makes a JSON string with its quotes (RFC 8259). '<' is escaped, so that it may be used in a
+// page's script.
 inline std::string json_quoted(std::string_view s) {
   constexpr char kHex[] = "0123456789abcdef";
   std::string out = "\"";
@@ -98,8 +98,8 @@ inline std::string json_quoted(std::string_view s) {
   return out + "\"";
 }
 
-// For XML and HTML, in text and in attributes. What XML 1.0 has no way to write (control
-// characters, but for a line feed) becomes U+FFFD.
+// Escapes text for XML and HTML, in content and in attributes. Characters that XML 1.0 can't
+// represent (control characters except line feed) become U+FFFD.
 inline std::string markup(std::string_view s) {
   std::string out;
   for_each_character(s, [&](std::string_view c) {
@@ -117,7 +117,7 @@ inline std::string markup(std::string_view s) {
   return out;
 }
 
-// 1,234,567
+// Formats a number as 1,234,567.
 inline std::string grouped(std::uint64_t n) {
   const std::string digits = std::to_string(n);
   std::string out;
@@ -128,7 +128,8 @@ inline std::string grouped(std::uint64_t n) {
   return out;
 }
 
-// "1f", without leading zeros; and bytes, such as a build-id's: two digits each.
+// Formats a number as "1f", without leading zeros; and bytes, such as a build-id's, with two digits
+// each.
 inline std::string hexadecimal(std::uint64_t n) {
   char digits[16];
   return std::string(digits, std::to_chars(digits, digits + sizeof digits, n, 16).ptr);

@@ -1,4 +1,4 @@
-// The threads of a report: their order, and what they are called.
+// The threads of a report: their order and their names.
 #pragma once
 
 #include <string>
@@ -7,12 +7,12 @@
 
 namespace clockshim {
 
-// Once the sites have their shares, a thread's maybe in several pieces: sums them up, leaves
-// threads out that have none, and puts the others in their order.
+// Sums up the shares of each site, which may have several of one thread; drops threads without any;
+// and sorts the rest. Call it once all sites are complete.
 void settle_threads(Report& report);
 
-// "worker/4711", "4711", "unknown" or "shared table"; where several processes were merged, with the
-// number of its own. One line, UTF-8.
+// "worker/4711", "4711", "unknown" or "shared table", and the process's number if several processes
+// were merged. One line, UTF-8.
 std::string thread_id(const Report& report, const ReportThread& thread);
 
 // "thread worker/4711", or "thread 4711 and 120 before it", or "shared table".

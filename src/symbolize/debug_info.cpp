@@ -11,8 +11,8 @@
 namespace clockshim {
 namespace {
 
-// The linker's search path of gdb: beside the file, below .debug, below /usr/lib/debug; by build-id
-// before anything else.
+// libdwfl's search path, like gdb's: beside the file, in .debug, in /usr/lib/debug; the build-id is
+// tried before all of these.
 char* g_debug_path = nullptr;
 const Dwfl_Callbacks kCallbacks = {nullptr, dwfl_standard_find_debuginfo,
                                    dwfl_offline_section_address, &g_debug_path};
@@ -25,7 +25,7 @@ std::string demangled(const char* name) {
   char* const readable = abi::__cxa_demangle(name, nullptr, nullptr, &status);
   std::string out = status == 0 && readable != nullptr ? readable : name;
   std::free(readable);
-  // Rust's older mangling ends in a hash: name::h0123456789abcdef.
+  // Rust's legacy mangling ends in a hash: name::h0123456789abcdef.
   constexpr std::size_t kHash = 19;
   if (out.size() > kHash && out.compare(out.size() - kHash, 3, "::h") == 0 &&
       out.find_first_not_of("0123456789abcdef", out.size() - kHash + 3) == std::string::npos) {
@@ -43,7 +43,8 @@ std::string die_name(Dwarf_Die* die) {
   return text_or_empty(dwarf_diename(die));
 }
 
-// The unit that has this address. Clang writes no .debug_aranges: then all units are asked.
+// Finds the unit that contains this address. Clang writes no .debug_aranges; then all units are
+// searched.
 Dwarf_Die* unit_at(Dwfl_Module* module, Dwarf_Addr address, Dwarf_Addr* bias) {
   if (Dwarf_Die* unit = dwfl_module_addrdie(module, address, bias); unit != nullptr) return unit;
   Dwarf_Die* unit = nullptr;
@@ -53,8 +54,8 @@ Dwarf_Die* unit_at(Dwfl_Module* module, Dwarf_Addr address, Dwarf_Addr* bias) {
   return nullptr;
 }
 
-// The scopes around an address, innermost first, as they are nested in the source: through inlined
-// functions.
+// Returns the scopes around an address, innermost first, as they are nested in the source, through
+// inlined functions.
 std::vector<Dwarf_Die> scopes_at(Dwfl_Module* module, Dwarf_Die* unit, Dwarf_Addr address,
                                  Dwarf_Addr bias) {
   std::vector<Dwarf_Die> out;
@@ -85,8 +86,8 @@ std::uint32_t number_of(Dwarf_Die* die, unsigned attribute_name) {
 struct DebugInfo::Handles {
   Dwfl* session = nullptr;
   Dwfl_Module* module = nullptr;
-  Dwarf_Addr bias = 0;  // of the addresses in the session, against those in the file
-  std::unique_ptr<ImportedCalls> code{};  // made when first asked for
+  Dwarf_Addr bias = 0;                    // of the session's addresses, relative to the file's
+  std::unique_ptr<ImportedCalls> code{};  // made at the first use
 
   ~Handles() { dwfl_end(session); }
 };
@@ -132,7 +133,7 @@ std::vector<DebugInfo::Function> DebugInfo::at(std::uint64_t file_address) {
   GElf_Sym symbol;
   const char* const name =
       dwfl_module_addrinfo(module, address, &offset, &symbol, nullptr, nullptr, nullptr);
-  // A symbol table may have the version in the name: __libc_start_main@@GLIBC_2.34.
+  // The symbol may include a version: __libc_start_main@@GLIBC_2.34.
   const std::string symbol_name = text_or_empty(name);
   outermost.name = demangled(symbol_name.substr(0, symbol_name.find('@', 1)).c_str());
   outermost.offset = name == nullptr ? 0 : offset;
@@ -157,7 +158,7 @@ std::vector<DebugInfo::Function> DebugInfo::at(std::uint64_t file_address) {
     }
     if (tag != DW_TAG_inlined_subroutine) continue;
     out.push_back({die_name(&scope), file, static_cast<std::uint32_t>(std::max(line, 0)), 0, true});
-    // What is around it stands where the call would be.
+    // The enclosing function's place is where the call is.
     file = files == nullptr ? ""
                             : text_or_empty(dwarf_filesrc(files, number_of(&scope, DW_AT_call_file),
                                                           nullptr, nullptr));

@@ -1,5 +1,5 @@
-// One module's symbols and debug information, through elfutils' libdwfl, which debug_info.cpp alone
-// includes.
+// The symbols and debug information of one module, read with elfutils' libdwfl, which
+// debug_info.cpp alone includes.
 #pragma once
 
 #include <cstdint>
@@ -13,8 +13,7 @@ namespace clockshim {
 
 class DebugInfo {
  public:
-  // Null where the file is none that elfutils can read. Its own debug information is looked for
-  // when the first name is asked for.
+  // Null: elfutils can't read the file. Its debug information is only looked for at the first name.
   static std::unique_ptr<DebugInfo> open(const std::string& path);
   ~DebugInfo();
   DebugInfo(const DebugInfo&) = delete;
@@ -25,16 +24,16 @@ class DebugInfo {
   }  // in hexadecimal; "": it has none
 
   struct Function {
-    std::string name;  // demangled; "" where none is known
+    std::string name;  // demangled; "" if unknown
     std::string file;
     std::uint32_t line = 0;
-    std::uint64_t offset = 0;  // behind the function's start; 0 for an inlined one
+    std::uint64_t offset = 0;  // from the function's start; 0 for an inlined one
     bool inlined = false;
   };
-  // The functions that stand at an address (as addr2line counts), innermost first. The last is the
-  // one that is not inlined.
+  // The functions at an address (as addr2line counts), innermost first. All but the last are
+  // inlined.
   std::vector<Function> at(std::uint64_t address);
-  // The module's code: which function calls what of other modules.
+  // The module's code, to find out which functions of other modules it calls.
   const ImportedCalls& code();
 
  private:

@@ -24,7 +24,7 @@ Code code_of(Elf_Scn* section, const GElf_Shdr& header) {
   return {{static_cast<const std::uint8_t*>(data->d_buf), data->d_size}, header.sh_addr};
 }
 
-// Where a 32-bit displacement that ends an instruction points to; `at`: of the displacement.
+// The target of a 32-bit displacement at `at`, which ends an instruction.
 std::uint64_t target(const Code& code, std::size_t at) {
   std::int32_t displacement = 0;
   std::memcpy(&displacement, code.bytes.data() + at, sizeof displacement);
@@ -32,7 +32,7 @@ std::uint64_t target(const Code& code, std::size_t at) {
          static_cast<std::uint64_t>(static_cast<std::int64_t>(displacement));
 }
 
-// f(section, header) for each section.
+// Calls f(section, header) for each section.
 template <class F>
 void for_each_section(Elf* elf, F f) {
   Elf_Scn* section = nullptr;
@@ -65,7 +65,7 @@ void read_slots(Elf* elf, Elf_Scn* section, const GElf_Shdr& header,
   }
 }
 
-// A stub is one jump through its slot: ff 25, and what comes before or behind it in its 8 or 16
+// Reads stubs. Each has one jump through its slot (ff 25), and other bytes around it, in 8 or 16
 // bytes.
 void read_stubs(const Code& code, std::uint64_t stub,
                 const std::map<std::uint64_t, std::string>& slots,
@@ -77,9 +77,10 @@ void read_stubs(const Code& code, std::uint64_t stub,
   }
 }
 
-// .eh_frame_hdr (LSB, "Exception Frames"): four bytes of version and encodings, the address of
-// .eh_frame, the number of functions, and their starts in ascending order, each with its rule's
-// address, both relative to this section. Linkers write these encodings only.
+// Reads the starts of functions from .eh_frame_hdr (LSB, "Exception Frames"): four bytes of version
+// and encodings, the address of .eh_frame, the number of functions, and their starts in ascending
+// order, each with the address of its rule, both relative to this section. Linkers write these
+// encodings only.
 std::vector<std::uint64_t> read_starts(Elf_Scn* section, const GElf_Shdr& header) {
   constexpr std::uint8_t kEncodings[] = {1, 0x1B, 0x03, 0x3B};
   constexpr std::size_t kTable = 12;
@@ -122,7 +123,7 @@ ImportedCalls::ImportedCalls(Elf* elf) : elf_(elf) {
 
 ImportedCalls::Bounds ImportedCalls::function_at(std::uint64_t address) const {
   const auto next = std::upper_bound(starts_.begin(), starts_.end(), address);
-  // Of the last one nobody says where it ends.
+  // The end of the last function is unknown.
   return next == starts_.begin() || next == starts_.end() ? Bounds{} : Bounds{*(next - 1), *next};
 }
 

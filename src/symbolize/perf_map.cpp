@@ -11,7 +11,7 @@
 namespace clockshim {
 namespace {
 
-// A hexadecimal number and the blank behind it are taken off the front of `line`.
+// Removes a hexadecimal number and the blank after it from the front of `line`.
 bool take_number(std::string_view& line, std::uint64_t& out) {
   if (line.starts_with("0x")) line.remove_prefix(2);
   const auto [end, error] = std::from_chars(line.data(), line.data() + line.size(), out, 16);
@@ -32,7 +32,7 @@ PerfMap::PerfMap(std::string_view text) {
     if (!take_number(line, start) || !take_number(line, size) || size == 0 || line.empty() ||
         start + size < start)
       continue;
-    // What stood there before is gone.
+    // Remove functions that were there before.
     auto old = functions_.upper_bound(start);
     if (old != functions_.begin() && std::prev(old)->first + std::prev(old)->second.size > start)
       --old;

@@ -17,8 +17,8 @@ void note(Report& report, const std::string& text) {
     report.notes.push_back(text);
 }
 
-// Without a build-id to compare, only a file that has not changed since before the process started
-// is certain to be its.
+// Whether the file has not changed since before the process started. Without a build-id, only then
+// is it certainly the file that the process used.
 bool unchanged_since(const std::string& path, double started_at) {
   struct stat info {};
   return stat(path.c_str(), &info) == 0 &&
@@ -37,8 +37,8 @@ DebugInfo* Symbolizer::module_of(const ReportFrame& frame, Report& report) {
   std::unique_ptr<DebugInfo>& module = known->second;
   std::vector<std::string> places{root_ + frame.module};
   if (is_hexadecimal(frame.build_id)) {
-    // The process may see another tree of files than we do, and its file may be gone while its
-    // debug file is there.
+    // The process may see another file system than we do, and its file may be deleted while its
+    // debug file exists.
     if (report.state == "running")
       places.push_back(root_ + "/proc/" + std::to_string(report.pid) + "/root" + frame.module);
     places.push_back(root_ + "/usr/lib/debug/.build-id/" + frame.build_id.substr(0, 2) + "/" +
@@ -75,7 +75,7 @@ DebugInfo* Symbolizer::module_of(const ReportFrame& frame, Report& report) {
 
 std::vector<ReportFrame> Symbolizer::named(const ReportFrame& frame, Report& report,
                                            const PerfMap& generated) {
-  // The byte before the return address is the call's last.
+  // The byte before the return address is the last one of the call.
   const std::uint64_t call = frame.offset == 0 ? 0 : frame.offset - 1;
   if (frame.module.empty()) {
     ReportFrame out = frame;
@@ -110,21 +110,21 @@ std::vector<ReportFrame> Symbolizer::named(const ReportFrame& frame, Report& rep
   return out;
 }
 
-void Symbolizer::look_at_asker(ReportSite& site, Report& report) {
-  // Time-outs of these are times of CLOCK_REALTIME (POSIX), pthread_cond_timedwait's unless its
-  // attribute names another clock.
+void Symbolizer::examine_caller(ReportSite& site, Report& report) {
+  // The time-outs of these functions are CLOCK_REALTIME times (POSIX); pthread_cond_timedwait's
+  // unless its attribute sets another clock.
   static const std::set<std::string, std::less<>> kWaits = {
       "pthread_cond_timedwait", "pthread_mutex_timedlock", "sem_timedwait",
       "pthread_rwlock_timedrdlock", "pthread_rwlock_timedwrlock"};
-  // One wrapper, at most: with CLOCKSHIM_DEPTH the last exact frame is not the one that wants the
-  // time.
+  // Allow one wrapper at most: with CLOCKSHIM_DEPTH the last exact frame is not the one that uses
+  // the time.
   if (site.sampled || site.frames.empty() || site.exact_frames > 2) return;
-  const ReportFrame asker = caller_of(site);
+  const ReportFrame caller = caller_of(site);
   DebugInfo* const module =
-      asker.module.empty() || asker.offset == 0 ? nullptr : module_of(asker, report);
+      caller.module.empty() || caller.offset == 0 ? nullptr : module_of(caller, report);
   if (module == nullptr) return;
-  const ImportedCalls::Bounds function = module->code().function_at(asker.offset - 1);
-  site.asker_start = function.start;
+  const ImportedCalls::Bounds function = module->code().function_at(caller.offset - 1);
+  site.caller_function_start = function.start;
   if (site.clock != "realtime") return;
   for (std::string& name : module->code().between(function)) {
     if (kWaits.count(name) != 0) site.timed_wait = std::move(name);
@@ -134,11 +134,11 @@ void Symbolizer::look_at_asker(ReportSite& site, Report& report) {
 void Symbolizer::name_all(std::vector<ReportSite>& sites, Report& report,
                           const PerfMap& generated) {
   for (ReportSite& site : sites) {
-    look_at_asker(site, report);
+    examine_caller(site, report);
     std::vector<ReportFrame> frames;
     std::size_t exact = 0;
     for (std::size_t i = 0; i < site.frames.size(); ++i) {
-      // A frame with a line has been here before.
+      // A frame with a line was handled before.
       const bool done = site.frames[i].inlined || !site.frames[i].file.empty();
       const std::vector<ReportFrame> all =
           done ? std::vector{site.frames[i]} : named(site.frames[i], report, generated);
@@ -160,7 +160,7 @@ void Symbolizer::name(Report& report, uid_t owner) {
       std::any_of(report.stacks.begin(), report.stacks.end(), generated_code)) {
     const std::string file = "/tmp/perf-" + std::to_string(report.pid) + ".map";
     std::string problem;
-    // In a container, the process has a /tmp of its own.
+    // In a container the process has its own /tmp.
     if (report.state == "running") {
       generated =
           PerfMap(read_perf_map(root_ + "/proc/" + std::to_string(report.pid) + "/root" + file,

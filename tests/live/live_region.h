@@ -21,15 +21,16 @@ class LiveRegion {
     std::memcpy(h.magic, live::kMagic, sizeof h.magic);
     h.version = live::kVersion;
     h.header_size = sizeof h;
-    section<live::ClockRecord>(live::Part::clock, offsetof(live::Region, clock), 1);
-    section<live::ModuleRecord>(live::Part::modules, offsetof(live::Region, modules),
+    section<live::ClockRecord>(live::SectionId::clock, offsetof(live::Region, clock), 1);
+    section<live::ModuleRecord>(live::SectionId::modules, offsetof(live::Region, modules),
                                 live::kModules);
-    section<live::SiteRecord>(live::Part::sites, offsetof(live::Region, sites), live::kSites);
-    section<live::SharedCounts>(live::Part::shared, offsetof(live::Region, shared), 1);
-    section<live::ThreadTable>(live::Part::threads, offsetof(live::Region, threads),
+    section<live::SiteRecord>(live::SectionId::sites, offsetof(live::Region, sites), live::kSites);
+    section<live::SharedCounts>(live::SectionId::shared, offsetof(live::Region, shared), 1);
+    section<live::ThreadTable>(live::SectionId::threads, offsetof(live::Region, threads),
                                live::kThreads);
-    section<live::StackRecord>(live::Part::stacks, offsetof(live::Region, stacks), live::kStacks);
-    section<live::NameRecord>(live::Part::names, offsetof(live::Region, names), live::kNames);
+    section<live::StackRecord>(live::SectionId::stacks, offsetof(live::Region, stacks),
+                               live::kStacks);
+    section<live::NameRecord>(live::SectionId::names, offsetof(live::Region, names), live::kNames);
     h.state = live::State::running;
     h.pid = 42;
     h.started_at = 1'700'000'000'500'000'000;
@@ -113,8 +114,8 @@ class LiveRegion {
 
  private:
   template <class Record>
-  void section(live::Part part, std::size_t at, std::size_t count) {
-    region_->header.sections[static_cast<unsigned>(part)] = {
+  void section(live::SectionId id, std::size_t at, std::size_t count) {
+    region_->header.sections[static_cast<unsigned>(id)] = {
         static_cast<std::uint32_t>(at), sizeof(Record), static_cast<std::uint32_t>(count), 0};
   }
 

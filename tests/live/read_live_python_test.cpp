@@ -75,7 +75,7 @@ TEST(ReadLive, ReadsAFileWithoutNames) {
   LiveRegion region;
   region.add_site(kRealtime, {{3, live::kNamed}});
   region.count(0, kRealtime, 10);
-  region->header.sections[static_cast<unsigned>(live::Part::names)] = {};
+  region->header.sections[static_cast<unsigned>(live::SectionId::names)] = {};
   const Report r = read(region);
   EXPECT_EQ(r.calls(), 10U);
   EXPECT_EQ(r.sites.at(0).frames.at(0).symbol, "");

@@ -174,7 +174,7 @@ TEST(ReadLive, ReadsLongerRecordsAndAnUnalignedCopy) {
   region.count(0, kRealtime, 10);
   region.count(2, kMonotonic, 20);
   // Every second record of each thread's is then a stranger's rest of a longer record.
-  auto& threads = region->header.sections[static_cast<unsigned>(live::Part::threads)];
+  auto& threads = region->header.sections[static_cast<unsigned>(live::SectionId::threads)];
   threads.size *= 2;
   threads.count /= 2;
   std::vector<std::byte> copy(region.bytes().size() + 1);
@@ -188,7 +188,7 @@ TEST(ReadLive, ReadsLongerRecordsAndAnUnalignedCopy) {
 TEST(ReadLive, ReadsAFileWithoutStacks) {
   LiveRegion region;
   region.count(0, kRealtime, 10);
-  region->header.sections[static_cast<unsigned>(live::Part::stacks)] = {};
+  region->header.sections[static_cast<unsigned>(live::SectionId::stacks)] = {};
   Report r;
   std::string problem;
   EXPECT_TRUE(read_live(region.bytes().first(live::kSizeWithoutStacks), r, problem)) << problem;
@@ -210,25 +210,25 @@ TEST(ReadLive, RefusesWhatIsNoLiveFile) {
 
 TEST(ReadLive, RefusesSectionsThatCantBe) {
   struct Case {
-    live::Part part;
+    live::SectionId id;
     live::Section section;
     const char* reason;
   };
   const Case cases[] = {
-      {live::Part::clock, {}, "missing"},
-      {live::Part::shared, {4096, 0, 0, 0}, "missing"},
-      {live::Part::sites, {4096, 0, 5, 0}, "can't be where"},
-      {live::Part::sites, {0, sizeof(live::SiteRecord), 5, 0}, "can't be where"},
-      {live::Part::sites, {4100, sizeof(live::SiteRecord), 5, 0}, "can't be where"},
-      {live::Part::sites, {4096, sizeof(live::SiteRecord) + 4, 5, 0}, "can't be where"},
-      {live::Part::threads, {4096 + 8, sizeof(live::ThreadTable), 5, 0}, "can't be where"},
-      {live::Part::sites, {4096, sizeof(live::SiteRecord), 0xFFFFFFFF, 0}, "cut short"},
-      {live::Part::stacks, {4096, 0xFFFFFFF8, 0xFFFFFFFF, 0}, "cut short"},
-      {live::Part::stacks, {0xFFFFFFF8, 0xFFFFFFF8, 1, 0}, "cut short"},
+      {live::SectionId::clock, {}, "missing"},
+      {live::SectionId::shared, {4096, 0, 0, 0}, "missing"},
+      {live::SectionId::sites, {4096, 0, 5, 0}, "can't be where"},
+      {live::SectionId::sites, {0, sizeof(live::SiteRecord), 5, 0}, "can't be where"},
+      {live::SectionId::sites, {4100, sizeof(live::SiteRecord), 5, 0}, "can't be where"},
+      {live::SectionId::sites, {4096, sizeof(live::SiteRecord) + 4, 5, 0}, "can't be where"},
+      {live::SectionId::threads, {4096 + 8, sizeof(live::ThreadTable), 5, 0}, "can't be where"},
+      {live::SectionId::sites, {4096, sizeof(live::SiteRecord), 0xFFFFFFFF, 0}, "cut short"},
+      {live::SectionId::stacks, {4096, 0xFFFFFFF8, 0xFFFFFFFF, 0}, "cut short"},
+      {live::SectionId::stacks, {0xFFFFFFF8, 0xFFFFFFF8, 1, 0}, "cut short"},
   };
   for (const Case& c : cases) {
     LiveRegion region;
-    region->header.sections[static_cast<unsigned>(c.part)] = c.section;
+    region->header.sections[static_cast<unsigned>(c.id)] = c.section;
     EXPECT_NE(refusal(region.bytes()).find(c.reason), std::string::npos) << refusal(region.bytes());
   }
   LiveRegion region;

@@ -1,4 +1,4 @@
-// What the screen of `clockshim top` shows of a look, without a terminal: which rows, in which
+// What the screen of `clockshim top` shows of a snapshot, without a terminal: which rows, in which
 // order, and where the mark is. This process is the one that is looked at: it has a file mapped
 // that is made by hand.
 #include "cli/top/top_table.h"
@@ -31,18 +31,18 @@ class ATopTable : public testing::Test {
 
 TEST_F(ATopTable, TheMarkStaysOnWhatItIsOn) {
   file_.count(1000, 50);
-  table_.look();
+  table_.refresh();
   ASSERT_EQ(table_.rows(), 2U);
   ASSERT_TRUE(shows(0, "+0x10")) << "most calls first; no rates yet";
   table_.mark(1);
   file_.count(1001, 5000);
-  table_.look();
+  table_.refresh();
   EXPECT_TRUE(shows(0, "+0x20")) << "it asks most now";
   EXPECT_EQ(table_.marked(), 0U) << "and has taken the mark with it";
 }
 
 TEST_F(ATopTable, TheMarkIsOnARow) {
-  table_.look();
+  table_.refresh();
   table_.mark(17);
   EXPECT_EQ(table_.marked(), 1U);
   table_.filter("no such caller");
@@ -53,7 +53,7 @@ TEST_F(ATopTable, TheMarkIsOnARow) {
 }
 
 TEST_F(ATopTable, EachTableHasAnOrderOfItsOwn) {
-  table_.look();
+  table_.refresh();
   const SortBy first = table_.sort();
   table_.sort_by_next();
   const SortBy second = table_.sort();
@@ -82,11 +82,11 @@ TEST_F(ATopTable, GoesFromAProcessToItsCallersAndBack) {
 
 TEST_F(ATopTable, WhatWasSeenOfAProcessThatIsGoneStays) {
   file_.count(1000, 50);
-  table_.look();
+  table_.refresh();
   file_.count(2000, 50);
-  table_.look();
+  table_.refresh();
   std::filesystem::remove(file_.path());
-  table_.look();
+  table_.refresh();
   ASSERT_NE(table_.process(), nullptr);
   EXPECT_EQ(table_.process()->state, "gone");
   EXPECT_EQ(table_.process()->rate, 0);

@@ -227,7 +227,7 @@ next_turn:
     moved[me] = 0;
     read_counter(now)
   }
-  // turn()
+  // try_serve()
   cur = current;
   atomic { hd = head; if :: hd == 0 -> goto begin :: else fi }
   get_fields(hd);

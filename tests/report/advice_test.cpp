@@ -58,7 +58,7 @@ TEST(Advice, TimedWaitsOnTheClockThatIsSet) {
   Report r = asking(500, 0);
   r.sites.pop_back();
   EXPECT_TRUE(advise(r).empty()) << "no wait is known";
-  r.sites[0].asker_start = 16;
+  r.sites[0].caller_function_start = 16;
   r.sites[0].timed_wait = "pthread_cond_timedwait";
   ASSERT_EQ(advise(r).size(), 1U);
   EXPECT_EQ(advise(r)[0].kind, "timed_wait");
@@ -74,9 +74,9 @@ TEST(Advice, TimedWaitsOnTheClockThatIsSet) {
   EXPECT_TRUE(advise(r).empty());
   r = asking(500, 1);
   r.sites[0].timed_wait = "sem_timedwait";
-  r.sites[0].asker_start = r.sites[1].asker_start = 16;
+  r.sites[0].caller_function_start = r.sites[1].caller_function_start = 16;
   EXPECT_TRUE(advise(r).empty()) << "the time-out may be made of the monotonic reading";
-  r.sites[1].asker_start = 17;
+  r.sites[1].caller_function_start = 17;
   EXPECT_EQ(advise(r).size(), 1U) << "another function";
 }
 

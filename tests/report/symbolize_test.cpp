@@ -131,7 +131,7 @@ TEST(Symbolize, AFunctionThatAsksAndWaits) {
   Report r = test::small_report(getpid());
   r.sites = {unknown};
   Symbolizer().name(r, geteuid());
-  EXPECT_EQ(r.sites[0].asker_start, 0U);
+  EXPECT_EQ(r.sites[0].caller_function_start, 0U);
 }
 
 // A store of debug files as a debuginfod serves it; its client takes file: addresses as well.

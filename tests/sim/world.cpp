@@ -149,7 +149,7 @@ class World {
 
   struct Thread {
     unsigned cpu = 0;
-    clockshim::OwnFloor floors[clockshim::kClockIds]{};
+    clockshim::ThreadFloor floors[clockshim::kClockIds]{};
   };
 
   Thread& me() { return threads_[fibers_.running()]; }

@@ -13,7 +13,7 @@ namespace {
 
 std::unique_ptr<Region> region_with(unsigned room) {
   auto region = std::make_unique<Region>();
-  region->header.sections[static_cast<unsigned>(Part::names)].count = room;
+  region->header.sections[static_cast<unsigned>(SectionId::names)].count = room;
   return region;
 }
 

@@ -1,9 +1,9 @@
-// The Python functions that a thread has asked for last, each with its key, so that the names need
-// not be read again at each call.
+// The Python functions of a thread's latest calls, each with its key, so that the names need not be
+// read again at each call.
 //
-// Exact: a code object's memory is used again when it is gone, often by the next one of the same
-// size, so its address alone says nothing (CPython::is_still). Private memory
-// (callsite/thread_memos.h), and right when all zero.
+// The comparison is exact: the memory of a code object is reused after it is freed, often by the
+// next one of the same size, so its address alone proves nothing (CPython::is_still). This is
+// private memory (callsite/thread_memos.h), and valid when all zero.
 #pragma once
 
 #include <atomic>
@@ -17,8 +17,8 @@ namespace clockshim {
 
 class CodeMemo {
  public:
-  // HOT. The key of the function that has this code; 0: it is not remembered. By the thread whose
-  // table this one belongs to.
+  // HOT. Returns the key of the function that has this code; 0: it is not remembered. Only the
+  // thread that has this table may call it.
   CLOCKSHIM_INLINE std::uint64_t find(const CPython& python, std::uintptr_t code) const noexcept {
     const Entry& entry = entries_[place(code)];
     const std::uint32_t version = entry.version.load(std::memory_order_acquire);
@@ -30,12 +30,12 @@ class CodeMemo {
     return CLOCKSHIM_LIKELY(entry.version.load(std::memory_order_relaxed) == version) ? key : 0;
   }
 
-  // `top`: an address in a frame that the caller will return to.
+  // Remembers a function. `top` is an address in a frame that the caller will return to.
   CLOCKSHIM_NOINLINE void remember(const PythonCode& code, std::uint64_t key,
                                    const void* top) noexcept {
     Entry& entry = entries_[place(code.code)];
-    // Odd: held, and for the time being the key is who holds it. A signal handler that comes in
-    // between leaves it alone.
+    // An odd version marks the entry as being written, and meanwhile the key holds the writer's
+    // frame. A signal handler that comes in between leaves it alone.
     std::uint32_t version = entry.version.load(std::memory_order_relaxed);
     const std::uintptr_t here = this_frame();
     if (version % 2 != 0 && !is_left_behind(entry.key, here, reinterpret_cast<std::uintptr_t>(top)))
@@ -51,8 +51,8 @@ class CodeMemo {
     entry.version.store(version + 1, std::memory_order_release);
   }
 
-  // Nothing is remembered any more. By the thread whose table this one belongs to, when nobody can
-  // be writing.
+  // Forgets everything. Only the thread that has this table may call it, while no signal handler of
+  // it can be writing.
   void forget() noexcept {
     for (Entry& entry : entries_) {
       if (entry.key != 0) entry.key = 0;

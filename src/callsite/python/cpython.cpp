@@ -9,11 +9,12 @@ constinit CPython g_cpython;
 
 namespace {
 
-constexpr std::uint64_t kLongest = 1U << 16;  // characters; a longer name is nobody's
-constexpr std::uint64_t kMixed = 4096;        // bytes of a name that tell it from another one
+constexpr std::uint64_t kLongest = 1U << 16;  // characters; no function has a longer name
+constexpr std::uint64_t kMixed =
+    4096;  // bytes of a name that are hashed, to distinguish it from others
 
-// One character. A half of a surrogate pair, which Python has where a file's name is no UTF-8,
-// becomes U+FFFD. Returns its bytes.
+// Writes one character as UTF-8, and returns its bytes. Half of a surrogate pair, which Python uses
+// in a file name that is not UTF-8, becomes U+FFFD.
 unsigned utf8(std::uint64_t c, char (&out)[4]) {
   if (c >= 0xD800 && c < 0xE000) c = 0xFFFD;
   const auto tail = [c](unsigned shift) { return static_cast<char>(0x80U | (c >> shift & 0x3FU)); };
@@ -54,7 +55,8 @@ CPythonIs CPython::look_at(const Module& module, std::uint32_t& version) noexcep
   if (!start_.compare_exchange_strong(start, module.map_start, std::memory_order_acq_rel) &&
       start != module.map_start)
     return CPythonIs::second;
-  // Whoever finds it begun finishes it, because the other may not come back. Both write the same.
+  // Whoever finds it begun completes it, because the thread that began may never come back. Both
+  // write the same.
   size_ = module.map_end - module.map_start;
   symbols_ = found;
   layout_ = *found.layout;
@@ -66,15 +68,16 @@ CPythonIs CPython::look_at(const Module& module, std::uint32_t& version) noexcep
 void CPython::forget(std::uintptr_t start) noexcept {
   if (start_.load(std::memory_order_acquire) != start) return;
   state_.store(State::none, std::memory_order_release);
-  start_.store(0, std::memory_order_release);  // last: there is room again
+  start_.store(0, std::memory_order_release);  // last: from here on there is room for another
 }
 
-// What two accessors say of this thread's state must be what is read by the layout. Once is enough.
+// Checks the layout: two accessors of CPython must return the same for this thread's state as we
+// read. Once is enough.
 bool CPython::fits_now() noexcept {
   State state = state_.load(std::memory_order_acquire);
   if (state != State::kept) return state == State::fits;
   const std::uintptr_t own = symbols_.own_state();
-  if (own == 0 || own != symbols_.running_state()) return false;  // not to be read now
+  if (own == 0 || own != symbols_.running_state()) return false;  // it can't be read now
   const bool fits = plausible(own) &&
                     symbols_.interpreter_of(own) == word_at(own + layout_.interpreter) &&
                     symbols_.id_of(own) == word_at(own + layout_.id);
@@ -98,8 +101,8 @@ bool CPython::text_of(std::uintptr_t object, Text& out) const noexcept {
   return (state & kCompact) != 0 && known_kind && out.length <= kLongest;
 }
 
-// Of its length and its last 16 bytes (with a bit of its own head, where it is shorter), because it
-// is asked for at each call.
+// A hash of its length and its last 16 bytes (including some of its own header, if it is shorter).
+// It is this short because each call computes it.
 std::uint64_t CPython::own_hash_of(std::uintptr_t str) const noexcept {
   Text text;
   if (!text_of(str, text)) return kNoHash;
@@ -117,8 +120,8 @@ std::uint64_t CPython::Text::character(std::uint64_t i) const noexcept {
   return c;
 }
 
-// Two sums, so that one multiplication need not wait for the other. The last eight bytes are looked
-// at together with what stands before them, which is the string's own head where it is shorter.
+// Two sums are kept, so that one multiplication need not wait for the other. The last eight bytes
+// are read together with those before them, which are the string's own header if it is shorter.
 std::uint64_t CPython::mixed(std::uint64_t hash, const Text& text) noexcept {
   constexpr std::uint64_t kWord = sizeof(std::uint64_t);
   const std::uint64_t size = std::min(text.length * text.kind, kMixed);
@@ -161,8 +164,8 @@ std::uint64_t CPython::key_of(const PythonCode& code) const noexcept {
   return key | 1U;
 }
 
-// From the end backwards, which is what matters of a long path or a nested function. What is cut
-// begins with "..".
+// Writes from the end backwards, because the end matters in a long path or a nested function's
+// name. A name that is cut begins with "..".
 void CPython::put(const Text& text, char* out, std::size_t size) noexcept {
   char character[4];
   std::size_t bytes = 0;

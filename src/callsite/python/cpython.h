@@ -1,12 +1,12 @@
-// The Python functions behind a call. Since 3.11, CPython's functions have no machine frames of
-// their own: those are the interpreter's, the same for all of them. But the interpreter keeps
-// frames of Python's, in plain memory, and the thread that is asking for the time is in the middle
-// of one. So it is read where it stands: no lock, no system call, nothing of CPython's that
-// allocates.
+// Finds the Python functions behind a call. Since 3.11, CPython's functions have no machine frames
+// of their own; the machine frames are the interpreter's, and the same for all functions. But the
+// interpreter keeps frames of Python functions in plain memory, and a thread that reads the clock
+// is in the middle of one. So that memory is read directly: without a lock, a system call, or a
+// function of CPython that allocates.
 //
-// A thread's frames are read only while it is the one that runs Python code (holds the GIL), by its
-// own state. Without the GIL even that may go away: Py_Finalize() frees the states of daemon
-// threads while they wait for it, asking for the time.
+// A thread's frames are read only while it is the one that runs Python code (holds the GIL), and
+// through its own state. Without the GIL even the state may be freed: Py_Finalize() frees the
+// states of daemon threads while they wait for the GIL, and read the clock.
 #pragma once
 
 #include <atomic>
@@ -36,31 +36,31 @@ class CPython {
  public:
   constexpr CPython() = default;
 
-  // Whether the module holds a CPython, and one whose frames can be read. The first such is kept;
+  // Whether the module contains a CPython whose frames can be read. The first such one is kept;
   // there is no room for a second.
   CPythonIs look_at(const Module& module, std::uint32_t& version) noexcept;
 
-  // Whether an address is in the one that is kept.
+  // Whether an address is in the module that is kept.
   [[nodiscard]] bool holds(std::uintptr_t address) const noexcept {
     const State state = state_.load(std::memory_order_acquire);
     return (state == State::kept || state == State::fits) &&
            address - start_.load(std::memory_order_relaxed) < size_;
   }
 
-  // A module that began there is gone.
+  // Forgets the module that began at `start`, because it is unloaded.
   void forget(std::uintptr_t start) noexcept;
 
-  // HOT, as all that is inline. The frame of the Python function that the calling thread runs; 0:
-  // none, or none that is certain.
+  // HOT, like all inline functions here. Returns the frame of the Python function that the calling
+  // thread runs; 0: it runs none, or that is not certain.
   CLOCKSHIM_INLINE std::uintptr_t running() noexcept {
     if (CLOCKSHIM_UNLIKELY(state_.load(std::memory_order_acquire) != State::fits) && !fits_now())
       return 0;
-    // In this order: a thread that has a state has whatever the other function needs, too.
+    // The order matters: a thread that has a state also has what the other function needs.
     const std::uintptr_t own = symbols_.own_state();
     if (own == 0 || own != symbols_.running_state()) return 0;
     std::uintptr_t at = word_at(own + layout_.frame);
     if (layout_.frame_in_cframe != CPythonLayout::kNone) {
-      // On the C stack, above us; or in the state, where no function runs.
+      // It is on the C stack, above us, or in the state if no function runs.
       constexpr std::uintptr_t kReach = 64U << 20;
       if (at - reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0)) >= kReach ||
           !plausible(at))
@@ -70,25 +70,25 @@ class CPython {
     return function_at(at);
   }
 
-  // The one behind a frame.
+  // The frame of the Python function that called this one; 0: none.
   [[nodiscard]] std::uintptr_t behind(std::uintptr_t frame) const noexcept {
     return function_at(word_at(frame + layout_.previous));
   }
 
-  // The object that runs in a frame. For a function it is its code.
+  // The object that a frame runs. For a function it is its code.
   [[nodiscard]] std::uintptr_t executable_of(std::uintptr_t frame) const noexcept {
     constexpr std::uintptr_t kTag =
         3;  // from 3.14 on, the low bits of a reference in a frame say who counts it
     return word_at(frame + layout_.executable) & ~kTag;
   }
 
-  // What is needed of a function's code, and of no other object. False: it is none, or its names
-  // can't be read.
+  // Reads what is needed of a function's code. False: the object is no function's code, or its
+  // names can't be read.
   bool read_code(std::uintptr_t object, PythonCode& out) const noexcept;
 
-  // HOT. Whether what runs at known.code is what it was when it was read. Memory is used again, so
-  // its names are compared: where they stand, and their hashes. Python has hashed most names
-  // already, others are hashed here.
+  // HOT. Whether the code at known.code is still the same. Memory is reused, so its names are
+  // compared, by address and by hash. Python has hashed most names already; the others are hashed
+  // here.
   CLOCKSHIM_INLINE bool is_still(const PythonCode& known) const noexcept {
     return word_at(known.code + layout_.qualname) == known.qualname &&
            word_at(known.code + layout_.filename) == known.filename &&
@@ -98,16 +98,16 @@ class CPython {
            hash_of(known.filename) == known.filename_hash;
   }
 
-  // A hash of the function's names and line, which is what it is counted under. Never 0.
+  // A hash of the function's names and line, which identifies it in the counts. Never 0.
   [[nodiscard]] std::uint64_t key_of(const PythonCode& code) const noexcept;
 
-  // The names themselves, in UTF-8; too long ones without their beginning.
+  // Writes the names, in UTF-8. The beginning of a long one is cut.
   void name(const PythonCode& code, live::Name& out) const noexcept;
 
  private:
   enum class State : std::uint8_t { none, kept, fits, unfit };
 
-  // A str that is as it should be.
+  // A valid str.
   struct Text {
     const unsigned char* data;
     std::uint64_t length;  // characters
@@ -115,27 +115,28 @@ class CPython {
     [[nodiscard]] std::uint64_t character(std::uint64_t i) const noexcept;
   };
 
-  // At any address, as a string's characters are.
+  // Reads a word at any address: a string's characters need not be aligned.
   static std::uintptr_t word_at(std::uintptr_t address) {
     std::uintptr_t word;
     std::memcpy(&word, reinterpret_cast<const void*>(address), sizeof word);
     return word;
   }
-  // Where an object of the process's may be: above vm.mmap_min_addr, below the kernel's half.
+  // Whether an object may be at this address: above vm.mmap_min_addr, below the kernel's half,
+  // aligned.
   static bool plausible(std::uintptr_t address) {
     constexpr std::uintptr_t kLowest = 1U << 16;
     constexpr std::uintptr_t kHighest = 1ULL << 47;
     return address - kLowest < kHighest - kLowest && address % alignof(std::uintptr_t) == 0;
   }
-  // One step of a hash. By 2^64 / phi, Knuth's constant.
+  // One step of a hash, with 2^64 / phi, Knuth's constant.
   static std::uint64_t stirred(std::uint64_t hash, std::uint64_t word) {
     return (std::rotl(hash, 23) ^ word) * 0x9E3779B97F4A7C15ULL;
   }
 
-  // This frame, or the first one behind it, that is a function's. In between stand those by which C
-  // code has called Python code.
+  // This frame if it is a function's, else the first one behind it that is. Between functions there
+  // are shim frames, where C code has called Python code.
   CLOCKSHIM_INLINE std::uintptr_t function_at(std::uintptr_t frame) const noexcept {
-    constexpr unsigned kMostShims = 16;  // one after the other: there are never more than two
+    constexpr unsigned kMostShims = 16;  // in a row: there are never more than two
     for (unsigned shims = 0; plausible(frame) && shims < kMostShims; ++shims) {
       const auto owner = *reinterpret_cast<const std::uint8_t*>(frame + layout_.owner);
       if (CLOCKSHIM_LIKELY(owner < CPythonLayout::kFirstShim)) return frame;
@@ -148,7 +149,8 @@ class CPython {
     const std::uint64_t known = word_at(str + CPythonLayout::kHash);
     return CLOCKSHIM_LIKELY(known != kNoHash) ? known : own_hash_of(str);
   }
-  static constexpr std::uint64_t kNoHash = ~0ULL;  // not asked for yet; of ours: it can't be read
+  static constexpr std::uint64_t kNoHash =
+      ~0ULL;  // not computed yet; as our own result: it can't be read
   [[nodiscard]] std::uint64_t own_hash_of(std::uintptr_t str) const noexcept;
 
   bool text_of(std::uintptr_t object, Text& out) const noexcept;
@@ -159,7 +161,7 @@ class CPython {
   std::atomic<State> state_{State::none};
   CPythonLayout layout_{};
   CPythonSymbols symbols_{};
-  std::atomic<std::uintptr_t> start_{};  // 0: there is room for one
+  std::atomic<std::uintptr_t> start_{};  // 0: none is kept
   std::uintptr_t size_ = 0;
 };
 

@@ -7,8 +7,8 @@ namespace {
 
 constexpr std::uint16_t kNone = CPythonLayout::kNone;
 
-// Seen to hold in 3.11.2, 3.11.7, 3.12.1, 3.13.0 and 3.14.10. What may not change within a minor
-// version is so small a part of it that the sizes below are compared all the same.
+// Checked with 3.11.2, 3.11.7, 3.12.1, 3.13.0 and 3.14.10. A layout hardly ever changes within a
+// minor version, but the sizes below are compared all the same.
 constexpr CPythonLayout kLayouts[] = {
     {0x30B, 16, 240, 56, 8, 32, 48, 69, 120, 112, 128, 72, 184, 48, 72, 80, 0, 0, 0, 0, 0, 0, 0},
     {0x30C, 16, 224, 56, 0, 0, 8, 70, 120, 112, 128, 68, 192, 40, 56, 64, 0, 0, 0, 0, 0, 0, 0},
@@ -40,7 +40,7 @@ class Exports {
     return find_dynamic_symbol(module_, name).start;
   }
   [[nodiscard]] bool has(std::string_view name) const { return at(name) != 0; }
-  // The type's own type and the size of its objects.
+  // Checks the type's own type and the size of its objects.
   [[nodiscard]] bool type_is(std::string_view name, std::uint64_t size) const {
     const std::uintptr_t type = at(name);
     return type != 0 && word_at(type + CPythonLayout::kType) == at("PyType_Type") &&
@@ -57,7 +57,7 @@ bool bind(const Exports& exports, std::string_view name, F& out) {
   return out != nullptr;
 }
 
-// What the interpreter says of itself, where it does.
+// Compares with the offsets that the interpreter publishes, if it does.
 bool debug_offsets_fit(const Exports& exports, const CPythonLayout& layout, std::uint32_t version) {
   if (layout.debug_frame == 0) return true;
   const std::uintptr_t offsets = exports.at("_PyRuntime");
@@ -88,7 +88,7 @@ CPythonIs check_cpython(const Module& module, CPythonSymbols& out) noexcept {
   out.layout = layout_of(out.version);
   if (out.layout == nullptr) return CPythonIs::of_unknown_version;
   const CPythonLayout& layout = *out.layout;
-  // Of builds that count or chain all objects: Py_REF_DEBUG, Py_TRACE_REFS.
+  // Builds that count or link all objects have these: Py_REF_DEBUG, Py_TRACE_REFS.
   if (exports.has("_Py_NegativeRefcount") || exports.has("_Py_PrintReferences") ||
       !debug_offsets_fit(exports, layout, out.version) ||
       !exports.type_is("PyCode_Type", layout.code_size) ||

@@ -54,7 +54,7 @@ BenchReport run_all(const Budget& budget) {
   return report;
 }
 
-// False, with a line said.
+// Writes the SVG. False: it failed, and a line was logged.
 bool write_plot(const std::string& path, const std::string& svg) {
   const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
   const int error = fd < 0 ? errno : write_all(fd, svg);
@@ -68,7 +68,7 @@ bool write_plot(const std::string& path, const std::string& svg) {
 }  // namespace
 
 int bench(const BenchOptions& options) {
-  // Before minutes of measuring, not after.
+  // Check the file before minutes of measuring, not after.
   if (!options.plot.empty() && !write_plot(options.plot, "")) return kFailed;
   const BenchReport report = run_all(options.quick ? kQuick : kFull);
   if (write_all(STDOUT_FILENO,

@@ -17,7 +17,7 @@ struct BenchReport {
   std::vector<ShimTrial> shims;  // strict and relaxed; their rows are among the above
 };
 
-// The clocks in the order in which they were measured, each once.
+// The clocks, each once, in the order in which they were measured.
 std::vector<std::string> clocks_of(const BenchReport& report);
 const Row* find_row(const BenchReport& report, const std::string& clock, const std::string& way);
 

@@ -1,5 +1,5 @@
-// Bars of the medians, clocks side by side. The scale is logarithmic: a counter of 10 ns and a
-// device of 5 us stand in one picture.
+// Draws bars of the medians, clocks side by side. The scale is logarithmic, because a counter of 10
+// ns and a device of 5 us are in one picture.
 #include <algorithm>
 #include <cmath>
 

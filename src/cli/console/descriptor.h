@@ -1,4 +1,4 @@
-// A file descriptor that is closed, whatever happens.
+// Owns a file descriptor, and closes it.
 #pragma once
 
 #include <unistd.h>
@@ -21,7 +21,7 @@ class Descriptor {
   Descriptor(const Descriptor&) = delete;
   Descriptor& operator=(const Descriptor&) = delete;
 
-  [[nodiscard]] int get() const { return fd_; }  // below 0: none
+  [[nodiscard]] int get() const { return fd_; }  // negative: none
 
  private:
   int fd_;

@@ -1,4 +1,4 @@
-// Figures as people read them.
+// Formats figures for people.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +12,7 @@ inline std::string ns(double value) { return printed(value < 100 ? "%.1f ns" : "
 inline std::string mhz(double value) { return printed("%.3f MHz", value); }
 inline std::string ppm(double value) { return printed("%+.1f ppm", value); }
 
-// A column of `width`: text to the left, or to the right.
+// Pads text to a column of `width`: left-aligned, or right-aligned.
 std::string left(std::string text, std::size_t width);
 std::string right(const std::string& text, std::size_t width);
 

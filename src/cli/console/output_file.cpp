@@ -25,7 +25,7 @@ mode_t mode_of_new_files() {
   return 0666 & ~mask;
 }
 
-// Behind symbolic links, where it is there already.
+// Resolves symbolic links, if the file exists.
 std::string resolved(const std::string& path) {
   char* const real = realpath(path.c_str(), nullptr);
   std::string out = real == nullptr ? path : real;
@@ -45,7 +45,7 @@ int write_file(const std::string& path, const std::string& content) {
   std::string beside = target + ".XXXXXX";
   const int fd = mkostemp(beside.data(), O_CLOEXEC);
   if (fd < 0) return errno;
-  // The owner of a file that was there stays, where we may set it.
+  // Keep the owner of an existing file, if we may set it.
   if (there && fchown(fd, info.st_uid, info.st_gid) != 0) errno = 0;
   if (fchmod(fd, there ? info.st_mode & 07777 : mode_of_new_files()) != 0) errno = 0;
   int error = write_and_close(fd, content);

@@ -1,5 +1,5 @@
-// What is being done, on one line of a terminal that goes away again. Nothing where standard error
-// is no terminal.
+// Shows what is being done, on one line of a terminal that disappears afterwards. Shows nothing if
+// standard error is no terminal.
 #pragma once
 
 #include <string>

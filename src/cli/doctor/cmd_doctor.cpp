@@ -12,13 +12,13 @@
 namespace clockshim::cli {
 namespace {
 
-// How long is looked, in all: quick stays below a second on a machine that is not emulated.
+// How long each measurement takes: quick stays below a second on a machine that is not emulated.
 struct Thoroughness {
-  Nanos clock;  // a clock and way of reading it
-  Nanos warp;   // all pairs of CPUs
-  Nanos calls;  // of a process
+  Nanos clock;  // for each clock and way of reading it
+  Nanos warp;   // for all pairs of CPUs
+  Nanos calls;  // for counting a process's calls
 };
-// Counters that agree to within this are as good as equal: half of clockshim's default tolerance.
+// Counters that differ by at most this count as equal: half of clockshim's default tolerance.
 constexpr Nanos kEnough = microseconds(5);
 constexpr Thoroughness kQuick{milliseconds(2), milliseconds(100), milliseconds(100)};
 constexpr Thoroughness kFull{milliseconds(20), milliseconds(2000), milliseconds(1000)};

@@ -1,4 +1,5 @@
-// `clockshim doctor`: why is the clock slow, is this machine sick, what should be done.
+// `clockshim doctor`: says why the clock is slow, whether this machine has a problem, and what
+// should be done.
 #pragma once
 
 #include <string>
@@ -12,10 +13,11 @@ inline constexpr int kError = 2;
 struct DoctorOptions {
   bool quick = false;
   bool json = false;
-  std::string target;  // a command or a process id; "": the machine alone
+  std::string target;  // a command or a pid; "": only the machine
 };
 
-// kHealthy; kFinding: the machine is not healthy, or the shim will not take in the program; kError.
+// Returns kHealthy; kFinding: the machine is not healthy, or the shim can't be loaded into the
+// program; kError.
 int doctor(const DoctorOptions& options);
 
 }  // namespace clockshim::cli

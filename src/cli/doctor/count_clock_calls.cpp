@@ -1,5 +1,5 @@
-// The kernel's own count of a process's clock calls: system calls only, so it tells something where
-// the vDSO doesn't answer.
+// The kernel's own count of a process's clock calls. It includes system calls only, so it is useful
+// where the vDSO does not answer.
 #include <linux/perf_event.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -18,7 +18,7 @@ namespace {
 
 constexpr const char* kEvents[] = {"sys_enter_clock_gettime", "sys_enter_gettimeofday"};
 
-// The number of a tracepoint, or 0.
+// The number of a tracepoint; 0: there is none.
 std::uint64_t event_number(const std::string& event) {
   for (const char* folder :
        {"/sys/kernel/tracing/events/syscalls/", "/sys/kernel/debug/tracing/events/syscalls/"}) {
@@ -38,13 +38,14 @@ class Counters {
   Counters(const Counters&) = delete;
   Counters& operator=(const Counters&) = delete;
 
-  // False, with errno. A thread that has just ended is none.
+  // Counts a thread, too. False, with errno, on failure; a thread that has just ended is no
+  // failure.
   bool add(std::uint64_t event, pid_t thread) {
     perf_event_attr attributes{};
     attributes.size = sizeof attributes;
     attributes.type = PERF_TYPE_TRACEPOINT;
     attributes.config = event;
-    attributes.inherit = 1;  // threads that it starts meanwhile
+    attributes.inherit = 1;  // includes threads that it starts meanwhile
     const auto fd = static_cast<int>(
         syscall(SYS_perf_event_open, &attributes, thread, -1, -1, PERF_FLAG_FD_CLOEXEC));
     if (fd < 0) return errno == ESRCH;

@@ -10,7 +10,8 @@
 namespace clockshim::cli {
 namespace {
 
-constexpr Elf64_Xword kMostTable = 64 << 20;  // a larger one is no symbol table, but a broken file
+constexpr Elf64_Xword kMostTable = 64
+                                   << 20;  // a larger one is not a symbol table, but a broken file
 constexpr const char* kGoNote = "Go";
 
 class File {
@@ -41,7 +42,7 @@ class File {
 
 using Segments = std::vector<Elf64_Phdr>;
 
-// Where in the file an address of the loaded image stands.
+// The offset in the file of an address in the loaded image.
 std::optional<std::uint64_t> offset_of(const Segments& segments, std::uint64_t address) {
   for (const Elf64_Phdr& s : segments) {
     if (s.p_type == PT_LOAD && address >= s.p_vaddr && address - s.p_vaddr < s.p_filesz)
@@ -77,8 +78,8 @@ void read_symbols(File& file, const Segments& segments, const Elf64_Phdr& dynami
   }
   const auto symbols_at = offset_of(segments, symbols);
   const auto strings_at = offset_of(segments, strings);
-  // The symbols end where the strings begin: linkers lay them out so, and nothing else tells
-  // without reading a hash table.
+  // The symbols end where the strings begin. Linkers lay them out so, and without reading a hash
+  // table there is no other way to know.
   if (!symbols_at || !strings_at || strings < symbols) return;
   const std::string names = file.bytes(*strings_at, string_bytes);
   const std::string data = file.bytes(*symbols_at, strings - symbols);

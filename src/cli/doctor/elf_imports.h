@@ -1,5 +1,5 @@
-// What an ELF file asks of others, by its dynamic symbols, and whether it is a Go program. Reads
-// the file; runs nothing.
+// What an ELF file imports, by its dynamic symbols, and whether it is a Go program. Reads the file;
+// runs nothing.
 #pragma once
 
 #include <string>
@@ -8,8 +8,8 @@
 namespace clockshim::cli {
 
 struct ElfImports {
-  bool readable = false;           // a 64-bit ELF file with what is needed to tell
-  bool go = false;                 // has Go's build-id note
+  bool readable = false;           // it is a 64-bit ELF file with the tables that are needed
+  bool go = false;                 // it has Go's build-id note
   std::vector<std::string> names;  // undefined dynamic symbols
   [[nodiscard]] bool imports(const std::string& name) const;
 };

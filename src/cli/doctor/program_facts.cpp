@@ -28,7 +28,7 @@ bool is_number(const std::string& text) {
   return !text.empty() && text.find_first_not_of("0123456789") == std::string::npos;
 }
 
-// The C library's own files may call the kernel as they like.
+// Whether a file belongs to the C library, which may call the kernel directly.
 bool is_system_library(const std::string& path) {
   const std::string name = base_name(path);
   return name.starts_with("libc.so") || name.starts_with("libc-2") ||
@@ -90,7 +90,7 @@ bool is_secure(const std::string& auxv) {
   return false;
 }
 
-// The files that are mapped into it, in the order of the map. False: the map can't be read.
+// Lists the files that are mapped, in the order of the map. False: the map can't be read.
 bool mapped_files(const std::string& folder, std::vector<std::string>& files) {
   std::ifstream maps(folder + "/maps");
   std::set<std::string> seen;
@@ -122,7 +122,7 @@ void look_at_process(pid_t pid, ProgramFacts& facts) {
   }
   std::vector<std::string> files;
   if (!mapped_files(folder, files)) facts.unseen.push_back("its libraries: " + folder + "/maps");
-  // Through /proc/PID/root, so that a container's files are found.
+  // Use /proc/PID/root, so that a container's files are found.
   const std::string root = folder + "/root";
   for (const std::string& file : files)
     look_at_file(std::string(root).append(file), file == facts.path, facts);
@@ -131,7 +131,7 @@ void look_at_process(pid_t pid, ProgramFacts& facts) {
     facts.notes.emplace_back("it runs without the shim, and can be given it by a restart only");
   if (!facts.path.empty()) {
     const std::string problem = problem_of_program(folder + "/exe");
-    // Whether it changes the user is told by how it was started: see above.
+    // A running process was checked for a change of user above.
     if (!problem.empty() && problem.find("runs as another") == std::string::npos)
       facts.obstacles.push_back("it " + problem);
     look_at_name(base_name(facts.path), facts);

@@ -36,7 +36,7 @@ void at_run_time(const Machine& machine, bool counters_sound, std::vector<Remedy
 }
 
 void tsc_reliable(const Machine& machine, bool counters_sound, std::vector<Remedy>& all) {
-  // notsc wins over it.
+  // notsc overrides it.
   const bool taken_away = std::find(machine.parameters.begin(), machine.parameters.end(),
                                     "notsc") != machine.parameters.end();
   if (is_on_tsc(machine) || taken_away || !parameter(machine, "tsc").empty() || !counters_sound)
@@ -123,7 +123,7 @@ std::vector<Remedy> remedies(const Evidence& seen, const Diagnosis& diagnosis) {
   if (diagnosis.verdict == Verdict::healthy) return all;
   const Machine& machine = seen.machine;
   const bool unsynchronised = found(diagnosis, Verdict::unsynchronised);
-  // To switch to a counter that is known to be bad, or was not looked at, is no remedy.
+  // Switching to a counter that is known to be bad, or was not examined, is no remedy.
   const bool compared = !seen.warp.pairs.empty() || seen.warp.untested == 0;
   const bool sound = compared && !unsynchronised && !found(diagnosis, Verdict::untrustworthy) &&
                      !found(diagnosis, Verdict::trapped);

@@ -1,5 +1,5 @@
-// What else would help here, without clockshim, and at what risk. Pure: from the facts and the
-// findings. Sources: docs/slow-clocks.md.
+// What else would help here, without clockshim, and at what risk. A pure function of the facts and
+// the findings. Sources: docs/slow-clocks.md.
 #pragma once
 
 #include <string>
@@ -12,10 +12,10 @@ namespace clockshim::cli {
 struct Remedy {
   std::string what;
   std::string how;   // a command, a setting
-  std::string risk;  // and what it does not do
+  std::string risk;  // the risk, and what the remedy does not do
 };
 
-// Empty where nothing is wrong.
+// Returns the remedies; none if nothing is wrong.
 std::vector<Remedy> remedies(const Evidence& seen, const Diagnosis& diagnosis);
 
 }  // namespace clockshim::cli

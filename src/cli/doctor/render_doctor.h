@@ -16,9 +16,9 @@ struct DoctorReport {
   Diagnosis diagnosis;
   std::vector<Remedy> remedies;
   std::optional<ProgramFacts> program;
-  // All that could not be seen: of the machine, of the program, of the measurements.
+  // Everything that could not be examined: of the machine, of the program, of the measurements.
   [[nodiscard]] std::vector<std::string> unseen() const;
-  // Of the process: what the shim would save, in CPUs (1: one CPU, all of the time). None where the
+  // What the shim would save for the process, in CPUs (1: one CPU, all of the time). None if the
   // calls were not counted.
   [[nodiscard]] std::optional<double> cpu_share_saved() const;
 };

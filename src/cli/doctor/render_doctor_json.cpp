@@ -134,7 +134,7 @@ std::string render_doctor_json(const DoctorReport& report) {
                   {"program", report.program ? program_json(report) : Json(nullptr)},
                   {"remedies", remedies},
                   {"unseen", report.unseen()}};
-  // What is not UTF-8 (an odd path) must not cost the report.
+  // Text that is not UTF-8 (a strange path) must not prevent the report.
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 

@@ -9,12 +9,12 @@
 namespace clockshim::cli {
 namespace {
 
-// NTP slews the kernel's clock by up to 500 ppm, in either direction, and so from one half of a
-// measurement to the other by 1000.
+// NTP slews the kernel's clock by up to 500 ppm, in either direction, so the two halves of a
+// measurement may differ by 1000.
 constexpr double kMostSlewPpm = 500;
 constexpr double kMostPaceChangePpm = 2 * kMostSlewPpm;
-// Claims are exact to their last digit, but the clock that they are compared by may be slewed; and
-// a kHz in a claim of MHz.
+// Claims are exact to their last digit, but the clock that they are compared with may be slewed,
+// and a claim in MHz is off by up to a kHz.
 constexpr double kMostClaimPpm = 2 * kMostSlewPpm;
 
 constexpr std::string_view kUnstable = "Marking TSC unstable due to ";
@@ -25,7 +25,7 @@ void find_trap(const Evidence& seen, std::vector<Finding>& findings) {
     return;
   }
   const auto& counter = seen.measured.counter;
-  // An instruction that is dearer than entering the kernel enters something too: the hypervisor.
+  // An instruction that costs more than entering the kernel enters something, too: the hypervisor.
   if (!counter || counter->median <= seen.measured.null_syscall.median) return;
   findings.push_back({Verdict::trapped, "rdtsc takes " + ns(counter->median) +
                                             ", more than a system call that does nothing (" +
@@ -66,8 +66,8 @@ void find_bad_pace(const Evidence& seen, std::vector<Finding>& findings) {
   }
 }
 
-// The kernel gives up the TSC for what it measured, and for what it merely presumes of a CPU or a
-// board. Only the former counts.
+// The kernel rejects the TSC because of what it measured, or because of what it assumes of a CPU or
+// a board. Only the former counts.
 void find_kernels_doubts(const Evidence& seen, std::vector<Finding>& findings) {
   const std::string reason = kernels_reason(seen.machine);
   const auto says = [&](const char* part) { return reason.find(part) != std::string::npos; };
@@ -79,7 +79,7 @@ void find_kernels_doubts(const Evidence& seen, std::vector<Finding>& findings) {
     findings.push_back(
         {Verdict::untrustworthy, "it stops when the CPU is idle: \"" + reason + "\""});
   if (says("check_tsc_sync_source") || says("warp")) {
-    // The kernel's word stands where our own test saw the same, or saw nothing at all.
+    // The kernel's finding stands if our own test found the same, or found nothing out.
     const bool agree_now = !seen.warp.pairs.empty() && seen.warp.worst().backward == 0;
     findings.push_back({agree_now ? Verdict::untrustworthy : Verdict::unsynchronised,
                         "the kernel saw the CPUs' counters disagree: \"" + reason + "\""});

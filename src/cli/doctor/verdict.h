@@ -1,5 +1,5 @@
-// From facts to a verdict. Pure: whoever gathers hands in what was seen, so each case can be tested
-// on any machine.
+// Derives a verdict from facts. It is pure: the caller passes in what was seen, so each case can be
+// tested on any machine.
 #pragma once
 
 #include <string>
@@ -13,7 +13,7 @@
 
 namespace clockshim::cli {
 
-// What was seen, by machine_facts, clocks_measured, warp_test and shimmed.
+// What was seen by machine_facts, clocks_measured, warp_probe and shim_trial.
 struct Evidence {
   Machine machine;
   Measured measured;
@@ -22,7 +22,7 @@ struct Evidence {
   ShimTrial relaxed;
 };
 
-// In rising order of how much they weigh: the verdict is the weightiest finding.
+// In ascending order of severity: the verdict is the most severe finding.
 enum class Verdict : std::uint8_t { healthy, slow_clock, untrustworthy, unsynchronised, trapped };
 
 std::string_view verdict_name(Verdict verdict);  // "healthy", "slow clock", "untrustworthy TSC",
@@ -36,18 +36,18 @@ struct Finding {
 struct Diagnosis {
   Verdict verdict = Verdict::healthy;
   std::string line;               // the verdict and its reason
-  std::vector<Finding> findings;  // weightiest first; empty: healthy
+  std::vector<Finding> findings;  // most severe first; empty: healthy
 };
 
 Diagnosis diagnose(const Evidence& seen);
 
 [[nodiscard]] bool found(const Diagnosis& diagnosis, Verdict kind);
 
-// Why the kernel gave up the TSC, in its own words; "" where the log doesn't say.
+// Why the kernel rejected the TSC, in its own words; "" if the log does not say.
 std::string kernels_reason(const Machine& machine);
 
-// What the shim saves a call of this clock, in ns; below 0: it costs. Zero where it serves nothing
-// or could not be tried.
+// What the shim saves for each call of this clock, in ns; negative: it costs. Zero if it serves
+// nothing or could not be tried.
 double saved_ns(const Evidence& seen, std::string_view clock);
 
 }  // namespace clockshim::cli

@@ -10,7 +10,7 @@
 namespace clockshim::cli {
 namespace {
 
-constexpr long kLastWaitMs = 512;  // 1 + 2 + 4 + ... + 512: a second in all, ten looks at the most
+constexpr long kLastWaitMs = 512;  // 1 + 2 + 4 + ... + 512: a second in all, in at most ten looks
 constexpr std::size_t kMapBytes = 1 << 16;
 
 }  // namespace
@@ -37,8 +37,8 @@ void LoadCheck::look(pid_t pid) {
 Mapped is_mapped(pid_t pid, const std::string& path) {
   const int fd = open(("/proc/" + std::to_string(pid) + "/maps").c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0) return Mapped::unknown;
-  // Only the name counts: the same file may have another path in a container, and another device on
-  // an overlay.
+  // Only the name is compared, because the same file may have another path in a container, and
+  // another device on an overlay.
   const std::string wanted = path.substr(path.rfind('/')) + "\n";
   std::string text;
   bool found = false;
@@ -52,7 +52,7 @@ Mapped is_mapped(pid_t pid, const std::string& path) {
     if (text.size() > wanted.size()) text.erase(0, text.size() - wanted.size());
   }
   close(fd);
-  if (!any) return Mapped::unknown;  // ended, or not ours to look into
+  if (!any) return Mapped::unknown;  // the process has ended, or we must not read its map
   return found ? Mapped::yes : Mapped::no;
 }
 

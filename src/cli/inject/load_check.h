@@ -1,6 +1,6 @@
-// Did the shim get in? Looks into the command's memory map shortly after exec, less and less often,
-// for about a second: the loader maps the library within the first milliseconds. Never stops or
-// traces the command.
+// Checks whether the shim was loaded into the command. It looks at the command's memory map shortly
+// after exec, less and less often, for about a second: the loader maps the library within the first
+// milliseconds. It never stops or traces the command.
 #pragma once
 
 #include <sys/types.h>
@@ -14,17 +14,17 @@ namespace clockshim::cli {
 
 class LoadCheck {
  public:
-  // `library`: its canonical path, or "" where nothing is expected. `name`: what the command is
-  // called in a warning.
+  // `library` is its canonical path, or "" if it is not expected. `name` is the command's name in a
+  // warning.
   LoadCheck(std::string library, std::string name, LogLevel limit);
 
-  // Whether there is nothing more to wait for.
+  // Whether there is nothing left to wait for.
   [[nodiscard]] bool settled() const { return settled_; }
 
-  // How long to wait until the next look().
+  // The time to wait until the next look().
   [[nodiscard]] timespec patience() const;
 
-  // The last look that does not find the library warns, in one line.
+  // Looks once. If the last look does not find the library, it logs a warning of one line.
   void look(pid_t pid);
 
  private:
@@ -37,8 +37,8 @@ class LoadCheck {
 
 enum class Mapped { yes, no, unknown };
 
-// Whether a file of this path is in the process's memory map. unknown: the map can't be read
-// (another user's, or gone).
+// Whether a file of this name is in the process's memory map. unknown: the map can't be read
+// (another user's process, or it has ended).
 Mapped is_mapped(pid_t pid, const std::string& path);
 
 }  // namespace clockshim::cli

@@ -21,7 +21,7 @@ namespace {
 constexpr int kScriptsInScripts = 5;  // the kernel follows no more: BINPRM_MAX_RECURSION
 constexpr std::size_t kShebangBytes = 256;
 
-// What starts a file, as far as it is of interest. Empty where it can't be read.
+// The beginning of a file, as far as it matters. It is empty if the file can't be read.
 class Opened {
  public:
   explicit Opened(const std::string& path)
@@ -32,14 +32,14 @@ class Opened {
   Opened(const Opened&) = delete;
   Opened& operator=(const Opened&) = delete;
 
-  // Up to `size` bytes at `offset`.
+  // Reads up to `size` bytes at `offset`.
   [[nodiscard]] std::string bytes(std::size_t size, std::uint64_t offset) const {
     std::string data(size, '\0');
     const ssize_t got = fd_ < 0 ? -1 : pread(fd_, data.data(), size, static_cast<off_t>(offset));
     data.resize(got > 0 ? static_cast<std::size_t>(got) : 0);
     return data;
   }
-  // False: the file ends before it.
+  // Reads a T. False: the file ends before it.
   template <class T>
   bool read(T& out, std::uint64_t offset) const {
     const std::string data = bytes(sizeof out, offset);
@@ -59,8 +59,8 @@ bool is_file(const std::string& path) {
   return stat(path.c_str(), &info) == 0 && S_ISREG(info.st_mode);
 }
 
-// As execvp(3). "" where it finds nothing that it may start; `there` tells whether it found
-// something that it may not.
+// Finds a command as execvp(3) does. "": there is none that may be executed; `there` says whether
+// there is one that may not.
 std::string resolve(const std::string& name, bool& there) {
   if (name.find('/') != std::string::npos) {
     there = access(name.c_str(), F_OK) == 0;
@@ -80,7 +80,7 @@ std::string resolve(const std::string& name, bool& there) {
   }
 }
 
-// The program that `env ARGUMENT` would start, where a script says "#!/usr/bin/env ARGUMENT".
+// The program that `env ARGUMENT` would start, for a script that says "#!/usr/bin/env ARGUMENT".
 std::string program_of_env(const std::string& argument) {
   std::istringstream words(argument);
   std::string word;
@@ -90,8 +90,8 @@ std::string program_of_env(const std::string& argument) {
   return "";
 }
 
-// The loader ignores LD_PRELOAD where exec changes the user (AT_SECURE), as
-// cap_bprm_creds_from_file decides it.
+// Why the loader will ignore LD_PRELOAD: it does if exec changes the user (AT_SECURE), as
+// cap_bprm_creds_from_file decides.
 std::string privilege_problem(const std::string& path) {
   struct stat info;
   struct statvfs mount;
@@ -132,7 +132,7 @@ std::string elf_problem(const std::string& path, const Opened& file) {
   if (!file.read(header, 0)) return "";
   if (header.e_machine != EM_X86_64) return "is a program for another processor";
   const std::string loader = loader_of(file);
-  // The C library's loader, called by its own name, has no interpreter, and preloads all the same.
+  // The C library's loader, started by its own name, has no interpreter, but preloads all the same.
   if (loader.empty()) return base_name(path).starts_with("ld-linux") ? "" : "is statically linked";
   if (base_name(loader).find("ld-musl") != std::string::npos)
     return "is a program of another C library (musl)";
@@ -161,7 +161,7 @@ Preflight inspect_command(const std::string& name) {
     }
     if (start.empty()) return result;
     if (!start.starts_with("#!")) {
-      path = "/bin/sh";  // what execvp(3) does with a file that the kernel does not know
+      path = "/bin/sh";  // as execvp(3) does with a file of unknown format
       continue;
     }
     std::istringstream line(start.substr(2, start.find('\n') - 2));

@@ -1,6 +1,6 @@
-// Will the shim take? Looks at the file that a command stands for before it is started, and says
-// why the loader would not (or could not) put the library into it. Decides nothing and says nothing
-// itself.
+// Predicts whether the shim can be loaded. Examines the file that a command stands for before it is
+// started, and says why the loader would not (or could not) load the library into it. It decides
+// nothing and logs nothing.
 #pragma once
 
 #include <string>
@@ -8,20 +8,20 @@
 namespace clockshim::cli {
 
 struct Preflight {
-  std::string path;     // the file that exec will find; "" where it finds none
-  bool there = false;   // whether there is such a file, though it may not be executable
-  std::string problem;  // "is statically linked", "'s interpreter /x is statically linked"; ""
-                        // where nothing speaks against it
+  std::string path;     // the file that exec will find; "": none
+  bool there = false;   // the file exists, but it may not be executable
+  std::string problem;  // "is statically linked", "'s interpreter /x is statically linked"; "" if
+                        // the shim can be loaded
   std::string
-      missing_interpreter;  // the script's or the program's interpreter, where it isn't there
+      missing_interpreter;  // the interpreter of the script or the program, if that does not exist
 };
 
-// As execvp(3) finds it: by PATH where the name has no slash. A script's interpreter is followed,
-// also through env. What can't be read or understood passes: exec, or the look into the running
-// process, will tell.
+// Finds the file as execvp(3) does: by PATH if the name has no slash. Follows the interpreter of a
+// script, also through env. What can't be read or understood counts as good: exec, or LoadCheck,
+// will find out.
 Preflight inspect_command(const std::string& name);
 
-// The same for one file, of which no interpreter is followed.
+// The same for one file, without following interpreters.
 std::string problem_of_program(const std::string& path);
 
 }  // namespace clockshim::cli

@@ -28,7 +28,8 @@ std::string find_library(const std::string& executable, const char* named, std::
     problem = "CLOCKSHIM_LIBRARY=\"" + std::string(named) + "\": no library there that can be read";
     return "";
   }
-  // Beside the command and one up: the build tree. The others: where it is installed.
+  // Next to the command and one folder up is the build tree; the others are places where it is
+  // installed.
   const std::string here = executable.substr(0, executable.rfind('/') + 1);
   std::string places;
   for (const char* place : {"", "../", "../lib/x86_64-linux-gnu/", "../lib/"}) {

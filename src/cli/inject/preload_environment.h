@@ -1,5 +1,5 @@
-// The environment in which the dynamic loader puts the library into a program: where
-// libclockshim.so is, LD_PRELOAD, and the variables of an exec.
+// The environment with which the dynamic loader loads the library into a program: the place of
+// libclockshim.so, LD_PRELOAD, and the variables of an exec.
 #pragma once
 
 #include <string>
@@ -8,16 +8,16 @@
 
 namespace clockshim::cli {
 
-// The canonical path of libclockshim.so: CLOCKSHIM_LIBRARY, else by the places around the
-// executable. On failure "", and `problem` says where it was looked for.
+// The canonical path of libclockshim.so: from CLOCKSHIM_LIBRARY (`named`), else from the places
+// around the executable. On failure "", and `problem` lists where it was looked for.
 std::string find_library(const std::string& executable, const char* named, std::string& problem);
 
-// LD_PRELOAD with the library last. A sanitizer's runtime has to be first, and a library that gives
-// the program another time (libfaketime) has to be asked before us: then it asks us for the real
-// one.
+// The value of LD_PRELOAD, with the library last. A sanitizer's runtime has to be first, and a
+// library that gives the program another time (libfaketime) has to come before us, so that it gets
+// the real time from us.
 std::string preload_with(const std::string& library, std::string_view present);
 
-// A path for a setting in which % stands for something: each % doubled.
+// Escapes a path for a setting in which % has a meaning: doubles each %.
 std::string escape_percent(std::string_view path);
 
 // An environment for exec.

@@ -1,4 +1,4 @@
-// A temporary folder that only this user can look into.
+// A temporary folder that only this user can access.
 #pragma once
 
 #include <string>
@@ -7,16 +7,18 @@ namespace clockshim::cli {
 
 class PrivateFolder {
  public:
-  // Makes TMPDIR/clockshim-PURPOSE-XXXXXX, or the same in /tmp. Without one path() is "".
+  // Creates TMPDIR/clockshim-PURPOSE-XXXXXX, or the same in /tmp. path() is "" if that fails.
   explicit PrivateFolder(const std::string& purpose);
-  // Removes it and what is in it.
+  // Removes the folder and its content.
   ~PrivateFolder();
   PrivateFolder(const PrivateFolder&) = delete;
   PrivateFolder& operator=(const PrivateFolder&) = delete;
 
   [[nodiscard]] const std::string& path() const { return path_; }  // absolute
   [[nodiscard]] bool made() const { return !path_.empty(); }
-  void keep(bool keep) { keep_ = keep; }  // whether it stays when this object goes
+  void keep(bool keep) {
+    keep_ = keep;
+  }  // whether the folder remains when this object is destroyed
 
  private:
   std::string path_;

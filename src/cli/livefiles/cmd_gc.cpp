@@ -24,7 +24,7 @@
 namespace clockshim::cli {
 namespace {
 
-// Being made takes less than a millisecond: a temporary file that is older was left behind.
+// Creating a file takes less than a millisecond, so an older temporary file was left behind.
 constexpr std::time_t kMinute = 60;
 
 struct Dead {
@@ -32,10 +32,11 @@ struct Dead {
   dev_t device = 0;
   ino_t inode = 0;
   std::uint64_t room = 0;
-  live::Segment segment{};  // that it names, if any
+  live::Segment segment{};  // the segment that the link names, if any
 };
 
-// A file that its owner did not finish: only zeros so far where the magic goes, or the magic.
+// Whether its owner did not finish the file: the place of the magic is still zero, or holds the
+// magic.
 bool looks_unfinished(const std::string& path) {
   const int fd = open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
   if (fd < 0) return false;
@@ -68,7 +69,7 @@ bool is_left_behind(const std::string& path, const std::string& name, Dead& out)
   return true;
 }
 
-// Made for a child that is gone without having asked.
+// Whether the file was made for a child that has ended without a clock call.
 bool is_unused(const std::string& path, live::Segment& segment) {
   std::string problem;
   const auto source = LiveSource::open(path, problem);
@@ -87,7 +88,7 @@ void add_dead_files(const std::string& dir, std::vector<Dead>& dead, unsigned& k
     if (!file && (is_dangling(path) || is_unused(path, unused.segment))) {
       dead.push_back({path, info.st_dev, info.st_ino, 0, unused.segment});
     } else if (file ? file->life() != Liveness::gone : problem.empty()) {
-      ++kept;  // in use; or a child's that has not asked yet
+      ++kept;  // it is in use, or a child's that has not called yet
     } else if (!file) {
       say(LogLevel::warn, LogLevel::warn, one_line(path) + ": " + problem + "; it stays");
     } else {
@@ -106,7 +107,7 @@ void add_dead_files(const std::string& dir, std::vector<Dead>& dead, unsigned& k
   }
 }
 
-// 0 or errno. The name may stand for another file by now.
+// Returns 0 or an errno. The name may belong to another file by now.
 int remove(const Dead& file) {
   struct stat info;
   if (lstat(file.path.c_str(), &info) != 0) return errno == ENOENT ? 0 : errno;
@@ -140,7 +141,7 @@ int gc(const GcOptions& options) {
   out += (options.dry_run ? "would remove " : "removed ") + std::to_string(removed) +
          (removed == 1 ? " file, " : " files, ") + grouped(bytes) + " bytes; " +
          std::to_string(kept) + " kept\n";
-  // Of folders that were removed as a whole.
+  // Segments whose folder was removed as a whole.
   const unsigned orphans =
       options.dry_run ? 0 : live::remove_orphans(std::numeric_limits<unsigned>::max());
   if (orphans != 0)

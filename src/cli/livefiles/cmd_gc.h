@@ -7,10 +7,10 @@ namespace clockshim::cli {
 
 struct GcOptions {
   bool dry_run = false;
-  std::string dir;  // "": CLOCKSHIM_DIR, or our own user's
+  std::string dir;  // "": CLOCKSHIM_DIR, or the folder of our own user
 };
 
-// The exit status: 0; 1: a file of a process that is gone could not be removed.
+// Returns the exit status: 0, or 1 if a file of a process that is gone could not be removed.
 int gc(const GcOptions& options);
 
 }  // namespace clockshim::cli

@@ -82,7 +82,8 @@ int list(const ListOptions& options) {
       rows.push_back({file->report(), path});
     } else if (struct stat info;
                !problem.empty() && lstat(path.c_str(), &info) == 0 && !is_dangling(path)) {
-      // One that has ended takes its file with it, as far as it can: behind chroot the name stays.
+      // A process that ends removes its file if it can. After chroot it can't, and the name
+      // remains.
       say(LogLevel::warn, LogLevel::warn, one_line(path) + ": " + problem);
     }
   }

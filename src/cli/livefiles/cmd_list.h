@@ -1,4 +1,4 @@
-// `clockshim list`: who has a live file here.
+// `clockshim list`: lists the processes that have a live file.
 #pragma once
 
 #include <string>
@@ -7,10 +7,10 @@ namespace clockshim::cli {
 
 struct ListOptions {
   bool json = false;
-  std::string dir;  // "": CLOCKSHIM_DIR, or our own user's
+  std::string dir;  // "": CLOCKSHIM_DIR, or the folder of our own user
 };
 
-// The exit status: 0, also where there is none.
+// Returns the exit status: 0, even if there are none.
 int list(const ListOptions& options);
 
 }  // namespace clockshim::cli

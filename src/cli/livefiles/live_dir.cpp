@@ -17,12 +17,12 @@
 namespace clockshim::cli {
 namespace {
 
-// One of this version has 1.4 MiB at the most.
+// A file of this version has at most 1.4 MiB.
 constexpr std::size_t kLargest = std::size_t{8} << 20;
 
-// In ascending order: a record's state is read before its fields, as its writer wrote it after
-// them. Of a segment only those pages that were written to: to look at another one would be to make
-// it. Returns how much there is; below 0: an error.
+// Reads in ascending order, because the state of a record must be read before its fields, which its
+// writer writes first. Of a segment it reads only pages that were written to, because reading
+// another page would allocate it. Returns the number of bytes; negative: an error.
 ssize_t read_all(const LiveSource& source, std::byte* out, std::size_t size) {
   if (!source.is_segment()) return source.read(out, size, 0);
   std::memset(static_cast<void*>(out), 0, size);
@@ -70,8 +70,8 @@ std::vector<std::string> live_files(const Folders& folders) {
 
 std::vector<std::string> live_files_of(long pid, const Folders& folders) {
   struct Found {
-    int rank;  // its own, by what is mapped; of that number, in our namespace; of that number, in
-               // another one
+    int rank;  // 0: the process maps the file; 1: its pid in our namespace; 2: its pid in another
+               // one
     std::int64_t started_at;
     std::string path;
   };
@@ -125,7 +125,7 @@ std::optional<LiveFile> LiveFile::read(const LiveSource& source, const std::stri
   out.owner_ = source.owner();
   out.segment_ = source.segment();
   const bool in_use = source.in_use();
-  // One byte at least, so that there is something to look at.
+  // At least one byte, so that there is something to read.
   const auto size = std::max<std::size_t>(1, static_cast<std::size_t>(source.size()));
   out.content_.reset(
       static_cast<std::byte*>(::operator new[](size, std::align_val_t{alignof(live::Header)})));
@@ -138,8 +138,8 @@ std::optional<LiveFile> LiveFile::read(const LiveSource& source, const std::stri
   out.room_ = source.blocks();
   if (source.is_segment()) {
     if (header->token != source.segment().token) return refuse("is of memory that is gone");
-    // Nobody has counted yet; or a report has told all of it, and only the name could not be
-    // removed (by a daemon that has changed its user): nothing to tell, or nothing to tell again.
+    // No call was counted yet. Or a report has covered everything, and just the name could not be
+    // removed (by a daemon that has changed its user). There is nothing to report, or nothing new.
     const live::State state = header->state.load(std::memory_order_relaxed);
     if (state == live::State::none || state == live::State::told) return std::nullopt;
     for (const auto& word : header->pages)
@@ -147,7 +147,7 @@ std::optional<LiveFile> LiveFile::read(const LiveSource& source, const std::stri
   }
   out.pid_ = header->pid;
   out.life_ = in_use ? life_of(out.creator(), out.pid_) : Liveness::gone;
-  // A child of a process that forked is not told its own start.
+  // The start of a forked child is not in its file.
   if (header->start_ticks == 0 && out.life_ == Liveness::running)
     header->start_ticks = start_ticks_of(out.pid_);
   return out;

@@ -1,6 +1,6 @@
-// Live files, as a viewer finds them in their folders. A folder may be anybody's: what is opened is
-// checked to be memory that a link of ours names, or a plain file of a sane size; it is copied, and
-// believed by nobody here.
+// Finds and reads live files in their folders. Any user may own a folder, so what is opened is
+// checked to be memory that a link of ours names, or a plain file of a sane size. It is copied, and
+// its content is not trusted here.
 #pragma once
 
 #include <sys/types.h>
@@ -22,29 +22,32 @@
 
 namespace clockshim::cli {
 
-// PID-HEX.live or PID-HEX.N.live; and what such a file is called while it is being made, .PID-HEX
+// Whether a name is PID-HEX.live or PID-HEX.N.live, or the name of such a file while it is being
+// made, .PID-HEX
 bool is_live_name(const std::string& name);
 bool is_temporary_name(const std::string& name);
 
-// Paths of what is called like a live file: by folder, and there by name. None where there is no
+// The paths of everything named like a live file, sorted by folder and name. None if there is no
 // such folder.
 std::vector<std::string> live_files(const Folders& folders);
-// Those of a process, as we number it, the newest first: more than one where it called exec, or a
-// number was used again.
+// The live files of a process (by its pid in our namespace), the newest first. There are several if
+// it called exec, or if a pid was reused.
 std::vector<std::string> live_files_of(long pid, const Folders& folders);
 
-// A copy of a file, at one moment.
+// A copy of a live file at one moment.
 class LiveFile {
  public:
-  // "" in `problem`, or why not, in words that go behind the path.
+  // Opens and copies a file. If that fails, `problem` says why, in words that follow the path; ""
+  // if there is nothing to report.
   static std::optional<LiveFile> open(const std::string& path, std::string& problem);
 
-  // The same of what was opened before. "" in `problem` with nothing: it was made for a child that
-  // has not asked for the time, or its process has told all of it.
+  // Like open(), from a source that was opened before. "" in `problem` without a result means that
+  // it was made for a child that has not called yet, or that its process has reported everything.
   static std::optional<LiveFile> read(const LiveSource& source, const std::string& path,
                                       std::string& problem);
 
-  // Removes the name, if it still stands for this file, and the memory that it names. 0 or errno.
+  // Removes the name, if it still belongs to this file, and the memory that it names. Returns 0 or
+  // an errno.
   [[nodiscard]] int remove() const;
 
   [[nodiscard]] const std::string& path() const { return path_; }
@@ -55,19 +58,19 @@ class LiveFile {
   [[nodiscard]] dev_t device() const { return device_; }
   [[nodiscard]] ino_t inode() const { return inode_; }
   [[nodiscard]] uid_t owner() const { return owner_; }
-  [[nodiscard]] const live::Segment& segment() const { return segment_; }  // none: a plain file
-  [[nodiscard]] std::uint64_t room() const { return room_; }  // bytes that its removal gives back
+  [[nodiscard]] const live::Segment& segment() const { return segment_; }  // false for a plain file
+  [[nodiscard]] std::uint64_t room() const { return room_; }  // the bytes that removing it frees
 
-  [[nodiscard]] Liveness life() const { return life_; }  // as it was when the file had been read
+  [[nodiscard]] Liveness life() const { return life_; }  // when the file was read
   [[nodiscard]] long pid() const {
     return pid_;
-  }  // as we number processes, where it runs; else as it did itself
+  }  // in our pid namespace if it runs; else in its own
 
-  // Whether the process runs by now, and still has the file.
+  // Whether the process runs now, and still has the file.
   [[nodiscard]] Liveness life_now() const;
 
-  // With `state` and `seconds` right: "lost" where the process is gone and the file does not say
-  // that it ended.
+  // The report, with the right `state` and `seconds`: "lost" if the process is gone and the file
+  // does not say that it ended.
   [[nodiscard]] Report report() const;
 
  private:

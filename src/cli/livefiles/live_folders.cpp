@@ -47,8 +47,7 @@ Folders folders_in(const std::string& parent, uid_t own) {
     if (!user || *user == own) continue;
     const std::string path = folder_of_user(parent, *user);
     struct stat info;
-    // Anybody may make such a name in a folder for all; what is no folder of that user's is no
-    // business of ours.
+    // Any user may create such a name in a shared folder. Ignore what is not a folder of that user.
     if (lstat(path.c_str(), &info) != 0 || !S_ISDIR(info.st_mode) || info.st_uid != *user) continue;
     if (faccessat(AT_FDCWD, path.c_str(), R_OK | X_OK, AT_EACCESS) == 0) out.push_back(path);
   }

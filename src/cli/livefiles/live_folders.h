@@ -1,6 +1,6 @@
-// Where live files are looked for. A process's files stand in the folder of the user that it ran as
-// when it began to count: a daemon that root starts may have its workers' files in other folders
-// than its own.
+// The folders in which live files are looked for. The files of a process are in the folder of the
+// user that it ran as when it began to count. So the workers of a daemon that root starts may have
+// theirs in other folders than the daemon.
 #pragma once
 
 #include <sys/types.h>
@@ -12,18 +12,18 @@ namespace clockshim::cli {
 
 using Folders = std::vector<std::string>;
 
-// `named` (--dir) alone, where it is not ""; else CLOCKSHIM_DIR alone, where it is set; else those
-// of all users that we may read, our own first, whether it is there or not: for root all, for
-// others their own.
+// Only `named` (--dir), if it is not ""; else only CLOCKSHIM_DIR, if it is set; else the folders of
+// all users that we may read, our own first, even if it does not exist. For root that is all of
+// them, for other users their own.
 Folders live_folders(const std::string& named = "");
-// The same, and that of the user whom the process belongs to.
+// Like live_folders(), and the folder of the process's user.
 Folders live_folders_of(long pid);
 
-// Those that stand in `parent`: folders called clockshim-UID that belong to UID and can be read.
-// `own`: the first.
+// The folders in `parent` named clockshim-UID that belong to UID and can be read. The folder of
+// `own` comes first.
 Folders folders_in(const std::string& parent, uid_t own);
 
-// For a message: "A", "A and B", "A, B and C".
+// Lists them for a message: "A", "A and B", "A, B and C".
 std::string in_words(const Folders& folders);
 
 }  // namespace clockshim::cli

@@ -19,12 +19,12 @@ namespace clockshim::cli {
 namespace {
 
 constexpr std::uint64_t kInitialNamespace =
-    0xEFFFFFFC;  // PROC_PID_INIT_INO: from there, all processes are seen
+    0xEFFFFFFC;  // PROC_PID_INIT_INO: the initial namespace, which sees all processes
 
 std::string proc(long pid) { return "/proc/" + std::to_string(pid); }
 std::string task(long pid, long tid) { return proc(pid) + "/task/" + std::to_string(tid); }
 
-// 0 and `out`, or the errno. Files of /proc have no size.
+// Reads a whole file of /proc, whose size is not known. Returns 0, or the errno.
 int read_proc(const std::string& path, std::string& out) {
   std::FILE* file = std::fopen(path.c_str(), "re");
   if (file == nullptr) return errno;
@@ -36,7 +36,8 @@ int read_proc(const std::string& path, std::string& out) {
   return error;
 }
 
-// A line of /proc/PID/maps: addresses, rights, offset, device, inode, path.
+// Whether a line of /proc/PID/maps (addresses, rights, offset, device, inode, path) is the
+// creator's file.
 bool names_file(const std::string& line, const FileCreator& creator) {
   unsigned major = 0;
   unsigned minor = 0;
@@ -47,15 +48,15 @@ bool names_file(const std::string& line, const FileCreator& creator) {
   if (creator.name == kSegmentName) return inode == creator.inode && line.ends_with(kSegmentName);
   if (inode == 0) return false;
   if (inode == creator.inode && makedev(major, minor) == creator.device) return true;
-  // Some file systems (overlayfs, btrfs) tell another device here than to stat(2). The name is in
-  // nobody else's use.
+  // Some file systems (overlayfs, btrfs) show another device here than stat(2) does. No other
+  // process uses the name.
   const std::string_view mapped = std::string_view(line).substr(static_cast<std::size_t>(path));
   return mapped.size() > creator.name.size() && mapped.ends_with(creator.name) &&
          mapped[mapped.size() - creator.name.size() - 1] == '/';
 }
 
-// The number, in the innermost pid namespace that it is in, of the process or thread whose folder
-// that is; 0: unknown.
+// The number of a process or thread in its innermost pid namespace, from its folder in /proc; 0:
+// unknown.
 std::uint32_t inner_number(const std::string& folder) {
   std::string status;
   if (read_proc(folder + "/status", status) != 0) return 0;
@@ -67,8 +68,8 @@ std::uint32_t inner_number(const std::string& folder) {
   return inner;
 }
 
-// A forked child has its parent's file mapped until it first asks for the time: so the number
-// decides among those that have.
+// Searches for a process in other pid namespaces. A forked child has its parent's file mapped until
+// its first clock call, so the pid decides among the processes that have it.
 long search_namespaces(const FileCreator& creator) {
   long found = 0;
   DIR* all = opendir("/proc");
@@ -114,8 +115,8 @@ std::uint64_t own_pid_namespace() {
 }
 
 std::uint64_t start_ticks_in(const std::string& stat) {
-  // The program's name stands in parentheses, and may hold any of them and blanks; numbers follow
-  // the last one.
+  // The program's name is in parentheses, and may contain parentheses and blanks. Numbers follow
+  // the last parenthesis.
   const std::size_t name_end = stat.rfind(')');
   if (name_end == std::string::npos) return 0;
   std::istringstream fields(stat.substr(name_end + 1));
@@ -193,8 +194,8 @@ Liveness life_of(const FileCreator& creator, long& pid) {
   const Liveness life = maps_file(pid, creator);
   if (life != Liveness::unknown) return life;
   if (creator.name == kSegmentName)
-    return Liveness::running;  // there is such a process, and somebody has the segment
-  // A process in another time namespace sees another start than we do: a start that differs proves
+    return Liveness::running;  // the process exists, and some process has the segment
+  // A process in another time namespace sees another start than we do, so a different start proves
   // nothing.
   std::string stat;
   const int error = read_proc(proc(pid) + "/stat", stat);

@@ -1,4 +1,4 @@
-// Whether the process that a live file is of still runs, by /proc.
+// Finds out from /proc whether the process of a live file still runs.
 #pragma once
 
 #include <sys/types.h>
@@ -11,13 +11,13 @@
 
 namespace clockshim::cli {
 
-// Unknown: it is another pid namespace's that we can't see, or another user's.
+// unknown: it is in another pid namespace that we can't see, or another user's.
 enum class Liveness { running, gone, unknown };
 
-// What is known of a file and the process that made it.
+// What is known about a file and the process that created it.
 struct FileCreator {
   std::string
-      name;  // of the file, without its folder; of a segment's mapping, as the kernel calls it
+      name;  // the file's name without its folder, or the kernel's name for a segment's mapping
   dev_t device = 0;
   ino_t inode = 0;
   std::uint32_t pid = 0;
@@ -25,23 +25,24 @@ struct FileCreator {
   std::uint64_t start_ticks = 0;
 };
 
-// exec keeps a process's id and its start, so what decides is whether it has the file mapped; where
-// that may not be read, its start. `pid`: where it runs, its number as we see it; else creator.pid.
+// Whether the creator still runs. exec keeps pid and start, so the test is whether the process has
+// the file mapped or, if its map can't be read, its start. `pid` is set to its number in our
+// namespace if it runs; else to creator.pid.
 Liveness life_of(const FileCreator& creator, long& pid);
 
-// What /proc/PID/maps calls a segment whose inode is its id.
+// The name in /proc/PID/maps for a segment, whose inode there is its id.
 inline constexpr const char* kSegmentName = "SYSV00000000 (deleted)";
 
-// The memory of a process that has this segment of another IPC namespace attached, and where it
-// stands there. None: no such process is to be found, or its memory must not be read.
+// Opens the memory of a process that has this segment of another IPC namespace attached, and sets
+// the segment's address in it. None: no such process is found, or its memory must not be read.
 Descriptor memory_of_segment(int id, std::uint64_t ipc_namespace, std::uint64_t& address,
                              std::uint64_t& size);
 
-// Whether this process has the file mapped. Unknown: that may not be read.
+// Whether this process has the file mapped. unknown: its map can't be read.
 Liveness maps_file(long pid, const FileCreator& creator);
 
-// The threads of a process: their numbers as it sees them itself, and as we do. Where it is in a
-// pid namespace of its own they differ.
+// A thread of a process: its number in its own pid namespace, and in ours. They are the same unless
+// it is in a pid namespace of its own.
 struct Task {
   std::uint32_t inner = 0;
   long tid = 0;
@@ -52,10 +53,10 @@ std::vector<Task> tasks_of(long pid, bool own_namespace);
 // thread.
 std::string task_name(long pid, long tid);
 
-// /proc/PID/stat, field 22; 0: there is no such process, or it can't be read.
+// The start in the content of /proc/PID/stat (field 22); 0: the content is "" or malformed.
 std::uint64_t start_ticks_in(const std::string& stat);
 
-// Of a process that runs; 0: it has ended, whether or not somebody has waited for it.
+// The start of a process that runs; 0: it has ended, even if it is a zombie.
 std::uint64_t start_ticks_of(long pid);
 
 // The inode of /proc/self/ns/pid.

@@ -59,8 +59,8 @@ bool LiveSource::open_segment(std::string& problem) {
   return problem.empty();
 }
 
-// A FIFO would have us wait for its writer, and a device might do anything: by now the name may
-// stand for one.
+// Opens a plain file. Opening a FIFO would wait for its writer, and a device might do anything; by
+// now the name may belong to one.
 bool LiveSource::open_file(const std::string& path, std::string& problem) {
   file_ =
       Descriptor(::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));

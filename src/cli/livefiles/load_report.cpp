@@ -18,7 +18,7 @@ namespace {
 
 constexpr std::size_t kLargest = std::size_t{256} << 20;
 
-// 0, or the errno; EFBIG if there is more than kLargest.
+// Reads all. Returns 0, or the errno; EFBIG if there is more than kLargest.
 int read_to_end(int fd, std::string& out) {
   char part[1 << 16];
   for (;;) {
@@ -31,14 +31,14 @@ int read_to_end(int fd, std::string& out) {
   }
 }
 
-// Whom to believe about generated code: the user whose file it is.
+// The user who may name generated code: the owner of the file.
 uid_t owner_of(const std::string& path) {
   struct stat info {};
   return lstat(path.c_str(), &info) == 0 ? info.st_uid : geteuid();
 }
 
-// Of two files: is `child` of a process that the other's forked, or that runs below the same
-// command?
+// Whether `child` is of a process that the other's process forked, or that runs under the same
+// command.
 bool is_child(const live::Header& child, const live::Header& parent) {
   if (child.pid_namespace != parent.pid_namespace || child.started_at < parent.started_at)
     return false;
@@ -99,12 +99,12 @@ bool load_process(long pid, bool children, Symbolizer& symbolizer, std::vector<R
     return false;
   }
   std::vector<live::Header const*> family{&first->header()};
-  std::vector<LiveFile> kept;  // so that the headers stay
+  std::vector<LiveFile> kept;  // keeps the headers alive
   std::vector<std::string> paths{own.front()};
   std::vector<std::string> rest;
   if (children) rest = live_files(folders);
   kept.reserve(rest.size());
-  // Until nobody new is found: a child's child may stand before it.
+  // Repeat until no new process is found, because a child's child may be listed before it.
   for (bool found = true; found;) {
     found = false;
     for (std::string& path : rest) {

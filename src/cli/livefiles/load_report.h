@@ -1,4 +1,4 @@
-// Reports from where they are: live files, JSON reports, processes. With names.
+// Loads reports with names, from live files, JSON reports and processes.
 #pragma once
 
 #include <string>
@@ -9,16 +9,16 @@
 
 namespace clockshim::cli {
 
-// From a path ("-": standard input) of a live file or a JSON report. False, with a line that names
-// it and what is wrong.
+// Loads a live file or a JSON report from a path ("-": standard input). False: `problem` is a line
+// that names it and says what is wrong.
 bool load_file(const std::string& path, Symbolizer& symbolizer, Report& out, std::string& problem);
 
-// From a live file. False, with why in words that go behind the path; "" where it holds nothing
-// that was not told.
+// Loads a live file. False: `problem` says why, in words that follow the path; "" if there is
+// nothing to report.
 bool load_live(const std::string& path, Symbolizer& symbolizer, Report& out, std::string& problem);
 
-// Of a process: of its live file, the newest where there are several. `children`: also of those
-// that it forked, and of all that the same `clockshim run` started; its own first.
+// Loads a process's newest live file. With `children`, also those of the processes that it forked,
+// and of all that the same `clockshim run` started; its own comes first.
 bool load_process(long pid, bool children, Symbolizer& symbolizer, std::vector<Report>& out,
                   std::string& problem);
 

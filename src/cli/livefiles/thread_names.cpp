@@ -19,7 +19,7 @@ void name_threads(const LiveFile& file, Report& report) {
     thread.tid = static_cast<std::uint32_t>(same->tid);
     thread.name = printable(task_name(file.pid(), same->tid));
   }
-  // All of that may have been another process's by now, to whom the number was given.
+  // By now the pid may belong to another process, which all of this would be about.
   if (file.life_now() == Liveness::running) report.threads = std::move(named);
 }
 

@@ -1,4 +1,5 @@
-// The names of a running process's threads. The process keeps none: that would take a system call.
+// The names of a running process's threads. The process does not store them, because that would
+// take a system call.
 #pragma once
 
 #include "cli/livefiles/live_dir.h"
@@ -6,8 +7,8 @@
 
 namespace clockshim::cli {
 
-// Of those that still run: from /proc, with their numbers as we see them. The file is the one that
-// the report was made of.
+// Names the threads that still run, from /proc, by their numbers in our namespace. The report must
+// be made from `file`.
 void name_threads(const LiveFile& file, Report& report);
 
 }  // namespace clockshim::cli

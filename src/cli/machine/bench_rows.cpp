@@ -13,7 +13,7 @@ namespace clockshim::cli {
 namespace {
 
 constexpr int kReadingsOnACpu = 100;
-constexpr std::size_t kLeastMoves = 3;  // there and back again, however short the time
+constexpr std::size_t kLeastMoves = 3;  // there and back, however short the time
 constexpr const char* kTimeofday = "gettimeofday";
 
 int raw_clock_gettime(clockid_t id, timespec* t) {
@@ -43,7 +43,7 @@ void note(Steps& steps, std::int64_t difference) {
 
 template <class Read>
 Steps watch(Nanos budget, Read&& read) {
-  const std::vector<int> cpus = allowed_cpus();  // before we stay on one
+  const std::vector<int> cpus = allowed_cpus();  // before the thread stays on one of them
   const StayHere and_come_back;
   Steps steps;
   const Nanos start = now();
@@ -76,7 +76,7 @@ std::vector<Row> measure_rows(const ClockReader& way, const Budget& budget, cons
     row.clock = name;
     row.way = way.name;
     const auto read = [&way, &t, clock_id = id] { way.clock_gettime(clock_id, &t); };
-    // What a library learns at first (the counter's rate) is not what a call costs later.
+    // The library learns first (the counter's rate), which is not part of what a call costs later.
     measure(base, std::max(budget.cost, milliseconds(5)), read);
     {
       const StayHere stay;

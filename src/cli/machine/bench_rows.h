@@ -1,6 +1,6 @@
-// The figures of `clockshim bench`: what a reading costs by clock and way, what steps the readings
-// make, and how many several threads get. The same code measures the kernel's clocks in this
-// process and the shim's in a child.
+// The figures of `clockshim bench`: the cost of a reading for each clock and way, the steps between
+// readings, and the throughput of several threads. The same code measures the kernel's clocks in
+// this process and the shim's in a child.
 #pragma once
 
 #include <sys/time.h>
@@ -13,22 +13,22 @@
 
 namespace clockshim::cli {
 
-// A way to read the clocks.
+// One way to read the clocks.
 struct ClockReader {
   const char* name;  // "bare", "raw", "strict", "relaxed"
   int (*clock_gettime)(clockid_t, timespec*);
   int (*gettimeofday)(timeval*, void*);
 };
-extern const ClockReader kBare;                 // the vDSO's entry, as the C library calls it
-extern const ClockReader kRawSyscall;           // around the vDSO
-ClockReader through_library(const char* name);  // as any program: what is preloaded answers
+extern const ClockReader kBare;                 // the vDSO's function, as the C library calls it
+extern const ClockReader kRawSyscall;           // the system call, without the vDSO
+ClockReader through_library(const char* name);  // like any program: a preloaded library answers
 
-// Of consecutive readings by one thread that changes its CPU.
+// The steps between consecutive readings of one thread that changes its CPU.
 struct Steps {
   std::uint64_t readings = 0;
-  std::int64_t resolution = 0;  // ns, the least difference that is not zero; 0: there was none
+  std::int64_t resolution = 0;  // ns, the smallest difference above zero; 0: there was none
   std::uint64_t backward = 0;
-  std::int64_t worst = 0;  // ns, of those
+  std::int64_t worst = 0;  // ns, the largest of those
 };
 
 struct Row {
@@ -41,22 +41,22 @@ struct Row {
 struct Throughput {
   std::string way;
   int threads = 0;
-  double calls_a_second = 0;  // of all threads, CLOCK_MONOTONIC
+  double calls_a_second = 0;  // of all threads, with CLOCK_MONOTONIC
 };
 
 struct Budget {
-  Nanos cost = milliseconds(10);     // a row
-  Nanos steps = milliseconds(10);    // a row; zero: no steps
-  Nanos threads = milliseconds(50);  // a number of threads; zero: no throughput
+  Nanos cost = milliseconds(10);     // for each row
+  Nanos steps = milliseconds(10);    // for each row; zero: steps are not measured
+  Nanos threads = milliseconds(50);  // for each number of threads; zero: throughput is not measured
 };
 
-// Each measured clock that the kernel has, and gettimeofday.
+// Measures each clock that the kernel has, and gettimeofday.
 std::vector<Row> measure_rows(const ClockReader& way, const Budget& budget, const Timebase& base);
 
-// With 1, 2, 4 ... threads, and with as many as there are CPUs for us.
+// Measures with 1, 2, 4 ... threads, and with as many as we have CPUs.
 std::vector<Throughput> measure_throughput(const ClockReader& way, const Budget& budget);
 
-// The numbers of threads for so many CPUs.
+// The numbers of threads to measure with on so many CPUs.
 std::vector<int> thread_counts(int cpus);
 
 }  // namespace clockshim::cli

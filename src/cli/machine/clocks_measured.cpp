@@ -18,7 +18,7 @@ namespace {
 
 constexpr int kCantTell = 255;
 
-// From here on this process's clock_gettime system calls fail.
+// From here on this process's clock_gettime system calls fail. False: no filter can be installed.
 bool forbid_clock_syscall() {
   sock_filter program[] = {
       BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
@@ -49,7 +49,7 @@ void spin_for(Nanos length) {
   while (now - start < length);
 }
 
-// Where it can't be proved: a vDSO that enters the kernel costs as much as the system call.
+// A guess if it can't be proved: a vDSO that enters the kernel costs as much as the system call.
 ServedBy guess(const ClockCosts& clock) {
   return clock.bare.median < clock.raw.median / 2 ? ServedBy::vdso : ServedBy::system_call;
 }

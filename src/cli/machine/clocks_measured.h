@@ -1,5 +1,5 @@
-// What the clocks are here, measured: which of them the vDSO serves, what a call of each costs
-// bare, as a system call and under the shim, and what the counter does against the kernel's clock.
+// Measures the clocks here: which of them the vDSO serves, what a call of each costs (bare, as a
+// system call and under the shim), and how the counter behaves relative to the kernel's clock.
 #pragma once
 
 #include <array>
@@ -41,24 +41,24 @@ struct ClockCosts {
 
 struct Measured {
   std::vector<ClockCosts> clocks;  // in the order of kMeasuredClocks
-  bool vdso_proved = false;        // false: told by what the calls cost
-  std::optional<Cost> counter;     // rdtsc; none where it may not be read
+  bool vdso_proved = false;        // false: guessed from the costs of calls
+  std::optional<Cost> counter;     // rdtsc; none if it must not be read
   std::optional<Cost> fenced;
   std::optional<Cost> with_cpu;  // rdtscp
-  Cost null_syscall;             // the cheapest system call there is
+  Cost null_syscall;             // the cheapest system call
   Frequency frequency;           // of the counter, by CLOCK_MONOTONIC
   double pace_change_ppm = 0;    // between the two halves of the measurement
-  double pace_error_ppm = 0;     // how much of that may be the measurement's own
+  double pace_error_ppm = 0;     // how much of that may be measurement error
 };
 
-// What a program's clock_gettime is answered by: under a filter that lets the system call fail, a
-// call that succeeds was none. In a child process. None where no filter can be installed.
+// Finds out what answers a program's clock_gettime: a child process installs a filter that lets the
+// system call fail, so a call that succeeds was none. None if no filter can be installed.
 std::optional<std::vector<ServedBy>> prove_vdso();
 
-// For `budget` a clock and way of reading it.
+// Measures, for `budget` for each clock and way of reading it.
 Measured measure_clocks(Nanos budget, bool counter_allowed, bool has_rdtscp);
 
-// A timebase for this thread's CPU, calibrated over `length`.
+// A timebase for this thread's CPU, calibrated for `length`.
 Timebase calibrate(Nanos length, bool counter_allowed);
 
 const ClockCosts* find_clock(const Measured& measured, std::string_view name);

@@ -13,31 +13,32 @@
 namespace clockshim::cli {
 namespace {
 
-// Each of the two rounds: its length, which the pairs share, and how long it may take where the
-// CPUs are busy.
+// There are two rounds. This is the length of each, which the pairs share, and how long it may take
+// if the CPUs are busy.
 constexpr Nanos kRound = milliseconds(20);
 constexpr Nanos kLongestPair = milliseconds(4);
 constexpr Nanos kShortestPair = microseconds(500);
 constexpr Nanos kPatience = milliseconds(200);
-// So few that met by chance prove nothing.
+// Fewer handoffs may be chance and prove nothing.
 constexpr std::uint64_t kHandoffs = 1000;
-// So few CPUs that all pairs can be compared.
+// With at most this many CPUs all pairs can be compared.
 constexpr std::size_t kMostPairs = 15;
-// Between the rounds. Counters that are within kMost in both can't have drifted apart by more than
-// 2 * kMost meanwhile.
+// The pause between the rounds. Counters within kMost in both rounds can't have drifted by more
+// than 2 * kMost in between.
 constexpr Nanos kPause = milliseconds(50);
 constexpr Nanos kMost = microseconds(2);
 constexpr std::int64_t kSeenDriftPpm = 100;
 static_assert(2 * kMost.raw() * 1'000'000 < kSeenDriftPpm * kPause.raw(),
               "a drift of 100 ppm has to show");
-// Part of the tolerance that counters may be apart by: the library's own error needs the rest.
+// Counters may differ by this fraction of the tolerance, because the library's own error needs the
+// rest.
 constexpr std::int64_t kTolerancePart = 4;
-// A handoff takes as long one way as the other. Where one seems to take more than so many times as
-// long, the counters are apart by a good part of it, and a handoff that is faster than those seen
-// here could show it.
+// A handoff takes the same time in both directions. If one direction seems to take more than this
+// many times as long, the counters differ by a good part of it, and a faster handoff than those
+// seen here could show it.
 constexpr std::int64_t kLopsided = 2;
-// ... but for this, which the counter's steps and the CPU's own order of things explain (some 100
-// ns).
+// This much asymmetry is allowed, because the counter's steps and the CPU's reordering explain it
+// (some 100 ns).
 constexpr std::int64_t kUnevenTicks = 256;
 constexpr Nanos kCalibration = milliseconds(2);
 

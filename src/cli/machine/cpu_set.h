@@ -1,4 +1,4 @@
-// The CPUs that this thread may run on, and staying on one of them.
+// The CPUs that this thread may run on, and how to stay on one of them.
 #pragma once
 
 #include <sched.h>
@@ -7,15 +7,15 @@
 
 namespace clockshim::cli {
 
-// In ascending order. Empty where the kernel refuses to tell (seccomp) or has more CPUs than a
-// cpu_set_t holds.
+// The allowed CPUs in ascending order. Empty if the kernel refuses to say (seccomp) or has more
+// CPUs than a cpu_set_t holds.
 std::vector<int> allowed_cpus();
 
-// Moves the calling thread to one CPU; false where that is refused.
+// Moves the calling thread to one CPU; false: the kernel refuses.
 bool move_to(int cpu);
 
-// While it lives, the calling thread stays on the CPU it was on, where the kernel lets it: counters
-// of two CPUs need not agree.
+// While it exists, the calling thread stays on its CPU, if the kernel allows that: the counters of
+// two CPUs need not agree.
 class StayHere {
  public:
   StayHere();

@@ -9,7 +9,7 @@ namespace clockshim::cli {
 namespace {
 
 constexpr unsigned kHypervisorLeaves = 0x40000000U;
-constexpr unsigned kLeavesEnd = 0x40010000U;  // where Linux stops to look
+constexpr unsigned kLeavesEnd = 0x40010000U;  // where Linux stops searching
 constexpr unsigned kLeavesStep = 0x100U;
 constexpr unsigned kTimingLeaf =
     0x10U;  // EAX: the counter's frequency in kHz (VMware's proposal, which QEMU and others follow)
@@ -86,7 +86,7 @@ CpuFacts read_cpu_facts() {
   facts.guest = in_virtual_machine();
   facts.invariant = counter_invariant();
   add_cpu_claims(facts.claims);
-  // Without the guest bit these leaves are not defined: Intel CPUs return those of another leaf.
+  // Without the guest bit these leaves are undefined: Intel CPUs return those of another leaf.
   for (unsigned base = kHypervisorLeaves; facts.guest && base < kLeavesEnd; base += kLeavesStep) {
     const CpuidLeaf first = cpuid(base);
     const std::string signature = signature_of(first);
@@ -96,7 +96,7 @@ CpuFacts read_cpu_facts() {
     if (!plausible) break;
     facts.signatures.push_back(signature);
     const bool has_timing = first.a >= base + kTimingLeaf && first.a < base + kLeavesStep;
-    // Hyper-V gives this number to something else.
+    // Hyper-V uses this leaf for something else.
     if (has_timing && signature != "Microsoft Hv") {
       const unsigned khz = cpuid(base + kTimingLeaf).a;
       if (khz != 0) facts.claims.push_back({"hypervisor leaf 0x40000010", khz / 1e3, true});
@@ -113,7 +113,7 @@ Hypervisor identify_hypervisor(const CpuFacts& cpu, const MachineNames& names) {
     return std::find(cpu.signatures.begin(), cpu.signatures.end(), signature) !=
            cpu.signatures.end();
   };
-  // KVM before Hyper-V and Xen: it can pretend to be either, in leaves that stand before its own.
+  // Check KVM before Hyper-V and Xen: it can pretend to be either, in leaves before its own.
   if (signed_by("KVMKVMKVM"))
     return contains(names.log, "FIRECK") ? Hypervisor::firecracker : Hypervisor::kvm;
   if (signed_by("VBoxVBoxVBox")) return Hypervisor::virtualbox;

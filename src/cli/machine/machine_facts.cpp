@@ -20,7 +20,7 @@ constexpr int kReadAllOfTheLog = 3;  // SYSLOG_ACTION_READ_ALL
 constexpr std::size_t kLogBytes = 1 << 20;
 constexpr std::size_t kMostLogLines = 20;
 
-// The whole of a file. False, with errno, where it can't be opened or read.
+// Reads a whole file. False, with errno, if it can't be opened or read.
 bool read_file(const std::string& path, std::string& text) {
   const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (fd < 0) return false;
@@ -53,7 +53,7 @@ std::vector<std::string> words(const std::string& text) {
   return all;
 }
 
-// The first line of /proc/cpuinfo that starts with `key`, behind its colon.
+// The value after the colon, in the first line of /proc/cpuinfo that starts with `key`.
 std::string cpuinfo_value(const std::string& text, const std::string& key) {
   std::istringstream lines(text);
   for (std::string line; std::getline(lines, line);) {
@@ -75,7 +75,8 @@ bool concerns_clocks(const std::string& word) {
                      [&](const char* name) { return word == name; });
 }
 
-// A record of /dev/kmsg is "6,339,5140900,-;text", a line of syslog(2) "<6>[    5.140900] text".
+// The text of a log line. A record of /dev/kmsg is "6,339,5140900,-;text", a line of syslog(2)
+// "<6>[    5.140900] text".
 std::string log_text(const std::string& line) {
   if (line.starts_with('<')) {
     const auto end = line.find("] ");
@@ -102,7 +103,8 @@ std::string read_log(const std::string& root, Machine& machine) {
   return "";
 }
 
-// "TSC" in capitals, or as the clocksource's name: not the "tsc" of words such as "mitscape".
+// Whether a line is about the counter: "TSC" in capitals, or as the clocksource's name, but not the
+// "tsc" in words such as "mitscape".
 bool is_on_the_counter(const std::string& line) {
   return line.find("TSC") != std::string::npos || line.starts_with("tsc: ") ||
          line.find("clocksource: tsc") != std::string::npos ||
@@ -188,7 +190,7 @@ Machine read_machine(const std::string& root, const CpuFacts& cpu) {
   if (!read_file(root + "/proc/cmdline", text))
     machine.unseen.emplace_back("the kernel's command line: no /proc/cmdline");
   for (const std::string& word : words(text)) {
-    if (word == "--") break;  // what follows is init's
+    if (word == "--") break;  // what follows is for init
     if (concerns_clocks(word)) machine.parameters.push_back(word);
   }
   const std::string log = read_log(root, machine);

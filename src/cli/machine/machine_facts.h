@@ -1,6 +1,6 @@
-// What the machine says of its clocks, as far as it can be read here: files below /proc, /sys and
-// /dev, CPUID, a few questions to the kernel. Reads only, and judges nothing. What can't be seen
-// (no root, a container, seccomp) is listed, never guessed.
+// What the machine reports about its clocks, as far as it can be read here: files in /proc, /sys
+// and /dev, CPUID, a few system calls. It only reads, and judges nothing. What can't be read (no
+// root, a container, seccomp) is listed, never guessed.
 #pragma once
 
 #include <string>
@@ -11,23 +11,23 @@
 namespace clockshim::cli {
 
 struct Machine {
-  std::string kernel;  // its release: "6.1.0-17-amd64"; "" unknown
+  std::string kernel;  // its release: "6.1.0-17-amd64"; "" if unknown
   std::string cpu;     // the model's name
   std::string clocksource = "unknown";
-  std::vector<std::string> available;  // clocksources; empty: unknown
-  std::vector<std::string> flags;      // of the CPU, those in kCounterFlags that it has
-  bool flags_known = false;            // false: /proc/cpuinfo can't be read
-  std::vector<std::string>
-      parameters;  // of the kernel's command line, those that concern clocks: "clocksource=hpet"
-  std::vector<std::string> log;  // lines of the kernel log on the TSC, oldest first
+  std::vector<std::string> available;   // clocksources; empty if unknown
+  std::vector<std::string> flags;       // those of kCounterFlags that the CPU has
+  bool flags_known = false;             // false: /proc/cpuinfo can't be read
+  std::vector<std::string> parameters;  // parameters of the kernel's command line that concern
+                                        // clocks: "clocksource=hpet"
+  std::vector<std::string> log;         // lines of the kernel log about the TSC, oldest first
   CpuFacts processor;
   Hypervisor hypervisor = Hypervisor::none;
-  std::string machine_name;  // vendor and product by the firmware
+  std::string machine_name;  // vendor and product, from the firmware
   bool counter_forbidden = false;
   bool seccomp = false;
   std::string ntp;                  // "synchronised, frequency -3.2 ppm"
   std::string time_namespace;       // "none", or its offsets
-  std::vector<std::string> unseen;  // what could not be looked at, and why
+  std::vector<std::string> unseen;  // what could not be read, and why
 };
 
 struct CounterFlag {
@@ -44,15 +44,16 @@ inline constexpr CounterFlag kCounterFlags[] = {
     {"tsc_adjust", "the kernel can see and undo what firmware did to it"},
 };
 
-// Below `root` ("" for the machine itself, else a folder that holds a proc, a sys and a dev).
+// Reads the facts below `root` ("" for the machine itself, else a folder that contains proc, sys
+// and dev).
 Machine read_machine(const std::string& root, const CpuFacts& cpu);
 
 [[nodiscard]] bool has_flag(const Machine& machine, const std::string& flag);
 [[nodiscard]] bool is_available(const Machine& machine, const std::string& clocksource);
-// The value of a parameter such as "clocksource"; the last one counts, as for the kernel. "" where
-// it isn't given.
+// The value of a parameter such as "clocksource". As for the kernel, the last one counts. "" if it
+// is not given.
 [[nodiscard]] std::string parameter(const Machine& machine, const std::string& name);
-// Whether the kernel is of this version or newer; `unknown` where it can't be told.
+// Whether the kernel has this version or a newer one; `unknown` if that can't be determined.
 [[nodiscard]] bool kernel_at_least(const Machine& machine, int major, int minor, bool unknown);
 
 }  // namespace clockshim::cli

@@ -7,7 +7,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-// Each figure's name and place: of a const row to write, of another to read.
+// Visits each figure with its name, in a const row for writing, in a mutable one for reading.
 template <class AnyRow, class Visit>
 void each_of_row(AnyRow& row, Visit visit) {
   visit("clock", row.clock);
@@ -47,7 +47,7 @@ void write_rows(Json& json, const std::vector<Row>& rows,
   for (const Row& row : rows) {
     Json one;
     each_of_row(row, into(one));
-    one["average_ns"] = row.cost.average();  // for readers; follows from the others
+    one["average_ns"] = row.cost.average();  // for readers; it follows from the others
     json["rows"].push_back(std::move(one));
   }
   json["throughput"] = Json::array();

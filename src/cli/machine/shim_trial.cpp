@@ -34,7 +34,7 @@ std::string own_path() {
   return std::filesystem::read_symlink("/proc/self/exe", error).string();
 }
 
-// What the child wrote to standard output. "", and `problem`, where it didn't run or failed.
+// Runs a child and returns its standard output. "", with `problem`, if it did not run or failed.
 std::string output_of(const std::vector<std::string>& argv, Environment& environment,
                       std::string& problem) {
   int ends[2];
@@ -71,7 +71,7 @@ std::string output_of(const std::vector<std::string>& argv, Environment& environ
   return problem.empty() ? text : "";
 }
 
-// From the library's own report. Without one its mode stays unknown.
+// Takes mode and errors from the library's own report. Without one the mode remains unknown.
 void take_report(const std::string& path, ShimTrial& result) {
   std::ifstream file(path);
   const Json report = Json::parse(file, nullptr, false);
@@ -104,7 +104,7 @@ ShimTrial try_shim(const std::string& order, const Budget& budget, bool counter_
   const char* present = getenv("LD_PRELOAD");
   Environment environment(environ);
   environment.set("LD_PRELOAD", preload_with(library, present != nullptr ? present : ""));
-  // As `clockshim run` would start it.
+  // Start it as `clockshim run` would.
   const Settings settings = read_settings([](const char* variable) { return getenv(variable); });
   const std::string counters = handed_over(look_at_counters(settings));
   if (!counters.empty()) environment.set("CLOCKSHIM_COUNTERS", counters);

@@ -1,5 +1,5 @@
-// What a call costs: batches of calls, timed by the counter, else by the kernel's clock where a
-// program may not read the counter.
+// Measures what a call costs: batches of calls are timed by the counter, or by the kernel's clock
+// if the counter must not be read.
 #pragma once
 
 #include <algorithm>
@@ -12,10 +12,10 @@
 
 namespace clockshim::cli {
 
-// Sleeps for so long, whatever signals come.
+// Sleeps for `length`, whatever signals come.
 void rest(Nanos length);
 
-// What batches are timed with.
+// The clock that batches are timed with.
 struct Timebase {
   double ns_per_unit = 1;
   bool counter = false;
@@ -28,8 +28,8 @@ struct Timebase {
   }
 };
 
-// Nanoseconds a call, over batches. A batch is what is timed; a call alone is shorter than what
-// timing it costs.
+// Nanoseconds for each call, over batches. Batches are timed because a single call takes less time
+// than timing it.
 struct Cost {
   std::uint64_t calls = 0;
   double total = 0;  // ns
@@ -43,15 +43,16 @@ struct Cost {
   [[nodiscard]] double spread() const { return p90 - p10; }
 };
 
-// `samples`: ns a call of each batch.
+// `samples` has the ns for each call, one value for each batch.
 Cost summarise(std::vector<double> samples, std::uint64_t calls_a_batch);
 
-// For about `budget`, at least kLeastBatches batches. The thread should stay on its CPU (StayHere).
+// Measures for about `budget`, but at least kLeastBatches batches. The thread should stay on its
+// CPU (StayHere).
 template <class Call>
 Cost measure(const Timebase& base, Nanos budget, Call&& call) {
   constexpr std::size_t kLeastBatches = 20;
   constexpr std::size_t kMostBatches = 100'000;
-  // The kernel's clock may advance in steps of 280 ns: longer batches for it.
+  // The kernel's clock may advance in steps of 280 ns, so it needs longer batches.
   const std::uint64_t calls = base.counter ? 32 : 2048;
   std::vector<double> samples;
   const auto batch = [&](std::uint64_t n) {
@@ -62,18 +63,18 @@ Cost measure(const Timebase& base, Nanos budget, Call&& call) {
   std::vector<double> empty;
   for (std::size_t i = 0; i < kLeastBatches; ++i) empty.push_back(batch(0));
   const double overhead = *std::min_element(empty.begin(), empty.end());
-  batch(calls);  // pages, caches and branches are learned
+  batch(calls);  // warms up pages, caches and branch prediction
   double spent = 0;
   while (samples.size() < kMostBatches &&
          (samples.size() < kLeastBatches || spent < static_cast<double>(budget.raw()))) {
     const double took = batch(calls);
-    spent += std::max(took, 1.0);  // a counter that stands still must not keep us here
+    spent += std::max(took, 1.0);  // so that a counter that stands still does not keep us here
     samples.push_back(std::max(took - overhead, 0.0) / static_cast<double>(calls));
   }
   return summarise(std::move(samples), calls);
 }
 
-// One reading of CLOCK_MONOTONIC between two of the counter, the narrowest of some.
+// One reading of CLOCK_MONOTONIC between two of the counter; the narrowest of several.
 struct CounterSample {
   Ticks counter;
   Nanos time;
@@ -81,7 +82,7 @@ struct CounterSample {
 };
 CounterSample sample_counter();
 
-// The counter's frequency between two samples, and how far that may be wrong.
+// The counter's frequency between two samples, and its uncertainty.
 struct Frequency {
   double mhz = 0;
   double error_ppm = 0;

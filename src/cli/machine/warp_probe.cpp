@@ -18,14 +18,14 @@ namespace {
 constexpr Nanos kLongestPair = milliseconds(20);  // as long as Linux takes
 constexpr Nanos kShortestPair = milliseconds(2);
 constexpr unsigned kSpinsToPause = 64;
-constexpr unsigned kSpinsToYield = 4096;  // the other may have been preempted
+constexpr unsigned kSpinsToYield = 4096;  // the other thread may have been preempted
 
-// What one side of a pair has seen. Read by the third thread meanwhile.
+// What one thread of a pair has seen. A third thread reads it meanwhile.
 struct Side {
   std::atomic<std::uint64_t> handoffs{0};
   std::atomic<std::uint64_t> backward{0};
-  // Of all differences of a reading to the one handed over: the time a handoff took, and how far
-  // this CPU is ahead of the other.
+  // The minimum of reading - handed-over reading. Each such difference is the time that the handoff
+  // took, plus the offset by which this CPU is ahead of the other.
   std::atomic<std::int64_t> least{std::numeric_limits<std::int64_t>::max()};
   std::atomic<bool> refused{false};
 
@@ -38,17 +38,17 @@ struct Side {
   }
 };
 
-// The newest reading, and whose turn it is. Turns, not a lock: of two CPUs that fight for a lock
-// one can win all the time.
+// The newest reading, and which side's turn it is. It uses turns instead of a lock, because one of
+// two CPUs that fight for a lock can win all the time.
 class alignas(64) Handover {
  public:
-  // Waits for this side's turn, takes it, and gives the turn to the other. False: stopped
-  // meanwhile.
+  // Waits for this side's turn, takes it, and gives the turn to the other. False: the test was
+  // stopped.
   bool turn(int side, int cpu, ReadCounter read, const std::atomic<bool>& stop, Side& seen) {
     for (unsigned spins = 1; whose_.load(std::memory_order_acquire) != side; ++spins) {
       if (stop.load(std::memory_order_relaxed)) return false;
-      // Leaves the core to the other where they share one. In an emulator it costs a lock: not
-      // while the other is about to answer.
+      // The pause leaves the core to the other thread if they share one. In an emulator it takes a
+      // lock, so it is not used while the other is about to answer.
       if (spins % kSpinsToPause == 0) __builtin_ia32_pause();
       if (spins % kSpinsToYield == 0) sched_yield();
     }
@@ -88,22 +88,22 @@ bool test_pair(WarpPair& pair, const PairTest& how, ReadCounter read) {
   try {
     first = std::thread(run, 0, pair.first);
     second = std::thread(run, 1, pair.second);
-  } catch (const std::system_error&) {  // as many threads as this user may have
+  } catch (const std::system_error&) {  // this user may have no more threads
     stop.store(true);
     if (first.joinable()) first.join();
     return false;
   }
   const auto refused = [&] { return sides[0].refused.load() || sides[1].refused.load(); };
-  // A handoff takes no less than no time. So neither CPU is ahead of the other by more than its
-  // least difference.
+  // A handoff cannot take negative time, so neither CPU is ahead of the other by more than its
+  // minimum difference.
   const auto at_most = [&] { return std::max(sides[0].least.load(), sides[1].least.load()); };
   const auto warped = [&] { return sides[0].backward.load() + sides[1].backward.load() > 0; };
   const auto handoffs = [&] { return sides[0].handoffs.load() + sides[1].handoffs.load(); };
   const auto agree = [&] {
     return at_most() <= static_cast<std::int64_t>(how.enough.raw()) && handoffs() >= how.handoffs;
   };
-  // Together the least differences are two handoffs: short ones tell how far the counters are
-  // apart, and not only that they are.
+  // The sum of the minimum differences is the time of two handoffs. Short ones bound the difference
+  // of the counters.
   const auto shortest = [&] {
     return static_cast<double>(sides[0].least.load()) + static_cast<double>(sides[1].least.load());
   };

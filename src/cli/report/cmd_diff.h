@@ -1,4 +1,4 @@
-// `clockshim diff`: what changed between two runs, by caller and clock.
+// `clockshim diff`: shows what changed between two runs, by caller and clock.
 #pragma once
 
 #include <string>
@@ -11,7 +11,7 @@ struct DiffOptions {
   std::string after;
 };
 
-// The exit status: 0; 2: a file that can't be read.
+// Returns the exit status: 0; 2: a file can't be read.
 int diff(const DiffOptions& options);
 
 }  // namespace clockshim::cli

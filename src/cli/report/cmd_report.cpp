@@ -29,7 +29,7 @@ int refuse(const std::string& line) {
   return kFailed;
 }
 
-// A process id is a number and nothing else; a file of such a name can be given as ./NAME.
+// A process id is a number and nothing else. A file with such a name can be given as ./NAME.
 std::optional<long> process_id(const std::string& target) {
   long pid = 0;
   const char* const end = target.data() + target.size();
@@ -43,7 +43,8 @@ struct WatchTimes {
   Nanos interval;
 };
 
-// How long to look and how often; no length: not at all. False: what was asked for can't be.
+// How long to watch and how often to look; without a length, not at all. False: the options are not
+// possible.
 bool watch_times(const ReportOptions& options, WatchTimes& out, std::string& problem) {
   constexpr Nanos kShortest = milliseconds(10);
   constexpr std::int64_t kMostLooks = 10'000;
@@ -72,7 +73,7 @@ bool watch_times(const ReportOptions& options, WatchTimes& out, std::string& pro
   return true;
 }
 
-// Processes are watched, all at the same moments, and then told.
+// Watches processes, all at the same moments, and then loads their reports.
 bool load_watched(const ReportOptions& options, const WatchTimes& times, Reports& out,
                   std::string& problem) {
   if (options.children) {

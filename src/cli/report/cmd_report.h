@@ -1,4 +1,4 @@
-// `clockshim report`: who asks for the time, of a process or out of files, in the formats of
+// `clockshim report`: shows the callers of clocks, of processes or from files, in the formats of
 // formats/formats.h.
 #pragma once
 
@@ -12,15 +12,15 @@ struct ReportOptions {
   std::string output;  // a file; "": standard output
   bool merge = false;
   bool apart = false;
-  bool exact = false;                // nothing sampled, and no frames as first seen
-  bool children = false;             // of the processes, too
-  bool threads = false;              // each thread apart
-  std::string watch;                 // for so long, to tell rates over time; "": not
-  std::string interval;              // between two looks; "": as fits
+  bool exact = false;     // no samples, and no frames that were only seen at the first call
+  bool children = false;  // include the processes' children
+  bool threads = false;   // show each thread separately
+  std::string watch;      // how long to watch for rates over time; "": not at all
+  std::string interval;   // between two looks; "": chosen automatically
   std::vector<std::string> targets;  // process ids and files
 };
 
-// 0; 2: an error, said in one line.
+// Returns 0; 2: an error, which was logged in one line.
 int report(const ReportOptions& options);
 
 }  // namespace clockshim::cli

@@ -16,8 +16,8 @@ namespace {
 
 constexpr std::size_t kMostCallers = 20;
 
-// Tables are read one after the other, and a site may change its key (dlclose): for a moment a sum
-// can be less than it was. What it grows by is told when it has grown again.
+// Tables are read one after the other, and a site may change its key (dlclose), so a sum can be
+// less than before for a moment. Its growth is reported when it has grown again.
 std::vector<std::uint64_t> growth(const std::vector<std::int64_t>& changes) {
   std::vector<std::uint64_t> out;
   std::int64_t sum = 0;
@@ -49,7 +49,7 @@ std::optional<RateWatch> RateWatch::of(long pid, const Folders& folders, std::st
   watch.start_ticks_ = start_ticks_of(pid);
   if (!watch.open(watch.others_.front(), problem)) return std::nullopt;
   watch.own_ticks_ = watch.programs_.back().content->header().start_ticks;
-  // Not running: it may be just about to become its next program.
+  // It is not running, but may be about to become its next program.
   if (watch.programs_.back().report.state != "running" &&
       (watch.own_ticks_ != watch.start_ticks_ || watch.is_gone())) {
     problem = "it does not run any more";
@@ -98,13 +98,14 @@ void RateWatch::read(Program& program, bool begin) {
     site.looked = number;
     note(site.calls, told.calls);
   }
-  // A key that a site had before: its calls are those of another key by now.
+  // A site had this key before. Its calls belong to another key by now.
   for (auto& [key, site] : program.sites) {
     if (site.looked != number) note(site.calls, 0);
   }
 }
 
-// Programs that came by exec since the last look: all that they counted is new.
+// Finds programs that the process became by exec since the last look. Everything that they counted
+// is new.
 void RateWatch::find_next_programs() {
   std::vector<std::string> paths = live_files_of(pid_, folders_);
   std::erase_if(paths, [&](const std::string& path) {
@@ -133,10 +134,10 @@ void RateWatch::look(Nanos now, Nanos realtime) {
   } else {
     times_.push_back(static_cast<double>((now - started_).raw()) / 1e9);
   }
-  const bool gone = is_gone();  // before the counts are read: they are the last then
+  const bool gone = is_gone();  // read before the counts, which are then final
   read(programs_.back(), begin);
   if (!begin && programs_.back().report.state != "running") {
-    read(programs_.back(), false);  // it was over when it had been read: now all is there
+    read(programs_.back(), false);  // it had ended before this was read, so it is complete
     find_next_programs();
   }
   over_ = gone;

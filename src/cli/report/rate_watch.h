@@ -1,6 +1,6 @@
-// A process watched for its rates over time: how much its counts have grown between two looks at
-// its live file. The process notices nothing of it. Where it calls exec, its next program's file is
-// watched, too: what counts is the process.
+// Watches a process for its rates over time: how much its counts grow between two looks at its live
+// file. The process does not notice. If it calls exec, its next program's file is watched, too,
+// because the rates are those of the process.
 #pragma once
 
 #include <cstdint>
@@ -21,26 +21,24 @@ namespace clockshim::cli {
 
 class RateWatch {
  public:
-  // A process that runs, as we number it, and the folder of its live file. No value: what is wrong
-  // stands in `problem`.
+  // Starts watching a running process (by its pid in our namespace), whose live file is in these
+  // folders. No value: `problem` says what is wrong.
   static std::optional<RateWatch> of(long pid, const Folders& folders, std::string& problem);
 
-  // At this moment, by CLOCK_MONOTONIC and CLOCK_REALTIME. The first look is where counting begins.
+  // Looks now; the times are CLOCK_MONOTONIC and CLOCK_REALTIME. Counting begins at the first look.
   void look(Nanos now, Nanos realtime);
 
-  [[nodiscard]] bool over() const {
-    return over_;
-  }  // the process is gone, and has been looked at since
+  [[nodiscard]] bool over() const { return over_; }  // the process is gone, and was looked at since
   [[nodiscard]] int wakes_when_over() const {
     return process_.get();
-  }  // poll(2) says POLLIN then; -1: the kernel can't (before 5.3)
+  }  // poll(2) reports POLLIN then; -1: the kernel can't (before 5.3)
   [[nodiscard]] const std::string& program() const { return programs_.back().report.program; }
 
-  // The process's report as of the last look, with names, and the rates.
+  // The process's report as of the last look, with names and rates.
   Report report(Symbolizer& symbolizer, double interval) const;
 
  private:
-  // The total at each look, as what it differs by from the look before.
+  // The growth of a total at each look, relative to the look before.
   class Growth {
    public:
     void begin(std::uint64_t total) { last_ = total; }
@@ -57,15 +55,15 @@ class RateWatch {
     std::vector<std::pair<std::size_t, std::int64_t>> changes_;
   };
   struct Site {
-    ReportSite as_told;  // without a name
+    ReportSite as_told;  // without names
     Growth calls;
     std::size_t looked = 0;
   };
-  // That the process has been, one after another.
+  // A program that the process has run; exec replaces one by the next.
   struct Program {
     std::string path;
     std::optional<LiveSource> source{};
-    std::optional<LiveFile> content{};  // as of the last look, and
+    std::optional<LiveFile> content{};  // as of the last look
     Report report{};
     std::map<std::string, Growth> clocks{};
     std::map<std::uint64_t, Site> sites{};  // by key
@@ -81,14 +79,14 @@ class RateWatch {
   long pid_;
   Folders folders_;
   Descriptor process_{};           // pidfd_open(2)
-  std::uint64_t start_ticks_ = 0;  // of the process, as we see it; and as it does itself
+  std::uint64_t start_ticks_ = 0;  // the process's start, as we see it
   std::uint64_t own_ticks_ = 0;
   std::uint64_t pid_namespace_ = 0;
   Nanos started_;  // the first look
   Nanos started_at_;
   std::vector<double> times_;
   std::vector<Program> programs_;
-  std::vector<std::string> others_;  // files of its number that were there before
+  std::vector<std::string> others_;  // files with its pid that existed before
   bool over_ = false;
 };
 

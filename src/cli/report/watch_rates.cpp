@@ -15,7 +15,7 @@ namespace {
 volatile std::sig_atomic_t g_interrupted = 0;
 extern "C" void note_interrupt(int /*signal*/) { g_interrupted = 1; }
 
-// While it lives, the signals that end a command are let in by wait() alone, and only noted.
+// While it exists, the signals that end a command are only received in wait(), and just noted.
 class Interrupts {
  public:
   Interrupts() {
@@ -31,8 +31,8 @@ class Interrupts {
     }
     sigprocmask(SIG_BLOCK, &blocked, &mask_);
   }
-  // One that came during the last look is let in first, so that it does not end the command now
-  // that there is something to tell.
+  // Receive a signal that came during the last look first, so that it does not end the command now
+  // that there is something to report.
   ~Interrupts() {
     sigprocmask(SIG_SETMASK, &mask_, nullptr);
     for (std::size_t i = 0; i < std::size(kSignals); ++i)
@@ -41,7 +41,7 @@ class Interrupts {
   Interrupts(const Interrupts&) = delete;
   Interrupts& operator=(const Interrupts&) = delete;
 
-  // So long, or until one of these has something to tell. False: interrupted.
+  // Waits for `left`, or until one of these is ready. False: interrupted.
   [[nodiscard]] bool wait(std::vector<pollfd>& watched, Nanos left) const {
     const timespec timeout{left.raw() / kNanosPerSecond, left.raw() % kNanosPerSecond};
     ppoll(watched.data(), watched.size(), &timeout, &mask_);
@@ -60,7 +60,7 @@ Nanos clock_now(clockid_t clock) {
   return from_timespec(now);
 }
 
-// All of them at one moment, so that their rates can be summed.
+// Looks at all of them at the same moment, so that their rates can be added.
 void look_at(std::vector<RateWatch>& processes, Nanos now) {
   const Nanos realtime = clock_now(CLOCK_REALTIME);
   for (RateWatch& process : processes) process.look(now, realtime);
@@ -81,7 +81,8 @@ void watch_rates(std::vector<RateWatch>& processes, Nanos length, Nanos interval
     if (process.wakes_when_over() >= 0) running.push_back({process.wakes_when_over(), POLLIN, 0});
   }
   const bool wakes =
-      running.size() == processes.size();  // else some are only seen to be over at the next look
+      running.size() ==
+      processes.size();  // otherwise some are only seen to have ended at the next look
   const Nanos start = clock_now(CLOCK_MONOTONIC);
   const Nanos end = start + length;
   look_at(processes, start);
@@ -92,7 +93,7 @@ void watch_rates(std::vector<RateWatch>& processes, Nanos length, Nanos interval
   while (goes_on && !all_over(processes)) {
     Nanos now = clock_now(CLOCK_MONOTONIC);
     while (next <= now)
-      next = next + interval;  // what was missed (a machine that slept) is one long interval
+      next = next + interval;  // missed intervals (the machine slept) become one long interval
     next = std::min(next, end);
     while (goes_on && now < next) {
       goes_on = interrupts.wait(running, next - now);

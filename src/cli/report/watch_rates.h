@@ -1,4 +1,4 @@
-// Watching for so long, with a view to rates over time.
+// Watches processes for some time, for rates over time.
 #pragma once
 
 #include <string>
@@ -9,9 +9,9 @@
 
 namespace clockshim::cli {
 
-// Looks at all of them at even distances for `length`. Ends early, with a last look, when all are
-// over, and by SIGINT, SIGTERM or SIGHUP; a second one of these does what it would do anyway.
-// `progress`: said on a terminal from the first look to the last.
+// Looks at all of them at even intervals for `length`. Ends early, with a last look, when all have
+// ended, and on SIGINT, SIGTERM or SIGHUP; a second one of these has its usual effect. `progress`
+// is shown on a terminal from the first look to the last.
 void watch_rates(std::vector<RateWatch>& processes, Nanos length, Nanos interval,
                  const std::string& progress);
 

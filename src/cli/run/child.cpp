@@ -19,7 +19,8 @@ bool is_job_control(int signal) {
   return signal == SIGTSTP || signal == SIGTTIN || signal == SIGTTOU;
 }
 
-// What we hold, the command's readers and writers would wait for.
+// Closes our descriptors. Otherwise processes that read from the command, or write to it, would
+// wait for us.
 void let_go_of_descriptors(int keep) {
   const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
   if (null >= 0) {
@@ -33,7 +34,7 @@ void let_go_of_descriptors(int keep) {
 }  // namespace
 
 Child::Child() {
-  // Inherited as ignored, SIGCHLD would reap the command behind our back.
+  // If SIGCHLD is inherited as ignored, the kernel would reap the command before us.
   struct sigaction usual {};
   usual.sa_handler = SIG_DFL;
   sigaction(SIGCHLD, &usual, &child_before_);
@@ -61,8 +62,8 @@ void Child::become(const std::vector<std::string>& argv, Environment& environmen
 int Child::start(const std::vector<std::string>& argv, Environment environment) {
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) return errno;
-  // A descriptor among the first three was closed when we came: it stays closed for the command, so
-  // the pipe moves away.
+  // One of the first three descriptors was closed when we were started. It must stay closed for the
+  // command, so move the pipe.
   for (int& end : ends) {
     if (end > STDERR_FILENO) continue;
     const int moved = fcntl(end, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
@@ -75,7 +76,8 @@ int Child::start(const std::vector<std::string>& argv, Environment environment) 
   if (pid_ == 0) become(argv, environment, ends[1]);
   close(ends[1]);
   let_go_of_descriptors(ends[0]);
-  // Ends without a word when exec closes the other end, or when the child is killed before that.
+  // The read ends without data when exec closes the other end, or when the child is killed before
+  // that.
   int error = 0;
   ssize_t got;
   do {
@@ -90,32 +92,31 @@ int Child::start(const std::vector<std::string>& argv, Environment environment) 
 void Child::pass_on(const siginfo_t& info) const {
   const bool from_kernel = info.si_code == SI_KERNEL;
   const bool same_group = getpgid(pid_) == getpgrp();
-  // A terminal that hangs up tells the leader of the session alone.
+  // When a terminal hangs up, only the leader of the session gets the signal.
   const bool to_leader =
       (info.si_signo == SIGHUP || info.si_signo == SIGCONT) && getsid(0) == getpid();
-  // What the terminal sent went to all of its foreground group. What the command sent went to its
-  // group too.
+  // A signal from the terminal went to its whole foreground group. A signal from the command went
+  // to its group, too.
   if (from_kernel && same_group && !to_leader) return;
   if (!from_kernel && info.si_pid == pid_) return;
   kill(pid_, info.si_signo);
 }
 
-// The shell that started us sees us stop when its job does, and starts both again. An orphaned
-// group does not stop.
+// Stops us as well, so that the shell that started us sees its job stop, and later continues both.
+// An orphaned group does not stop.
 void Child::stop_too(int signal) const {
   sigset_t one;
   sigemptyset(&one);
   sigaddset(&one, signal);
   raise(signal);
-  sigprocmask(SIG_UNBLOCK, &one, nullptr);  // here we stand still
+  sigprocmask(SIG_UNBLOCK, &one, nullptr);  // here the process stops
   sigprocmask(SIG_BLOCK, &one, nullptr);
 }
 
 bool Child::ended(int& status) const {
   int changed;
   pid_t pid;
-  // As the first process of a container we have everybody's orphans too: they are reaped and
-  // forgotten.
+  // As the first process of a container we also get all orphans, which are reaped and ignored.
   while ((pid = waitpid(-1, &changed, WNOHANG | WUNTRACED)) > 0) {
     if (pid != pid_) continue;
     if (WIFSTOPPED(changed)) {
@@ -128,14 +129,14 @@ bool Child::ended(int& status) const {
   return false;
 }
 
-int Child::supervise(LoadCheck& arrival) {
+int Child::supervise(LoadCheck& load_check) {
   int status = 0;
   while (!ended(status)) {
     siginfo_t info{};
-    const timespec patience = arrival.patience();
-    const int signal =
-        arrival.settled() ? sigwaitinfo(&taken_, &info) : sigtimedwait(&taken_, &info, &patience);
-    if (signal < 0 && errno == EAGAIN) arrival.look(pid_);
+    const timespec patience = load_check.patience();
+    const int signal = load_check.settled() ? sigwaitinfo(&taken_, &info)
+                                            : sigtimedwait(&taken_, &info, &patience);
+    if (signal < 0 && errno == EAGAIN) load_check.look(pid_);
     if (signal > 0 && signal != SIGCHLD) pass_on(info);
   }
   return status;
@@ -146,7 +147,7 @@ int end_like(int status) {
   const int signal = WTERMSIG(status);
   const rlimit none{};
   setrlimit(RLIMIT_CORE, &none);
-  prctl(PR_SET_DUMPABLE, 0);  // a core_pattern that is a pipe does not ask for the limit
+  prctl(PR_SET_DUMPABLE, 0);  // a core_pattern that is a pipe ignores the limit
   struct sigaction usual {};
   usual.sa_handler = SIG_DFL;
   sigaction(signal, &usual, nullptr);
@@ -155,7 +156,7 @@ int end_like(int status) {
   sigaddset(&one, signal);
   kill(getpid(), signal);
   sigprocmask(SIG_UNBLOCK, &one, nullptr);
-  return 128 + signal;  // the first process of a container does not die of it
+  return 128 + signal;  // the first process of a container is not killed by it
 }
 
 }  // namespace clockshim::cli

@@ -1,6 +1,6 @@
-// The command as a child process: start it, pass signals on to it, stop when it stops, end as it
-// ended. Single-threaded: signals are blocked and taken one by one (sigtimedwait), so that no
-// handler runs and none is lost.
+// The command as a child process: starts it, passes signals on to it, stops when it stops, and ends
+// as it ended. It is single-threaded: signals are blocked and taken one by one (sigtimedwait), so
+// that no handler runs and none is lost.
 #pragma once
 
 #include <sys/types.h>
@@ -17,16 +17,16 @@ namespace clockshim::cli {
 
 class Child {
  public:
-  // Blocks what will be passed on. From here to supervise() a signal waits.
+  // Blocks the signals that will be passed on. From here to supervise() they wait.
   Child();
 
-  // Starts the command as execvp(3) would. CLOCKSHIM_RUN_PID becomes its process id. 0, or the
-  // errno of what failed; then there is no child. Our own standard input and output and all
-  // descriptors above 2 are let go of: a pipe of the command ends when the command lets go of it.
+  // Starts the command as execvp(3) would, with its pid in CLOCKSHIM_RUN_PID. Returns 0, or the
+  // errno of what failed; then there is no child. Closes our own standard input and output and all
+  // descriptors above 2, so that a pipe of the command ends when the command closes it.
   int start(const std::vector<std::string>& argv, Environment environment);
 
-  // Passes signals on until the command has ended. Its status as of waitpid(2).
-  int supervise(LoadCheck& arrival);
+  // Passes signals on until the command has ended. Returns its status as of waitpid(2).
+  int supervise(LoadCheck& load_check);
 
   [[nodiscard]] pid_t pid() const { return pid_; }
 
@@ -43,7 +43,7 @@ class Child {
   struct sigaction child_before_ {};
 };
 
-// The exit status, or death by the same signal, without a core of our own.
+// Returns the exit status, or dies by the same signal, without a core dump of our own.
 int end_like(int status);
 
 }  // namespace clockshim::cli

@@ -21,7 +21,7 @@
 namespace clockshim::cli {
 namespace {
 
-// Errors of the command line are told whatever CLOCKSHIM_LOG says.
+// Logs errors of the command line, whatever CLOCKSHIM_LOG says.
 void complain(const std::string& line) { say(LogLevel::error, LogLevel::error, line); }
 
 std::string own_path() {
@@ -30,14 +30,15 @@ std::string own_path() {
   return length > 0 ? std::string(path, static_cast<std::size_t>(length)) : "";
 }
 
-// As a shell has it: 127 where there is no such command, 126 where there is one and it does not
-// start.
+// Returns the exit status that a shell would: 127 if there is no such command, 126 if there is one
+// that can't be started.
 int failed_to_start(const std::string& name, const Preflight& preflight, int error) {
   if (error == ENOENT && !preflight.missing_interpreter.empty()) {
     complain(name + ": its interpreter " + preflight.missing_interpreter + " is not there");
     return kMayNotRun;
   }
-  // A folder of PATH that we may not enter makes exec say EACCES of what is nowhere.
+  // For a command that is nowhere, exec may say EACCES because of a folder in PATH that we may not
+  // enter.
   const bool by_path = name.find('/') == std::string::npos;
   const bool nowhere = !preflight.there && (by_path || error == ENOENT);
   complain(name + ": " + (nowhere && by_path ? "command not found" : std::strerror(error)));
@@ -71,7 +72,7 @@ int run(std::vector<RunOption> options, const std::vector<std::string>& argv) {
 
   const std::string counters = shimmed ? handed_over(look_at_counters(settings)) : "";
 
-  Child child;  // from here on a signal waits until there is somebody to pass it on to
+  Child child;  // from here on signals wait until there is a command to pass them on to
   Environment environment(environ);
   std::unique_ptr<PrivateReports> reports;
   if (shimmed) {
@@ -87,11 +88,11 @@ int run(std::vector<RunOption> options, const std::vector<std::string>& argv) {
   }
   if (const int error = child.start(argv, environment); error != 0)
     return failed_to_start(name, preflight, error);
-  LoadCheck arrival(shimmed ? library : "", name, settings.log);
-  const int status = child.supervise(arrival);
-  if (reports) reports->tell(child.pid(), name, settings.log);
-  if (shimmed) tell_lost(child.pid(), live_folders(settings.dir), settings);
-  reports.reset();  // a death by signal runs no destructor
+  LoadCheck load_check(shimmed ? library : "", name, settings.log);
+  const int status = child.supervise(load_check);
+  if (reports) reports->print(child.pid(), name, settings.log);
+  if (shimmed) write_lost_reports(child.pid(), live_folders(settings.dir), settings);
+  reports.reset();  // because death by a signal runs no destructor
   return end_like(status);
 }
 

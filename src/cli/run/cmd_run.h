@@ -12,8 +12,8 @@ inline constexpr int kUsageError = 2;
 inline constexpr int kMayNotRun = 126;
 inline constexpr int kNotFound = 127;
 
-// Runs argv (not empty) and returns its exit status; does not return where a signal ended it, but
-// dies of the same signal. kUsageError: nothing was started.
+// Runs argv (not empty) and returns its exit status. If a signal ended it, this process dies of the
+// same signal. kUsageError: nothing was started.
 int run(std::vector<RunOption> options, const std::vector<std::string>& argv);
 
 }  // namespace clockshim::cli

@@ -12,9 +12,9 @@
 namespace clockshim::cli {
 namespace {
 
-// One line is enough for a process that hardly asked, as in the library: a shell's many children
+// A process with fewer calls gets one line, as in the library. Otherwise a shell's many children
 // would bury the rest.
-constexpr std::uint64_t kTooFewToTell = 100;
+constexpr std::uint64_t kTooFewForReport = 100;
 
 std::string name_of(const Report& report) {
   return report.program + "[" + std::to_string(report.pid) + "]";
@@ -34,12 +34,12 @@ bool write_file(const std::string& path, const std::string& text) {
   return file.good();
 }
 
-bool tell(const Report& report, const Settings& settings) {
+bool write_report(const Report& report, const Settings& settings) {
   if (settings.report == "none" || report.clocks.empty()) return true;
   if (settings.report != "stderr") {
     std::string path = path_of(report, settings);
     const bool json = path.ends_with(".json");
-    // Never over one that a process has written itself.
+    // Never overwrite a report that a process has written itself.
     if (access(path.c_str(), F_OK) == 0) path += "." + std::to_string(report.pid);
     if (write_file(path, json ? render_json(report) : render_text(report))) return true;
     say(LogLevel::error, settings.log,
@@ -47,7 +47,7 @@ bool tell(const Report& report, const Settings& settings) {
             " stays in its live file");
     return false;
   }
-  if (report.calls() < kTooFewToTell) {
+  if (report.calls() < kTooFewForReport) {
     say(LogLevel::warn, settings.log,
         name_of(report) + " asked for the time " + std::to_string(report.calls()) +
             " times, and ended without a report (by exec, _exit or a signal)");
@@ -58,7 +58,7 @@ bool tell(const Report& report, const Settings& settings) {
 
 }  // namespace
 
-void tell_lost(pid_t command, const Folders& folders, const Settings& settings) {
+void write_lost_reports(pid_t command, const Folders& folders, const Settings& settings) {
   Symbolizer symbolizer;
   for (const std::string& path : live_files(folders)) {
     std::string problem;
@@ -67,7 +67,7 @@ void tell_lost(pid_t command, const Folders& folders, const Settings& settings) 
         file->life() != Liveness::gone)
       continue;
     Report report;
-    if (load_live(path, symbolizer, report, problem) && tell(report, settings))
+    if (load_live(path, symbolizer, report, problem) && write_report(report, settings))
       static_cast<void>(file->remove());
   }
 }

@@ -1,5 +1,5 @@
-// Reports of processes of a run that could not write their own: killed, or gone by _exit or exec.
-// Their live files are still there.
+// Reports for processes of a run that could not write their own, because they were killed, or ended
+// by _exit or exec. Their live files still exist.
 #pragma once
 
 #include <sys/types.h>
@@ -9,9 +9,9 @@
 
 namespace clockshim::cli {
 
-// Those of processes that the command `command` (its process id) and its children have been. Where
-// settings.report says, as the library would have: on standard error, or in a file of its own name.
-// The live files are removed once that is done.
-void tell_lost(pid_t command, const Folders& folders, const Settings& settings);
+// Writes the reports of the command (`command` is its pid) and its children as the library would
+// have, as settings.report says: on standard error, or each to its own file. Then removes the live
+// files.
+void write_lost_reports(pid_t command, const Folders& folders, const Settings& settings);
 
 }  // namespace clockshim::cli

@@ -17,9 +17,10 @@ namespace clockshim::cli {
 namespace {
 
 constexpr std::string_view kEnding = ".txt";
-constexpr int kPatience = 3;  // a report may come between the last look and the folder's removal
+constexpr int kPatience =
+    3;  // retries, because a report may appear between the last look and the removal of the folder
 
-// The number that a name is made of, before `ending`; 0 where it is made of anything else.
+// The number that is the whole name before `ending`; 0 if it is anything else.
 pid_t number_of(std::string_view name, std::string_view ending) {
   if (!name.ends_with(ending)) return 0;
   name.remove_suffix(ending.size());
@@ -53,7 +54,7 @@ PrivateReports::PrivateReports() : folder_("run") {
 
 std::vector<pid_t> PrivateReports::present() const { return numbers_in(folder_.path(), kEnding); }
 
-void PrivateReports::tell(pid_t command, const std::string& name, LogLevel limit) {
+void PrivateReports::print(pid_t command, const std::string& name, LogLevel limit) {
   if (!folder_.made()) return;
   const std::vector<pid_t> living = processes_with("CLOCKSHIM_REPORT=" + pattern_);
   const bool keep = !living.empty();
@@ -62,7 +63,7 @@ void PrivateReports::tell(pid_t command, const std::string& name, LogLevel limit
     std::vector<pid_t> pids = present();
     std::stable_partition(pids.begin(), pids.end(),
                           [command](pid_t pid) { return pid == command; });
-    // A report is written at exit: the file of a process that lives may be half of one.
+    // A report is written at exit, so the file of a process that still runs may be incomplete.
     std::erase_if(pids,
                   [&](pid_t pid) { return std::binary_search(living.begin(), living.end(), pid); });
     for (const pid_t pid : pids) {

@@ -1,6 +1,6 @@
-// Reports that are to appear on standard error, by way of files: many programs close standard error
-// before the library's destructor could write there. A private folder for one run; its reports are
-// told when the command has ended.
+// Collects the reports that should appear on standard error in files, because many programs close
+// standard error before the library's destructor could write there. One run has a private folder,
+// whose reports are written when the command has ended.
 #pragma once
 
 #include <sys/types.h>
@@ -15,16 +15,16 @@ namespace clockshim::cli {
 
 class PrivateReports {
  public:
-  // Makes the folder, in TMPDIR or /tmp. Without one pattern() is "".
+  // Creates the folder, in TMPDIR or /tmp. pattern() is "" if that fails.
   PrivateReports();
 
-  // For CLOCKSHIM_REPORT.
+  // The value for CLOCKSHIM_REPORT.
   [[nodiscard]] const std::string& pattern() const { return pattern_; }
 
-  // Writes the reports to standard error, `command`'s first, the others by process id, and removes
-  // them. The folder goes too, unless processes of this run live on: whatever they start would take
-  // a report's path without a folder for a bad setting.
-  void tell(pid_t command, const std::string& name, LogLevel limit);
+  // Writes the reports to standard error, `command`'s first, the others by pid, and removes them.
+  // The folder is removed, too, unless processes of this run are still alive: what they start would
+  // take a report path without a folder for a bad setting.
+  void print(pid_t command, const std::string& name, LogLevel limit);
 
  private:
   [[nodiscard]] std::vector<pid_t> present() const;
@@ -36,7 +36,7 @@ class PrivateReports {
   std::string pattern_;
 };
 
-// Living processes whose environment at exec had this entry, "NAME=value".
+// The processes whose environment at exec had this entry, "NAME=value".
 std::vector<pid_t> processes_with(const std::string& entry);
 
 }  // namespace clockshim::cli

@@ -25,7 +25,7 @@ std::string refusal(const RunOption& option, const std::string& why) {
   return std::string(option.name) + " \"" + option.value.value_or("") + "\": " + why;
 }
 
-// An option that is given has a value. ONLY and SKIP may be empty: no globs.
+// An option that is given must have a value. ONLY and SKIP may be empty: no globs.
 std::string empty_problem(const RunOption& option) {
   const std::string_view variable = option.variable;
   if (variable == "CLOCKSHIM_ONLY" || variable == "CLOCKSHIM_SKIP") return "";
@@ -37,15 +37,15 @@ bool is_path(const std::string& report) {
   return !report.empty() && report != "stderr" && report != "none";
 }
 
-// What the library would find wrong with a report's path when it starts: the folder has to be there
-// and writable.
+// What the library would find wrong with a report's path at its start: the folder must exist and be
+// writable.
 std::string report_problem(const std::string& pattern) {
   const auto slash = pattern.rfind('/');
   const std::string folder = expand_path(pattern.substr(0, slash + 1), {getpid(), "", "", 0});
   if (slash + 1 == pattern.size())
     return "is a directory; must be stderr, none, or a path of a file";
   if (pattern.substr(0, slash).find('%') != std::string::npos)
-    return "";  // known when the command is: the library's to say
+    return "";  // not known before the command runs; the library will check it
   if (access(folder.c_str(), W_OK | X_OK) != 0)
     return "can't be made in " + folder + ": " + std::strerror(errno);
   struct stat info;
@@ -76,7 +76,7 @@ std::string check_options(std::vector<RunOption>& options) {
   const Settings settings =
       read_settings([&](const char* variable) { return given(options, variable); });
   if (settings.serving_errors.empty() && settings.observing_errors.empty()) return "";
-  // The library's own words, with the option's name in place of the variable's.
+  // Use the library's message, with the option's name in place of the variable's.
   const std::string& error =
       (settings.serving_errors.empty() ? settings.observing_errors : settings.serving_errors)
           .front();

@@ -18,15 +18,16 @@ struct RunOption {
   std::optional<std::string> value{};
 };
 
-// Checks the options that are given. Paths become absolute: the command may change its directory.
-// Returns "", or one line that names the first bad option, its value, and what would be right.
+// Checks the options that are given. Paths become absolute, because the command may change its
+// directory. Returns "", or one line that names the first bad option, its value, and what would be
+// right.
 std::string check_options(std::vector<RunOption>& options);
 
-// The settings as the command will find them: the options before the environment.
+// The settings that the command will find: options take precedence over the environment.
 Settings effective_settings(const std::vector<RunOption>& options);
 
-// `path` as it is seen from here, whatever directory the command is in later. The folder we are in
-// may have a % in its name, which stays one.
+// Makes `path` absolute, so that it does not depend on the command's directory. A % in the name of
+// our directory is escaped.
 std::string absolute_pattern(const std::string& path);
 
 }  // namespace clockshim::cli

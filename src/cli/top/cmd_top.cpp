@@ -30,20 +30,22 @@ timespec later(timespec t, Nanos n) {
           static_cast<long>(sum % kNanosPerSecond)};
 }
 
-// At even distances, however long a look takes. The exit status.
-int print_looks(Watch& watch, const TopOptions& options, const Folders& folders, long pid,
-                Nanos interval) {
+// Prints snapshots at even intervals, however long one takes. Returns the exit status.
+int print_snapshots(Watch& watch, const TopOptions& options, const Folders& folders, long pid,
+                    Nanos interval) {
   timespec next{};
   clock_gettime(CLOCK_MONOTONIC, &next);
   for (;;) {
     next = later(next, interval);
     while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &next, nullptr) == EINTR) {
     }
-    Look look = watch.look(folders, pid);
-    const bool over = pid != 0 && (look.processes.empty() || look.processes[0].state != "running");
+    Snapshot snapshot = watch.take_snapshot(folders, pid);
+    const bool over =
+        pid != 0 && (snapshot.processes.empty() || snapshot.processes[0].state != "running");
     const bool last = options.once || !options.json || over;
-    if (write_all(STDOUT_FILENO, options.json ? look_as_json(look, pid != 0)
-                                              : look_as_text(std::move(look), pid != 0)) != 0)
+    if (write_all(STDOUT_FILENO, options.json
+                                     ? snapshot_as_json(snapshot, pid != 0)
+                                     : snapshot_as_text(std::move(snapshot), pid != 0)) != 0)
       return 0;
     if (last) return 0;
   }
@@ -66,11 +68,11 @@ int top(const TopOptions& options) {
   const Folders folders =
       options.dir.empty() && pid != 0 ? live_folders_of(pid) : live_folders(options.dir);
   Watch watch;
-  if (watch.look(folders, pid).processes.empty() && pid != 0)
+  if (watch.take_snapshot(folders, pid).processes.empty() && pid != 0)
     return refuse("top " + options.target + ": no live file of this process in " +
                   one_line(in_words(folders)) + "; clockshim list shows who has one");
   if (options.once || options.json || isatty(STDOUT_FILENO) == 0)
-    return print_looks(watch, options, folders, pid, *interval);
+    return print_snapshots(watch, options, folders, pid, *interval);
   const std::string problem = show_screen(watch, {folders, pid, *interval});
   return problem.empty() ? 0 : refuse(problem);
 }

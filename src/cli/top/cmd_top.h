@@ -1,5 +1,5 @@
-// `clockshim top`: who asks for the time now, and how often. On a terminal a screen that is kept up
-// to date, else a table.
+// `clockshim top`: shows who reads clocks now, and how often. On a terminal it is a screen that is
+// updated, else a table.
 #pragma once
 
 #include <string>
@@ -13,10 +13,10 @@ struct TopOptions {
   bool json = false;
   std::string interval = "1s";
   std::string target;  // a process id; "": all processes
-  std::string dir;     // "": CLOCKSHIM_DIR, or the user's whose process it is
+  std::string dir;     // "": CLOCKSHIM_DIR, or the folder of the process's user
 };
 
-// The exit status: 0; 2: a bad option, or there is no such process.
+// Returns the exit status: 0; 2: a bad option, or there is no such process.
 int top(const TopOptions& options);
 
 }  // namespace clockshim::cli

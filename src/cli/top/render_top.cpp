@@ -15,7 +15,7 @@ using Json = nlohmann::ordered_json;
 
 constexpr std::size_t kTextWidth = 120;
 
-// Padded by what is seen, not by bytes.
+// The length in characters, not in bytes, for padding.
 std::size_t length_of(const std::string& text) {
   std::size_t n = 0;
   for_each_character(text, [&](std::string_view) { ++n; });
@@ -43,7 +43,7 @@ std::string percent_of(double share) {
          "%";
 }
 
-// The busiest clocks and their part of the calls: "monotonic 70% realtime 30%".
+// The busiest clocks and their shares of the calls: "monotonic 70% realtime 30%".
 std::string clocks_of(const ProcessRow& row) {
   std::string out;
   for (const ClockRow& clock : row.clocks) {
@@ -71,7 +71,7 @@ std::string process_columns(const std::string& pid, const std::string& program,
          right(resyncs, 10) + right(error, 12) + "  " + left(mode, 12) + clocks;
 }
 
-// The name has what is left of the width.
+// The name gets the rest of the width.
 std::string caller_columns(std::size_t width, const std::string& rate, const std::string& calls,
                            const std::string& share, const std::string& clock,
                            const std::string& caller, const std::string& module) {
@@ -191,28 +191,28 @@ std::string process_line(const ProcessRow& row, std::size_t width) {
              width);
 }
 
-std::string look_as_text(Look look, bool callers) {
-  sort_rows(look.processes, SortBy::rate);
-  sort_rows(look.callers, SortBy::rate);
+std::string snapshot_as_text(Snapshot snapshot, bool callers) {
+  sort_rows(snapshot.processes, SortBy::rate);
+  sort_rows(snapshot.callers, SortBy::rate);
   std::string out;
   const auto add = [&](std::string line) {
     while (!line.empty() && line.back() == ' ') line.pop_back();
     out += line + "\n";
   };
   if (callers) {
-    for (const ProcessRow& row : look.processes) add(process_line(row, std::string::npos));
+    for (const ProcessRow& row : snapshot.processes) add(process_line(row, std::string::npos));
   }
   add(header_line(callers, kTextWidth));
   if (callers) {
-    for (const CallerRow& row : look.callers) add(row_line(row, kTextWidth));
+    for (const CallerRow& row : snapshot.callers) add(row_line(row, kTextWidth));
   } else {
-    for (const ProcessRow& row : look.processes) add(row_line(row, kTextWidth));
+    for (const ProcessRow& row : snapshot.processes) add(row_line(row, kTextWidth));
   }
   return out;
 }
 
-std::string look_as_json(const Look& look, bool callers) {
-  Look sorted = look;
+std::string snapshot_as_json(const Snapshot& snapshot, bool callers) {
+  Snapshot sorted = snapshot;
   sort_rows(sorted.processes, SortBy::rate);
   sort_rows(sorted.callers, SortBy::rate);
   Json processes = Json::array();
@@ -233,8 +233,10 @@ std::string look_as_json(const Look& look, bool callers) {
     }
     processes.push_back(one);
   }
-  const Json out{
-      {"schema_version", 1}, {"at", look.at}, {"seconds", look.seconds}, {"processes", processes}};
+  const Json out{{"schema_version", 1},
+                 {"at", snapshot.at},
+                 {"seconds", snapshot.seconds},
+                 {"processes", processes}};
   return out.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 

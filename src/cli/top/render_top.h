@@ -1,5 +1,5 @@
-// A look as text and as JSON; and the columns of its tables, which the screen has in common with
-// the text.
+// A snapshot as text and as JSON, and the columns of its tables, which the screen and the text
+// share.
 #pragma once
 
 #include <optional>
@@ -11,15 +11,15 @@
 
 namespace clockshim::cli {
 
-// What rows are ordered by: descending for numbers, ascending for names.
+// The order of rows: descending for numbers, ascending for names.
 enum class SortBy { rate, total, name, pid, clock, resyncs, error };
 const std::vector<SortBy>& sort_columns(
-    bool callers);  // in the order of the keys that cycle through them
+    bool callers);  // in the order in which a key cycles through them
 std::string_view sort_name(SortBy by);
 void sort_rows(std::vector<ProcessRow>& rows, SortBy by);
 void sort_rows(std::vector<CallerRow>& rows, SortBy by);
 
-// Drops the rows in which `text` stands nowhere. Whatever the case of its letters.
+// Drops the rows that do not contain `text`, ignoring case.
 void filter_rows(std::vector<ProcessRow>& rows, const std::string& text);
 void filter_rows(std::vector<CallerRow>& rows, const std::string& text);
 
@@ -27,12 +27,12 @@ void filter_rows(std::vector<CallerRow>& rows, const std::string& text);
 std::string header_line(bool callers, std::size_t width);
 std::string row_line(const ProcessRow& row, std::size_t width);
 std::string row_line(const CallerRow& row, std::size_t width);
-// A line or two about the process whose callers follow.
+// One or two lines about the process whose callers follow.
 std::string process_line(const ProcessRow& row, std::size_t width);
 
-// `callers`: of the one process; else the table of processes.
-std::string look_as_text(Look look, bool callers);
-// One line.
-std::string look_as_json(const Look& look, bool callers);
+// With `callers`: the callers of the one process; else the table of processes.
+std::string snapshot_as_text(Snapshot snapshot, bool callers);
+// The snapshot as JSON, on one line.
+std::string snapshot_as_json(const Snapshot& snapshot, bool callers);
 
 }  // namespace clockshim::cli

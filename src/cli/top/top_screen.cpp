@@ -19,7 +19,8 @@ namespace clockshim::cli {
 namespace {
 
 constexpr int kEscape = 27;
-constexpr int kSoon = 200;  // ms: the second look at callers, which have no rates before it
+constexpr int kSoon =
+    200;  // ms until the second snapshot of callers, which have no rates before it
 constexpr const char* kKeys =
     "q quit  arrows move  Enter callers  Esc back  s sort  / filter  p pause  h help";
 constexpr const char* kHelp[] = {
@@ -44,7 +45,7 @@ std::int64_t now_ms() {
   return from_timespec(now).raw() / 1'000'000;
 }
 
-// The terminal is ours while this lives.
+// Controls the terminal while it exists.
 class Terminal {
  public:
   Terminal() : screen_(newterm(nullptr, stdout, stdin)) {
@@ -55,7 +56,7 @@ class Terminal {
     nonl();
     keypad(stdscr, TRUE);
     curs_set(0);
-    // Behind newterm(), which has handlers of its own.
+    // After newterm(), which installs handlers of its own.
     struct sigaction action {};
     action.sa_handler = note_signal;
     for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGQUIT}) sigaction(number, &action, nullptr);
@@ -82,19 +83,19 @@ class Top {
         interval_(options.interval) {}
 
   void run() {
-    look();
-    next_look_ = now_ms() + kSoon;
+    take_snapshot();
+    next_snapshot_ = now_ms() + kSoon;
     while (g_signal == 0 && !quit_) {
       draw();
       const std::int64_t wait =
-          paused_ ? 1000 : std::clamp<std::int64_t>(next_look_ - now_ms(), 0, 1000);
+          paused_ ? 1000 : std::clamp<std::int64_t>(next_snapshot_ - now_ms(), 0, 1000);
       timeout(static_cast<int>(wait));
       errno = 0;
       const int key = getch();
-      // A terminal that has hung up has no more keys, at once.
+      // A terminal that has hung up returns EIO for keys, without waiting.
       if (key == ERR && errno == EIO) return;
       if (key != ERR) press(key);
-      if (!paused_ && now_ms() >= next_look_) look();
+      if (!paused_ && now_ms() >= next_snapshot_) take_snapshot();
     }
   }
 
@@ -103,15 +104,15 @@ class Top {
     return std::max<std::int64_t>(1, interval_.raw() / 1'000'000);
   }
 
-  void look() {
-    table_.look();
-    next_look_ = now_ms() + interval_ms();
+  void take_snapshot() {
+    table_.refresh();
+    next_snapshot_ = now_ms() + interval_ms();
   }
 
   void show(long pid) {
     table_.show(pid);
     first_ = 0;
-    next_look_ = now_ms() + std::min<std::int64_t>(kSoon, interval_ms());
+    next_snapshot_ = now_ms() + std::min<std::int64_t>(kSoon, interval_ms());
   }
 
   void press(int key) {
@@ -181,7 +182,7 @@ class Top {
 
   void draw() {
     erase();
-    // One column less: the last cell of the last line would scroll.
+    // Use one column less, because the last cell of the last line would scroll.
     const auto width = static_cast<std::size_t>(std::max(1, COLS - 1));
     const auto fitted = [&](const std::string& text) { return shortened(text, width); };
     std::string title = "clockshim top, every " + format_duration(interval_) + ", by " +
@@ -226,8 +227,8 @@ class Top {
   TopTable table_;
   Folders folders_;
   Nanos interval_;
-  std::size_t first_ = 0;       // row on the screen
-  std::int64_t next_look_ = 0;  // ms
+  std::size_t first_ = 0;           // row on the screen
+  std::int64_t next_snapshot_ = 0;  // ms
   bool typing_ = false;
   bool paused_ = false;
   bool help_ = false;

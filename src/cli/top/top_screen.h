@@ -10,13 +10,12 @@ namespace clockshim::cli {
 
 struct ScreenOptions {
   Folders folders;
-  long pid = 0;  // whose callers are shown first; 0: the table of processes
+  long pid = 0;  // the process whose callers are shown first; 0: the table of processes
   Nanos interval;
 };
 
-// Until q is pressed. The terminal is then as it was before, also when a signal ends it, which is
-// then taken for good.
-// "", or why there is no screen.
+// Shows the screen until q is pressed. Then the terminal is as it was before. That is so even if a
+// signal ends it, which is then raised again. Returns "", or why there is no screen.
 std::string show_screen(Watch& watch, const ScreenOptions& options);
 
 }  // namespace clockshim::cli

@@ -4,18 +4,18 @@
 
 namespace clockshim::cli {
 
-void TopTable::look() {
-  Look fresh = watch_.look(folders_, pid_);
-  if (callers() && fresh.processes.empty() && !look_.processes.empty() &&
-      look_.processes[0].pid == pid_) {
-    // It ended and took its file with it: what was seen last stays.
-    fresh.processes = look_.processes;
-    fresh.callers = look_.callers;
+void TopTable::refresh() {
+  Snapshot fresh = watch_.take_snapshot(folders_, pid_);
+  if (callers() && fresh.processes.empty() && !snapshot_.processes.empty() &&
+      snapshot_.processes[0].pid == pid_) {
+    // It ended and removed its file: what was seen last remains.
+    fresh.processes = snapshot_.processes;
+    fresh.callers = snapshot_.callers;
     fresh.processes[0].state = "gone";
     fresh.processes[0].rate = fresh.processes[0].resync_rate = 0;
     for (CallerRow& row : fresh.callers) row.rate = 0;
   }
-  look_ = std::move(fresh);
+  snapshot_ = std::move(fresh);
   arrange();
 }
 
@@ -25,7 +25,7 @@ void TopTable::show(long pid) {
   filter_.clear();
   processes_.clear();
   callers_.clear();
-  look();
+  refresh();
 }
 
 void TopTable::filter(const std::string& text) {
@@ -45,8 +45,8 @@ void TopTable::arrange() {
   const bool had = marked_ < rows();
   const long marked_pid = had && !callers() ? processes_[marked_].pid : 0;
   const Caller marked_caller = had && callers() ? callers_[marked_].caller : Caller{};
-  processes_ = look_.processes;
-  callers_ = look_.callers;
+  processes_ = snapshot_.processes;
+  callers_ = snapshot_.callers;
   if (callers()) {
     filter_rows(callers_, filter_);
     sort_rows(callers_, sort());

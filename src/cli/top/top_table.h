@@ -1,5 +1,5 @@
-// What the screen of `clockshim top` shows of a look: which rows, in which order, and which of them
-// is marked. Knows of no terminal.
+// The table that the screen of `clockshim top` shows of a snapshot: which rows, in which order, and
+// which of them is marked. It knows of no terminal.
 #pragma once
 
 #include <string>
@@ -12,19 +12,19 @@ namespace clockshim::cli {
 
 class TopTable {
  public:
-  // `pid`: whose callers are shown; 0: the processes.
+  // `pid` is the process whose callers are shown; 0: the processes.
   TopTable(Watch& watch, Folders folders, long pid)
       : watch_(watch), folders_(std::move(folders)), pid_(pid) {}
 
-  // Looks once more. The mark stays on what it is on.
-  void look();
-  // The callers of another process, from here on; 0: all processes. Looks at once; there is no
-  // filter, and the first row is marked.
+  // Takes a new snapshot. The mark stays on its row.
+  void refresh();
+  // Shows the callers of another process from here on; 0: all processes. Takes a snapshot at once,
+  // removes the filter, and marks the first row.
   void show(long pid);
 
-  void filter(const std::string& text);  // only rows that hold it; "": all
-  void sort_by_next();                   // column
-  void mark(std::size_t row);            // or the last one
+  void filter(const std::string& text);  // shows only rows that contain it; "": all
+  void sort_by_next();                   // sorts by the next column
+  void mark(std::size_t row);            // or the last row
 
   [[nodiscard]] bool callers() const { return pid_ != 0; }
   [[nodiscard]] long pid() const { return pid_; }
@@ -40,7 +40,7 @@ class TopTable {
   }
   // The process whose callers are shown. Null: it has no live file.
   [[nodiscard]] const ProcessRow* process() const {
-    return callers() && !look_.processes.empty() ? &look_.processes[0] : nullptr;
+    return callers() && !snapshot_.processes.empty() ? &snapshot_.processes[0] : nullptr;
   }
 
  private:
@@ -49,10 +49,10 @@ class TopTable {
   Watch& watch_;
   Folders folders_;
   long pid_;
-  Look look_;
+  Snapshot snapshot_;
   std::vector<ProcessRow> processes_;
   std::vector<CallerRow> callers_;
-  std::size_t sort_[2] = {};  // the column, of processes and of callers
+  std::size_t sort_[2] = {};  // the column to sort by, for processes and for callers
   std::size_t marked_ = 0;
   std::string filter_;
 };

@@ -9,7 +9,7 @@
 namespace clockshim::cli {
 namespace {
 
-constexpr std::int64_t kForgotten = 3600 * kNanosPerSecond;  // what was not looked at for so long
+constexpr std::int64_t kForgotten = 3600 * kNanosPerSecond;  // what was not seen for this long
 
 std::int64_t clock_now(clockid_t id) {
   timespec now{};
@@ -17,15 +17,15 @@ std::int64_t clock_now(clockid_t id) {
   return from_timespec(now).raw();
 }
 
-// Words are read while they are written, and tables one after the other: a sum may be less than the
-// one before by a few calls.
+// Words are read while they are written, and tables one after the other. So a sum may be less than
+// the one before by a few calls.
 double rate(std::uint64_t now, std::uint64_t before, double seconds) {
   return seconds <= 0 || now <= before ? 0 : static_cast<double>(now - before) / seconds;
 }
 
 }  // namespace
 
-void Watch::add(const LiveFile& file, bool with_callers, std::int64_t now, Look& out) {
+void Watch::add(const LiveFile& file, bool with_callers, std::int64_t now, Snapshot& out) {
   Report r = file.report();
   const auto found = before_.find(file.path());
   const bool known = found != before_.end();
@@ -60,7 +60,7 @@ void Watch::add(const LiveFile& file, bool with_callers, std::int64_t now, Look&
                    [](const ClockRow& a, const ClockRow& b) { return a.calls > b.calls; });
   if (!with_callers) return;
 
-  // Names for what is shown only.
+  // Find names only for what is shown.
   r.stacks.clear();
   for (ReportSite& site : r.sites) site.frames.resize(exact_frames(site));
   symbolizer_.name(r, file.owner());
@@ -97,8 +97,8 @@ std::optional<LiveFile> Watch::file_of(long pid, const Folders& folders) {
   return path_.empty() ? std::nullopt : LiveFile::open(path_, problem);
 }
 
-Look Watch::look(const Folders& folders, long pid) {
-  Look out;
+Snapshot Watch::take_snapshot(const Folders& folders, long pid) {
+  Snapshot out;
   const std::int64_t now = clock_now(CLOCK_MONOTONIC);
   out.seconds = looked_ == 0 ? 0 : static_cast<double>(now - looked_) / 1e9;
   out.at = static_cast<double>(clock_now(CLOCK_REALTIME)) / 1e9;

@@ -1,5 +1,5 @@
-// What `clockshim top` shows: the processes that run now, or the callers of one, as rates between
-// two looks at their live files.
+// The data of `clockshim top`: the processes that run now, or the callers of one, with rates
+// between two snapshots of their live files.
 #pragma once
 
 #include <map>
@@ -36,23 +36,24 @@ struct CallerRow {
   Caller caller;
   std::uint64_t calls = 0;
   double rate = 0;
-  double share = 0;  // of the process's calls since the look before; of all of them where there
-                     // were none. 0 to 1
+  double share = 0;  // of the process's calls since the last snapshot, or of all its calls if there
+                     // were none since; 0 to 1
 };
 
-struct Look {
-  double seconds = 0;  // since the look before, at whatever; 0: this is the first one
+struct Snapshot {
+  double seconds = 0;  // since the last snapshot, of whatever; 0: this is the first
   double at = 0;       // seconds since 1970
   std::vector<ProcessRow> processes;
   std::vector<CallerRow> callers;  // of the one process that is watched
 };
 
-// Remembers the looks before. A process or caller that was not there then has no rate yet.
+// Takes snapshots, and remembers the earlier ones. A process or caller that was not in an earlier
+// one has no rate yet.
 class Watch {
  public:
-  // `pid` 0: all processes that run. Else this one, with its callers, also when it has ended;
-  // processes is empty where there is no file of it.
-  Look look(const Folders& folders, long pid);
+  // With `pid` 0: all processes that run. Else this one, with its callers, even if it has ended;
+  // `processes` is empty if it has no file.
+  Snapshot take_snapshot(const Folders& folders, long pid);
 
  private:
   struct Seen {
@@ -64,12 +65,11 @@ class Watch {
     bool has_callers = false;
   };
   [[nodiscard]] std::optional<LiveFile> file_of(long pid, const Folders& folders);
-  void add(const LiveFile& file, bool with_callers, std::int64_t now, Look& out);
+  void add(const LiveFile& file, bool with_callers, std::int64_t now, Snapshot& out);
 
   Symbolizer symbolizer_;
-  std::string path_;  // of the process that was watched last, so that it is not looked for among
-                      // all others again
-  std::map<std::string, Seen> before_;  // by the file's path, each as it was looked at last
+  std::string path_;  // of the process that was watched last, to find it again without a search
+  std::map<std::string, Seen> before_;  // by the file's path, as of the last snapshot
   std::int64_t looked_ = 0;
 };
 
