@@ -6,7 +6,7 @@ namespace clockshim {
 
 template class Timeline<KernelSource>;
 
-constinit FirstLook g_first_look;
+constinit HotState g_hot_state;
 constinit ServedClock g_clock;
 CLOCKSHIM_TLS ThreadFloor ServedClock::t_floors_[kClockIds];
 
@@ -26,10 +26,10 @@ bool KernelSource::coarse(CoarsePair& out) noexcept {
 Answer read_slow(unsigned id, timespec& out) noexcept {
   KernelSource source{g_clock.counter};
   Nanos time;
-  const bool relaxed = (g_clock.timeline.how() & kRelaxed) != 0;
+  const bool relaxed = (g_clock.timeline.mode_bits() & kRelaxed) != 0;
   const Answer answer = g_clock.timeline.resync(
       id, source, time, relaxed && id < kClockIds ? &ServedClock::t_floors_[id] : nullptr);
-  if (id < kClockIds) g_clock.stay_awake(id);
+  if (id < kClockIds) g_clock.refresh_state(id);
   out.tv_sec = time.raw() / kNanosPerSecond;
   out.tv_nsec = time.raw() % kNanosPerSecond;
   return answer;

@@ -25,11 +25,11 @@ struct KernelSource {
 };
 extern template class Timeline<KernelSource>;  // in served_clock.cpp
 
-// Bits of the hot path's mode besides those of Timeline::how(). wake() sets this one, at start and
-// in each forked child.
-inline constexpr std::uint8_t kAwake = 8;
+// Bits of the hot path's mode besides those of Timeline::mode_bits(). publish_state() sets this
+// one, at start and in each forked child.
+inline constexpr std::uint8_t kReady = 8;
 // This clock is not served: its calls pass through, and nobody needs to read the counter.
-inline constexpr std::uint8_t kPass = 16;
+inline constexpr std::uint8_t kPassThrough = 16;
 // This process counts in its parent's region, where the hot path's plain additions would lose
 // counts.
 inline constexpr std::uint8_t kSharing = 32;
@@ -38,10 +38,10 @@ inline constexpr std::uint8_t kSharing = 32;
 // clears in a forked child: so the first call in the child of a raw clone, which no fork handler
 // has seen, finds out at no cost. It is no member of ServedClock, because a register would then
 // hold that one's address while the call is counted.
-struct alignas(4096) FirstLook {
-  std::atomic<std::uint8_t> how[kClockIds]{};
+struct alignas(4096) HotState {
+  std::atomic<std::uint8_t> mode_bits[kClockIds]{};
 };
-CLOCKSHIM_HIDDEN extern constinit FirstLook g_first_look;
+CLOCKSHIM_HIDDEN extern constinit HotState g_hot_state;
 
 // This process's timeline and how to read the counter for it. All-zero: nothing is served, the
 // order is strict.
@@ -53,28 +53,30 @@ struct ServedClock {
   // Shows the hot path what the slow path has decided. A thread that has read the old mode is in
   // the same position as one that was preempted right behind the load: the segments that it may use
   // are closed, so it falls into the slow path.
-  void wake() noexcept {
+  void publish_state() noexcept {
     for (unsigned id = 0; id < kClockIds; ++id)
-      g_first_look.how[id].store(awake(id), std::memory_order_release);
+      g_hot_state.mode_bits[id].store(state_of(id), std::memory_order_release);
   }
   // Each slow call of clock `id` ends with this.
-  void stay_awake(unsigned id) noexcept {
-    const std::uint8_t now = g_first_look.how[id].load(std::memory_order_relaxed);
-    if ((now & kAwake) != 0 && now != awake(id)) wake();
+  void refresh_state(unsigned id) noexcept {
+    const std::uint8_t now = g_hot_state.mode_bits[id].load(std::memory_order_relaxed);
+    if ((now & kReady) != 0 && now != state_of(id)) publish_state();
   }
-  [[nodiscard]] std::uint8_t awake(unsigned id) const noexcept {
-    return static_cast<std::uint8_t>(timeline.how() | kAwake |
-                                     (timeline.serves(id) || timeline.has_served(id) ? 0 : kPass) |
-                                     (sharing.load(std::memory_order_acquire) ? kSharing : 0));
+  [[nodiscard]] std::uint8_t state_of(unsigned id) const noexcept {
+    return static_cast<std::uint8_t>(
+        timeline.mode_bits() | kReady |
+        (timeline.serves(id) || timeline.has_served(id) ? 0 : kPassThrough) |
+        (sharing.load(std::memory_order_acquire) ? kSharing : 0));
   }
   // Reads the time of clock `id` (< kClockIds). Where counters disagree it is from this CPU's chain
   // and never below the floor. Where they agree it is from the common chain, for processes whose
   // counting keeps them off the hot path.
-  CLOCKSHIM_INLINE bool read_here(unsigned id, std::uint8_t how, timespec& out) noexcept {
-    if ((how & kSettling) != 0) return false;
-    if ((how & kPerCpu) == 0)
-      return timeline.read(id, (how & kRelaxed) != 0 ? Arch::unordered() : Arch::ordered(), out);
-    if ((how & kRelaxed) != 0) {
+  CLOCKSHIM_INLINE bool read_here(unsigned id, std::uint8_t mode_bits, timespec& out) noexcept {
+    if ((mode_bits & kSettling) != 0) return false;
+    if ((mode_bits & kPerCpu) == 0)
+      return timeline.read(id, (mode_bits & kRelaxed) != 0 ? Arch::unordered() : Arch::ordered(),
+                           out);
+    if ((mode_bits & kRelaxed) != 0) {
       Floor& mine = t_floors_[id].value;
       const std::int64_t seen = mine.load(std::memory_order_relaxed);
       return timeline.read_above(id, counter.unordered(), mine, seen, out,

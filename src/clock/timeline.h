@@ -66,9 +66,9 @@ class Timeline {
   void start(const TimelineSettings& settings, live::ClockRecord& record) noexcept {
     settings_ = settings;
     record_ = &record;
-    how_.store(static_cast<std::uint8_t>((settings.relaxed ? kRelaxed : 0) |
-                                         (settings.per_cpu ? kPerCpu : 0)),
-               std::memory_order_relaxed);
+    mode_bits_.store(static_cast<std::uint8_t>((settings.relaxed ? kRelaxed : 0) |
+                                               (settings.per_cpu ? kPerCpu : 0)),
+                     std::memory_order_relaxed);
     serving_.store(settings.clocks, std::memory_order_release);
   }
 
@@ -77,8 +77,8 @@ class Timeline {
     if (record_ != nullptr) record_ = &record;
   }
 
-  [[nodiscard]] CLOCKSHIM_INLINE std::uint8_t how() const noexcept {
-    return how_.load(std::memory_order_acquire);
+  [[nodiscard]] CLOCKSHIM_INLINE std::uint8_t mode_bits() const noexcept {
+    return mode_bits_.load(std::memory_order_acquire);
   }
   // Whether resync() may answer for clock `id` (< kClockIds).
   [[nodiscard]] bool serves(unsigned id) const noexcept {
@@ -269,7 +269,7 @@ class Timeline {
 
   alignas(64) std::atomic<SegmentRef> current_[kDomains][kClockIds]{};  // first, which saves the
                                                                         // hot path an addition
-  std::atomic<std::uint8_t> how_{};
+  std::atomic<std::uint8_t> mode_bits_{};
   live::ClockRecord* record_ = nullptr;  // null until start()
   std::atomic<ClockMask> serving_{};
   TimelineSettings settings_{};

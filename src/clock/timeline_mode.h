@@ -47,8 +47,8 @@ void Timeline<Source>::settle(unsigned id) noexcept {
 // that publishes a segment in the common domain after that settles it again (begin(), refresh()).
 template <TimeSource Source>
 void Timeline<Source>::demote(ModeChange why, std::uint64_t ticks) noexcept {
-  std::uint8_t how = how_.load(std::memory_order_acquire);
-  if ((how & kPerCpu) != 0) return;
+  std::uint8_t mode_bits = mode_bits_.load(std::memory_order_acquire);
+  if ((mode_bits & kPerCpu) != 0) return;
   if (!settings_.can_tell_cpus) {
     changed(ModeChange::stopped, 0);
     serving_.store(0, std::memory_order_release);
@@ -56,8 +56,9 @@ void Timeline<Source>::demote(ModeChange why, std::uint64_t ticks) noexcept {
       close_chain(kCommon, static_cast<unsigned>(clock.id), Closed::over);
     return;
   }
-  if (!how_.compare_exchange_strong(how, static_cast<std::uint8_t>(how | kPerCpu | kSettling),
-                                    std::memory_order_acq_rel))
+  if (!mode_bits_.compare_exchange_strong(
+          mode_bits, static_cast<std::uint8_t>(mode_bits | kPerCpu | kSettling),
+          std::memory_order_acq_rel))
     return;
   changed(why, ticks);
 }
@@ -79,7 +80,7 @@ void Timeline<Source>::promote(Source& source) noexcept {
     return;
   witness_.forget();
   changed(ModeChange::promoted, witness_.handoffs());
-  how_.fetch_and(static_cast<std::uint8_t>(~kPerCpu), std::memory_order_acq_rel);
+  mode_bits_.fetch_and(static_cast<std::uint8_t>(~kPerCpu), std::memory_order_acq_rel);
   for (unsigned domain = domain_of(0); domain < kDomains; ++domain) {
     if (!domain_used_[domain].load(std::memory_order_acquire)) continue;
     for (const auto& clock : kServableClocks)

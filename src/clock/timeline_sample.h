@@ -154,7 +154,7 @@ bool Timeline<Source>::refresh(const Call& call, Source& source, SegmentRef ref,
   resynced(call, coarse);
   measure(record, s);
   publish(call, source, head, next);
-  if (call.domain == kCommon && (how() & kPerCpu) != 0) settle(call.id);
+  if (call.domain == kCommon && (mode_bits() & kPerCpu) != 0) settle(call.id);
   return true;
 }
 
@@ -293,7 +293,8 @@ auto Timeline<Source>::begin(const Call& call, Source& source, SegmentRef head, 
   place_guard(next, s, coarse);
   switch (publish(call, source, head, next)) {
     case Publish::done:
-      if (call.domain == kCommon && (how() & kPerCpu) != 0) {  // too late: it must not be served
+      if (call.domain == kCommon &&
+          (mode_bits() & kPerCpu) != 0) {  // too late: it must not be served
         close(head, Closed::over);
         return ServeResult::again;
       }

@@ -189,11 +189,11 @@ Answer Timeline<Source>::resync(unsigned id, Source& source, Nanos& out,
     Call call{id, kCommon, floors_[id].value.load(std::memory_order_acquire), {}};
     std::int64_t before = floor.load(std::memory_order_acquire);
     call.now = witnessed_reading(source);
-    const std::uint8_t how = how_.load(std::memory_order_acquire);
-    const bool per_cpu = (how & kPerCpu) != 0;
-    if ((how & kSettling) != 0) {
+    const std::uint8_t mode_bits = mode_bits_.load(std::memory_order_acquire);
+    const bool per_cpu = (mode_bits & kPerCpu) != 0;
+    if ((mode_bits & kSettling) != 0) {
       for (const auto& clock : kServableClocks) settle(static_cast<unsigned>(clock.id));
-      how_.fetch_and(static_cast<std::uint8_t>(~kSettling), std::memory_order_acq_rel);
+      mode_bits_.fetch_and(static_cast<std::uint8_t>(~kSettling), std::memory_order_acq_rel);
       continue;
     }
     if (per_cpu && settings_.may_promote) promote(source);

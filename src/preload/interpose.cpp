@@ -183,9 +183,9 @@ CLOCKSHIM_NOINLINE int answer_uncommon(First first, Second second, std::uint8_t 
                                        void* return_address, void* cfa, void* rbp) noexcept {
   const Call call{first, second};
   const unsigned clock = call.clock();
-  if (CLOCKSHIM_UNLIKELY((mode & kAwake) == 0)) {
+  if (CLOCKSHIM_UNLIKELY((mode & kReady) == 0)) {
     follow_clone();
-    mode = g_first_look.how[clock].load(std::memory_order_acquire);
+    mode = g_hot_state.mode_bits[clock].load(std::memory_order_acquire);
   }
   const SiteKey site = key_of(return_address, clock, Call::kFunction);
   if (CLOCKSHIM_UNLIKELY((mode & kSharing) != 0)) {
@@ -194,7 +194,7 @@ CLOCKSHIM_NOINLINE int answer_uncommon(First first, Second second, std::uint8_t 
              !(CLOCKSHIM_LIKELY(SiteTable::count_again(site)) || count_nearby(site, cfa, rbp))) {
     count_slow(site, cfa, rbp);
   }
-  if ((mode & kPass) != 0) {
+  if ((mode & kPassThrough) != 0) {
     if (!g_uncounted) g_sites.count_real(clock);
     return call.real();
   }
@@ -215,13 +215,13 @@ template <class Call>
 CLOCKSHIM_INLINE int answer(Call call) noexcept {
   const auto [first, second] = call;
   const unsigned clock = call.clock();
-  const std::uint8_t mode = g_first_look.how[clock].load(std::memory_order_acquire);
+  const std::uint8_t mode = g_hot_state.mode_bits[clock].load(std::memory_order_acquire);
   live::ThreadTable* table = SiteTable::table();
-  if (CLOCKSHIM_LIKELY(mode == kAwake)) {
+  if (CLOCKSHIM_LIKELY(mode == kReady)) {
     asm("" : "+r"(table));  // loads it before the fence
     g_clock.timeline.prefetch(clock);
     Arch::fence();
-  } else if (CLOCKSHIM_UNLIKELY(mode != (kAwake | kRelaxed))) {
+  } else if (CLOCKSHIM_UNLIKELY(mode != (kReady | kRelaxed))) {
     return answer_uncommon<Call>(first, second, mode, __builtin_return_address(0),
                                  __builtin_dwarf_cfa(), frame_register());
   }

@@ -205,7 +205,7 @@ void start(ProcessState& state, const NextClocks& next) {
   if (!g_uncounted) call_at_thread_end(&SiteTable::detach);
   g_stacks.sample_every(settings.stacks_every);
   if (settings.stacks_every != 0) SiteTable::look_at_each_call();
-  g_clock.wake();
+  g_clock.publish_state();
   expect_forks();
   say(LogLevel::info, settings.log,
       state.program + ": mode " + state.mode + " (" + state.mode_reason + "), tolerance " +

@@ -321,7 +321,7 @@ void after_fork_in_child() {
   g_sites.begin_in_child(live::current(), pid, share);
   g_clock.timeline.record_in(live::current().clock);
   g_clock.sharing.store(share, std::memory_order_relaxed);
-  g_clock.wake();
+  g_clock.publish_state();
 }
 
 }  // namespace
@@ -334,7 +334,7 @@ std::string open_live_file(const ProcessState& state) {
                          ? live::kSizeWithoutStacks
                          : live::kSizeWithFewNames;
   g_live_file.ipc_namespace = live::own_ipc_namespace();
-  madvise(&g_first_look, sizeof g_first_look,
+  madvise(&g_hot_state, sizeof g_hot_state,
           MADV_WIPEONFORK);  // kernels older than 4.14 can't: then clones are not noticed
   if (const int error = replace_region(); error != 0) {
     go_private();
@@ -361,7 +361,7 @@ std::string open_live_file(const ProcessState& state) {
 
 void describe_private_region(const ProcessState& state) {
   describe(state, g_live_file.header);
-  madvise(&g_first_look, sizeof g_first_look, MADV_WIPEONFORK);
+  madvise(&g_hot_state, sizeof g_hot_state, MADV_WIPEONFORK);
   g_live_file.size = live::kSizeWithFewNames;
   go_private();
 }
@@ -372,15 +372,15 @@ void expect_forks() noexcept {
 }
 
 bool region_is_ours() noexcept {
-  return (g_first_look.how[CLOCK_REALTIME].load(std::memory_order_acquire) & (kAwake | kSharing)) ==
-         kAwake;
+  return (g_hot_state.mode_bits[CLOCK_REALTIME].load(std::memory_order_acquire) &
+          (kReady | kSharing)) == kReady;
 }
 
 void follow_clone() noexcept {
   if (!g_expecting.load(std::memory_order_acquire)) return;
   g_clock.sharing.store(true, std::memory_order_release);
   g_sites.share();
-  g_clock.wake();
+  g_clock.publish_state();
 }
 
 void mark_ended(std::int64_t now) noexcept {

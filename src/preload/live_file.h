@@ -27,7 +27,7 @@ bool region_is_ours() noexcept;
 
 // Handles a call that finds the hot path's mode bits wiped: before start, or in the first call of a
 // child that no fork handler has seen. Such a child then counts by locked additions in the region
-// that it shares with its parent, and its hot path is enabled again (g_first_look). Makes no system
+// that it shares with its parent, and its hot path is enabled again (g_hot_state). Makes no system
 // call and loses no call of another thread or of a signal handler. Any number of these may call it
 // at the same time.
 void follow_clone() noexcept;

@@ -165,11 +165,11 @@ class World {
 
   // As preload/interpose.cpp does it.
   bool fast(unsigned id, timespec& out) {
-    const std::uint8_t how = timeline_.how();
-    if ((how & clockshim::kPerCpu) == 0)
-      return timeline_.read(id, (how == 0 ? reading() : unordered()).ticks, out);
-    if ((how & clockshim::kSettling) != 0) return false;
-    if ((how & clockshim::kRelaxed) != 0) {
+    const std::uint8_t mode_bits = timeline_.mode_bits();
+    if ((mode_bits & clockshim::kPerCpu) == 0)
+      return timeline_.read(id, (mode_bits == 0 ? reading() : unordered()).ticks, out);
+    if ((mode_bits & clockshim::kSettling) != 0) return false;
+    if ((mode_bits & clockshim::kRelaxed) != 0) {
       Floor& mine = me().floors[id].value;
       const std::int64_t seen = mine.load();
       return timeline_.read_above(id, unordered(), mine, seen, out,
@@ -200,7 +200,7 @@ class World {
       ++outcome_.served;
       return;
     }
-    const bool relaxed = (timeline_.how() & clockshim::kRelaxed) != 0;
+    const bool relaxed = (timeline_.mode_bits() & clockshim::kRelaxed) != 0;
     SimSource source{*this};
     Nanos slow;
     const Answer answer = timeline_.resync(id, source, slow, relaxed ? &me().floors[id] : nullptr);
@@ -236,7 +236,7 @@ class World {
   }
 
   void watch_mode() {
-    const bool per_cpu = (timeline_.how() & clockshim::kPerCpu) != 0;
+    const bool per_cpu = (timeline_.mode_bits() & clockshim::kPerCpu) != 0;
     if (per_cpu == per_cpu_) return;
     per_cpu_ = per_cpu;
     (per_cpu ? outcome_.demoted : outcome_.promoted) = true;

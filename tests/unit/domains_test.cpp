@@ -56,7 +56,7 @@ class DomainsTest : public testing::Test {
       ask(static_cast<unsigned>(i % 2));
     }
   }
-  [[nodiscard]] bool per_cpu() const { return (timeline->how() & kPerCpu) != 0; }
+  [[nodiscard]] bool per_cpu() const { return (timeline->mode_bits() & kPerCpu) != 0; }
 
   std::unique_ptr<Timeline<TwoCpus>> timeline = std::make_unique<Timeline<TwoCpus>>();
   live::ClockRecord record{};

@@ -49,13 +49,13 @@ class TimelineThreads : public testing::TestWithParam<bool> {
     timespec t;
     Floor& floor = timeline->floor(CLOCK_MONOTONIC);
     const std::int64_t seen = floor.load(std::memory_order_acquire);
-    const std::uint8_t how = timeline->how();
+    const std::uint8_t mode_bits = timeline->mode_bits();
     const Reading now = source.reading();
     const auto exchange = [](Floor& f, std::int64_t& expected, std::int64_t to) {
       return f.compare_exchange_strong(expected, to, std::memory_order_acq_rel);
     };
-    const bool hot = how == 0 ? timeline->read(CLOCK_MONOTONIC, now.ticks, t)
-                     : (how & kSettling) == 0
+    const bool hot = mode_bits == 0 ? timeline->read(CLOCK_MONOTONIC, now.ticks, t)
+                     : (mode_bits & kSettling) == 0
                          ? timeline->read_above(CLOCK_MONOTONIC, now, floor, seen, t, exchange)
                          : false;
     if (hot) return from_timespec(t);
