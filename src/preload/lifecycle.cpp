@@ -26,6 +26,7 @@
 #include "os/clocksource.h"
 #include "os/log.h"
 #include "os/next_clocks.h"
+#include "os/process.h"
 #include "os/real_clock.h"
 #include "os/thread_end.h"
 #include "os/thread_id.h"
@@ -44,12 +45,6 @@ namespace {
 // It is never destroyed, because the host may call us after the last destructor has run.
 alignas(ProcessState) constinit unsigned char g_state_storage[sizeof(ProcessState)]{};
 constinit ProcessState* g_state = nullptr;
-
-std::string executable_path() {
-  char path[4096];
-  const ssize_t length = readlink("/proc/self/exe", path, sizeof path);
-  return length > 0 ? std::string(path, static_cast<std::size_t>(length)) : "";
-}
 
 // Whether reading the counter costs more than the clock itself, because a hypervisor or the kernel
 // traps it. The costs are measured in ticks of that counter, so no time base is needed.

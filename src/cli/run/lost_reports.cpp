@@ -2,8 +2,7 @@
 
 #include <unistd.h>
 
-#include <fstream>
-
+#include "cli/console/output_file.h"
 #include "cli/livefiles/live_dir.h"
 #include "cli/livefiles/load_report.h"
 #include "os/log.h"
@@ -27,13 +26,6 @@ std::string path_of(const Report& report, const Settings& settings) {
                      {report.pid, report.program, host, static_cast<long>(report.started_at)});
 }
 
-bool write_file(const std::string& path, const std::string& text) {
-  std::ofstream file(path, std::ios::trunc);
-  file << text;
-  file.close();
-  return file.good();
-}
-
 bool write_report(const Report& report, const Settings& settings) {
   if (settings.report == "none" || report.clocks.empty()) return true;
   if (settings.report != "stderr") {
@@ -41,7 +33,7 @@ bool write_report(const Report& report, const Settings& settings) {
     const bool json = path.ends_with(".json");
     // Never overwrite a report that a process has written itself.
     if (access(path.c_str(), F_OK) == 0) path += "." + std::to_string(report.pid);
-    if (write_file(path, json ? render_json(report) : render_text(report))) return true;
+    if (write_file(path, json ? render_json(report) : render_text(report)) == 0) return true;
     say(LogLevel::error, settings.log,
         path + " could not be written: the report of " + name_of(report) +
             " stays in its live file");
