@@ -28,6 +28,7 @@
 #include "os/next_clocks.h"
 #include "os/process.h"
 #include "os/real_clock.h"
+#include "os/report_path.h"
 #include "os/thread_end.h"
 #include "os/thread_id.h"
 #include "preload/arena.h"
@@ -160,7 +161,7 @@ void start(ProcessState& state, const NextClocks& next) {
   state.active = true;
   state.executable = executable_path();  // now, because the process may be in a chroot or behind a
                                          // filter when it ends
-  if (report_is_path(settings)) {
+  if (report_is_path(settings.report)) {
     const std::string problem = report_path_problem(state);
     if (!problem.empty()) {
       settings.observing_errors.push_back("CLOCKSHIM_REPORT=\"" + settings.report +

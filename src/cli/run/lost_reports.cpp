@@ -6,14 +6,11 @@
 #include "cli/livefiles/live_dir.h"
 #include "cli/livefiles/load_report.h"
 #include "os/log.h"
+#include "os/report_path.h"
 #include "symbolize/symbolize.h"
 
 namespace clockshim::cli {
 namespace {
-
-// A process with fewer calls gets one line, as in the library. Otherwise a shell's many children
-// would bury the rest.
-constexpr std::uint64_t kTooFewForReport = 100;
 
 std::string name_of(const Report& report) {
   return report.program + "[" + std::to_string(report.pid) + "]";
@@ -28,7 +25,7 @@ std::string path_of(const Report& report, const Settings& settings) {
 
 bool write_report(const Report& report, const Settings& settings) {
   if (settings.report == "none" || report.clocks.empty()) return true;
-  if (settings.report != "stderr") {
+  if (report_is_path(settings.report)) {
     std::string path = path_of(report, settings);
     const bool json = path.ends_with(".json");
     // Never overwrite a report that a process has written itself.
@@ -39,7 +36,7 @@ bool write_report(const Report& report, const Settings& settings) {
             " stays in its live file");
     return false;
   }
-  if (report.calls() < kTooFewForReport) {
+  if (too_few_for_report(settings.report, report)) {
     say(LogLevel::warn, settings.log,
         name_of(report) + " asked for the time " + std::to_string(report.calls()) +
             " times, and ended without a report (by exec, _exit or a signal)");
