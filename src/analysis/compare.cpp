@@ -4,6 +4,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "report/columns.h"
 #include "report/frames.h"
 #include "report/text.h"
 
@@ -20,14 +21,6 @@ bool lengths_differ(double a, double b) {
   return a > 0 && b > 0 && std::abs(a - b) > kSameLength * std::max(a, b);
 }
 
-std::string right(const std::string& text, std::size_t width) {
-  return std::string(width - std::min(width, text.size()), ' ') + text;
-}
-std::string left(const std::string& text, std::size_t width) {
-  std::size_t length = 0;
-  for_each_character(text, [&](std::string_view) { ++length; });
-  return text + std::string(width - std::min(width, length), ' ');
-}
 std::string amount(double n) {
   return grouped(static_cast<std::uint64_t>(std::llround(std::abs(n))));
 }
@@ -46,9 +39,10 @@ std::string columns(const std::string& before, const std::string& after,
                     const std::string& difference, const std::string& ratio,
                     const std::string& clock, const std::string& caller,
                     const std::string& module) {
-  std::string line = right(before, 15) + right(after, 16) + right(difference, 17) +
-                     right(ratio, 9) + "  " + left(clock, 16) + " " +
-                     left(shortened(caller, 40), 40) + " " + module;
+  std::string line = right_column(before, 15) + right_column(after, 16) +
+                     right_column(difference, 17) + right_column(ratio, 9) + "  " +
+                     left_column(clock, 16) + " " + left_column(shortened(caller, 40), 40) + " " +
+                     module;
   while (line.back() == ' ') line.pop_back();
   return line + "\n";
 }

@@ -14,7 +14,6 @@ std::string rates_as_text(const ReportRates& rates);
 
 // Charts for a page: calls a second by clock, and by caller. "": it was not watched.
 std::string rate_charts(const ReportRates& rates);
-extern const char* const kRateStyle;
 
 std::uint64_t total(const ReportRates::Series& series);
 void sort_by_calls(std::vector<ReportRates::Series>& all);  // most first

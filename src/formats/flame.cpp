@@ -11,8 +11,8 @@ namespace {
 constexpr double kWidth = 1200;
 constexpr double kRow = 19;
 constexpr double kNarrowest = 0.1;
-constexpr double kCharacter = 6.6;  // the width in the 11 unit monospace font of kFlameStyle;
-                                    // kFlameScript has the same figure
+constexpr double kCharacter = 6.6;  // the width in the 11 unit monospace font of flame.css;
+                                    // flame.js has the same figure
 constexpr double kPadding = 8;
 
 double width_of(const CallNode& node, const CallNode& root) {
@@ -104,47 +104,5 @@ std::string flame_hint(const CallNode& root, const StackOptions& options) {
       : options.exact ? ""
                       : " (dashed: as first seen)");
 }
-
-const char* const kFlameStyle = R"(
-.f { cursor: pointer; }
-.f rect { fill: hsl(var(--h) 62% 76%); stroke: none; }
-.f.q rect { fill: #d5dae1; }
-.f.o rect { fill: hsl(var(--h) 40% 91%); stroke: hsl(var(--h) 25% 62%); stroke-width: .6; stroke-dasharray: 3 2; }
-.f text { font: 11px ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace; fill: #1b2027; pointer-events: none; }
-.f:hover rect { stroke: #1b2027; stroke-width: 1; stroke-dasharray: none; }
-@media (prefers-color-scheme: dark) {
-  .f rect { fill: hsl(var(--h) 32% 36%); }
-  .f.q rect { fill: #3a424d; }
-  .f.o rect { fill: hsl(var(--h) 16% 20%); stroke: hsl(var(--h) 20% 44%); }
-  .f text { fill: #eef1f5; }
-  .f:hover rect { stroke: #eef1f5; }
-}
-)";
-
-const char* const kFlameScript = R"((function () {
-  var boxes = Array.prototype.slice.call(document.querySelectorAll('.f'));
-  function number(box, name) { return parseFloat(box.getAttribute(name)); }
-  function fit(name, room) {
-    var all = Array.from(name), tail = Math.floor(room / 3);
-    if (all.length <= room) return name;
-    return room < 3 ? '' : all.slice(0, room - tail - 2).join('') + '..' + all.slice(all.length - tail).join('');
-  }
-  function zoom(to) {
-    var from = number(to, 'data-x'), share = number(to, 'data-w'), tiny = 1e-6;
-    boxes.forEach(function (box) {
-      var x = number(box, 'data-x'), w = number(box, 'data-w');
-      var left = Math.max(0, (x - from) / share), right = Math.min(1, (x + w - from) / share), wide = (right - left) * 1200;
-      box.style.display = x + w <= from + tiny || x >= from + share - tiny || wide < 0.1 ? 'none' : '';
-      if (box.style.display) return;
-      var rect = box.querySelector('rect'), text = box.querySelector('text');
-      rect.setAttribute('x', left * 1200);
-      rect.setAttribute('width', Math.max(wide - 0.5, 0.1));
-      text.setAttribute('x', left * 1200 + 4);
-      text.textContent = fit(box.getAttribute('data-n'), Math.floor(Math.max(0, wide - 8) / 6.6));
-    });
-  }
-  boxes.forEach(function (box) { box.addEventListener('click', function () { zoom(box); }); });
-})();
-)";
 
 }  // namespace clockshim

@@ -21,9 +21,4 @@ std::string flame_boxes(const CallNode& root);
 // An explanation for readers, in a sentence or two.
 std::string flame_hint(const CallNode& root, const StackOptions& options);
 
-// Style and script, which a document needs once. The title explains a box, and a click zooms into
-// it.
-extern const char* const kFlameStyle;
-extern const char* const kFlameScript;
-
 }  // namespace clockshim

@@ -146,21 +146,4 @@ std::string rate_charts(const ReportRates& rates) {
   return out;
 }
 
-const char* const kRateStyle = R"(
-:root { --s0: #2f6fb0; --s1: #c8553d; --s2: #2e8b57; --s3: #8a5fb5; --s4: #a97708; --s5: #11889a; --s6: #c23b80; --s7: #66717e; }
-@media (prefers-color-scheme: dark) {
-  :root { --s0: #7fb3e6; --s1: #f08a70; --s2: #6cc894; --s3: #bfa0e0; --s4: #e0b04a; --s5: #5ecbdc; --s6: #ee88b8; --s7: #a9b4c1; }
-}
-.s0 { --s: var(--s0); } .s1 { --s: var(--s1); } .s2 { --s: var(--s2); } .s3 { --s: var(--s3); }
-.s4 { --s: var(--s4); } .s5 { --s: var(--s5); } .s6 { --s: var(--s6); } .s7 { --s: var(--s7); }
-.rates path { fill: none; stroke: var(--s); stroke-width: 1.8; stroke-linejoin: round; }
-.rates line { stroke: var(--line); }
-.rates text { fill: var(--soft); font: 11px system-ui, sans-serif; }
-.rates rect { fill: transparent; }
-.rates rect:hover { fill: var(--soft); fill-opacity: .18; }
-.keys span { display: inline-block; margin-right: 18px; overflow-wrap: anywhere; }
-.keys i { display: inline-block; width: 14px; height: 3px; margin-right: 6px; vertical-align: middle; background: var(--s); }
-.keys b { font-variant-numeric: tabular-nums; }
-)";
-
 }  // namespace clockshim

@@ -3,6 +3,7 @@
 
 #include "formats/flame.h"
 #include "formats/formats.h"
+#include "formats/page_assets.h"
 
 namespace clockshim {
 
@@ -18,14 +19,8 @@ std::string render_flamegraph(const Reports& reports, const StackOptions& option
       "viewBox=\"0 0 {} {}\" width=\"{}\" "
       "height=\"{}\">\n",
       width, height, width, height);
-  out += fmt::format("<title>{}: who asks for the time</title>\n<style>{}", markup(root.name),
-                     kFlameStyle);
-  out += R"(.page { fill: #fff; }
-.head { font: 600 16px system-ui, sans-serif; fill: #1b2027; }
-.hint { font: 12px system-ui, sans-serif; fill: #5a6472; }
-@media (prefers-color-scheme: dark) { .page { fill: #14181d; } .head { fill: #eef1f5; } .hint { fill: #9aa5b3; } }
-</style>
-)";
+  out += fmt::format("<title>{}: who asks for the time</title>\n<style>\n{}{}</style>\n",
+                     markup(root.name), kFlameStyle, kFlamegraphStyle);
   out += fmt::format("<rect class=\"page\" width=\"{}\" height=\"{}\" fill=\"#fff\"/>\n", width,
                      height);
   out += fmt::format("<text class=\"head\" x=\"{}\" y=\"24\">{}: who asks for the time</text>\n",

@@ -11,7 +11,7 @@
 #include "base/duration.h"
 #include "formats/flame.h"
 #include "formats/formats.h"
-#include "formats/html_page.h"
+#include "formats/page_assets.h"
 #include "formats/thread_slices.h"
 
 namespace clockshim {
@@ -212,7 +212,7 @@ std::string render_html(const Reports& reports, const StackOptions& options) {
   std::string out = fmt::format(
       "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta "
       "name=\"viewport\" content=\"width=device-width\">\n"
-      "<title>{}: who asks for the time</title>\n<style>{}{}{}</style>\n</head>\n<body>\n",
+      "<title>{}: who asks for the time</title>\n<style>\n{}\n{}\n{}</style>\n</head>\n<body>\n",
       markup(process_name(report)), kPageStyle, kFlameStyle, kRateStyle);
   out += head(report) + totals(report);
   for (const std::string& note : report.notes)

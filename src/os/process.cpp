@@ -5,32 +5,40 @@
 #include <unistd.h>
 
 #include <charconv>
-#include <cstring>
 
 namespace clockshim {
+
+std::uint64_t start_ticks_in(std::string_view stat) noexcept {
+  // The program's name, field 2, may contain anything, even blanks and parentheses. The last
+  // parenthesis ends it.
+  std::size_t at = stat.rfind(')');
+  constexpr int kFieldsBehindName = 20;
+  for (int field = 0; at != std::string_view::npos && field < kFieldsBehindName; ++field)
+    at = stat.find(' ', at + 1);
+  std::uint64_t ticks = 0;
+  if (at != std::string_view::npos)
+    std::from_chars(stat.data() + at + 1, stat.data() + stat.size(), ticks);
+  return ticks;
+}
 
 std::uint64_t process_start_ticks() noexcept {
   char text[1024];
   const int fd = open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
   if (fd < 0) return 0;
-  const ssize_t length = read(fd, text, sizeof text - 1);
+  const ssize_t length = read(fd, text, sizeof text);
   close(fd);
-  if (length <= 0) return 0;
-  text[length] = '\0';
-  // The program's name, field 2, may contain anything, even blanks and parentheses. The last
-  // parenthesis ends it.
-  const char* at = std::strrchr(text, ')');
-  constexpr int kFieldsBehindName = 20;
-  for (int field = 0; at != nullptr && field < kFieldsBehindName; ++field)
-    at = std::strchr(at + 1, ' ');
-  std::uint64_t ticks = 0;
-  if (at != nullptr) std::from_chars(at + 1, text + length, ticks);
-  return ticks;
+  return length <= 0 ? 0 : start_ticks_in({text, static_cast<std::size_t>(length)});
 }
 
 std::uint64_t pid_namespace() noexcept {
   struct stat info;
   return stat("/proc/self/ns/pid", &info) == 0 ? info.st_ino : 0;
+}
+
+std::string executable_path() {
+  char path[4096];
+  const ssize_t length = readlink("/proc/self/exe", path, sizeof path);
+  return length > 0 ? std::string(path, static_cast<std::size_t>(length)) : "";
 }
 
 }  // namespace clockshim

@@ -14,6 +14,7 @@
 #include "os/held_signals.h"
 #include "os/log.h"
 #include "os/real_clock.h"
+#include "os/report_path.h"
 #include "preload/arena.h"
 #include "preload/collect.h"
 #include "preload/lifecycle.h"
@@ -21,10 +22,6 @@
 
 namespace clockshim {
 namespace {
-
-// On standard error, a process with fewer calls than this gets one line. Otherwise the children of
-// a shell script, each with its two or three calls, would bury the report that matters.
-constexpr std::uint64_t kTooFewForReport = 100;
 
 // The time limit for reading names from files. A host that hangs for a report is worse than one
 // without a report; so is one that is being stopped.
@@ -36,18 +33,10 @@ PathFacts path_facts(const ProcessState& state) {
   return {getpid(), state.program, host, state.started_at};
 }
 
-std::string problem_of(const std::string& path) {
-  struct stat info;
-  if (stat(path.c_str(), &info) == 0) {
-    if (S_ISDIR(info.st_mode)) return "is a directory; must be stderr, none, or a path of a file";
-    return access(path.c_str(), W_OK) == 0 ? "" : error_text(errno);
-  }
+std::string folder_of(const std::string& path) {
   const auto slash = path.rfind('/');
-  const std::string folder = slash == std::string::npos ? "."
-                             : slash == 0               ? "/"
-                                                        : path.substr(0, slash);
-  if (access(folder.c_str(), W_OK) == 0) return "";
-  return "can't be made in " + folder + ": " + error_text(errno);
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : path.substr(0, slash);
 }
 
 // A child must not overwrite its parent's report. If the path has no %p, the child appends its pid.
@@ -87,9 +76,9 @@ bool has_read_a_clock() {
 bool deliver(const ProcessState& state, Report& report) {
   const Settings& settings = state.settings;
   const Deadline deadline(kTimeForNames);
-  const bool few = settings.report == "stderr" && !g_uncounted && report.calls() < kTooFewForReport;
+  const bool few = !g_uncounted && too_few_for_report(settings.report, report);
   if (!few) name_callers(report, stack_has_room(), deadline);
-  if (report_is_path(settings)) {
+  if (report_is_path(settings.report)) {
     const std::string path = report_path(state);
     const bool json = path.size() >= 5 && path.compare(path.size() - 5, 5, ".json") == 0;
     std::string problem;
@@ -130,12 +119,9 @@ void say_given_up(const Settings& settings) {
 
 }  // namespace
 
-bool report_is_path(const Settings& settings) {
-  return settings.report != "stderr" && settings.report != "none";
-}
-
 std::string report_path_problem(const ProcessState& state) {
-  return problem_of(expand_path(state.settings.report, path_facts(state)));
+  const std::string path = expand_path(state.settings.report, path_facts(state));
+  return report_path_problem(path, folder_of(path));
 }
 
 void write_exit_report(const ProcessState& state) {

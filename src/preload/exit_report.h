@@ -7,10 +7,7 @@
 
 namespace clockshim {
 
-// Whether CLOCKSHIM_REPORT names a file.
-bool report_is_path(const Settings& settings);
-
-// What is wrong with that file's path now, or "". Problems that only show when it is written (a
+// What is wrong with the report's path now, or "". Problems that only show when it is written (a
 // full disk) are reported then.
 std::string report_path_problem(const ProcessState& state);
 

@@ -26,8 +26,10 @@
 #include "os/clocksource.h"
 #include "os/log.h"
 #include "os/next_clocks.h"
+#include "os/process.h"
 #include "os/real_clock.h"
 #include "os/real_functions.h"
+#include "os/report_path.h"
 #include "os/thread_end.h"
 #include "os/thread_id.h"
 #include "preload/arena.h"
@@ -44,12 +46,6 @@ namespace {
 // It is never destroyed, because the host may call us after the last destructor has run.
 alignas(ProcessState) constinit unsigned char g_state_storage[sizeof(ProcessState)]{};
 constinit ProcessState* g_state = nullptr;
-
-std::string executable_path() {
-  char path[4096];
-  const ssize_t length = readlink("/proc/self/exe", path, sizeof path);
-  return length > 0 ? std::string(path, static_cast<std::size_t>(length)) : "";
-}
 
 // Whether reading the counter costs more than the clock itself, because a hypervisor or the kernel
 // traps it. The costs are measured in ticks of that counter, so no time base is needed.
@@ -165,7 +161,7 @@ void start(ProcessState& state, const NextClocks& next) {
   state.active = true;
   state.executable = executable_path();  // now, because the process may be in a chroot or behind a
                                          // filter when it ends
-  if (report_is_path(settings)) {
+  if (report_is_path(settings.report)) {
     const std::string problem = report_path_problem(state);
     if (!problem.empty()) {
       settings.observing_errors.push_back("CLOCKSHIM_REPORT=\"" + settings.report +

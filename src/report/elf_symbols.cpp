@@ -12,6 +12,7 @@
 #include <memory>
 #include <vector>
 
+#include "os/descriptor.h"
 #include "report/text.h"
 
 namespace clockshim {
@@ -28,23 +29,18 @@ constexpr std::size_t kLongestNotes = 4096;
 class File {
  public:
   explicit File(const std::string& path)
-      : fd_(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)) {
+      : file_(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)) {
     struct stat info;
-    if (fd_ >= 0 && fstat(fd_, &info) == 0 && S_ISREG(info.st_mode))
+    if (file_.get() >= 0 && fstat(file_.get(), &info) == 0 && S_ISREG(info.st_mode))
       size_ = static_cast<std::uint64_t>(info.st_size);
   }
-  ~File() {
-    if (fd_ >= 0) close(fd_);
-  }
-  File(const File&) = delete;
-  File& operator=(const File&) = delete;
 
   // Reads up to `most` Ts, and returns how many whole ones were read.
   template <class T>
   std::size_t read(T* to, std::uint64_t offset, std::size_t most) const {
     if (offset >= size_) return 0;
     most = static_cast<std::size_t>(std::min<std::uint64_t>(most, (size_ - offset) / sizeof(T)));
-    const ssize_t bytes = pread(fd_, to, most * sizeof(T), static_cast<off_t>(offset));
+    const ssize_t bytes = pread(file_.get(), to, most * sizeof(T), static_cast<off_t>(offset));
     return bytes <= 0 ? 0 : static_cast<std::size_t>(bytes) / sizeof(T);
   }
 
@@ -62,7 +58,7 @@ class File {
   }
 
  private:
-  int fd_;
+  Descriptor file_;
   std::uint64_t size_ = 0;
 };
 

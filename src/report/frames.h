@@ -5,12 +5,11 @@
 #include <string>
 #include <tuple>
 
+#include "os/base_name.h"
 #include "report/report.h"
 #include "report/text.h"
 
 namespace clockshim {
-
-inline std::string base_name(const std::string& path) { return path.substr(path.rfind('/') + 1); }
 
 // How many of the first frames every call of the site has.
 inline std::size_t exact_frames(const ReportSite& site) {

@@ -8,6 +8,9 @@
 #include <charconv>
 #include <iterator>
 
+#include "os/descriptor.h"
+#include "os/read_file.h"
+
 namespace clockshim {
 namespace {
 
@@ -52,26 +55,21 @@ const std::string* PerfMap::at(std::uint64_t address, std::uint64_t& offset) con
 std::string read_perf_map(const std::string& path, uid_t owner, double started_at,
                           std::string& problem) {
   constexpr off_t kLargest = 256 << 20;
-  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-  if (fd < 0) return "";
+  const Descriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+  if (file.get() < 0) return "";
   struct stat info {};
   std::string text;
-  if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode) || info.st_size > kLargest) {
+  if (fstat(file.get(), &info) != 0 || !S_ISREG(info.st_mode) || info.st_size > kLargest) {
     problem = path + " is not read: not a plain file of at most 256 MiB";
   } else if (info.st_uid != owner && info.st_uid != geteuid() && info.st_uid != 0) {
     problem = path + " is not believed: it belongs to another user than the process";
   } else if (static_cast<double>(info.st_mtim.tv_sec) + 1 < started_at) {
     problem = path + " is not believed: it is older than the process";
   } else {
-    text.resize(static_cast<std::size_t>(info.st_size));
-    std::size_t have = 0;
-    for (ssize_t got = 1; got > 0 && have < text.size(); have += static_cast<std::size_t>(got)) {
-      got = read(fd, text.data() + have, text.size() - have);
-      if (got < 0) break;
-    }
-    text.resize(have);
+    text.reserve(static_cast<std::size_t>(info.st_size));
+    // It may grow meanwhile. Whatever can be read is of use.
+    read_all(file.get(), text, static_cast<std::size_t>(info.st_size));
   }
-  close(fd);
   return text;
 }
 

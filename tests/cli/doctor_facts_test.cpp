@@ -146,6 +146,10 @@ TEST(DoctorReads, GoPrograms) {
   GoImage image;
   std::memcpy(image.header.e_ident, ELFMAG, SELFMAG);
   image.header.e_ident[EI_CLASS] = ELFCLASS64;
+  image.header.e_ident[EI_DATA] = ELFDATA2LSB;
+  image.header.e_ident[EI_VERSION] = EV_CURRENT;
+  image.header.e_version = EV_CURRENT;
+  image.header.e_ehsize = sizeof(Elf64_Ehdr);
   image.header.e_machine = EM_X86_64;
   image.header.e_phoff = offsetof(GoImage, segments);
   image.header.e_phentsize = sizeof(Elf64_Phdr);

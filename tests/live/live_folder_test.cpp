@@ -10,6 +10,7 @@
 #include "cli/livefiles/live_dir.h"
 #include "cli/livefiles/live_process.h"
 #include "live_host.h"
+#include "os/process.h"
 
 namespace clockshim::cli {
 namespace {
@@ -41,14 +42,6 @@ TEST(LiveName, IsPidAndStart) {
   EXPECT_TRUE(is_temporary_name(".12-1a"));
   EXPECT_FALSE(is_temporary_name("12-1a"));
   EXPECT_FALSE(is_temporary_name(".12-1a.live"));
-}
-
-TEST(StartTicks, StandBehindAnyName) {
-  const std::string rest = " S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 98765 20 21";
-  EXPECT_EQ(start_ticks_in("17 (sh)" + rest), 98765U);
-  EXPECT_EQ(start_ticks_in("17 (a b) c ) S 1 (x)" + rest), 98765U);
-  EXPECT_EQ(start_ticks_in("17 (sh) S 1 2"), 0U);
-  EXPECT_EQ(start_ticks_in(""), 0U);
 }
 
 TEST(LiveFiles, AreThoseThatAreCalledLikeOne) {
@@ -157,7 +150,7 @@ TEST(LiveFile, OfAnUsedNumberIsLost) {
   const TempDir dir;
   LiveRegion region;  // our own number, from a process before us
   region->header.pid = static_cast<std::uint32_t>(getpid());
-  region->header.pid_namespace = own_pid_namespace();
+  region->header.pid_namespace = pid_namespace();
   const std::string path =
       test::write_file(dir.path(std::to_string(getpid()) + "-1.live"), region.bytes());
   EXPECT_EQ(report_of(path).state, "lost");

@@ -12,11 +12,9 @@
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
-#include <fstream>
-#include <iterator>
 
-#include "cli/livefiles/live_process.h"
 #include "live_region.h"
+#include "os/process.h"
 
 extern "C" {
 __attribute__((noinline, visibility("default"))) void busy_caller() {
@@ -62,16 +60,14 @@ int main(int argc, char** argv) {
   std::signal(SIGUSR2, note_signal);
   LiveRegion region;
   live::Header& header = region->header;
-  std::ifstream stat_file("/proc/self/stat");
-  const std::string stat_text{std::istreambuf_iterator<char>(stat_file), {}};
   timespec now{};
   clock_gettime(CLOCK_MONOTONIC, &now);
   header.started = from_timespec(now).raw();
   clock_gettime(CLOCK_REALTIME, &now);
   header.started_at = from_timespec(now).raw();
   header.pid = static_cast<std::uint32_t>(getpid());
-  header.pid_namespace = cli::own_pid_namespace();
-  header.start_ticks = cli::start_ticks_in(stat_text);
+  header.pid_namespace = pid_namespace();
+  header.start_ticks = process_start_ticks();
   LiveRegion::set(header.program, argv[2]);
   char executable[512] = {};
   if (readlink("/proc/self/exe", executable, sizeof executable - 1) <= 0) return 1;

@@ -8,6 +8,7 @@
 
 #include "cli/livefiles/live_process.h"
 #include "live_host.h"
+#include "os/process.h"
 
 namespace clockshim::test {
 
@@ -22,7 +23,7 @@ class OwnFile {
           std::uint64_t ticks = cli::start_ticks_of(getpid())) {
     LiveRegion region;
     region->header.pid = static_cast<std::uint32_t>(getpid());
-    region->header.pid_namespace = cli::own_pid_namespace();
+    region->header.pid_namespace = pid_namespace();
     region->header.start_ticks = ticks;
     region->header.started_at = started_at;
     const unsigned program = region.add_module("/nowhere/program" + std::to_string(started_at),

@@ -10,12 +10,12 @@
 #include <pthread.h>
 #include <time.h>
 
-#include <climits>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 
 #include "../support/temp_dir.h"
+#include "os/process.h"
 #include "reports.h"
 
 namespace clockshim {
@@ -57,11 +57,6 @@ constexpr std::uint32_t kAroundLine = __LINE__ + 2;
   return pthread_cond_wait(condition, mutex) + static_cast<int>(now.tv_sec);
 }
 
-std::string own_path() {
-  char path[PATH_MAX] = {};
-  return readlink("/proc/self/exe", path, sizeof path - 1) > 0 ? path : "";
-}
-
 std::uint64_t own_bias() {
   std::uint64_t bias = 0;
   dl_iterate_phdr(
@@ -73,7 +68,7 @@ std::uint64_t own_bias() {
   return bias;
 }
 
-std::string own_build_id() { return DebugInfo::open(own_path())->build_id(); }
+std::string own_build_id() { return DebugInfo::open(executable_path())->build_id(); }
 
 Report report_of(const std::string& path, const std::string& build_id) {
   Report r = test::small_report(getpid());
@@ -84,7 +79,7 @@ Report report_of(const std::string& path, const std::string& build_id) {
 }
 
 TEST(Symbolize, FunctionsLinesAndInlinedFunctions) {
-  Report r = report_of(own_path(), own_build_id());
+  Report r = report_of(executable_path(), own_build_id());
   Symbolizer().name(r, geteuid());
   ASSERT_EQ(r.sites[0].frames.size(), 3U);
   EXPECT_EQ(r.sites[0].exact_frames, 2U) << "what was inlined is exact as well";
@@ -105,7 +100,7 @@ TEST(Symbolize, FunctionsLinesAndInlinedFunctions) {
 }
 
 TEST(Symbolize, TwiceIsOnce) {
-  Report r = report_of(own_path(), own_build_id());
+  Report r = report_of(executable_path(), own_build_id());
   Symbolizer symbolizer;
   symbolizer.name(r, geteuid());
   const std::string once = render_json(r);
@@ -117,7 +112,7 @@ TEST(Symbolize, AFunctionThatAsksAndWaits) {
   const auto wait_of = [](int (*function)(pthread_cond_t*, pthread_mutex_t*), const char* clock) {
     Report r = test::small_report(getpid());
     ReportFrame asked =
-        frame("", own_path(), reinterpret_cast<std::uintptr_t>(function) - own_bias() + 8);
+        frame("", executable_path(), reinterpret_cast<std::uintptr_t>(function) - own_bias() + 8);
     asked.build_id = own_build_id();
     r.sites = {site(10, clock, {asked})};
     Symbolizer().name(r, geteuid());
@@ -126,7 +121,8 @@ TEST(Symbolize, AFunctionThatAsksAndWaits) {
   EXPECT_EQ(wait_of(waits_by_realtime, "realtime"), "pthread_cond_timedwait");
   EXPECT_EQ(wait_of(waits_by_realtime, "monotonic"), "");
   EXPECT_EQ(wait_of(waits_for_ever, "realtime"), "");
-  ReportSite unknown = site(10, "realtime", {frame("", own_path(), 1)});  // the file's header
+  ReportSite unknown =
+      site(10, "realtime", {frame("", executable_path(), 1)});  // the file's header
   unknown.frames[0].build_id = own_build_id();
   Report r = test::small_report(getpid());
   r.sites = {unknown};
@@ -140,8 +136,8 @@ TEST(Symbolize, AStrippedProgramIsNamedFromDebuginfod) {
   const std::string stripped = dir.path("stripped");
   const std::filesystem::path served = dir.path() / "buildid" / own_build_id();
   std::filesystem::create_directories(served);
-  ASSERT_EQ(std::system(("strip -o " + stripped + " " + own_path()).c_str()), 0);
-  std::filesystem::copy_file(own_path(), served / "debuginfo");
+  ASSERT_EQ(std::system(("strip -o " + stripped + " " + executable_path()).c_str()), 0);
+  std::filesystem::copy_file(executable_path(), served / "debuginfo");
   Report unnamed = report_of(stripped, own_build_id());
   Symbolizer().name(unnamed, geteuid());
   EXPECT_EQ(unnamed.sites[0].frames[0].symbol, "");
@@ -157,14 +153,15 @@ TEST(Symbolize, AStrippedProgramIsNamedFromDebuginfod) {
 }
 
 TEST(Symbolize, AnotherBuildAtThePathIsNotUsed) {
-  Report r = report_of(own_path(), "00112233445566778899aabbccddeeff00112233");
+  Report r = report_of(executable_path(), "00112233445566778899aabbccddeeff00112233");
   r.sites[0].frames[0].symbol = "as told";
   Symbolizer().name(r, geteuid());
   ASSERT_EQ(r.sites[0].frames.size(), 2U);
   EXPECT_EQ(r.sites[0].frames[0].symbol, "as told");
   EXPECT_EQ(r.sites[0].frames[0].file, "");
   ASSERT_EQ(r.notes.size(), 1U);
-  EXPECT_EQ(r.notes[0].find(own_path() + " is not the file that ran (build-id 001122334455"), 0U)
+  EXPECT_EQ(r.notes[0].find(executable_path() + " is not the file that ran (build-id 001122334455"),
+            0U)
       << r.notes[0];
 }
 
@@ -178,17 +175,17 @@ TEST(Symbolize, AFileThatIsNotThereIsSaidOnce) {
 }
 
 TEST(Symbolize, WithoutABuildIdOnlyAFileOlderThanTheProcess) {
-  Report r = report_of(own_path(), "");
+  Report r = report_of(executable_path(), "");
   Symbolizer().name(r, geteuid());
   EXPECT_EQ(r.sites[0].frames.size(), 2U);
   EXPECT_EQ(r.notes.size(), 1U);
   struct stat info {};
-  ASSERT_EQ(stat(own_path().c_str(), &info), 0);
-  r = report_of(own_path(), "");
+  ASSERT_EQ(stat(executable_path().c_str(), &info), 0);
+  r = report_of(executable_path(), "");
   r.started_at = static_cast<double>(info.st_ctim.tv_sec) + 10;
   Symbolizer().name(r, geteuid());
   EXPECT_EQ(r.sites[0].frames.size(), 3U);
-  r = report_of(own_path(), "");
+  r = report_of(executable_path(), "");
   r.started_at = static_cast<double>(info.st_ctim.tv_sec) - 10;
   Symbolizer().name(r, geteuid());
   EXPECT_EQ(r.sites[0].frames.size(), 2U);
@@ -201,7 +198,7 @@ TEST(Symbolize, HostileModulesDoNoHarm) {
     Symbolizer().name(r, geteuid());
     EXPECT_EQ(r.sites[0].frames.size(), 2U) << path;
   }
-  Report r = report_of(own_path(), own_build_id());
+  Report r = report_of(executable_path(), own_build_id());
   for (const std::uint64_t offset :
        {std::uint64_t{0}, std::uint64_t{1}, UINT64_MAX, UINT64_MAX / 2}) {
     r.sites[0].frames[0].offset = offset;

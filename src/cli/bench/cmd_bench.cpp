@@ -1,6 +1,5 @@
 #include "cli/bench/cmd_bench.h"
 
-#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -8,6 +7,7 @@
 #include <cstring>
 
 #include "cli/bench/render_bench.h"
+#include "cli/console/output_file.h"
 #include "cli/console/progress.h"
 #include "cli/machine/clocks_measured.h"
 #include "cli/machine/cpu_set.h"
@@ -56,9 +56,7 @@ BenchReport run_all(const Budget& budget) {
 
 // Writes the SVG. False: it failed, and a line was logged.
 bool write_plot(const std::string& path, const std::string& svg) {
-  const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-  const int error = fd < 0 ? errno : write_all(fd, svg);
-  if (fd >= 0) close(fd);
+  const int error = write_file(path, svg);
   if (error == 0) return true;
   say(LogLevel::error, LogLevel::error,
       "--plot \"" + path + "\": must be a file that can be written: " + std::strerror(error));

@@ -5,6 +5,7 @@
 
 #include "cli/bench/render_bench.h"
 #include "cli/console/figures.h"
+#include "report/text.h"
 
 namespace clockshim::cli {
 namespace {
@@ -22,17 +23,10 @@ constexpr double kBarHeight = 11;
 constexpr double kGap = 12;
 constexpr double kTop = 60;
 
-std::string escaped(const std::string& text) {
-  std::string out;
-  for (const char c : text)
-    out += c == '<' ? "&lt;" : c == '&' ? "&amp;" : c == '>' ? "&gt;" : std::string(1, c);
-  return out;
-}
-
 std::string number(double value) { return printed("%.1f", value); }
 
 std::string text_at(double x, double y, const std::string& text, const char* more) {
-  return "<text x=\"" + number(x) + "\" y=\"" + number(y) + "\" " + more + ">" + escaped(text) +
+  return "<text x=\"" + number(x) + "\" y=\"" + number(y) + "\" " + more + ">" + markup(text) +
          "</text>\n";
 }
 

@@ -9,8 +9,11 @@
 #include <ctime>
 #include <filesystem>
 #include <fstream>
+#include <utility>
+#include <vector>
 
 #include "cli/doctor/program_facts.h"
+#include "os/descriptor.h"
 #include "os/real_clock.h"
 
 namespace clockshim::cli {
@@ -31,13 +34,6 @@ std::uint64_t event_number(const std::string& event) {
 
 class Counters {
  public:
-  Counters() = default;
-  ~Counters() {
-    for (const int fd : fds_) close(fd);
-  }
-  Counters(const Counters&) = delete;
-  Counters& operator=(const Counters&) = delete;
-
   // Counts a thread, too. False, with errno, on failure; a thread that has just ended is no
   // failure.
   bool add(std::uint64_t event, pid_t thread) {
@@ -46,23 +42,24 @@ class Counters {
     attributes.type = PERF_TYPE_TRACEPOINT;
     attributes.config = event;
     attributes.inherit = 1;  // includes threads that it starts meanwhile
-    const auto fd = static_cast<int>(
-        syscall(SYS_perf_event_open, &attributes, thread, -1, -1, PERF_FLAG_FD_CLOEXEC));
-    if (fd < 0) return errno == ESRCH;
-    fds_.push_back(fd);
+    Descriptor counter(static_cast<int>(
+        syscall(SYS_perf_event_open, &attributes, thread, -1, -1, PERF_FLAG_FD_CLOEXEC)));
+    if (counter.get() < 0) return errno == ESRCH;
+    counters_.push_back(std::move(counter));
     return true;
   }
   [[nodiscard]] std::uint64_t sum() const {
     std::uint64_t all = 0;
-    for (const int fd : fds_) {
+    for (const Descriptor& counter : counters_) {
       std::uint64_t count = 0;
-      if (read(fd, &count, sizeof count) == static_cast<ssize_t>(sizeof count)) all += count;
+      if (read(counter.get(), &count, sizeof count) == static_cast<ssize_t>(sizeof count))
+        all += count;
     }
     return all;
   }
 
  private:
-  std::vector<int> fds_;
+  std::vector<Descriptor> counters_;
 };
 
 }  // namespace

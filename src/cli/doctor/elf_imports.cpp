@@ -1,77 +1,59 @@
 #include "cli/doctor/elf_imports.h"
 
-#include <elf.h>
+#include <fcntl.h>
+#include <gelf.h>
 
 #include <algorithm>
 #include <cstring>
-#include <fstream>
+#include <memory>
 #include <optional>
+
+#include "os/descriptor.h"
 
 namespace clockshim::cli {
 namespace {
 
-constexpr Elf64_Xword kMostTable = 64
-                                   << 20;  // a larger one is not a symbol table, but a broken file
-constexpr const char* kGoNote = "Go";
+constexpr std::string_view kGoNote("Go\0", 3);
 
-class File {
- public:
-  explicit File(const std::string& path) : in_(path, std::ios::binary) {}
-
-  std::string bytes(std::uint64_t offset, std::uint64_t size) {
-    if (size > kMostTable) return "";
-    std::string data(size, '\0');
-    in_.clear();
-    in_.seekg(static_cast<std::streamoff>(offset));
-    in_.read(data.data(), static_cast<std::streamsize>(size));
-    data.resize(static_cast<std::size_t>(std::max<std::streamsize>(in_.gcount(), 0)));
-    return data;
-  }
-  template <class T>
-  std::optional<T> read(std::uint64_t offset) {
-    const std::string data = bytes(offset, sizeof(T));
-    T value;
-    if (data.size() != sizeof value) return std::nullopt;
-    std::memcpy(&value, data.data(), sizeof value);
-    return value;
-  }
-
- private:
-  std::ifstream in_;
-};
-
-using Segments = std::vector<Elf64_Phdr>;
+using Segments = std::vector<GElf_Phdr>;
 
 // The offset in the file of an address in the loaded image.
 std::optional<std::uint64_t> offset_of(const Segments& segments, std::uint64_t address) {
-  for (const Elf64_Phdr& s : segments) {
+  for (const GElf_Phdr& s : segments) {
     if (s.p_type == PT_LOAD && address >= s.p_vaddr && address - s.p_vaddr < s.p_filesz)
       return address - s.p_vaddr + s.p_offset;
   }
   return std::nullopt;
 }
 
-bool has_go_note(File& file, const Elf64_Phdr& notes) {
-  const std::string data = file.bytes(notes.p_offset, notes.p_filesz);
-  const auto aligned = [](std::uint64_t n) { return (n + 3) & ~std::uint64_t{3}; };
-  for (std::uint64_t at = 0; at + sizeof(Elf64_Nhdr) <= data.size();) {
-    Elf64_Nhdr note;
-    std::memcpy(&note, data.data() + at, sizeof note);
-    if (data.compare(at + sizeof note, 3, kGoNote, 3) == 0 && note.n_namesz >= 3) return true;
-    at += sizeof note + aligned(note.n_namesz) + aligned(note.n_descsz);
+// A part of the file; null if the file ends before it. By address and size, because the sections
+// that say the same may have been stripped.
+Elf_Data* part_of(Elf* elf, std::uint64_t offset, std::uint64_t size, Elf_Type type) {
+  return elf_getdata_rawchunk(elf, static_cast<std::int64_t>(offset), size, type);
+}
+
+bool has_go_note(Elf* elf, const GElf_Phdr& notes) {
+  Elf_Data* const data = part_of(elf, notes.p_offset, notes.p_filesz, ELF_T_NHDR);
+  if (data == nullptr) return false;
+  GElf_Nhdr note;
+  std::size_t name = 0;
+  std::size_t content = 0;
+  for (std::size_t at = 0; (at = gelf_getnote(data, at, &note, &name, &content)) > 0;) {
+    const std::string_view whole(static_cast<const char*>(data->d_buf), data->d_size);
+    if (whole.substr(name, note.n_namesz).starts_with(kGoNote)) return true;
   }
   return false;
 }
 
-void read_symbols(File& file, const Segments& segments, const Elf64_Phdr& dynamic,
+void read_symbols(Elf* elf, const Segments& segments, const GElf_Phdr& dynamic,
                   ElfImports& result) {
-  const std::string table = file.bytes(dynamic.p_offset, dynamic.p_filesz);
+  Elf_Data* const table = part_of(elf, dynamic.p_offset, dynamic.p_filesz, ELF_T_DYN);
+  if (table == nullptr) return;
   std::uint64_t symbols = 0;
   std::uint64_t strings = 0;
   std::uint64_t string_bytes = 0;
-  for (std::size_t at = 0; at + sizeof(Elf64_Dyn) <= table.size(); at += sizeof(Elf64_Dyn)) {
-    Elf64_Dyn entry;
-    std::memcpy(&entry, table.data() + at, sizeof entry);
+  GElf_Dyn entry;
+  for (int i = 0; gelf_getdyn(table, i, &entry) != nullptr; ++i) {
     if (entry.d_tag == DT_SYMTAB) symbols = entry.d_un.d_ptr;
     if (entry.d_tag == DT_STRTAB) strings = entry.d_un.d_ptr;
     if (entry.d_tag == DT_STRSZ) string_bytes = entry.d_un.d_val;
@@ -81,15 +63,16 @@ void read_symbols(File& file, const Segments& segments, const Elf64_Phdr& dynami
   // The symbols end where the strings begin. Linkers lay them out so, and without reading a hash
   // table there is no other way to know.
   if (!symbols_at || !strings_at || strings < symbols) return;
-  const std::string names = file.bytes(*strings_at, string_bytes);
-  const std::string data = file.bytes(*symbols_at, strings - symbols);
-  result.readable = !names.empty();
-  for (std::size_t at = 0; at + sizeof(Elf64_Sym) <= data.size(); at += sizeof(Elf64_Sym)) {
-    Elf64_Sym symbol;
-    std::memcpy(&symbol, data.data() + at, sizeof symbol);
-    if (symbol.st_shndx != SHN_UNDEF || symbol.st_name == 0 || symbol.st_name >= names.size())
+  const Elf_Data* const names = part_of(elf, *strings_at, string_bytes, ELF_T_BYTE);
+  Elf_Data* const data = part_of(elf, *symbols_at, strings - symbols, ELF_T_SYM);
+  result.readable = names != nullptr;
+  GElf_Sym symbol;
+  for (int i = 0; names != nullptr && data != nullptr && gelf_getsym(data, i, &symbol) != nullptr;
+       ++i) {
+    if (symbol.st_shndx != SHN_UNDEF || symbol.st_name == 0 || symbol.st_name >= names->d_size)
       continue;
-    result.names.emplace_back(names.c_str() + symbol.st_name);
+    const char* const name = static_cast<const char*>(names->d_buf) + symbol.st_name;
+    result.names.emplace_back(name, strnlen(name, names->d_size - symbol.st_name));
   }
 }
 
@@ -101,22 +84,20 @@ bool ElfImports::imports(const std::string& name) const {
 
 ElfImports read_imports(const std::string& path) {
   ElfImports result;
-  File file(path);
-  const auto header = file.read<Elf64_Ehdr>(0);
-  if (!header || std::memcmp(header->e_ident, ELFMAG, SELFMAG) != 0 ||
-      header->e_ident[EI_CLASS] != ELFCLASS64)
+  const Descriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  if (elf_version(EV_CURRENT) == EV_NONE) return result;
+  const std::unique_ptr<Elf, int (*)(Elf*)> elf(elf_begin(file.get(), ELF_C_READ, nullptr),
+                                                elf_end);
+  std::size_t count = 0;
+  if (gelf_getclass(elf.get()) != ELFCLASS64 || elf_getphdrnum(elf.get(), &count) != 0)
     return result;
-  if (header->e_phentsize != sizeof(Elf64_Phdr)) return result;
-  Segments segments;
-  for (unsigned i = 0; i < header->e_phnum; ++i) {
-    const auto segment =
-        file.read<Elf64_Phdr>(header->e_phoff + std::uint64_t{i} * sizeof(Elf64_Phdr));
-    if (!segment) return result;
-    segments.push_back(*segment);
+  Segments segments(count);
+  for (std::size_t i = 0; i < count; ++i) {
+    if (gelf_getphdr(elf.get(), static_cast<int>(i), &segments[i]) == nullptr) return result;
   }
-  for (const Elf64_Phdr& segment : segments) {
-    if (segment.p_type == PT_NOTE && has_go_note(file, segment)) result.go = true;
-    if (segment.p_type == PT_DYNAMIC) read_symbols(file, segments, segment, result);
+  for (const GElf_Phdr& segment : segments) {
+    if (segment.p_type == PT_NOTE && has_go_note(elf.get(), segment)) result.go = true;
+    if (segment.p_type == PT_DYNAMIC) read_symbols(elf.get(), segments, segment, result);
   }
   return result;
 }

@@ -10,19 +10,18 @@
 #include <filesystem>
 #include <fstream>
 #include <set>
-#include <sstream>
 
 #include "cli/doctor/elf_imports.h"
 #include "cli/inject/load_check.h"
 #include "cli/inject/preflight.h"
+#include "os/base_name.h"
+#include "os/read_file.h"
 #include "os/settings.h"
 
 namespace clockshim::cli {
 namespace {
 
 constexpr const char* kLibraryName = "/libclockshim.so";
-
-std::string base_name(const std::string& path) { return path.substr(path.rfind('/') + 1); }
 
 bool is_number(const std::string& text) {
   return !text.empty() && text.find_first_not_of("0123456789") == std::string::npos;
@@ -68,13 +67,6 @@ void look_at_name(const std::string& name, ProgramFacts& facts) {
   if (!skipped.empty()) facts.obstacles.push_back(name + " is left alone: " + skipped);
 }
 
-std::string read_small(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
-
 long status_value(const std::string& status, const std::string& key) {
   const auto at = status.find("\n" + key + ":");
   return at == std::string::npos ? -1
@@ -109,8 +101,8 @@ void look_at_process(pid_t pid, ProgramFacts& facts) {
   std::error_code error;
   facts.path = std::filesystem::read_symlink(folder + "/exe", error).string();
   if (error) facts.unseen.push_back("its program: " + folder + "/exe: " + error.message());
-  const std::string status = read_small(folder + "/status");
-  const std::string auxv = read_small(folder + "/auxv");
+  const std::string status = content_of(folder + "/status");
+  const std::string auxv = content_of(folder + "/auxv");
   if (auxv.empty()) facts.unseen.push_back("how it was started: " + folder + "/auxv");
   if (is_secure(auxv))
     facts.obstacles.emplace_back(

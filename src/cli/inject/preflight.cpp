@@ -15,6 +15,9 @@
 #include <sstream>
 #include <string_view>
 
+#include "os/base_name.h"
+#include "os/descriptor.h"
+
 namespace clockshim::cli {
 namespace {
 
@@ -25,17 +28,12 @@ constexpr std::size_t kShebangBytes = 256;
 class Opened {
  public:
   explicit Opened(const std::string& path)
-      : fd_(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)) {}
-  ~Opened() {
-    if (fd_ >= 0) close(fd_);
-  }
-  Opened(const Opened&) = delete;
-  Opened& operator=(const Opened&) = delete;
+      : file_(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)) {}
 
   // Reads up to `size` bytes at `offset`.
   [[nodiscard]] std::string bytes(std::size_t size, std::uint64_t offset) const {
     std::string data(size, '\0');
-    const ssize_t got = fd_ < 0 ? -1 : pread(fd_, data.data(), size, static_cast<off_t>(offset));
+    const ssize_t got = pread(file_.get(), data.data(), size, static_cast<off_t>(offset));
     data.resize(got > 0 ? static_cast<std::size_t>(got) : 0);
     return data;
   }
@@ -49,10 +47,8 @@ class Opened {
   }
 
  private:
-  int fd_;
+  Descriptor file_;
 };
-
-std::string base_name(const std::string& path) { return path.substr(path.rfind('/') + 1); }
 
 bool is_file(const std::string& path) {
   struct stat info;

@@ -18,7 +18,9 @@
 #include "cli/livefiles/live_dir.h"
 #include "cli/livefiles/live_process.h"
 #include "live/segment.h"
+#include "os/descriptor.h"
 #include "os/log.h"
+#include "os/process.h"
 #include "report/text.h"
 
 namespace clockshim::cli {
@@ -38,11 +40,11 @@ struct Dead {
 // Whether its owner did not finish the file: the place of the magic is still zero, or holds the
 // magic.
 bool looks_unfinished(const std::string& path) {
-  const int fd = open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-  if (fd < 0) return false;
+  const Descriptor file(
+      open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  if (file.get() < 0) return false;
   char head[sizeof live::kMagic] = {};
-  const ssize_t length = read(fd, head, sizeof head);
-  close(fd);
+  const ssize_t length = read(file.get(), head, sizeof head);
   const std::string_view seen(head, sizeof head);
   return length >= 0 && (seen == std::string_view(live::kMagic, sizeof head) ||
                          seen == std::string_view("\0\0\0\0\0\0\0\0", sizeof head));
@@ -61,7 +63,7 @@ bool is_left_behind(const std::string& path, const std::string& name, Dead& out)
                             info.st_dev,
                             info.st_ino,
                             static_cast<std::uint32_t>(std::strtoul(name.c_str() + 1, nullptr, 10)),
-                            own_pid_namespace(),
+                            pid_namespace(),
                             0};
   long pid = 0;
   if (life_of(creator, pid) != Liveness::gone) return false;

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <vector>
 
+#include "cli/console/figures.h"
 #include "cli/livefiles/live_dir.h"
 #include "os/log.h"
 #include "report/text.h"
@@ -29,18 +30,11 @@ std::string local_time(double seconds) {
   return text;
 }
 
-std::string padded(std::string text, std::size_t width, bool right = false) {
-  if (text.size() >= width) return text;
-  return right ? std::string(width - text.size(), ' ') + text
-               : text + std::string(width - text.size(), ' ');
-}
-
 std::string line(const std::string& pid, const std::string& program, const std::string& state,
                  const std::string& since, const std::string& calls, const std::string& mode,
                  const std::string& file) {
-  return padded(pid, 8, true) + "  " + padded(program, 16) + " " + padded(state, 7) + "  " +
-         padded(since, 19) + " " + padded(calls, 15, true) + "  " + padded(mode, 11) + "  " + file +
-         "\n";
+  return right(pid, 8) + "  " + left(program, 16) + " " + left(state, 7) + "  " + left(since, 19) +
+         " " + right(calls, 15) + "  " + left(mode, 11) + "  " + file + "\n";
 }
 
 std::string as_text(const std::vector<Row>& rows) {

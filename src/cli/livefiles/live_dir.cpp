@@ -11,6 +11,8 @@
 #include <ctime>
 #include <regex>
 
+#include "os/base_name.h"
+#include "os/process.h"
 #include "report/live_sections.h"
 #include "report/read_live.h"
 
@@ -37,8 +39,6 @@ ssize_t read_all(const LiveSource& source, std::byte* out, std::size_t size) {
   }
   return static_cast<ssize_t>(size);
 }
-
-std::string base_name(const std::string& path) { return path.substr(path.rfind('/') + 1); }
 
 }  // namespace
 
@@ -84,9 +84,9 @@ std::vector<std::string> live_files_of(long pid, const Folders& folders) {
     const bool runs = file->life() == Liveness::running && file->pid() == pid;
     const bool numbered = header.pid == pid && (file->life() != Liveness::running || runs);
     if (!runs && !numbered) continue;
-    all.push_back({runs                                          ? 0
-                   : header.pid_namespace == own_pid_namespace() ? 1
-                                                                 : 2,
+    all.push_back({runs                                      ? 0
+                   : header.pid_namespace == pid_namespace() ? 1
+                                                             : 2,
                    header.started_at, path});
   }
   std::sort(all.begin(), all.end(), [](const Found& a, const Found& b) {

@@ -7,13 +7,14 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <charconv>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
-#include <fstream>
 #include <sstream>
 #include <string_view>
+
+#include "os/process.h"
+#include "os/read_file.h"
 
 namespace clockshim::cli {
 namespace {
@@ -23,18 +24,6 @@ constexpr std::uint64_t kInitialNamespace =
 
 std::string proc(long pid) { return "/proc/" + std::to_string(pid); }
 std::string task(long pid, long tid) { return proc(pid) + "/task/" + std::to_string(tid); }
-
-// Reads a whole file of /proc, whose size is not known. Returns 0, or the errno.
-int read_proc(const std::string& path, std::string& out) {
-  std::FILE* file = std::fopen(path.c_str(), "re");
-  if (file == nullptr) return errno;
-  char buffer[16384];
-  errno = 0;
-  for (std::size_t n; (n = std::fread(buffer, 1, sizeof buffer, file)) > 0;) out.append(buffer, n);
-  const int error = std::ferror(file) != 0 ? errno : 0;
-  std::fclose(file);
-  return error;
-}
 
 // Whether a line of /proc/PID/maps (addresses, rights, offset, device, inode, path) is the
 // creator's file.
@@ -59,7 +48,7 @@ bool names_file(const std::string& line, const FileCreator& creator) {
 // unknown.
 std::uint32_t inner_number(const std::string& folder) {
   std::string status;
-  if (read_proc(folder + "/status", status) != 0) return 0;
+  if (read_file(folder + "/status", status) != 0) return 0;
   const std::size_t start = status.find("\nNSpid:");
   if (start == std::string::npos) return 0;
   std::istringstream numbers(status.substr(start + 7, status.find('\n', start + 1) - start - 7));
@@ -104,36 +93,14 @@ std::vector<Task> tasks_of(long pid, bool own_namespace) {
 
 std::string task_name(long pid, long tid) {
   std::string name;
-  if (read_proc(task(pid, tid) + "/comm", name) != 0) return "";
+  if (read_file(task(pid, tid) + "/comm", name) != 0) return "";
   if (name.ends_with('\n')) name.pop_back();
   return name;
 }
 
-std::uint64_t own_pid_namespace() {
-  struct stat info;
-  return stat("/proc/self/ns/pid", &info) == 0 ? info.st_ino : 0;
-}
-
-std::uint64_t start_ticks_in(const std::string& stat) {
-  // The program's name is in parentheses, and may contain parentheses and blanks. Numbers follow
-  // the last parenthesis.
-  const std::size_t name_end = stat.rfind(')');
-  if (name_end == std::string::npos) return 0;
-  std::istringstream fields(stat.substr(name_end + 1));
-  std::string field;
-  for (int number = 3; fields >> field; ++number) {
-    std::uint64_t ticks = 0;
-    if (number == 22)
-      return std::from_chars(field.data(), field.data() + field.size(), ticks).ec == std::errc{}
-                 ? ticks
-                 : 0;
-  }
-  return 0;
-}
-
 std::uint64_t start_ticks_of(long pid) {
   std::string stat;
-  if (read_proc(proc(pid) + "/stat", stat) != 0) return 0;
+  if (read_file(proc(pid) + "/stat", stat) != 0) return 0;
   const std::size_t state = stat.rfind(')') + 2;
   return state < stat.size() && (stat[state] == 'Z' || stat[state] == 'X') ? 0
                                                                            : start_ticks_in(stat);
@@ -141,7 +108,7 @@ std::uint64_t start_ticks_of(long pid) {
 
 Liveness maps_file(long pid, const FileCreator& creator) {
   std::string maps;
-  const int error = read_proc(proc(pid) + "/maps", maps);
+  const int error = read_file(proc(pid) + "/maps", maps);
   std::istringstream lines(maps);
   for (std::string line; std::getline(lines, line);) {
     if (names_file(line, creator)) return Liveness::running;
@@ -161,9 +128,7 @@ Descriptor memory_of_segment(int id, std::uint64_t ipc_namespace, std::uint64_t&
     if (pid <= 0 || stat((proc(pid) + "/ns/ipc").c_str(), &info) != 0 ||
         info.st_ino != ipc_namespace)
       continue;
-    std::string maps;
-    read_proc(proc(pid) + "/maps", maps);
-    std::istringstream lines(maps);
+    std::istringstream lines(content_of(proc(pid) + "/maps"));
     for (std::string line; std::getline(lines, line);) {
       unsigned long long start = 0;
       unsigned long long end = 0;
@@ -182,13 +147,13 @@ Descriptor memory_of_segment(int id, std::uint64_t ipc_namespace, std::uint64_t&
 
 Liveness life_of(const FileCreator& creator, long& pid) {
   pid = creator.pid;
-  if (creator.pid_namespace != own_pid_namespace() || creator.pid == 0) {
+  if (creator.pid_namespace != pid_namespace() || creator.pid == 0) {
     if (const long found = search_namespaces(creator); found != 0) {
       pid = found;
       return Liveness::running;
     }
-    return own_pid_namespace() == kInitialNamespace && geteuid() == 0 ? Liveness::gone
-                                                                      : Liveness::unknown;
+    return pid_namespace() == kInitialNamespace && geteuid() == 0 ? Liveness::gone
+                                                                  : Liveness::unknown;
   }
   if (pid <= 0 || (kill(static_cast<pid_t>(pid), 0) != 0 && errno == ESRCH)) return Liveness::gone;
   const Liveness life = maps_file(pid, creator);
@@ -198,7 +163,7 @@ Liveness life_of(const FileCreator& creator, long& pid) {
   // A process in another time namespace sees another start than we do, so a different start proves
   // nothing.
   std::string stat;
-  const int error = read_proc(proc(pid) + "/stat", stat);
+  const int error = read_file(proc(pid) + "/stat", stat);
   if (error == ENOENT || error == ESRCH)
     return kill(static_cast<pid_t>(pid), 0) != 0 && errno == ESRCH ? Liveness::gone
                                                                    : Liveness::unknown;

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "cli/console/descriptor.h"
+#include "os/descriptor.h"
 
 namespace clockshim::cli {
 
@@ -53,13 +53,7 @@ std::vector<Task> tasks_of(long pid, bool own_namespace);
 // thread.
 std::string task_name(long pid, long tid);
 
-// The start in the content of /proc/PID/stat (field 22); 0: the content is "" or malformed.
-std::uint64_t start_ticks_in(const std::string& stat);
-
 // The start of a process that runs; 0: it has ended, even if it is a zombie.
 std::uint64_t start_ticks_of(long pid);
-
-// The inode of /proc/self/ns/pid.
-std::uint64_t own_pid_namespace();
 
 }  // namespace clockshim::cli

@@ -11,8 +11,8 @@
 #include <optional>
 #include <string>
 
-#include "cli/console/descriptor.h"
 #include "live/segment.h"
+#include "os/descriptor.h"
 
 namespace clockshim::cli {
 

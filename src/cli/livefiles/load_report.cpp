@@ -12,24 +12,12 @@
 #include "cli/livefiles/live_dir.h"
 #include "cli/livefiles/thread_names.h"
 #include "live/layout.h"
+#include "os/read_file.h"
 
 namespace clockshim::cli {
 namespace {
 
 constexpr std::size_t kLargest = std::size_t{256} << 20;
-
-// Reads all. Returns 0, or the errno; EFBIG if there is more than kLargest.
-int read_to_end(int fd, std::string& out) {
-  char part[1 << 16];
-  for (;;) {
-    const ssize_t n = read(fd, part, sizeof part);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return errno;
-    if (n == 0) return 0;
-    if (out.size() + static_cast<std::size_t>(n) > kLargest) return EFBIG;
-    out.append(part, static_cast<std::size_t>(n));
-  }
-}
 
 // The user who may name generated code: the owner of the file.
 uid_t owner_of(const std::string& path) {
@@ -69,11 +57,9 @@ bool load_file(const std::string& path, Symbolizer& symbolizer, Report& out, std
     return false;
   }
   const bool standard_input = path == "-";
-  const int fd =
-      standard_input ? STDIN_FILENO : open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY);
   std::string text;
-  const int error = fd < 0 ? errno : read_to_end(fd, text);
-  if (fd >= 0 && !standard_input) close(fd);
+  const int error =
+      standard_input ? read_all(STDIN_FILENO, text, kLargest) : read_file(path, text, kLargest);
   if (error != 0) {
     problem = std::strerror(error);
   } else if (text.starts_with(std::string_view(live::kMagic, sizeof live::kMagic))) {

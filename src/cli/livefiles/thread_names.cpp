@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "cli/livefiles/live_process.h"
+#include "os/process.h"
 #include "report/printable.h"
 
 namespace clockshim::cli {
@@ -10,7 +11,7 @@ namespace clockshim::cli {
 void name_threads(const LiveFile& file, Report& report) {
   if (file.life() != Liveness::running) return;
   const std::vector<Task> tasks =
-      tasks_of(file.pid(), file.header().pid_namespace == own_pid_namespace());
+      tasks_of(file.pid(), file.header().pid_namespace == pid_namespace());
   std::vector<ReportThread> named = report.threads;
   for (ReportThread& thread : named) {
     const auto same = std::find_if(tasks.begin(), tasks.end(),

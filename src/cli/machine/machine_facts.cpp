@@ -12,6 +12,8 @@
 #include <sstream>
 
 #include "os/clocksource.h"
+#include "os/descriptor.h"
+#include "os/read_file.h"
 
 namespace clockshim::cli {
 namespace {
@@ -20,27 +22,19 @@ constexpr int kReadAllOfTheLog = 3;  // SYSLOG_ACTION_READ_ALL
 constexpr std::size_t kLogBytes = 1 << 20;
 constexpr std::size_t kMostLogLines = 20;
 
-// Reads a whole file. False, with errno, if it can't be opened or read.
-bool read_file(const std::string& path, std::string& text) {
-  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (fd < 0) return false;
-  std::string piece(1 << 16, '\0');
-  ssize_t got = 0;
-  for (;;) {
-    got = read(fd, piece.data(), piece.size());
-    if (got > 0) text.append(piece, 0, static_cast<std::size_t>(got));
-    if (got < 0 && errno == EPIPE) continue;  // /dev/kmsg: records were overwritten meanwhile
-    if (got <= 0) break;
-  }
-  const int error = got < 0 && errno != EAGAIN ? errno : 0;
-  close(fd);
-  errno = error;
-  return error == 0;
+// Reads the records of /dev/kmsg. Returns 0, or the errno.
+int read_kernel_log(const std::string& path, std::string& text) {
+  const Descriptor log(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (log.get() < 0) return errno;
+  int error;
+  do {
+    error = read_all(log.get(), text);
+  } while (error == EPIPE);  // records were overwritten meanwhile
+  return error == EAGAIN ? 0 : error;
 }
 
 std::string first_line(const std::string& path) {
-  std::string text;
-  read_file(path, text);
+  std::string text = content_of(path);
   text = text.substr(0, text.find('\n'));
   while (!text.empty() && text.back() == ' ') text.pop_back();
   return text;
@@ -88,8 +82,8 @@ std::string log_text(const std::string& line) {
 
 std::string read_log(const std::string& root, Machine& machine) {
   std::string text;
-  if (read_file(root + "/dev/kmsg", text)) return text;
-  int error = errno;
+  int error = read_kernel_log(root + "/dev/kmsg", text);
+  if (error == 0) return text;
   if (root.empty()) {
     text.resize(kLogBytes);
     const int length = klogctl(kReadAllOfTheLog, text.data(), static_cast<int>(text.size()));
@@ -140,7 +134,7 @@ std::string ntp_state(Machine& machine) {
 
 std::string namespace_offsets(const std::string& root) {
   std::string text;
-  if (!read_file(root + "/proc/self/timens_offsets", text)) return "none";
+  if (read_file(root + "/proc/self/timens_offsets", text) != 0) return "none";
   std::istringstream lines(text);
   std::string offsets;
   std::string clock;
@@ -156,7 +150,7 @@ std::string namespace_offsets(const std::string& root) {
 void read_clocksources(const std::string& root, Machine& machine) {
   const std::string folder = root + "/sys/devices/system/clocksource/clocksource0/";
   std::string text;
-  if (read_file(folder + "available_clocksource", text)) machine.available = words(text);
+  if (read_file(folder + "available_clocksource", text) == 0) machine.available = words(text);
   const std::string current = first_line(folder + "current_clocksource");
   if (!current.empty()) machine.clocksource = current;
   if (current.empty() || machine.available.empty())
@@ -165,7 +159,7 @@ void read_clocksources(const std::string& root, Machine& machine) {
 
 void read_cpuinfo(const std::string& root, Machine& machine) {
   std::string text;
-  machine.flags_known = read_file(root + "/proc/cpuinfo", text) && !text.empty();
+  machine.flags_known = read_file(root + "/proc/cpuinfo", text) == 0 && !text.empty();
   if (!machine.flags_known) {
     machine.unseen.emplace_back("the CPU's flags: no /proc/cpuinfo");
     return;
@@ -187,7 +181,7 @@ Machine read_machine(const std::string& root, const CpuFacts& cpu) {
   read_clocksources(root, machine);
   read_cpuinfo(root, machine);
   std::string text;
-  if (!read_file(root + "/proc/cmdline", text))
+  if (read_file(root + "/proc/cmdline", text) != 0)
     machine.unseen.emplace_back("the kernel's command line: no /proc/cmdline");
   for (const std::string& word : words(text)) {
     if (word == "--") break;  // what follows is for init

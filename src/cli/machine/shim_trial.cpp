@@ -9,8 +9,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <filesystem>
-#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "cli/inject/preload_environment.h"
@@ -20,6 +18,8 @@
 #include "cli/machine/cpu_set.h"
 #include "cli/machine/rows_json.h"
 #include "os/log.h"
+#include "os/process.h"
+#include "os/read_file.h"
 #include "os/settings.h"
 
 namespace clockshim::cli {
@@ -28,11 +28,6 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr const char* kReport = "/report.json";
-
-std::string own_path() {
-  std::error_code error;
-  return std::filesystem::read_symlink("/proc/self/exe", error).string();
-}
 
 // Runs a child and returns its standard output. "", with `problem`, if it did not run or failed.
 std::string output_of(const std::vector<std::string>& argv, Environment& environment,
@@ -73,8 +68,7 @@ std::string output_of(const std::vector<std::string>& argv, Environment& environ
 
 // Takes mode and errors from the library's own report. Without one the mode remains unknown.
 void take_report(const std::string& path, ShimTrial& result) {
-  std::ifstream file(path);
-  const Json report = Json::parse(file, nullptr, false);
+  const Json report = Json::parse(content_of(path), nullptr, false);
   if (!report.is_object()) return;
   result.mode = report.value("mode", "");
   result.mode_reason = report.value("mode_reason", "");
@@ -95,7 +89,7 @@ const Row* ShimTrial::row(std::string_view clock) const {
 ShimTrial try_shim(const std::string& order, const Budget& budget, bool counter_allowed) {
   ShimTrial result;
   result.order = order;
-  const std::string self = own_path();
+  const std::string self = executable_path();
   const std::string library = find_library(self, getenv("CLOCKSHIM_LIBRARY"), result.problem);
   if (library.find_first_of(" :") != std::string::npos)
     result.problem = library + ": LD_PRELOAD takes no path with a blank or a colon in it";

@@ -12,8 +12,8 @@
 
 #include "analysis/callers.h"
 #include "base/nanos.h"
-#include "cli/console/descriptor.h"
 #include "cli/livefiles/live_dir.h"
+#include "os/descriptor.h"
 #include "report/report.h"
 #include "symbolize/symbolize.h"
 

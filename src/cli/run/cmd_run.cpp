@@ -17,18 +17,13 @@
 #include "cli/run/lost_reports.h"
 #include "cli/run/private_reports.h"
 #include "os/log.h"
+#include "os/process.h"
 
 namespace clockshim::cli {
 namespace {
 
 // Logs errors of the command line, whatever CLOCKSHIM_LOG says.
 void complain(const std::string& line) { say(LogLevel::error, LogLevel::error, line); }
-
-std::string own_path() {
-  char path[4096];
-  const ssize_t length = readlink("/proc/self/exe", path, sizeof path);
-  return length > 0 ? std::string(path, static_cast<std::size_t>(length)) : "";
-}
 
 // Returns the exit status that a shell would: 127 if there is no such command, 126 if there is one
 // that can't be started.
@@ -54,7 +49,7 @@ int run(std::vector<RunOption> options, const std::vector<std::string>& argv) {
   }
   const Settings settings = effective_settings(options);
   std::string problem;
-  const std::string library = find_library(own_path(), getenv("CLOCKSHIM_LIBRARY"), problem);
+  const std::string library = find_library(executable_path(), getenv("CLOCKSHIM_LIBRARY"), problem);
   if (library.find_first_of(" :") != std::string::npos) {
     problem = library + ": LD_PRELOAD takes no path with a blank or a colon in it";
   }

@@ -2,19 +2,15 @@
 
 #include <unistd.h>
 
-#include <fstream>
-
+#include "cli/console/output_file.h"
 #include "cli/livefiles/live_dir.h"
 #include "cli/livefiles/load_report.h"
 #include "os/log.h"
+#include "os/report_path.h"
 #include "symbolize/symbolize.h"
 
 namespace clockshim::cli {
 namespace {
-
-// A process with fewer calls gets one line, as in the library. Otherwise a shell's many children
-// would bury the rest.
-constexpr std::uint64_t kTooFewForReport = 100;
 
 std::string name_of(const Report& report) {
   return report.program + "[" + std::to_string(report.pid) + "]";
@@ -27,27 +23,20 @@ std::string path_of(const Report& report, const Settings& settings) {
                      {report.pid, report.program, host, static_cast<long>(report.started_at)});
 }
 
-bool write_file(const std::string& path, const std::string& text) {
-  std::ofstream file(path, std::ios::trunc);
-  file << text;
-  file.close();
-  return file.good();
-}
-
 bool write_report(const Report& report, const Settings& settings) {
   if (settings.report == "none" || report.clocks.empty()) return true;
-  if (settings.report != "stderr") {
+  if (report_is_path(settings.report)) {
     std::string path = path_of(report, settings);
     const bool json = path.ends_with(".json");
     // Never overwrite a report that a process has written itself.
     if (access(path.c_str(), F_OK) == 0) path += "." + std::to_string(report.pid);
-    if (write_file(path, json ? render_json(report) : render_text(report))) return true;
+    if (write_file(path, json ? render_json(report) : render_text(report)) == 0) return true;
     say(LogLevel::error, settings.log,
         path + " could not be written: the report of " + name_of(report) +
             " stays in its live file");
     return false;
   }
-  if (report.calls() < kTooFewForReport) {
+  if (too_few_for_report(settings.report, report)) {
     say(LogLevel::warn, settings.log,
         name_of(report) + " asked for the time " + std::to_string(report.calls()) +
             " times, and ended without a report (by exec, _exit or a signal)");

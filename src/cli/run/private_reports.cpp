@@ -5,13 +5,12 @@
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <string_view>
 
 #include "cli/inject/preload_environment.h"
 #include "cli/run/run_settings.h"
 #include "os/log.h"
+#include "os/read_file.h"
 
 namespace clockshim::cli {
 namespace {
@@ -39,11 +38,6 @@ std::vector<pid_t> numbers_in(const std::string& folder, std::string_view ending
   }
   std::sort(numbers.begin(), numbers.end());
   return numbers;
-}
-
-std::string content_of(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
 }
 
 }  // namespace

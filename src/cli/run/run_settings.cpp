@@ -1,15 +1,14 @@
 #include "cli/run/run_settings.h"
 #include "cli/inject/preload_environment.h"
 
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <climits>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+
+#include "os/report_path.h"
 
 namespace clockshim::cli {
 namespace {
@@ -33,27 +32,15 @@ std::string empty_problem(const RunOption& option) {
   return variable == "CLOCKSHIM_REPORT" ? "must be stderr, none, or a path" : "must have a value";
 }
 
-bool is_path(const std::string& report) {
-  return !report.empty() && report != "stderr" && report != "none";
-}
-
-// What the library would find wrong with a report's path at its start: the folder must exist and be
-// writable.
-std::string report_problem(const std::string& pattern) {
+// What the library would find wrong with a report's path at its start. What of it is not known
+// before the command runs, the library will check.
+std::string pattern_problem(const std::string& pattern) {
   const auto slash = pattern.rfind('/');
   const std::string folder = expand_path(pattern.substr(0, slash + 1), {getpid(), "", "", 0});
-  if (slash + 1 == pattern.size())
-    return "is a directory; must be stderr, none, or a path of a file";
-  if (pattern.substr(0, slash).find('%') != std::string::npos)
-    return "";  // not known before the command runs; the library will check it
-  if (access(folder.c_str(), W_OK | X_OK) != 0)
-    return "can't be made in " + folder + ": " + std::strerror(errno);
-  struct stat info;
-  if (pattern.find('%') == std::string::npos && stat(pattern.c_str(), &info) == 0) {
-    if (S_ISDIR(info.st_mode)) return "is a directory; must be stderr, none, or a path of a file";
-    if (access(pattern.c_str(), W_OK) != 0) return std::strerror(errno);
-  }
-  return "";
+  if (slash + 1 == pattern.size()) return kReportPathIsDirectory;
+  if (pattern.substr(0, slash).find('%') != std::string::npos) return "";
+  const bool known = pattern.find('%') == std::string::npos;
+  return report_path_problem(known ? pattern : "", folder);
 }
 
 }  // namespace
@@ -66,11 +53,11 @@ std::string check_options(std::vector<RunOption>& options) {
     if (option.value->empty()) {
       if (const std::string why = empty_problem(option); !why.empty()) return refusal(option, why);
     }
-    if (folder || (report && is_path(*option.value)))
+    if (folder || (report && report_is_path(*option.value)))
       option.value = report ? absolute_pattern(*option.value)
                             : std::filesystem::absolute(*option.value).string();
-    if (!report || !is_path(*option.value)) continue;
-    const std::string problem = report_problem(*option.value);
+    if (!report || !report_is_path(*option.value)) continue;
+    const std::string problem = pattern_problem(*option.value);
     if (!problem.empty()) return refusal(option, problem);
   }
   const Settings settings =

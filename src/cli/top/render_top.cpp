@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/duration.h"
+#include "report/columns.h"
 #include "report/text.h"
 
 namespace clockshim::cli {
@@ -15,18 +16,8 @@ using Json = nlohmann::ordered_json;
 
 constexpr std::size_t kTextWidth = 120;
 
-// The length in characters, not in bytes, for padding.
-std::size_t length_of(const std::string& text) {
-  std::size_t n = 0;
-  for_each_character(text, [&](std::string_view) { ++n; });
-  return n;
-}
-std::string left(const std::string& text, std::size_t width) {
-  const std::string fitted = shortened(text, width);
-  return fitted + std::string(width - std::min(width, length_of(fitted)), ' ');
-}
-std::string right(const std::string& text, std::size_t width) {
-  return std::string(width - std::min(width, length_of(text)), ' ') + text;
+std::string fitted(const std::string& text, std::size_t width) {
+  return left_column(shortened(text, width), width);
 }
 std::string cut(const std::string& text, std::size_t width) {
   std::string out;
@@ -67,8 +58,9 @@ std::string process_columns(const std::string& pid, const std::string& program,
                             const std::string& rate, const std::string& calls,
                             const std::string& resyncs, const std::string& error,
                             const std::string& mode, const std::string& clocks) {
-  return right(pid, 8) + " " + left(program, 16) + right(rate, 13) + right(calls, 18) +
-         right(resyncs, 10) + right(error, 12) + "  " + left(mode, 12) + clocks;
+  return right_column(pid, 8) + " " + fitted(program, 16) + right_column(rate, 13) +
+         right_column(calls, 18) + right_column(resyncs, 10) + right_column(error, 12) + "  " +
+         fitted(mode, 12) + clocks;
 }
 
 // The name gets the rest of the width.
@@ -77,8 +69,8 @@ std::string caller_columns(std::size_t width, const std::string& rate, const std
                            const std::string& caller, const std::string& module) {
   constexpr std::size_t kOthers = 13 + 18 + 8 + 2 + 16 + 1 + 1 + 20;
   const std::size_t name = std::clamp<std::size_t>(width, kOthers + 24, kOthers + 100) - kOthers;
-  return cut(right(rate, 13) + right(calls, 18) + right(share, 8) + "  " + left(clock, 16) + " " +
-                 left(caller, name) + " " + module,
+  return cut(right_column(rate, 13) + right_column(calls, 18) + right_column(share, 8) + "  " +
+                 fitted(clock, 16) + " " + fitted(caller, name) + " " + module,
              width);
 }
 

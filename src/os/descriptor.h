@@ -5,7 +5,7 @@
 
 #include <utility>
 
-namespace clockshim::cli {
+namespace clockshim {
 
 class Descriptor {
  public:
@@ -27,4 +27,4 @@ class Descriptor {
   int fd_;
 };
 
-}  // namespace clockshim::cli
+}  // namespace clockshim
