@@ -1,26 +1,31 @@
 #!/usr/bin/env python3
 """Makes a C++ source that defines the content of text files as constants.
 
-usage: embed.py OUTPUT HEADER NAME=FILE...
+usage: embed.py OUTPUT HEADER
 
-HEADER declares each NAME as `extern const char* const`.
+HEADER stands in the files' folder, and declares each constant in a line of its own, whose comment begins with the file's name:
+`extern const char* const kName;  // file`.
 """
 import pathlib
+import re
 import sys
 
 DELIMITER = 'embedded'
+DECLARED = re.compile(r'^extern const char\* const (\w+);\s*// ([\w.]+\.(?:css|js))\b', re.M)
 
 
 def main():
-    output, header, *constants = sys.argv[1:]
-    out = f'// Made by embed.py.\n#include "{header}"\n\nnamespace clockshim {{\n'
-    for constant in constants:
-        name, _, path = constant.partition('=')
-        text = pathlib.Path(path).read_text(encoding='utf-8')
+    output, header = map(pathlib.Path, sys.argv[1:])
+    constants = DECLARED.findall(header.read_text(encoding='utf-8'))
+    if not constants:
+        sys.exit(f'{header}: declares no constant with a file')
+    out = f'// Made by embed.py.\n#include "formats/{header.name}"\n\nnamespace clockshim {{\n'
+    for name, file in constants:
+        text = (header.parent / file).read_text(encoding='utf-8')
         if f'){DELIMITER}"' in text or '\0' in text or not text.endswith('\n'):
-            sys.exit(f'{path}: must be text that ends in a line feed, without ){DELIMITER}" in it')
+            sys.exit(f'{file}: must be text that ends in a line feed, without ){DELIMITER}" in it')
         out += f'\nconst char* const {name} = R"{DELIMITER}({text}){DELIMITER}";\n'
-    pathlib.Path(output).write_text(out + '\n}  // namespace clockshim\n', encoding='utf-8')
+    output.write_text(out + '\n}  // namespace clockshim\n', encoding='utf-8')
 
 
 if __name__ == '__main__':
