@@ -25,8 +25,9 @@ ROOTS = ('docs', 'scripts', 'src', 'tests')
 PATH = re.compile(r'(?<![\w./%{}$~*<>@+-])(?:\./)?[A-Za-z][\w.-]*(?:/[\w.*-]+)+/?')
 # What looks like one file of ours without its folder. Other kinds of names are too often somebody else's.
 BARE = re.compile(r'(?<![\w./%{}$~*<>@+"-])[a-z][a-z0-9_]*\.(?:cpp|h|md|pml)\b(?!\.\w)')
-# Files of others that comments name: of the C library, CPython, Linux.
-FOREIGN = {'errno.h', 'link.h', 'pthread.h', 'time.h', 'unistd.h', 'code.h', 'unicodeobject.h', 'arch/x86/kernel/tsc_sync.c'}
+# Files of others that comments name: of the C library, CPython, Linux. And what is only there once it is built.
+FOREIGN = {'errno.h', 'link.h', 'pthread.h', 'time.h', 'unistd.h', 'code.h', 'unicodeobject.h', 'arch/x86/kernel/tsc_sync.c',
+           'page_assets.cpp'}
 PLACEHOLDER = re.compile(r'\*|(?<![A-Z])(?:DATE|DAY|DIR|FILE|NAME|PID)(?![A-Z])')  # docs/results/DAY.md
 EXTENSION = re.compile(r'\.(h|hpp|cpp|c|py|sh|md|1|json|svg|map|pml|css|js|build)$')
 
