@@ -10,7 +10,8 @@
 
 #include "os/module.h"
 
-// The start of this library, or of a test program, which the linker defines.
+// The image of this library, or of a test program, begins here.
+// NOLINTNEXTLINE(readability-identifier-naming): the linker has given it this name
 extern "C" const char __ehdr_start[] __attribute__((visibility("hidden")));
 
 namespace clockshim {
