@@ -176,7 +176,9 @@ std::string histogram(const Report& r) {
       "<h2>Errors at resync</h2>\n<svg class=\"bars\" viewBox=\"0 0 {} {}\" role=\"img\" "
       "aria-label=\"histogram of errors\">\n",
       kWidth, kHeight + 40);
-  for (double ns = 1; place_of(ns) < high; ns *= 10) {
+  // A damaged file may have a bucket beyond what a duration can say.
+  constexpr double kLongest = 1e18;
+  for (double ns = 1; ns <= kLongest && place_of(ns) < high; ns *= 10) {
     if (place_of(ns) < low) continue;
     out += fmt::format(
         "<line x1=\"{0:.1f}\" x2=\"{0:.1f}\" y1=\"16\" y2=\"{1}\"/><text x=\"{0:.1f}\" y=\"{2}\" "
