@@ -5,16 +5,12 @@
 
 #include "os/settings.h"
 
-namespace {
-std::string g_value;
-const char* variable(const char* /*name*/) { return g_value.c_str(); }
-}  // namespace
-
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace clockshim;
-  g_value.assign(reinterpret_cast<const char*>(data), size);
-  const Settings settings = read_settings(variable);
-  reason_to_skip(settings, g_value.substr(0, 16));
+  const std::string value(reinterpret_cast<const char*>(data), size);
+  const auto each_variable = [&value](const char* /*name*/) { return value.c_str(); };
+  const Settings settings = read_settings(each_variable);
+  reason_to_skip(settings, value.substr(0, 16));
   expand_path(settings.report, {1, "program", "host", 2});
   return 0;
 }
