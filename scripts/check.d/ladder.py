@@ -2,13 +2,15 @@
 """The include ladder of src/README.md: who may include whom, and which third-party header stands in which one file.
 
 usage: ladder.py SRC        checks a source tree; one line a violation, exit status 1 if there is any
-       ladder.py --self-test SRC  plants violations in a copy of it and sees that each is found
+       ladder.py --self-test  plants violations in a copy of the real tree and sees that each is found
 """
 import pathlib
 import re
 import shutil
 import sys
 import tempfile
+
+import command
 
 # A room (folder) of src/, and the rooms that its files may include besides their own. The order is the ladder's: a room may
 # include only rooms above it here, so there are no circles. Commands never include each other.
@@ -111,16 +113,5 @@ def self_test(src):
     return errors
 
 
-def main():
-    if len(sys.argv) == 3 and sys.argv[1] == '--self-test':
-        return 1 if self_test(pathlib.Path(sys.argv[2])) else 0
-    if len(sys.argv) != 2:
-        print(__doc__, file=sys.stderr)
-        return 2
-    found = list(violations(pathlib.Path(sys.argv[1])))
-    print(*found, sep='\n', end='\n' if found else '')
-    return 1 if found else 0
-
-
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(command.run(__doc__, violations, lambda: self_test(command.ROOT / 'src')))

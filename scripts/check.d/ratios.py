@@ -17,6 +17,8 @@ import shutil
 import sys
 import tempfile
 
+import command
+
 PAGES = ('README.md', 'docs/results/*.md')
 CELL = re.compile(r'([\d,.]+) \(\**([\d.]+)\**\)$')
 
@@ -117,16 +119,5 @@ def self_test(root):
     return errors
 
 
-def main():
-    if sys.argv[1:] == ['--self-test']:
-        return 1 if self_test(pathlib.Path(__file__).resolve().parents[2]) else 0
-    if len(sys.argv) != 2:
-        print(__doc__, file=sys.stderr)
-        return 2
-    found = list(violations(pathlib.Path(sys.argv[1])))
-    print(*found, sep='\n', end='\n' if found else '')
-    return 1 if found else 0
-
-
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(command.run(__doc__, violations, lambda: self_test(command.ROOT)))

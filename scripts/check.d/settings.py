@@ -16,6 +16,8 @@ import shutil
 import sys
 import tempfile
 
+import command
+
 README, PAGE, MANUAL = 'README.md', 'docs/configuration.md', 'docs/clockshim.1'
 NAME = r'CLOCKSHIM_[A-Z]+(?:_[A-Z]+)*'
 NOT_A_NUMBER = {'unset'}  # a default that the man page has no word for
@@ -143,16 +145,5 @@ def self_test(root):
     return errors
 
 
-def main():
-    if sys.argv[1:] == ['--self-test']:
-        return 1 if self_test(pathlib.Path(__file__).resolve().parents[2]) else 0
-    if len(sys.argv) != 2:
-        print(__doc__, file=sys.stderr)
-        return 2
-    found = list(violations(pathlib.Path(sys.argv[1])))
-    print(*found, sep='\n', end='\n' if found else '')
-    return 1 if found else 0
-
-
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(command.run(__doc__, violations, lambda: self_test(command.ROOT)))

@@ -17,6 +17,8 @@ import shutil
 import sys
 import tempfile
 
+import command
+
 COLUMNS = 100
 CODE = {'.h', '.cpp', '.c'}
 # Folders of the root whose paths are checked whether or not they have an extension.
@@ -219,16 +221,5 @@ def self_test(root):
     return errors
 
 
-def main():
-    if sys.argv[1:] == ['--self-test']:
-        return 1 if self_test(pathlib.Path(__file__).resolve().parents[2]) else 0
-    if len(sys.argv) != 2:
-        print(__doc__, file=sys.stderr)
-        return 2
-    found = list(violations(pathlib.Path(sys.argv[1])))
-    print(*found, sep='\n', end='\n' if found else '')
-    return 1 if found else 0
-
-
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(command.run(__doc__, violations, lambda: self_test(command.ROOT)))
