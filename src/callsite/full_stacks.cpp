@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "arch/counter.h"
+#include "base/attributes.h"
 
 extern "C" void* __libc_stack_end;  // ld.so's: where the main thread's stack began
 
@@ -33,7 +34,7 @@ std::uintptr_t stack_limit(std::uintptr_t stack) noexcept {
   return stack;
 }
 
-constinit FullStacks g_stacks;
+CLOCKSHIM_LARGE constinit FullStacks g_stacks;
 CLOCKSHIM_TLS std::uint32_t FullStacks::t_until_due_ = 0;
 
 bool FullStacks::rule_of(std::uintptr_t pc, FrameRule& out) noexcept {

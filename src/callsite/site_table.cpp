@@ -54,7 +54,7 @@ void sign(ThreadTable& table, std::uint32_t tid) noexcept {
 
 // The table of a thread that has none. No key is ever found in it, so the hot path need not check
 // whether the thread has a table.
-static constinit ThreadTable g_no_table{};
+CLOCKSHIM_LARGE static constinit ThreadTable g_no_table{};
 
 CLOCKSHIM_TLS ThreadTable* SiteTable::t_table_ = &g_no_table;
 CLOCKSHIM_TLS ThreadMemos* SiteTable::t_memos_ = nullptr;

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cerrno>
 
+#include "base/attributes.h"
 #include "os/containment.h"
 
 namespace clockshim {
@@ -13,8 +14,8 @@ namespace {
 static_assert(sizeof(ThreadMemos) <= 8192, "two pages");
 static_assert(kStaticMemos * sizeof(ThreadMemos) <= 128U << 10,
               "of each process that we are loaded into");
-constinit ThreadMemos g_first[kStaticMemos]{};
-constinit std::atomic<ThreadMemos*> g_more[live::kThreads - kStaticMemos]{};
+CLOCKSHIM_LARGE constinit ThreadMemos g_first[kStaticMemos]{};
+CLOCKSHIM_LARGE constinit std::atomic<ThreadMemos*> g_more[live::kThreads - kStaticMemos]{};
 
 }  // namespace
 

@@ -18,6 +18,7 @@
 #include "cli/run/cmd_run.h"
 #include "formats/formats.h"
 #include "os/log.h"
+#include "os/write.h"
 
 namespace {
 

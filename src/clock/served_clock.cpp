@@ -6,8 +6,8 @@ namespace clockshim {
 
 template class Timeline<KernelSource>;
 
-constinit HotState g_hot_state;
-constinit ServedClock g_clock;
+CLOCKSHIM_LARGE constinit HotState g_hot_state;
+CLOCKSHIM_LARGE constinit ServedClock g_clock;
 CLOCKSHIM_TLS ThreadFloor ServedClock::t_floors_[kClockIds];
 
 // Reads both clocks in one tick: the wall clock must be the same before and after the other one.

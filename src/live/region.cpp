@@ -4,10 +4,13 @@
 
 #include <cstring>
 
+#include "base/attributes.h"
+
 namespace clockshim::live {
 
 // The first bytes of a Region, under the symbol of the whole Region.
-alignas(kPage) constinit unsigned char g_beginning[kSizeWithFewNames] asm("clockshim_region"){};
+CLOCKSHIM_LARGE alignas(kPage) constinit unsigned char g_beginning[kSizeWithFewNames] asm(
+    "clockshim_region"){};
 
 constinit Region* g_current = &g_region;
 

@@ -1,24 +1,20 @@
 #include "os/clocksource.h"
 
-#include <fcntl.h>
 #include <sys/prctl.h>
-#include <unistd.h>
+#include <sys/syscall.h>
 
 #include <ctime>
+
+#include "os/kernel_line.h"
+#include "os/raw_syscall.h"
 
 namespace clockshim {
 
 std::string current_clocksource() {
-  const int fd = open("/sys/devices/system/clocksource/clocksource0/current_clocksource",
-                      O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return "unknown";
-  char text[64];
-  const ssize_t length = ::read(fd, text, sizeof text);
-  close(fd);
-  if (length <= 0) return "unknown";
-  std::string name(text, static_cast<std::size_t>(length));
-  while (!name.empty() && (name.back() == '\n' || name.back() == ' ')) name.pop_back();
-  return name.empty() ? "unknown" : name;
+  char buffer[64];
+  const std::string_view name =
+      kernel_line("/sys/devices/system/clocksource/clocksource0/current_clocksource", buffer);
+  return std::string(name.empty() ? "unknown" : name);
 }
 
 Nanos clocksource_granularity(std::string_view name) noexcept {
@@ -31,7 +27,9 @@ Nanos clocksource_granularity(std::string_view name) noexcept {
 
 Nanos coarse_tick() noexcept {
   timespec tick{};
-  return clock_getres(CLOCK_MONOTONIC_COARSE, &tick) == 0 ? from_timespec(tick) : Nanos{0};
+  const long error =
+      raw_syscall(SYS_clock_getres, CLOCK_MONOTONIC_COARSE, reinterpret_cast<long>(&tick));
+  return error == 0 ? from_timespec(tick) : Nanos{0};
 }
 
 bool counter_forbidden() noexcept {

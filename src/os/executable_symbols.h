@@ -12,7 +12,8 @@ namespace clockshim {
 
 class ExecutableSymbols {
  public:
-  // The table is empty if the file has none (stripped), if symbols or names are larger than
+  // The table is empty if the program imports no function that reads the clock (then it is not
+  // looked for), if the file has none (stripped), if symbols or names are larger than
   // `most_bytes`, or if /proc/self/exe is not the program that runs (started as `ld.so PROGRAM`).
   // Without a .symtab this costs three system calls.
   explicit ExecutableSymbols(std::size_t most_bytes) noexcept;

@@ -18,6 +18,7 @@ namespace {
 struct SymbolTable {
   const Elf64_Sym* symbols = nullptr;
   const char* strings = nullptr;
+  std::size_t strings_size = 0;
   const Elf64_Word* gnu_hash = nullptr;
 };
 
@@ -31,6 +32,7 @@ SymbolTable symbol_table(const Module& module) noexcept {
     if (address < module.load_bias) address += module.load_bias;
     if (entry->d_tag == DT_SYMTAB) table.symbols = reinterpret_cast<const Elf64_Sym*>(address);
     if (entry->d_tag == DT_STRTAB) table.strings = reinterpret_cast<const char*>(address);
+    if (entry->d_tag == DT_STRSZ) table.strings_size = entry->d_un.d_val;
     if (entry->d_tag == DT_GNU_HASH) table.gnu_hash = reinterpret_cast<const Elf64_Word*>(address);
   }
   return table;
@@ -133,6 +135,11 @@ std::uint64_t fingerprint(const Module& module) noexcept {
     add(entry->d_un.d_val);
   }
   return hash;
+}
+
+std::string_view dynamic_strings(const Module& module) noexcept {
+  const SymbolTable table = symbol_table(module);
+  return {table.strings, table.strings != nullptr ? table.strings_size : 0};
 }
 
 std::span<const std::uint8_t> find_build_id(const Module& module) noexcept {

@@ -58,6 +58,10 @@ struct CodeRange {
 };
 CodeRange find_dynamic_symbol(const Module& module, std::string_view name) noexcept;
 
+// All names that the module's dynamic symbols have, imported or defined, and those of the libraries
+// that it needs, each ended by a zero byte.
+std::string_view dynamic_strings(const Module& module) noexcept;
+
 // Whether any module that is loaded now defines this symbol. At start only, because it takes the
 // loader's lock.
 bool any_module_defines(std::string_view name) noexcept;

@@ -1,10 +1,11 @@
 #include "os/process.h"
 
-#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <charconv>
+
+#include "os/kernel_line.h"
 
 namespace clockshim {
 
@@ -22,12 +23,8 @@ std::uint64_t start_ticks_in(std::string_view stat) noexcept {
 }
 
 std::uint64_t process_start_ticks() noexcept {
-  char text[1024];
-  const int fd = open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return 0;
-  const ssize_t length = read(fd, text, sizeof text);
-  close(fd);
-  return length <= 0 ? 0 : start_ticks_in({text, static_cast<std::size_t>(length)});
+  char buffer[1024];
+  return start_ticks_in(kernel_line("/proc/self/stat", buffer));
 }
 
 std::uint64_t pid_namespace() noexcept {

@@ -25,6 +25,11 @@ std::uint32_t id_at(std::uint32_t place) {
 }  // namespace
 
 void find_thread_ids() noexcept {
+  // Its place in glibc's control block since 2.3.4 on this CPU. The value there proves it: no other
+  // field has the thread's number. What thread debuggers ask for costs two pages of the C library.
+  constexpr std::uint32_t kUsualPlace = 720;
+  const auto tid = static_cast<std::uint32_t>(raw_syscall(SYS_gettid));
+  if (id_at(kUsualPlace) == tid) return g_place.store(kUsualPlace, std::memory_order_relaxed);
   struct Field {
     std::uint32_t bits, count, offset;
   };
@@ -34,8 +39,7 @@ void find_thread_ids() noexcept {
   if (field == nullptr || size == nullptr || *size < 4 || field->bits != 32 || field->count != 1)
     return;
   if (field->offset % 4 != 0 || field->offset > *size - 4) return;
-  if (id_at(field->offset) == static_cast<std::uint32_t>(raw_syscall(SYS_gettid)))
-    g_place.store(field->offset, std::memory_order_relaxed);
+  if (id_at(field->offset) == tid) g_place.store(field->offset, std::memory_order_relaxed);
 }
 
 // A thread with a hand-made control block may have no number there.

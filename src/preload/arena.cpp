@@ -12,6 +12,7 @@
 #include <new>
 
 #include "arch/call_on_stack.h"
+#include "base/attributes.h"
 #include "os/raw_syscall.h"
 
 extern "C" void* __libc_stack_end;
@@ -52,6 +53,8 @@ void* from_kernel(std::size_t size) noexcept {
   errno = saved_errno;
   return memory;
 }
+
+CLOCKSHIM_LARGE alignas(kAlignment) constinit std::byte g_reserve[kReserve] = {};
 
 class Arena {
  public:
@@ -133,8 +136,8 @@ class Arena {
   void* cut(std::size_t size) noexcept {
     if (at_ == nullptr && !started_) {
       started_ = true;
-      at_ = reserve_;
-      end_ = reserve_ + sizeof reserve_;
+      at_ = g_reserve;
+      end_ = g_reserve + sizeof g_reserve;
     }
     if (size > static_cast<std::size_t>(end_ - at_)) {
       const std::size_t least = (size + sizeof(Chunk) + kAlignment + 4095) & ~std::size_t{4095};
@@ -151,7 +154,6 @@ class Arena {
   Chunk* chunks_ = nullptr;
   std::size_t added_ = 0;
   FreeBlock* free_[kClasses] = {};
-  alignas(kAlignment) std::byte reserve_[kReserve] = {};
 };
 
 constinit Arena g_arena{};

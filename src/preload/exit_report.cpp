@@ -15,6 +15,7 @@
 #include "os/log.h"
 #include "os/real_clock.h"
 #include "os/report_path.h"
+#include "os/write.h"
 #include "preload/arena.h"
 #include "preload/collect.h"
 #include "preload/lifecycle.h"

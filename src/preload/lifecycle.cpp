@@ -26,12 +26,14 @@
 #include "os/clocksource.h"
 #include "os/log.h"
 #include "os/next_clocks.h"
+#include "os/possible_cpus.h"
 #include "os/process.h"
 #include "os/real_clock.h"
 #include "os/real_functions.h"
 #include "os/report_path.h"
 #include "os/thread_end.h"
 #include "os/thread_id.h"
+#include "os/write.h"
 #include "preload/arena.h"
 #include "preload/exit_report.h"
 #include "preload/live_file.h"
@@ -88,7 +90,7 @@ std::string reason_to_pass_through(const ProcessState& state, const NextClocks& 
 // Chooses between one timeline for all CPUs and one for each. Returns why there can be none, or "".
 std::string plan_timeline(ProcessState& state, TimelineSettings& timeline) {
   const Settings& settings = state.settings;
-  timeline.cpus = static_cast<unsigned>(std::max(1L, sysconf(_SC_NPROCESSORS_CONF)));
+  timeline.cpus = possible_cpus();
   timeline.can_tell_cpus = g_clock.counter.find();
   const bool measured = settings.counters == Counters::measured;
   const bool vouched =
@@ -199,8 +201,10 @@ void start(ProcessState& state, const NextClocks& next) {
   SiteTable::sign_again();
   if (passed.empty()) g_clock.timeline.start(timeline, live::current().clock);
   if (!g_uncounted) call_at_thread_end(&SiteTable::detach);
-  g_stacks.sample_every(settings.stacks_every);
-  if (settings.stacks_every != 0) SiteTable::look_at_each_call();
+  if (settings.stacks_every != 0) {
+    g_stacks.sample_every(settings.stacks_every);
+    SiteTable::look_at_each_call();
+  }
   g_clock.publish_state();
   expect_forks();
   say(LogLevel::info, settings.log,

@@ -9,7 +9,6 @@
 // exactly.
 #include "preload/live_file.h"
 
-#include <pthread.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -20,6 +19,7 @@
 #include <cstring>
 #include <string_view>
 
+#include "base/attributes.h"
 #include "callsite/full_stacks.h"
 #include "callsite/site_table.h"
 #include "clock/served_clock.h"
@@ -34,6 +34,11 @@
 #include "os/real_clock.h"
 #include "os/thread_id.h"
 #include "preload/lifecycle.h"
+
+// What pthread_atfork() calls (glibc 2.3.2 and later). The C library links pthread_atfork() itself
+// into each library that names it, far from the rest of what a start runs.
+extern "C" int __register_atfork(void (*prepare)(), void (*parent)(), void (*child)(), void* dso);
+extern "C" CLOCKSHIM_HIDDEN void* __dso_handle;
 
 namespace clockshim {
 namespace {
@@ -65,7 +70,7 @@ struct LiveFileState {
   std::atomic<unsigned> next_look{};
   Prepared prepared[kPrepared];
 };
-constinit LiveFileState g_live_file{};
+CLOCKSHIM_LARGE constinit LiveFileState g_live_file{};
 
 bool is_used(const Prepared& one) { return one.owner != 0 && one.owner == g_live_file.header.pid; }
 constinit std::atomic<bool> g_expecting{false};
@@ -367,7 +372,7 @@ void describe_private_region(const ProcessState& state) {
 }
 
 void expect_forks() noexcept {
-  pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+  __register_atfork(before_fork, after_fork_in_parent, after_fork_in_child, __dso_handle);
   g_expecting.store(true, std::memory_order_release);
 }
 

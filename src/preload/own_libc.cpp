@@ -279,6 +279,13 @@ pid_t getpid() noexcept { return static_cast<pid_t>(raw_syscall(SYS_getpid)); }
 uid_t geteuid() noexcept { return static_cast<uid_t>(raw_syscall(SYS_geteuid)); }
 int kill(pid_t pid, int signal) noexcept { return number(raw_syscall(SYS_kill, pid, signal)); }
 
+// For fmt, which estimates decimal exponents with it (at most some 5,000 either way). It would be
+// all that is used of libm.
+double ceil(double value) noexcept {
+  const auto whole = static_cast<double>(static_cast<long>(value));
+  return whole < value ? whole + 1 : whole;
+}
+
 int gethostname(char* to, std::size_t size) noexcept {
   utsname names;
   const int result = number(raw_syscall(SYS_uname, &names));

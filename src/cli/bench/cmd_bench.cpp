@@ -13,6 +13,7 @@
 #include "cli/machine/cpu_set.h"
 #include "cli/machine/machine_facts.h"
 #include "os/log.h"
+#include "os/write.h"
 
 namespace clockshim::cli {
 namespace {

@@ -1,4 +1,5 @@
 #include "cli/console/output_file.h"
+#include "os/write.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -7,8 +8,6 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
-
-#include "os/log.h"
 
 namespace clockshim::cli {
 namespace {

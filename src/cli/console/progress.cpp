@@ -1,8 +1,7 @@
 #include "cli/console/progress.h"
+#include "os/write.h"
 
 #include <unistd.h>
-
-#include "os/log.h"
 
 namespace clockshim::cli {
 namespace {

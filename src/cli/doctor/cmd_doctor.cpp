@@ -8,6 +8,7 @@
 #include "cli/doctor/render_doctor.h"
 #include "cli/machine/cpu_set.h"
 #include "os/log.h"
+#include "os/write.h"
 
 namespace clockshim::cli {
 namespace {

@@ -21,6 +21,7 @@
 #include "os/descriptor.h"
 #include "os/log.h"
 #include "os/process.h"
+#include "os/write.h"
 #include "report/text.h"
 
 namespace clockshim::cli {

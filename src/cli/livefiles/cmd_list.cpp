@@ -10,6 +10,7 @@
 #include "cli/console/figures.h"
 #include "cli/livefiles/live_dir.h"
 #include "os/log.h"
+#include "os/write.h"
 #include "report/text.h"
 
 namespace clockshim::cli {

@@ -17,10 +17,10 @@
 #include "cli/machine/counter_evidence.h"
 #include "cli/machine/cpu_set.h"
 #include "cli/machine/rows_json.h"
-#include "os/log.h"
 #include "os/process.h"
 #include "os/read_file.h"
 #include "os/settings.h"
+#include "os/write.h"
 
 namespace clockshim::cli {
 namespace {

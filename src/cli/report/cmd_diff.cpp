@@ -5,6 +5,7 @@
 #include "analysis/compare.h"
 #include "cli/livefiles/load_report.h"
 #include "os/log.h"
+#include "os/write.h"
 #include "report/text.h"
 
 namespace clockshim::cli {

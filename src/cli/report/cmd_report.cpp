@@ -17,6 +17,7 @@
 #include "cli/report/watch_rates.h"
 #include "formats/formats.h"
 #include "os/log.h"
+#include "os/write.h"
 
 namespace clockshim::cli {
 namespace {

@@ -7,6 +7,7 @@
 #include "cli/livefiles/load_report.h"
 #include "os/log.h"
 #include "os/report_path.h"
+#include "os/write.h"
 #include "symbolize/symbolize.h"
 
 namespace clockshim::cli {

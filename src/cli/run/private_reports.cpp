@@ -11,6 +11,7 @@
 #include "cli/run/run_settings.h"
 #include "os/log.h"
 #include "os/read_file.h"
+#include "os/write.h"
 
 namespace clockshim::cli {
 namespace {

@@ -11,6 +11,7 @@
 #include "cli/top/render_top.h"
 #include "cli/top/top_screen.h"
 #include "os/log.h"
+#include "os/write.h"
 #include "report/text.h"
 
 namespace clockshim::cli {
