@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
-"""clang-tidy over src/, from meson's compile_commands.json. usage: tidy.py BUILD SRC
+"""clang-tidy over src/, from meson's compile_commands.json. usage: tidy.py BUILD SRC [--changed]
+
+--changed: only sources that differ from the branch main, or include a header that does. Outside of a git clone it is all of them.
 
 The library is built by GCC only; flags that Clang doesn't know are taken out of a copy of the commands. (One of them,
 -ffixed-rbp, changes what is compiled, not what is said about it.)
@@ -15,7 +17,29 @@ import tempfile
 GCC_ONLY = {'-ffixed-rbp', '-fno-gnu-unique', '-fno-delete-null-pointer-checks', '-Wno-nonnull-compare'}
 
 
+def git(folder, *words):
+    """The lines that a git command prints; None if it fails."""
+    done = subprocess.run(['git', '-C', folder, *words], capture_output=True, text=True, check=False)
+    return done.stdout.splitlines() if done.returncode == 0 else None
+
+
+def changed(files, src):
+    """Those of `files` that differ from main, or include a header below `src` that does."""
+    for base in ('origin/main', 'main', 'HEAD'):
+        fork = git(src, 'merge-base', base, 'HEAD')
+        if fork:
+            break
+    else:
+        return files
+    lines = (git(src, 'diff', '--relative', '--name-only', fork[0]) or []) + (git(src, 'ls-files', '-o', '--exclude-standard') or [])
+    different = set(lines)
+    headers = [f'#include "{name}"' for name in different if name.endswith('.h')]
+    return [f for f in files if os.path.relpath(f, src) in different
+            or any(h in pathlib.Path(f).read_text() for h in headers)]
+
+
 def main():
+    only_changed = '--changed' in sys.argv[3:]
     build, src = (pathlib.Path(p).resolve() for p in sys.argv[1:3])
     commands = []
     for entry in json.loads((build / 'compile_commands.json').read_text()):
@@ -27,6 +51,8 @@ def main():
     files = sorted({c['file'] for c in commands})
     if not files:
         sys.exit(f'no file of {src} in {build}/compile_commands.json')
+    if only_changed:
+        files = changed(files, src)
     with tempfile.TemporaryDirectory() as folder:
         (pathlib.Path(folder) / 'compile_commands.json').write_text(json.dumps(commands))
 
