@@ -85,9 +85,10 @@ class Timeline {
     return (serving_.load(std::memory_order_acquire) >> id & 1U) != 0;
   }
 
-  // Whether a segment of the common domain was ever served.
+  // Whether a segment of the common domain was ever served. False for clocks that can't be served.
   [[nodiscard]] bool has_served(unsigned id) const noexcept {
-    return chains_[kCommon][id].served.load(std::memory_order_acquire);
+    return (all_servable() >> id & 1U) != 0 &&
+           chains_[kCommon][chain_place(id)].served.load(std::memory_order_acquire);
   }
 
   // HOT. Prefetches the slot that read() evaluates; finding it takes a load. It is only a hint.

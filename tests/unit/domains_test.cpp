@@ -43,10 +43,10 @@ class DomainsTest : public testing::Test {
                      .may_promote = true},
                     record);
   }
-  Nanos ask(unsigned cpu) {
+  Nanos ask(unsigned cpu, unsigned id = CLOCK_MONOTONIC) {
     source.cpu = cpu;
     Nanos out;
-    answer = timeline->resync(CLOCK_MONOTONIC, source, out);
+    answer = timeline->resync(id, source, out);
     return out;
   }
   // Both CPUs in turn, `each` times, with `ticks` in between.
@@ -158,6 +158,27 @@ TEST_F(DomainsTest, WhereCpusCannotBeToldApartAWarpEndsTheService) {
   }
   EXPECT_EQ(answer, Answer::real);
   EXPECT_EQ(record.last_change.load(), ModeChange::stopped);
+}
+
+// Clock ids have gaps, chains have none: each clock's own chain says whether it was served.
+TEST_F(DomainsTest, AfterTheServiceHasEndedEachClockThatWasServedIsAnsweredFor) {
+  start(false, false);
+  for (const clockid_t served : {CLOCK_MONOTONIC_RAW, CLOCK_BOOTTIME}) {
+    for (unsigned i = 0; i < 2000; ++i) {
+      source.ticks += 1000;
+      ask(i % 2, static_cast<unsigned>(served));
+    }
+    EXPECT_EQ(answer, Answer::served);
+  }
+  source.behind = 5000;
+  for (unsigned i = 0; i < 6; ++i) ask(i % 2);
+  ASSERT_EQ(record.last_change.load(), ModeChange::stopped);
+  for (unsigned id = 0; id < kClockIds; ++id) {
+    const bool served = id == CLOCK_MONOTONIC_RAW || id == CLOCK_BOOTTIME;
+    EXPECT_EQ(timeline->has_served(id), served) << clock_name(id);
+    ask(0, id);
+    EXPECT_EQ(answer, served ? Answer::real : Answer::none) << clock_name(id);
+  }
 }
 
 }  // namespace
