@@ -70,6 +70,11 @@ struct Brackets {
   TickDelta steady;  // the width up to which a bracket counts as undisturbed
 };
 
+// Whether a sample's bracket is so wide that the thread must have been preempted in it.
+inline bool is_preempted(const Sample& s, const Brackets& known) noexcept {
+  return s.width.raw() > known.usual.raw() * policy::kRefusedBracketFactor;
+}
+
 // Takes the narrowest of a few readings, and stops at the first that is about as narrow as the
 // usual one. If none could be bracketed, `ok` is false; if the clock can't be read, `refused` is
 // true.

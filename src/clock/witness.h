@@ -11,13 +11,10 @@
 
 #include "base/nanos.h"
 #include "base/ticks.h"
+#include "clock/chain_id.h"
 #include "clock/policy.h"
 
 namespace clockshim {
-
-// The number of CPUs that can be told apart. Where counters are not trusted, CPUs with a higher
-// number get the real clock.
-inline constexpr unsigned kMaxCpus = 256;
 
 class Witness {
  public:

@@ -1,13 +1,11 @@
-#include "atomic.h"
-// clang-format off: the line above must come before anything of src/
 #include "world.h"
-// clang-format on
 
 #include <sys/mman.h>
 
 #include <cstdio>
 #include <memory>
 
+#include "arch/counter.h"
 #include "clock/timeline_impl.h"
 #include "disturb.h"
 #include "fibers.h"

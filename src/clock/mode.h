@@ -1,0 +1,116 @@
+// One domain for all CPUs (coherent), or one for each (per-CPU): the evidence, and the changes from
+// one to the other.
+//
+//   coherent --demote()--> per-CPU, settling --settle()--> per-CPU --promote()--> coherent
+//       |
+//       +--demote(), where CPUs can't be told apart--> nothing is served any more
+//
+// Invariants:
+// - While kSettling is set, nothing is served from the CPUs' own domains: first the floors must
+//   include what was served from the common one. Whoever comes in between helps.
+// - A thread that publishes in the common domain looks at bits() afterwards. If it finds kPerCpu,
+//   it settles that clock again (settle_clock()), or closes what it has published.
+// - A thread that still answers from its CPU's chain after promote() has raised the floor before,
+//   or its answer is older than that.
+// - Where nothing is served any more, that is for good.
+//
+// All functions are lock-free, async-signal-safe and may be called by any thread at any time, but
+// for start(). Valid when all zero: coherent, and nothing is served.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "base/attributes.h"
+#include "base/clock_id.h"
+#include "base/nanos.h"
+#include "clock/floors.h"
+#include "clock/sampler.h"
+#include "clock/segment_store.h"
+#include "clock/timeline_settings.h"
+#include "clock/witness.h"
+#include "live/layout.h"
+
+namespace clockshim {
+
+using live::ModeChange;
+
+// The mode bits, which say how the hot path reads the time. They share one byte, because it decides
+// the first branch.
+inline constexpr std::uint8_t kRelaxed = 1;  // CLOCKSHIM_ORDER=relaxed
+inline constexpr std::uint8_t kPerCpu = 2;   // the counters are not known to agree
+inline constexpr std::uint8_t kSettling =
+    4;  // the mode has just changed: the floors do not include yet what was served before
+
+class Mode {
+ public:
+  constexpr Mode() = default;
+
+  // From then on clocks are served. Everything else has to be ready by then.
+  void start(const TimelineSettings& settings) noexcept {
+    cpus_ = settings.cpus;
+    can_tell_cpus_ = settings.can_tell_cpus;
+    may_promote_ = settings.may_promote;
+    bits_.store(static_cast<std::uint8_t>((settings.relaxed ? kRelaxed : 0) |
+                                          (settings.per_cpu ? kPerCpu : 0)),
+                std::memory_order_relaxed);
+    serving_.store(settings.clocks, std::memory_order_release);
+  }
+
+  // HOT. kRelaxed, kPerCpu and kSettling.
+  [[nodiscard]] CLOCKSHIM_INLINE std::uint8_t bits() const noexcept {
+    return bits_.load(std::memory_order_acquire);
+  }
+  // Whether clock `id` (< kClockIds) is served.
+  [[nodiscard]] bool serves(unsigned id) const noexcept {
+    return (serving_.load(std::memory_order_acquire) >> id & 1U) != 0;
+  }
+
+  // Takes a reading and compares it with the newest one of any other CPU. A counter that is behind
+  // proves that the counters disagree, which demotes.
+  template <TimeSource Source>
+  Reading witnessed_reading(Source& source, SegmentStore& segments,
+                            live::ClockRecord& record) noexcept {
+    if (cpus_ < 2) return source.reading();
+    const Witness::Token newest = witness_.newest();
+    const Reading now = source.reading();
+    if (const std::uint64_t behind = witness_.judge(newest, now); behind > 0) {
+      witness_.forget();
+      demote(ModeChange::warp, behind, segments, record);
+    }
+    return now;
+  }
+
+  // Changes to one domain for each CPU, unless it is that already; `why` and `ticks` are for the
+  // record. Where CPUs can't be told apart, it ends the service and closes the common chains.
+  void demote(ModeChange why, std::uint64_t ticks, SegmentStore& segments,
+              live::ClockRecord& record) noexcept;
+
+  // Completes demote(), for whoever finds kSettling.
+  void settle(SegmentStore& segments, Floors& floors) noexcept;
+  // Closes a clock's common chain for good and raises the floor to what was served from it.
+  static void settle_clock(unsigned id, SegmentStore& segments, Floors& floors) noexcept;
+
+  // Whether the counters of all CPUs were found to agree, and that may change the mode: call
+  // promote() then, if the mode is per-CPU.
+  [[nodiscard]] bool may_promote() const noexcept { return may_promote_ && witness_.ready(cpus_); }
+  // Changes to one domain for all CPUs at the time `now` of CLOCK_MONOTONIC, if an earlier round of
+  // evidence ended in agreement, too. The common domain's rates are learned anew, which takes a
+  // millisecond, and meanwhile each answer is a real one that is not below the floor.
+  void promote(Nanos now, SegmentStore& segments, live::ClockRecord& record) noexcept;
+
+ private:
+  static void note(ModeChange why, std::uint64_t ticks, live::ClockRecord& record) noexcept {
+    record.last_change.store(why, std::memory_order_relaxed);
+    record.change_ticks.store(ticks, std::memory_order_relaxed);
+  }
+
+  std::atomic<std::uint8_t> bits_{};
+  std::atomic<ClockMask> serving_{};
+  unsigned cpus_ = 0;
+  bool can_tell_cpus_ = false;
+  bool may_promote_ = false;
+  Witness witness_{};
+};
+
+}  // namespace clockshim
