@@ -1,0 +1,164 @@
+// Mode alone: its states, and what a change does to the segments and floors. What evidence leads to
+// a change, over whole calls, is domains_test.cpp's.
+#include "clock/mode.h"
+
+#include <gtest/gtest.h>
+
+#include <memory>
+
+namespace clockshim {
+namespace {
+
+constexpr ChainId kCommonChain{kCommon, CLOCK_MONOTONIC};
+constexpr ChainId kCpuChain{domain_of(1), CLOCK_MONOTONIC};
+
+// A counter on the CPU that the test says.
+struct Counter {
+  std::uint64_t ticks = 1'000'000;
+  unsigned cpu = 0;
+
+  [[nodiscard]] Reading reading() const noexcept { return {Ticks{ticks}, cpu}; }
+  static bool real(clockid_t, Nanos&) noexcept { return false; }
+  static bool coarse(CoarsePair&) noexcept { return false; }
+  static std::uintptr_t thread() noexcept { return 1; }
+};
+
+class ModeTest : public testing::Test {
+ protected:
+  void start(bool per_cpu, bool can_tell_cpus = true) {
+    mode->start({.tolerance = microseconds(10),
+                 .clocks = all_servable(),
+                 .cpus = 2,
+                 .relaxed = true,
+                 .per_cpu = per_cpu,
+                 .can_tell_cpus = can_tell_cpus,
+                 .may_promote = true});
+  }
+  SegmentRef begin(ChainId chain, std::int64_t base) {
+    Record segment;
+    segment.segment = {Ticks{0}, TickDelta{1000}, Rate{1ULL << kRateShift}, Nanos{base}};
+    segment.gate = TickDelta{500};
+    SegmentRef head = store->head(chain);
+    EXPECT_EQ(store->publish(chain, 1, head, segment), SegmentStore::Published::done);
+    store->make_current(chain, store->current(chain), head);
+    return head;
+  }
+  [[nodiscard]] Closed closed(SegmentRef ref) const {
+    Record segment;
+    EXPECT_TRUE(store->get(ref, segment));
+    return segment.closed;
+  }
+  void demote(ModeChange why) { mode->demote(why, 42, *store, record); }
+  Reading read_on(unsigned cpu, std::uint64_t ticks) {
+    source.cpu = cpu;
+    source.ticks = ticks;
+    return mode->witnessed_reading(source, *store, record);
+  }
+  // Tight handoffs both ways between two CPUs, until the witness is satisfied.
+  void agree() {
+    std::uint64_t ticks = source.ticks;
+    for (unsigned n = 0; n < 2 * policy::kHandoffs + 2; ++n) read_on(n % 2, ticks += 100);
+  }
+
+  std::unique_ptr<SegmentStore> store = std::make_unique<SegmentStore>();
+  Floors floors;
+  std::unique_ptr<Mode> mode = std::make_unique<Mode>();
+  live::ClockRecord record{};
+  Counter source;
+};
+
+TEST_F(ModeTest, NothingIsServedBeforeTheStart) {
+  for (unsigned id = 0; id < kClockIds; ++id) EXPECT_FALSE(mode->serves(id));
+  EXPECT_EQ(mode->bits(), 0);
+}
+
+TEST_F(ModeTest, DemotionIsSettledBeforeItIsOver) {
+  start(false);
+  EXPECT_EQ(mode->bits(), kRelaxed);
+  const SegmentRef common = begin(kCommonChain, 7000);
+  demote(ModeChange::residual);
+  EXPECT_EQ(mode->bits(), kRelaxed | kPerCpu | kSettling);
+  EXPECT_EQ(record.last_change.load(), ModeChange::residual);
+  EXPECT_EQ(record.change_ticks.load(), 42U);
+  EXPECT_EQ(closed(common), Closed::no);
+  mode->settle(*store, floors);
+  EXPECT_EQ(mode->bits(), kRelaxed | kPerCpu);
+  EXPECT_EQ(closed(common), Closed::over);
+  EXPECT_EQ(floors.value(CLOCK_MONOTONIC), 7500) << "what may have been served below the gate";
+  EXPECT_EQ(floors.value(CLOCK_REALTIME), 0);
+}
+
+TEST_F(ModeTest, ASecondDemotionChangesNothing) {
+  start(false);
+  demote(ModeChange::warp);
+  mode->settle(*store, floors);
+  demote(ModeChange::residual);
+  EXPECT_EQ(mode->bits(), kRelaxed | kPerCpu);
+  EXPECT_EQ(record.last_change.load(), ModeChange::warp);
+}
+
+TEST_F(ModeTest, ASegmentThatBecameCurrentMeanwhileIsSettled) {
+  start(false);
+  const SegmentRef old = begin(kCommonChain, 7000);
+  Mode::settle_clock(CLOCK_MONOTONIC, *store, floors);
+  const SegmentRef late = begin(kCommonChain, 9000);
+  Mode::settle_clock(CLOCK_MONOTONIC, *store, floors);
+  EXPECT_EQ(closed(old), Closed::over);
+  EXPECT_EQ(closed(late), Closed::over);
+  EXPECT_EQ(floors.value(CLOCK_MONOTONIC), 9500);
+}
+
+TEST_F(ModeTest, WhereCpusCannotBeToldApartTheServiceEndsForGood) {
+  start(false, false);
+  const SegmentRef common = begin(kCommonChain, 7000);
+  demote(ModeChange::warp);
+  EXPECT_EQ(mode->bits(), kRelaxed);
+  EXPECT_EQ(record.last_change.load(), ModeChange::stopped);
+  EXPECT_EQ(closed(common), Closed::over);
+  for (unsigned id = 0; id < kClockIds; ++id) EXPECT_FALSE(mode->serves(id));
+}
+
+TEST_F(ModeTest, AReadingBehindAnotherCpusDemotes) {
+  start(false);
+  EXPECT_EQ(read_on(0, 5000).ticks, Ticks{5000});
+  EXPECT_EQ(read_on(0, 4000).ticks, Ticks{4000}) << "of one CPU it proves nothing about two";
+  EXPECT_EQ(mode->bits(), kRelaxed);
+  read_on(0, 6000);
+  read_on(1, 5990);
+  EXPECT_EQ(mode->bits(), kRelaxed | kPerCpu | kSettling);
+  EXPECT_EQ(record.last_change.load(), ModeChange::warp);
+  EXPECT_EQ(record.change_ticks.load(), 10U);
+}
+
+TEST_F(ModeTest, TwoRoundsOfEvidenceASecondApartPromote) {
+  start(true);
+  const SegmentRef own = begin(kCpuChain, 7000);
+  EXPECT_FALSE(mode->may_promote());
+  agree();
+  ASSERT_TRUE(mode->may_promote());
+  mode->promote(milliseconds(1), *store, record);
+  EXPECT_EQ(mode->bits(), kRelaxed | kPerCpu) << "once is not enough: the counters may drift";
+  EXPECT_FALSE(mode->may_promote()) << "the next round has begun";
+  agree();
+  mode->promote(milliseconds(2), *store, record);
+  EXPECT_EQ(mode->bits(), kRelaxed | kPerCpu) << "a millisecond is too short";
+  agree();
+  EXPECT_EQ(closed(own), Closed::no);
+  mode->promote(milliseconds(1) + policy::kWitnessSpan, *store, record);
+  EXPECT_EQ(mode->bits(), kRelaxed);
+  EXPECT_EQ(closed(own), Closed::over);
+  EXPECT_EQ(record.last_change.load(), ModeChange::promoted);
+  EXPECT_GE(record.change_ticks.load(), 6 * policy::kHandoffs);
+}
+
+TEST_F(ModeTest, AWarpDropsTheEvidenceOfAgreement) {
+  start(true);
+  agree();
+  ASSERT_TRUE(mode->may_promote());
+  read_on(0, source.ticks + 1000);
+  read_on(1, source.ticks - 10);
+  EXPECT_FALSE(mode->may_promote());
+}
+
+}  // namespace
+}  // namespace clockshim
