@@ -132,7 +132,7 @@ inline exchange_head(from_word, to_word) {
   fi
 }
 
-// Timeline::publish() of a segment from new_start at new_base, in the place of hd: `won`, or `no_slot`, or lost.
+// SegmentStore::publish() of a segment from new_start at new_base, in the place of hd: `won`, or `no_slot`, or lost.
 inline publish() {
   slot = 0;
   do
@@ -191,7 +191,7 @@ inline publish() {
   fi
 }
 
-// Timeline::read()
+// SegmentStore::read()
 proctype Reader() {
   byte least, now, word, from, g, value;
   atomic { least = returned; read_counter(now) }
