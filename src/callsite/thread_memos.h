@@ -14,9 +14,9 @@ struct ThreadMemos {
   ChainMemos chains;
   CodeMemo codes;
 
-  // The table's entries for calls without a site of their own (SiteTable::count_folded). When there
-  // are many such calls, the table is full, and searching it takes long. Only the thread itself
-  // writes these words.
+  // The table's entries for calls without a site of their own (CallCounts::count_folded). When
+  // there are many such calls, the table is full, and searching it takes long. Only the thread
+  // itself writes these words.
   using Entry = live::ThreadTable::Entry;
   [[nodiscard]] Entry*& folded_at(SiteKey key) noexcept { return folded[key.home(kFoldedBits)]; }
   static constexpr unsigned kFoldedBits = 3;

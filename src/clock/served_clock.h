@@ -1,4 +1,4 @@
-// HOT PATH: the counter is read, SiteTable::count_again() counts, Timeline::read() answers, and
+// HOT PATH: the counter is read, ThreadCounts::count_again() counts, Timeline::read() answers, and
 // preload/interpose.cpp strings them together. It makes no system call, takes no lock, allocates
 // and divides nothing, leaves errno alone, and writes to nothing shared (but to the floor, where
 // the CPUs' counters disagree and the order is strict). Whatever is added has a measured price in

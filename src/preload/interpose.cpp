@@ -10,7 +10,8 @@
 
 #include "base/attributes.h"
 #include "base/clock_id.h"
-#include "callsite/site_table.h"
+#include "callsite/call_sites.h"
+#include "callsite/thread_counts.h"
 #include "clock/served_clock.h"
 #include "os/real_clock.h"
 #include "preload/lifecycle.h"
@@ -122,15 +123,16 @@ CLOCKSHIM_INLINE SiteKey key_of(void* return_address, unsigned clock, Function f
 // Counts a call behind one wrapper, or one whose place in the table another site has taken. False:
 // nothing is counted.
 CLOCKSHIM_INLINE bool count_nearby(SiteKey site, void* cfa, void* rbp) noexcept {
-  return SiteTable::count_behind(site, frame_of(site, cfa, rbp)) || SiteTable::count_beside(site);
+  return ThreadCounts::count_wrapped(site, frame_of(site, cfa, rbp)) ||
+         ThreadCounts::count_in_next_slot(site);
 }
 
 // Counts a call whose site this thread has not counted yet, or that came through several wrappers.
 CLOCKSHIM_INLINE void count_slow(SiteKey site, void* cfa, void* rbp) noexcept {
   if (g_uncounted) return;
   const Frame caller = frame_of(site, cfa, rbp);
-  if (SiteTable::ready() && SiteTable::count_chain(site, caller)) return;
-  g_sites.count_elsewhere(site, caller);
+  if (ThreadCounts::ready() && ThreadCounts::count_chain(site, caller)) return;
+  g_sites.count(site, caller);
 }
 
 // The stages below that are out of line take a call's two arguments one by one: GCC hands a struct
@@ -189,9 +191,9 @@ CLOCKSHIM_NOINLINE int answer_uncommon(First first, Second second, std::uint8_t 
   }
   const SiteKey site = key_of(return_address, clock, Call::kFunction);
   if (CLOCKSHIM_UNLIKELY((mode & kSharing) != 0)) {
-    if (!g_uncounted) g_sites.count_elsewhere(site, frame_of(site, cfa, rbp));
-  } else if (!SiteTable::ready() ||
-             !(CLOCKSHIM_LIKELY(SiteTable::count_again(site)) || count_nearby(site, cfa, rbp))) {
+    if (!g_uncounted) g_sites.count(site, frame_of(site, cfa, rbp));
+  } else if (!ThreadCounts::ready() ||
+             !(CLOCKSHIM_LIKELY(ThreadCounts::count_again(site)) || count_nearby(site, cfa, rbp))) {
     count_slow(site, cfa, rbp);
   }
   if ((mode & kPassThrough) != 0) {
@@ -216,7 +218,7 @@ CLOCKSHIM_INLINE int answer(Call call) noexcept {
   const auto [first, second] = call;
   const unsigned clock = call.clock();
   const std::uint8_t mode = g_hot_state.mode_bits[clock].load(std::memory_order_acquire);
-  live::ThreadTable* table = SiteTable::table();
+  live::ThreadTable* table = ThreadCounts::table();
   if (CLOCKSHIM_LIKELY(mode == kReady)) {
     asm("" : "+r"(table));  // loads it before the fence
     g_clock.timeline.prefetch(clock);
@@ -227,7 +229,7 @@ CLOCKSHIM_INLINE int answer(Call call) noexcept {
   }
   const Ticks ticks = Arch::unordered();
   const SiteKey site = key_of(__builtin_return_address(0), clock, Call::kFunction);
-  if (!CLOCKSHIM_LIKELY(SiteTable::count_again(site, table)))
+  if (!CLOCKSHIM_LIKELY(ThreadCounts::count_again(site, table)))
     return answer_wrapped<Call>(first, second, ticks, site, __builtin_dwarf_cfa(),
                                 frame_register());
   return answer_counted(call, ticks);

@@ -18,8 +18,9 @@
 #include "arch/counter.h"
 #include "arch/cpu_features.h"
 #include "base/duration.h"
+#include "callsite/call_sites.h"
 #include "callsite/full_stacks.h"
-#include "callsite/site_table.h"
+#include "callsite/thread_counts.h"
 #include "callsite/wrappers.h"
 #include "clock/served_clock.h"
 #include "live/region.h"
@@ -198,12 +199,12 @@ void start(ProcessState& state, const NextClocks& next) {
         state.program + ": " + problem + "; counts are told at exit only");
   }
   find_thread_ids();
-  SiteTable::sign_again();
+  ThreadCounts::sign_again();
   if (passed.empty()) g_clock.timeline.start(timeline, live::current().clock);
-  if (!g_uncounted) call_at_thread_end(&SiteTable::detach);
+  if (!g_uncounted) call_at_thread_end(&ThreadCounts::detach);
   if (settings.stacks_every != 0) {
     g_stacks.sample_every(settings.stacks_every);
-    SiteTable::look_at_each_call();
+    ThreadCounts::disable_hot_path();
   }
   g_clock.publish_state();
   expect_forks();

@@ -20,8 +20,9 @@
 #include <string_view>
 
 #include "base/attributes.h"
+#include "callsite/call_sites.h"
 #include "callsite/full_stacks.h"
-#include "callsite/site_table.h"
+#include "callsite/thread_counts.h"
 #include "clock/served_clock.h"
 #include "live/folder.h"
 #include "live/region.h"
@@ -384,7 +385,7 @@ bool region_is_ours() noexcept {
 void follow_clone() noexcept {
   if (!g_expecting.load(std::memory_order_acquire)) return;
   g_clock.sharing.store(true, std::memory_order_release);
-  g_sites.share();
+  ThreadCounts::share();
   g_clock.publish_state();
 }
 

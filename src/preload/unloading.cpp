@@ -15,7 +15,7 @@
 #include <cerrno>
 
 #include "base/attributes.h"
-#include "callsite/site_table.h"
+#include "callsite/call_sites.h"
 #include "os/real_functions.h"
 
 using namespace clockshim;
