@@ -46,8 +46,13 @@ class ChainWalkerTest : public ::testing::Test {
     }).join();
   }
 
-  // Never deleted, because the memos of a thread's table point into the region.
-  Parts& parts_ = *new Parts;
+  // Kept until the process ends, because the memos of a thread's table point into the region.
+  static Parts& new_parts() {
+    static std::vector<std::unique_ptr<Parts>> all;
+    return *all.emplace_back(std::make_unique<Parts>());
+  }
+
+  Parts& parts_ = new_parts();
 };
 
 // As the exported functions do it: the frame of the caller.
