@@ -2,12 +2,12 @@
 
 #include <fnmatch.h>
 
-#include <algorithm>
 #include <charconv>
-#include <initializer_list>
+#include <iterator>
 #include <utility>
 
 #include "base/duration.h"
+#include "os/setting_table.h"
 
 namespace clockshim {
 namespace {
@@ -17,10 +17,6 @@ constexpr std::size_t kLongestFolder = 200;  // so that a file's path fits into 
 // our callers pass that.
 constexpr std::string_view kTimeDaemons =
     "chronyd,ntpd,ptp4l,phc2sys,timesyncd,systemd-timesyn,systemd-timesyncd,openntpd,ntpsec";
-
-std::string complaint(std::string_view name, std::string_view value, std::string_view right) {
-  return std::string(name) + "=\"" + std::string(value) + "\": " + std::string(right);
-}
 
 // Calls f(item) for each item of a comma list, empty items too.
 template <class F>
@@ -33,34 +29,30 @@ void for_each_item(std::string_view list, F f) {
   }
 }
 
-template <class T>
-using Choices = std::initializer_list<std::pair<std::string_view, T>>;
-
-template <class T>
-void read_choice(SettingLookup variable, const char* name, Choices<T> choices, T& out,
-                 std::vector<std::string>& errors) {
-  const char* value = variable(name);
-  if (value == nullptr) return;
-  std::string right = "must be one of";
-  for (const auto& [spelling, choice] : choices) {
-    if (spelling == value) {
-      out = choice;
-      return;
-    }
-    right += " " + std::string(spelling);
+// The place of `value` in a list of words with blanks between them; -1: it is not there.
+constexpr int place_of(std::string_view value, std::string_view words) {
+  for (int place = 0;; ++place) {
+    const auto blank = words.find(' ');
+    if (words.substr(0, blank) == value) return place;
+    if (blank == std::string_view::npos) return -1;
+    words.remove_prefix(blank + 1);
   }
-  errors.push_back(complaint(name, value, right));
 }
 
-void read_tolerance(const char* value, Settings& s) {
+// Each take_*() returns false, and changes nothing, if it can't use the value.
+template <SettingId kId, class T>
+bool take_word(std::string_view value, T& out) {
+  const int place = place_of(value, setting_of(kId).words);
+  if (place < 0) return false;
+  out = static_cast<T>(place);
+  return true;
+}
+
+bool take_tolerance(std::string_view value, Settings& s) {
   const auto tolerance = parse_duration(value);
-  if (!tolerance || *tolerance > Nanos{kNanosPerSecond}) {
-    s.serving_errors.push_back(complaint("CLOCKSHIM_TOLERANCE", value,
-                                         "must be a duration from 0 to 1s, such as 500ns, 10us or "
-                                         "1ms (0: serve nothing, only count)"));
-  } else {
-    s.tolerance = *tolerance;
-  }
+  if (!tolerance || *tolerance > Nanos{kNanosPerSecond}) return false;
+  s.tolerance = *tolerance;
+  return true;
 }
 
 constexpr int kDeepest = 6;  // a site's record has room for this many, and the caller's own
@@ -68,115 +60,105 @@ constexpr int kDeepest = 6;  // a site's record has room for this many, and the 
 constexpr std::uint32_t kStacksEvery =
     1000;  // each takes some 2 us: at most a thousandth of a busy thread's time
 
-void read_profile(std::string_view value, Settings& s) {
+bool take_profile(std::string_view value, Settings& s) {
   constexpr std::string_view kSampled = "stacks:";
-  const char* const end = value.data() + value.size();
-  if (value == "off") {
-    s.profile = Profile::off;
-  } else if (value == "sites") {
-    s.profile = Profile::sites;
-  } else if (value == "stacks") {
-    s.profile = Profile::stacks;
-    s.stacks_every = kStacksEvery;
-  } else if (const auto digits = value.substr(std::min(value.size(), kSampled.size()));
-             value.starts_with(kSampled) &&
-             std::from_chars(digits.data(), end, s.stacks_every).ptr == end && s.stacks_every > 0) {
-    s.profile = Profile::stacks;
-  } else {
-    s.observing_errors.push_back(complaint(
-        "CLOCKSHIM_PROFILE", value,
-        "must be off, sites, stacks or stacks:N (one call in N, N from 1 to 4294967295)"));
+  if (value == "off" || value == "sites") {
+    s.profile = value == "off" ? Profile::off : Profile::sites;
+    return true;
   }
+  std::uint32_t every = value == "stacks" ? kStacksEvery : 0;
+  if (value.starts_with(kSampled)) {
+    const char* const end = value.data() + value.size();
+    if (std::from_chars(value.data() + kSampled.size(), end, every).ptr != end) return false;
+  }
+  if (every == 0) return false;
+  s.profile = Profile::stacks;
+  s.stacks_every = every;
+  return true;
 }
 
-void read_depth(std::string_view value, Settings& s) {
-  if (value.size() == 1 && value[0] >= '0' && value[0] <= '0' + kDeepest) {
-    s.depth = static_cast<std::uint32_t>(value[0] - '0');
-  } else {
-    s.observing_errors.push_back(complaint(
-        "CLOCKSHIM_DEPTH", value,
-        "must be a number from 0 to 6 (frames behind each caller that are counted apart)"));
-  }
+bool take_depth(std::string_view value, Settings& s) {
+  if (value.size() != 1 || value[0] < '0' || value[0] > '0' + kDeepest) return false;
+  s.depth = static_cast<std::uint32_t>(value[0] - '0');
+  return true;
 }
 
-void read_folder(std::string_view value, Settings& s) {
-  if (value.starts_with('/') && value.size() < kLongestFolder) {
-    s.dir = value;
-  } else {
-    s.observing_errors.push_back(
-        complaint("CLOCKSHIM_DIR", value, "must be an absolute path of less than 200 characters"));
-  }
+bool take_folder(std::string_view value, Settings& s) {
+  if (!value.starts_with('/') || value.size() >= kLongestFolder) return false;
+  s.dir = value;
+  return true;
 }
 
 // `clockshim run` sets "measured:TICKS", and the report repeats it.
-void read_counters(SettingLookup variable, Settings& s) {
-  constexpr const char* kName = "CLOCKSHIM_COUNTERS";
+bool take_counters(std::string_view value, Settings& s) {
   constexpr std::string_view kMeasured = "measured:";
-  const char* value = variable(kName);
-  if (value != nullptr && std::string_view(value).starts_with(kMeasured)) {
-    const std::string_view ticks = std::string_view(value).substr(kMeasured.size());
-    if (!ticks.empty() && ticks.size() <= 20 &&
-        ticks.find_first_not_of("0123456789") == std::string_view::npos) {
-      s.counters = Counters::measured;
-      s.measured_ticks = ticks;
-    } else {
-      s.serving_errors.push_back(
-          complaint(kName, value, "must have a number of ticks behind the colon"));
-    }
-    return;
-  }
-  read_choice(variable, kName,
-              {{"auto", Counters::automatic},
-               {"agree", Counters::agree},
-               {"disagree", Counters::disagree},
-               {"measured", Counters::measured}},
-              s.counters, s.serving_errors);
+  if (!value.starts_with(kMeasured)) return take_word<SettingId::counters>(value, s.counters);
+  const std::string_view ticks = value.substr(kMeasured.size());
+  if (ticks.empty() || ticks.size() > 20 ||
+      ticks.find_first_not_of("0123456789") != std::string_view::npos)
+    return false;
+  s.counters = Counters::measured;
+  s.measured_ticks = ticks;
+  return true;
 }
 
-void read_clocks(const char* value, Settings& s) {
-  s.clocks = 0;
+bool take_clocks(std::string_view value, Settings& s) {
+  ClockMask clocks = 0;
   bool good = true;
   for_each_item(value, [&](std::string_view item) {
-    bool known = item == "all";
-    if (known) s.clocks = all_servable();
+    ClockMask named = item == "all" ? all_servable() : 0;
     for (const auto& clock : kServableClocks) {
-      if (item == clock.name) {
-        s.clocks |= mask_of(clock.id);
-        known = true;
-      }
+      if (item == clock.name) named = mask_of(clock.id);
     }
-    good = good && known;
+    clocks |= named;
+    good = good && named != 0;
   });
-  if (!good)
-    s.serving_errors.push_back(
-        complaint("CLOCKSHIM_CLOCKS", value,
-                  "must be a comma list of realtime, monotonic, monotonic_raw, boottime, tai"));
+  if (good) s.clocks = clocks;
+  return good;
+}
+
+bool take(SettingId id, std::string_view value, Settings& s) {
+  switch (id) {
+    case SettingId::tolerance: return take_tolerance(value, s);
+    case SettingId::order: return take_word<SettingId::order>(value, s.order);
+    case SettingId::counters: return take_counters(value, s);
+    case SettingId::clocks: return take_clocks(value, s);
+    case SettingId::profile: return take_profile(value, s);
+    case SettingId::depth: return take_depth(value, s);
+    case SettingId::report: s.report = value; return true;
+    case SettingId::follow: return take_word<SettingId::follow>(value, s.follow);
+    case SettingId::only: s.only = value; return true;
+    case SettingId::skip: s.skip = value; return true;
+    case SettingId::dir: return take_folder(value, s);
+    case SettingId::log: return take_word<SettingId::log>(value, s.log);
+  }
+  return true;
+}
+
+void read(SettingLookup variable, SettingId id, Concern concern, const char* name,
+          const char* words, const char* right, Settings& s) {
+  const char* const value = variable(name);
+  if (value == nullptr || take(id, value, s)) return;
+  auto& errors = concern == Concern::serving ? s.serving_errors : s.observing_errors;
+  errors.push_back(std::string(name) + "=\"" + value + "\": must be " +
+                   (*words != '\0' ? "one of " : "") + words + right);
+}
+
+// Goes through the table at compile time, so that its texts for readers are not in the library.
+template <std::size_t... kPlace>
+void read_all(SettingLookup variable, Settings& s, std::index_sequence<kPlace...> /*places*/) {
+  static_assert(((kSettings[kPlace].id == static_cast<SettingId>(kPlace)) && ...),
+                "the table is in the order of SettingId");
+  (read(variable, kSettings[kPlace].id, kSettings[kPlace].concern, kSettings[kPlace].variable,
+        kSettings[kPlace].words, kSettings[kPlace].right, s),
+   ...);
 }
 
 }  // namespace
 
 Settings read_settings(SettingLookup variable) {
   Settings s;
-  if (const char* value = variable("CLOCKSHIM_TOLERANCE")) read_tolerance(value, s);
-  if (const char* value = variable("CLOCKSHIM_CLOCKS")) read_clocks(value, s);
-  read_choice(variable, "CLOCKSHIM_ORDER", {{"strict", Order::strict}, {"relaxed", Order::relaxed}},
-              s.order, s.serving_errors);
-  if (const char* value = variable("CLOCKSHIM_PROFILE")) read_profile(value, s);
-  if (const char* value = variable("CLOCKSHIM_DEPTH")) read_depth(value, s);
-  read_counters(variable, s);
-  read_choice(variable, "CLOCKSHIM_FOLLOW", {{"0", false}, {"1", true}}, s.follow,
-              s.serving_errors);
-  read_choice(variable, "CLOCKSHIM_LOG",
-              {{"off", LogLevel::off},
-               {"error", LogLevel::error},
-               {"warn", LogLevel::warn},
-               {"info", LogLevel::info},
-               {"debug", LogLevel::debug}},
-              s.log, s.observing_errors);
-  if (const char* value = variable("CLOCKSHIM_REPORT")) s.report = value;
-  if (const char* value = variable("CLOCKSHIM_DIR")) read_folder(value, s);
-  if (const char* value = variable("CLOCKSHIM_ONLY")) s.only = value;
-  if (const char* value = variable("CLOCKSHIM_SKIP")) s.skip = value;
+  read_all(variable, s, std::make_index_sequence<std::size(kSettings)>());
   return s;
 }
 

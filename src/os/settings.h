@@ -1,7 +1,7 @@
 // The CLOCKSHIM_* environment, read once at start. A setting that can't be used becomes one clear
 // line. If it is about serving, the process runs on with real time: nothing is guessed. If it is
 // about observing only, its default stands: observing never switches serving off.
-// docs/configuration.md is the text for users.
+// setting_table.h has the settings, docs/configuration.md is the text for users.
 #pragma once
 
 #include <cstdint>

@@ -7,6 +7,7 @@
 #include <map>
 
 #include "base/duration.h"
+#include "os/setting_table.h"
 
 namespace clockshim {
 namespace {
@@ -60,26 +61,78 @@ TEST(Settings, DefaultsStandWhereNothingIsSet) {
   EXPECT_TRUE(s.follow);
 }
 
-// The names of all settings, and whether a bad value may cost the process its served time.
-struct Known {
-  const char* name;
-  bool serves;
-};
-constexpr Known kWithBadValues[] = {
-    {"CLOCKSHIM_TOLERANCE", true}, {"CLOCKSHIM_COUNTERS", true}, {"CLOCKSHIM_ORDER", true},
-    {"CLOCKSHIM_CLOCKS", true},    {"CLOCKSHIM_FOLLOW", true},   {"CLOCKSHIM_PROFILE", false},
-    {"CLOCKSHIM_DEPTH", false},    {"CLOCKSHIM_DIR", false},     {"CLOCKSHIM_LOG", false}};
+// What the table says is the default is what stands where nothing is set.
+TEST(Settings, TheTableNamesTheDefaults) {
+  std::map<std::string, std::string> usual;
+  for (const Setting& setting : kSettings) {
+    if (setting.usual != std::string("unset") && setting.id != SettingId::dir)
+      usual[setting.variable] = setting.usual;
+  }
+  const Settings s = with(usual);
+  const Settings fresh;
+  EXPECT_EQ(errors_of(s), 0U);
+  EXPECT_EQ(s.tolerance, fresh.tolerance);
+  EXPECT_EQ(s.order, fresh.order);
+  EXPECT_EQ(s.counters, fresh.counters);
+  EXPECT_EQ(s.clocks, fresh.clocks);
+  EXPECT_EQ(s.profile, fresh.profile);
+  EXPECT_EQ(s.depth, fresh.depth);
+  EXPECT_EQ(s.report, fresh.report);
+  EXPECT_EQ(s.follow, fresh.follow);
+  EXPECT_EQ(s.log, fresh.log);
+}
+
+// Words become enumerators by their place.
+TEST(Settings, WordsStandInTheOrderOfTheirEnum) {
+  EXPECT_EQ(with({{"CLOCKSHIM_ORDER", "strict"}}).order, Order::strict);
+  EXPECT_EQ(with({{"CLOCKSHIM_ORDER", "relaxed"}}).order, Order::relaxed);
+  EXPECT_EQ(with({{"CLOCKSHIM_COUNTERS", "auto"}}).counters, Counters::automatic);
+  EXPECT_EQ(with({{"CLOCKSHIM_COUNTERS", "agree"}}).counters, Counters::agree);
+  EXPECT_EQ(with({{"CLOCKSHIM_COUNTERS", "disagree"}}).counters, Counters::disagree);
+  EXPECT_EQ(with({{"CLOCKSHIM_COUNTERS", "measured"}}).counters, Counters::measured);
+  EXPECT_FALSE(with({{"CLOCKSHIM_FOLLOW", "0"}}).follow);
+  EXPECT_TRUE(with({{"CLOCKSHIM_FOLLOW", "1"}}).follow);
+  EXPECT_EQ(with({{"CLOCKSHIM_LOG", "off"}}).log, LogLevel::off);
+  EXPECT_EQ(with({{"CLOCKSHIM_LOG", "error"}}).log, LogLevel::error);
+  EXPECT_EQ(with({{"CLOCKSHIM_LOG", "warn"}}).log, LogLevel::warn);
+  EXPECT_EQ(with({{"CLOCKSHIM_LOG", "info"}}).log, LogLevel::info);
+  EXPECT_EQ(with({{"CLOCKSHIM_LOG", "debug"}}).log, LogLevel::debug);
+}
+
+TEST(Settings, TheTableNamesEachClock) {
+  const Setting& clocks = setting_of(SettingId::clocks);
+  for (const auto& clock : kServableClocks) {
+    EXPECT_NE(std::string(clocks.right).find(clock.name), std::string::npos) << clock.name;
+    EXPECT_NE(std::string(clocks.values).find("`" + std::string(clock.name) + "`"),
+              std::string::npos)
+        << clock.name;
+  }
+}
+
+// ONLY, SKIP and REPORT do.
+bool takes_any_text(const Setting& setting) {
+  return *setting.words == '\0' && *setting.right == '\0';
+}
 
 TEST(Settings, ABadValueIsNamedWithItsSetting) {
-  for (const auto& [name, serves] : kWithBadValues) {
+  for (const Setting& setting : kSettings) {
+    const std::string name = setting.variable;
     const Settings s = with({{name, "banana"}});
-    ASSERT_EQ(errors_of(s), 1U) << name;
+    ASSERT_EQ(errors_of(s), takes_any_text(setting) ? 0U : 1U) << name;
+    if (takes_any_text(setting)) continue;
+    const bool serves = setting.concern == Concern::serving;
     const auto& errors = serves ? s.serving_errors : s.observing_errors;
     ASSERT_EQ(errors.size(), 1U) << name << (serves ? " decides on serving" : " observes only");
-    EXPECT_NE(errors[0].find(std::string(name) + "=\"banana\""), std::string::npos) << errors[0];
-    EXPECT_NE(errors[0].find("must be"), std::string::npos) << errors[0];
+    EXPECT_NE(errors[0].find(name + "=\"banana\": must be "), std::string::npos) << errors[0];
     EXPECT_EQ(errors[0].find('\n'), std::string::npos);
   }
+}
+
+// A blank between two words is no part of a word.
+TEST(Settings, WordsAreTakenOneByOne) {
+  for (const char* bad : {"strict relaxed", "strict ", " relaxed", "Strict", "relax"})
+    EXPECT_EQ(errors_of(with({{"CLOCKSHIM_ORDER", bad}})), 1U) << bad;
+  EXPECT_EQ(errors_of(with({{"CLOCKSHIM_COUNTERS", "measured:TICKS"}})), 1U);
 }
 
 // A bad value of a setting that only observes leaves the default in its place.
@@ -99,8 +152,7 @@ TEST(Settings, ObservingFallsBackToTheDefault) {
 
 TEST(Settings, EmptyIsUnset) {
   std::map<std::string, std::string> all;
-  for (const auto& known : kWithBadValues) all[known.name] = "";
-  for (const char* name : {"CLOCKSHIM_REPORT", "CLOCKSHIM_ONLY", "CLOCKSHIM_SKIP"}) all[name] = "";
+  for (const Setting& setting : kSettings) all[setting.variable] = "";
   const Settings s = with(all);
   const Settings fresh;
   EXPECT_EQ(errors_of(s), 0U);
