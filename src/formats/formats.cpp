@@ -28,14 +28,14 @@ std::string json(const Reports& reports, const StackOptions& /*options*/) {
 const std::vector<Format>& formats() {
   static const std::vector<Format> kFormats = {
       {"table", "the busiest callers, for people", table},
-      {"tree", "what was asked, by whom, and who called them", render_tree},
+      {"tree", "the clocks, their callers, and the callers of these", render_tree},
       {"json", "everything, for programs", json},
-      {"folded", "a stack a line, for flamegraph.pl and its like", render_folded},
+      {"folded", "one stack a line, for flamegraph.pl and similar tools", render_folded},
       {"speedscope", "for speedscope.app", render_speedscope},
       {"pprof", "for go tool pprof (gzip)", render_pprof, false, true},
       {"callgrind", "for callgrind_annotate and KCachegrind", render_callgrind, true},
-      {"flamegraph", "a picture (SVG) to click through in a browser", render_flamegraph, true},
-      {"html", "one page with tables and the flame graph", render_html, true},
+      {"flamegraph", "a picture (SVG) to explore in a browser", render_flamegraph, true},
+      {"html", "one page with tables and a flame graph", render_html, true},
       {"openmetrics", "counters for a node exporter's textfile collector", render_openmetrics},
   };
   return kFormats;

@@ -2,6 +2,7 @@
 // nothing is started.
 #include <gtest/gtest.h>
 
+#include "cli/run/run_settings.h"
 #include "run_command.h"
 
 namespace clockshim::test {
@@ -35,11 +36,9 @@ TEST(Options, Help) {
             std::string::npos);
   const Ending ending = run_clockshim({"run", "--help"});
   EXPECT_EQ(ending.exit_code, 0);
-  for (const char* option :
-       {"--tolerance", "--counters", "--order", "--profile", "--depth", "--report", "--clocks",
-        "--follow", "--only", "--skip", "--dir", "--log"}) {
-    EXPECT_NE(ending.out.find(option), std::string::npos) << option;
-  }
+  for (const Setting& setting : kSettings)
+    EXPECT_NE(ending.out.find(cli::option_name(setting) + " "), std::string::npos)
+        << setting.variable;
 }
 
 TEST(Options, NoCommand) {

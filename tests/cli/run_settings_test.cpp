@@ -44,20 +44,39 @@ TEST(Patterns, FolderOfTheCallerIsNoPattern) {
   EXPECT_EQ(absolute_pattern("/a/%p"), "/a/%p");
 }
 
-TEST(CheckOptions, PathsBecomeAbsolute) {
-  std::vector<RunOption> options = {{"--report", "CLOCKSHIM_REPORT", "%p.json"},
-                                    {"--dir", "CLOCKSHIM_DIR", "live"}};
-  EXPECT_EQ(check_options(options), "");
-  EXPECT_EQ(options[0].value, absolute_pattern("%p.json"));
-  EXPECT_EQ(options[1].value, std::filesystem::absolute("live").string());
+TEST(RunOptions, PathsBecomeAbsolute) {
+  RunOption report{&setting_of(SettingId::report)};
+  EXPECT_EQ(take_value(report, "%p.json"), "");
+  EXPECT_EQ(report.value, absolute_pattern("%p.json"));
+  RunOption dir{&setting_of(SettingId::dir)};
+  EXPECT_EQ(take_value(dir, "live"), "");
+  EXPECT_EQ(dir.value, std::filesystem::absolute("live").string());
 }
 
-TEST(CheckOptions, WordsForReportAreNoPaths) {
+TEST(RunOptions, WordsForReportAreNoPaths) {
   for (const char* word : {"stderr", "none"}) {
-    std::vector<RunOption> options = {{"--report", "CLOCKSHIM_REPORT", word}};
-    EXPECT_EQ(check_options(options), "");
-    EXPECT_EQ(options[0].value, word);
+    RunOption report{&setting_of(SettingId::report)};
+    EXPECT_EQ(take_value(report, word), "");
+    EXPECT_EQ(report.value, word);
   }
+}
+
+// The message is the library's, in which the variable and the value stand before what is right.
+TEST(RunOptions, ABadValueIsNamedByTheCommandLine) {
+  RunOption depth{&setting_of(SettingId::depth)};
+  EXPECT_EQ(take_value(depth, "7").find("must be a number from 0 to 6"), 0U);
+  RunOption tolerance{&setting_of(SettingId::tolerance)};
+  EXPECT_EQ(take_value(tolerance, "2s").find("must be a duration from 0 to 1s"), 0U);
+  RunOption order{&setting_of(SettingId::order)};
+  EXPECT_EQ(take_value(order, "lax"), "must be one of strict relaxed");
+}
+
+TEST(RunOptions, AreNamedAfterTheirSettings) {
+  EXPECT_EQ(option_name(setting_of(SettingId::depth)), "--depth");
+  EXPECT_EQ(option_help(setting_of(SettingId::order)).find("strict, relaxed (default strict): "),
+            0U);
+  for (const RunOption& option : run_options())
+    EXPECT_EQ(option_help(*option.setting).find('`'), std::string::npos);
 }
 
 TEST(EnvironmentOfTheCommand, SetReplaces) {

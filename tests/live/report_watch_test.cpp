@@ -159,7 +159,7 @@ TEST_F(ReportWatch, RefusesWhatCantBe) {
   EXPECT_EQ(refused({"--watch", "0", host.number()}),
             "clockshim: --watch \"0\": must be a duration from 10ms to 3600s\n");
   EXPECT_EQ(refused({"--watch", "", host.number()}),
-            "clockshim: --watch \"\": must be a duration, such as 30s\n");
+            "clockshim: --watch \"\": must be a duration from 10ms to 3600s\n");
   EXPECT_EQ(refused({"--interval", "1s", host.number()}),
             "clockshim: --interval \"1s\": must be with --watch, which looks so often\n");
   EXPECT_EQ(refused({"--watch", "2s", "--interval", "3s", host.number()}),

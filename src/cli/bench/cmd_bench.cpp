@@ -5,18 +5,29 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <memory>
+#include <string>
 
 #include "cli/bench/render_bench.h"
 #include "cli/console/output_file.h"
 #include "cli/console/progress.h"
+#include "cli/console/values.h"
 #include "cli/machine/clocks_measured.h"
 #include "cli/machine/cpu_set.h"
 #include "cli/machine/machine_facts.h"
+#include "cli/machine/shim_trial.h"
 #include "os/log.h"
 #include "os/write.h"
 
 namespace clockshim::cli {
 namespace {
+
+struct BenchOptions {
+  bool quick = false;
+  bool json = false;
+  std::string plot;        // an SVG file to write; "": none
+  std::string for_parent;  // not for users: see cli/machine/shim_trial.h
+};
 
 constexpr int kFine = 0;
 constexpr int kSomethingWrong = 1;
@@ -64,9 +75,8 @@ bool write_plot(const std::string& path, const std::string& svg) {
   return false;
 }
 
-}  // namespace
-
 int bench(const BenchOptions& options) {
+  if (!options.for_parent.empty()) return measure_for_parent(options.for_parent);
   // Check the file before minutes of measuring, not after.
   if (!options.plot.empty() && !write_plot(options.plot, "")) return kFailed;
   const BenchReport report = run_all(options.quick ? kQuick : kFull);
@@ -79,6 +89,23 @@ int bench(const BenchOptions& options) {
   const bool missing = std::any_of(report.shims.begin(), report.shims.end(),
                                    [](const ShimTrial& shim) { return !shim.problem.empty(); });
   return backward || missing ? kSomethingWrong : kFine;
+}
+
+}  // namespace
+
+void add_bench_command(CommandLine& line) {
+  auto options = std::make_shared<BenchOptions>();
+  Command& command =
+      line.add("bench", "clockshim bench [--quick] [--json] [--plot FILE]",
+               "measure what each clock costs here: bare, as a system call, under the shim",
+               [options] { return bench(*options); });
+  command.flag("--quick", options->quick, "take about a second, and be less exact");
+  command.flag("--json", options->json, "print JSON, for programs");
+  command.option("--plot", "FILE", "also draw the medians, as SVG", file_into(options->plot));
+  command.hidden_option("--measure-for-parent", text_into(options->for_parent));
+  command.footer(
+      "Exit status: 0; 1: a clock stepped backward, or the shim could not be measured; 2: an "
+      "error.");
 }
 
 }  // namespace clockshim::cli

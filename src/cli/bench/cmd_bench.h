@@ -2,17 +2,11 @@
 // shim.
 #pragma once
 
-#include <string>
-
 namespace clockshim::cli {
 
-struct BenchOptions {
-  bool quick = false;
-  bool json = false;
-  std::string plot;  // an SVG file to write; "": none
-};
+class CommandLine;
 
-// Returns 0; 1: a clock stepped backward, or the shim could not be measured; 2: an error.
-int bench(const BenchOptions& options);
+// Exit status: 0; 1: a clock stepped backward, or the shim could not be measured; 2: an error.
+void add_bench_command(CommandLine& line);
 
 }  // namespace clockshim::cli

@@ -3,7 +3,10 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <memory>
+#include <string>
 
+#include "cli/console/command_line.h"
 #include "cli/console/progress.h"
 #include "cli/doctor/render_doctor.h"
 #include "cli/machine/cpu_set.h"
@@ -71,6 +74,14 @@ std::optional<double> DoctorReport::cpu_share_saved() const {
   return *program->calls_a_second * std::max(saved_ns(seen, "monotonic"), 0.0) / 1e9;
 }
 
+namespace {
+
+struct DoctorOptions {
+  bool quick = false;
+  bool json = false;
+  std::string target;  // a command or a pid; "": only the machine
+};
+
 int doctor(const DoctorOptions& options) {
   const Thoroughness& how = options.quick ? kQuick : kFull;
   DoctorReport report;
@@ -97,6 +108,26 @@ int doctor(const DoctorOptions& options) {
     return kError;
   const bool takes = !report.program || report.program->takes();
   return report.diagnosis.verdict == Verdict::healthy && takes ? kHealthy : kFinding;
+}
+
+}  // namespace
+
+void add_doctor_command(CommandLine& line) {
+  auto options = std::make_shared<DoctorOptions>();
+  Command& command = line.add("doctor", "clockshim doctor [--quick] [--json] [COMMAND or PID]",
+                              "say why the clock is slow here, and what would help",
+                              [options] { return doctor(*options); });
+  command.flag("--quick", options->quick, "take less than a second");
+  command.flag("--json", options->json, "print JSON, for programs");
+  command.arguments("COMMAND|PID", "also say whether the shim will work in this program",
+                    [options](const std::string& value) -> std::string {
+                      if (!options->target.empty()) return "must be one command or process id";
+                      options->target = value;
+                      return "";
+                    });
+  command.footer(
+      "Exit status: 0: healthy; 1: a finding, or the shim will not work in the program; 2: an "
+      "error.");
 }
 
 }  // namespace clockshim::cli

@@ -2,22 +2,15 @@
 // should be done.
 #pragma once
 
-#include <string>
-
 namespace clockshim::cli {
 
+class CommandLine;
+
 inline constexpr int kHealthy = 0;
-inline constexpr int kFinding = 1;
+inline constexpr int kFinding = 1;  // the machine is not healthy, or the shim will not work there
 inline constexpr int kError = 2;
 
-struct DoctorOptions {
-  bool quick = false;
-  bool json = false;
-  std::string target;  // a command or a pid; "": only the machine
-};
-
-// Returns kHealthy; kFinding: the machine is not healthy, or the shim can't be loaded into the
-// program; kError.
-int doctor(const DoctorOptions& options);
+// Exit status: one of the above.
+void add_doctor_command(CommandLine& line);
 
 }  // namespace clockshim::cli

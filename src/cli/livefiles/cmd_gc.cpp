@@ -12,9 +12,12 @@
 #include <cstring>
 #include <ctime>
 #include <limits>
+#include <memory>
+#include <string>
 #include <string_view>
 #include <vector>
 
+#include "cli/console/command_line.h"
 #include "cli/livefiles/live_dir.h"
 #include "cli/livefiles/live_process.h"
 #include "live/segment.h"
@@ -120,7 +123,10 @@ int remove(const Dead& file) {
   return 0;
 }
 
-}  // namespace
+struct GcOptions {
+  bool dry_run = false;
+  std::string dir;  // "": CLOCKSHIM_DIR, or the folder of our own user
+};
 
 int gc(const GcOptions& options) {
   unsigned kept = 0;
@@ -152,6 +158,18 @@ int gc(const GcOptions& options) {
            " shared memory segments that no live file names any more\n";
   write_all(STDOUT_FILENO, out);
   return failed ? 1 : 0;
+}
+
+}  // namespace
+
+void add_gc_command(CommandLine& line) {
+  auto options = std::make_shared<GcOptions>();
+  Command& command = line.add("gc", "clockshim gc [--dry-run] [--dir D]",
+                              "remove the live files of processes that are gone",
+                              [options] { return gc(*options); });
+  command.flag("--dry-run", options->dry_run, "only list the files that would be removed");
+  add_folder_option(command, options->dir);
+  command.footer("Exit status: 0; 1: a file could not be removed.");
 }
 
 }  // namespace clockshim::cli

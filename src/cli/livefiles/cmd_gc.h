@@ -1,16 +1,11 @@
 // `clockshim gc`: removes the live files of processes that are gone, and nothing else.
 #pragma once
 
-#include <string>
-
 namespace clockshim::cli {
 
-struct GcOptions {
-  bool dry_run = false;
-  std::string dir;  // "": CLOCKSHIM_DIR, or the folder of our own user
-};
+class CommandLine;
 
-// Returns the exit status: 0, or 1 if a file of a process that is gone could not be removed.
-int gc(const GcOptions& options);
+// Exit status: 0, or 1 if a file of a process that is gone could not be removed.
+void add_gc_command(CommandLine& line);
 
 }  // namespace clockshim::cli

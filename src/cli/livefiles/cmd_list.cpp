@@ -4,9 +4,11 @@
 #include <unistd.h>
 
 #include <ctime>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <vector>
 
+#include "cli/console/command_line.h"
 #include "cli/console/figures.h"
 #include "cli/livefiles/live_dir.h"
 #include "os/log.h"
@@ -65,7 +67,10 @@ std::string as_json(const std::vector<Row>& rows) {
          "\n";
 }
 
-}  // namespace
+struct ListOptions {
+  bool json = false;
+  std::string dir;  // "": CLOCKSHIM_DIR, or the folder of our own user
+};
 
 int list(const ListOptions& options) {
   const Folders folders = live_folders(options.dir);
@@ -88,6 +93,17 @@ int list(const ListOptions& options) {
   }
   write_all(STDOUT_FILENO, options.json ? as_json(rows) : as_text(rows));
   return 0;
+}
+
+}  // namespace
+
+void add_list_command(CommandLine& line) {
+  auto options = std::make_shared<ListOptions>();
+  Command& command =
+      line.add("list", "clockshim list [--json] [--dir D]",
+               "list the processes that have a live file", [options] { return list(*options); });
+  command.flag("--json", options->json, "print JSON, for programs");
+  add_folder_option(command, options->dir);
 }
 
 }  // namespace clockshim::cli

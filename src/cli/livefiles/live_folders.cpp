@@ -11,6 +11,8 @@
 #include <optional>
 #include <string_view>
 
+#include "cli/console/values.h"
+
 namespace clockshim::cli {
 namespace {
 
@@ -76,6 +78,13 @@ std::string in_words(const Folders& folders) {
   for (std::size_t i = 0; i < folders.size(); ++i)
     out += (i == 0 ? "" : i + 1 == folders.size() ? " and " : ", ") + folders[i];
   return out;
+}
+
+void add_folder_option(Command& command, std::string& dir) {
+  command.option("--dir", "D",
+                 "the folder of live files (default: CLOCKSHIM_DIR, or /dev/shm/clockshim-UID; "
+                 "for root, the folders of all users)",
+                 text_into(dir));
 }
 
 }  // namespace clockshim::cli

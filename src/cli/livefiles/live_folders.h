@@ -10,6 +10,8 @@
 
 namespace clockshim::cli {
 
+class Command;
+
 using Folders = std::vector<std::string>;
 
 // Only `named` (--dir), if it is not ""; else only CLOCKSHIM_DIR, if it is set; else the folders of
@@ -22,6 +24,9 @@ Folders live_folders_of(long pid);
 // The folders in `parent` named clockshim-UID that belong to UID and can be read. The folder of
 // `own` comes first.
 Folders folders_in(const std::string& parent, uid_t own);
+
+// The option --dir of what reads live files.
+void add_folder_option(Command& command, std::string& dir);
 
 // Lists them for a message: "A", "A and B", "A, B and C".
 std::string in_words(const Folders& folders);

@@ -1,17 +1,11 @@
 // `clockshim diff`: shows what changed between two runs, by caller and clock.
 #pragma once
 
-#include <string>
-
 namespace clockshim::cli {
 
-struct DiffOptions {
-  bool json = false;
-  std::string before;  // paths: live files or JSON reports
-  std::string after;
-};
+class CommandLine;
 
-// Returns the exit status: 0; 2: a file can't be read.
-int diff(const DiffOptions& options);
+// Exit status: 0; 2: a file can't be read.
+void add_diff_command(CommandLine& line);
 
 }  // namespace clockshim::cli

@@ -1,43 +1,45 @@
 #include "cli/report/cmd_report.h"
 
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
 #include <cstring>
-#include <optional>
+#include <memory>
+#include <string>
+#include <vector>
 
 #include "analysis/advice.h"
 #include "analysis/merge.h"
-#include "base/duration.h"
 #include "cli/console/output_file.h"
+#include "cli/console/values.h"
 #include "cli/livefiles/live_dir.h"
 #include "cli/livefiles/load_report.h"
 #include "cli/report/watch_rates.h"
 #include "formats/formats.h"
 #include "os/log.h"
 #include "os/write.h"
+#include "report/text.h"
 
 namespace clockshim::cli {
 namespace {
 
 constexpr int kFine = 0;
-constexpr int kFailed = 2;
+constexpr Nanos kShortest = milliseconds(10);
 
-int refuse(const std::string& line) {
-  say(LogLevel::error, LogLevel::error, one_line(line));
-  return kFailed;
-}
-
-// A process id is a number and nothing else. A file with such a name can be given as ./NAME.
-std::optional<long> process_id(const std::string& target) {
-  long pid = 0;
-  const char* const end = target.data() + target.size();
-  const auto [behind, error] = std::from_chars(target.data(), end, pid);
-  if (error != std::errc{} || behind != end || pid <= 0) return std::nullopt;
-  return pid;
-}
+struct ReportOptions {
+  const Format* format = find_format("table");
+  std::string output;  // a file; "": standard output
+  bool merge = false;
+  bool apart = false;
+  bool exact = false;     // no samples, and no frames that were only seen at the first call
+  bool children = false;  // include the processes' children
+  bool threads = false;   // show each thread separately
+  Nanos watch{0};         // how long to watch for rates over time; 0: not at all
+  Nanos interval{0};      // between two looks; 0: chosen automatically
+  std::vector<std::string> targets;  // process ids and files
+};
 
 struct WatchTimes {
   Nanos length;
@@ -47,31 +49,22 @@ struct WatchTimes {
 // How long to watch and how often to look; without a length, not at all. False: the options are not
 // possible.
 bool watch_times(const ReportOptions& options, WatchTimes& out, std::string& problem) {
-  constexpr Nanos kShortest = milliseconds(10);
   constexpr std::int64_t kMostLooks = 10'000;
-  if (options.watch.empty()) {
-    if (!options.interval.empty())
-      problem =
-          "--interval \"" + options.interval + "\": must be with --watch, which looks so often";
+  const Nanos length = options.watch;
+  const Nanos interval = options.interval;
+  const std::string given = "--interval \"" + format_duration(interval) + "\": ";
+  if (length == Nanos{0}) {
+    if (interval != Nanos{0}) problem = given + "must be with --watch, which looks so often";
     return problem.empty();
   }
-  const auto length = parse_duration(options.watch);
-  if (!length || *length < kShortest) {
-    problem = "--watch \"" + options.watch + "\": must be a duration from 10ms to 3600s";
-    return false;
+  const Nanos least = std::max(kShortest, Nanos{(length.raw() + kMostLooks - 1) / kMostLooks});
+  const Nanos usual = std::clamp(Nanos{length.raw() / 10}, kShortest, milliseconds(1000));
+  out = {length, interval == Nanos{0} ? usual : interval};
+  if (interval != Nanos{0} && (interval < least || interval > length)) {
+    problem = given + "must be a duration from " + format_duration(least) +
+              " to that of --watch, " + format_duration(length);
   }
-  out.length = *length;
-  out.interval = std::clamp(Nanos{length->raw() / 10}, kShortest, milliseconds(1000));
-  if (options.interval.empty()) return true;
-  const Nanos least = std::max(kShortest, Nanos{(length->raw() + kMostLooks - 1) / kMostLooks});
-  const auto interval = parse_duration(options.interval);
-  if (!interval || *interval < least || *interval > *length) {
-    problem = "--interval \"" + options.interval + "\": must be a duration from " +
-              format_duration(least) + " to that of --watch, " + format_duration(*length);
-    return false;
-  }
-  out.interval = *interval;
-  return true;
+  return problem.empty();
 }
 
 // Watches processes, all at the same moments, and then loads their reports.
@@ -129,14 +122,11 @@ std::string format_names() {
   return out;
 }
 
-}  // namespace
-
 int report(const ReportOptions& options) {
-  const Format* const format = find_format(options.format);
-  if (format == nullptr)
-    return refuse("--format \"" + options.format + "\": must be one of " + format_names());
+  const Format* const format = options.format;
+  const std::string format_name = format->name;
   if (format->binary && options.output.empty() && isatty(STDOUT_FILENO) == 1) {
-    return refuse("--format " + options.format + ": is not for a terminal: use --output FILE");
+    return refuse("--format " + format_name + ": is not for a terminal: use --output FILE");
   }
   Reports reports;
   std::string problem;
@@ -147,7 +137,7 @@ int report(const ReportOptions& options) {
               : load_all(options, reports, problem)))
     return refuse(problem);
   if (format->merges && options.apart && reports.size() > 1) {
-    return refuse("--apart: " + options.format + " has room for one report, and there are " +
+    return refuse("--apart: " + format_name + " has room for one report, and there are " +
                   std::to_string(reports.size()) + ": leave it out, or name one");
   }
   if (options.merge || format->merges) reports = {merge(reports)};
@@ -160,6 +150,62 @@ int report(const ReportOptions& options) {
     return error == EPIPE ? kFine : refuse(std::string("standard output: ") + std::strerror(error));
   return refuse("--output \"" + options.output +
                 "\": must be a file that can be written: " + std::strerror(error));
+}
+
+Take format_into(const Format*& out) {
+  return [&out](const std::string& value) -> std::string {
+    const Format* const found = find_format(value);
+    if (found == nullptr) return "must be one of " + format_names();
+    out = found;
+    return "";
+  };
+}
+
+}  // namespace
+
+void add_report_command(CommandLine& line) {
+  auto options = std::make_shared<ReportOptions>();
+  Command& command =
+      line.add("report",
+               "clockshim report [--format F] [--output FILE] [--merge or --apart] [--threads] "
+               "[--watch D] PID or FILE...",
+               "show who reads the clock in a process, or who did, from files", [options] {
+                 if (options->targets.empty())
+                   throw BadUsage("report: must have a process id or a file");
+                 return report(*options);
+               });
+  command.option("--format", "F", "table (default), or another of the formats below",
+                 format_into(options->format));
+  command.option("--output", "FILE",
+                 "write to this file, all or nothing (default: standard output)",
+                 file_into(options->output));
+  command.flag("--merge", options->merge, "make one report of several, and sum their callers");
+  command.flag("--apart", options->apart,
+               "show several reports one after the other (default, if the format has room)");
+  command.exclusive("--merge", "--apart");
+  command.flag("--children", options->children,
+               "include the processes that PID forked, or that the same clockshim run started");
+  command.option("--watch", "D",
+                 "watch the processes first, for this long (30s; Ctrl-C ends it): html and json "
+                 "then have rates over time",
+                 duration_into(options->watch, kShortest, "must be a duration from 10ms to 3600s"));
+  command.option("--interval", "D",
+                 "time between two looks (default 1s, or a tenth of a shorter watch)",
+                 duration_into(options->interval, kShortest,
+                               "must be a duration of at least 10ms, such as 1s"));
+  command.flag("--threads", options->threads,
+               "show each thread of a process separately (json always does)");
+  command.flag("--exact", options->exact,
+               "leave out sampled stacks, and callers that were seen at the first call only");
+  command.arguments("PID|FILE", "processes; live files or JSON reports (-: standard input)",
+                    [options](const std::string& value) {
+                      options->targets.push_back(value);
+                      return std::string();
+                    });
+  std::string formats_and_status = "Formats:\n";
+  for (const Format& format : formats())
+    formats_and_status += fmt::format("  {:<12}{}\n", format.name, format.help);
+  command.footer(formats_and_status + "Exit status: 0; 2: an error.");
 }
 
 }  // namespace clockshim::cli

@@ -9,6 +9,7 @@
 #include <cstring>
 #include <memory>
 
+#include "cli/console/command_line.h"
 #include "cli/inject/load_check.h"
 #include "cli/inject/preflight.h"
 #include "cli/livefiles/live_dir.h"
@@ -16,47 +17,37 @@
 #include "cli/run/child.h"
 #include "cli/run/lost_reports.h"
 #include "cli/run/private_reports.h"
+#include "cli/run/run_settings.h"
 #include "os/log.h"
 #include "os/process.h"
 
 namespace clockshim::cli {
 namespace {
 
-// Logs errors of the command line, whatever CLOCKSHIM_LOG says.
-void complain(const std::string& line) { say(LogLevel::error, LogLevel::error, line); }
-
 // Returns the exit status that a shell would: 127 if there is no such command, 126 if there is one
 // that can't be started.
 int failed_to_start(const std::string& name, const Preflight& preflight, int error) {
   if (error == ENOENT && !preflight.missing_interpreter.empty()) {
-    complain(name + ": its interpreter " + preflight.missing_interpreter + " is not there");
+    refuse(name + ": its interpreter " + preflight.missing_interpreter + " is not there");
     return kMayNotRun;
   }
   // For a command that is nowhere, exec may say EACCES because of a folder in PATH that we may not
   // enter.
   const bool by_path = name.find('/') == std::string::npos;
   const bool nowhere = !preflight.there && (by_path || error == ENOENT);
-  complain(name + ": " + (nowhere && by_path ? "command not found" : std::strerror(error)));
+  refuse(name + ": " + (nowhere && by_path ? "command not found" : std::strerror(error)));
   return nowhere ? kNotFound : kMayNotRun;
 }
 
-}  // namespace
-
-int run(std::vector<RunOption> options, const std::vector<std::string>& argv) {
-  if (const std::string refused = check_options(options); !refused.empty()) {
-    complain(refused);
-    return kUsageError;
-  }
+// Runs argv, which is not empty, and returns its exit status.
+int run(const std::vector<RunOption>& options, const std::vector<std::string>& argv) {
   const Settings settings = effective_settings(options);
   std::string problem;
   const std::string library = find_library(executable_path(), getenv("CLOCKSHIM_LIBRARY"), problem);
   if (library.find_first_of(" :") != std::string::npos) {
     problem = library + ": LD_PRELOAD takes no path with a blank or a colon in it";
   }
-  if (!problem.empty()) {
-    complain(problem);
-    return kUsageError;
-  }
+  if (!problem.empty()) return refuse(problem);
 
   const std::string& name = argv.front();
   const Preflight preflight = inspect_command(name);
@@ -74,7 +65,7 @@ int run(std::vector<RunOption> options, const std::vector<std::string>& argv) {
     const char* present = getenv("LD_PRELOAD");
     environment.set("LD_PRELOAD", preload_with(library, present != nullptr ? present : ""));
     for (const RunOption& option : options) {
-      if (option.value) environment.set(option.variable, *option.value);
+      if (option.value) environment.set(option.setting->variable, *option.value);
     }
     if (!counters.empty()) environment.set("CLOCKSHIM_COUNTERS", counters);
     if (settings.report == "stderr") reports = std::make_unique<PrivateReports>();
@@ -89,6 +80,34 @@ int run(std::vector<RunOption> options, const std::vector<std::string>& argv) {
   if (shimmed) write_lost_reports(child.pid(), live_folders(settings.dir), settings);
   reports.reset();  // because death by a signal runs no destructor
   return end_like(status);
+}
+
+struct RunCommand {
+  std::vector<RunOption> options = run_options();
+  std::vector<std::string> argv;
+};
+
+}  // namespace
+
+void add_run_command(CommandLine& line) {
+  auto given = std::make_shared<RunCommand>();
+  Command& command = line.add("run", "clockshim run [OPTION...] -- COMMAND [ARG...]",
+                              "run a command under the shim, and exit as it exits", [given] {
+                                if (given->argv.empty()) throw BadUsage("no command");
+                                return run(given->options, given->argv);
+                              });
+  for (RunOption& option : given->options) {
+    command.option(option_name(*option.setting), option.setting->placeholder,
+                   option_help(*option.setting),
+                   [&option](const std::string& value) { return take_value(option, value); });
+  }
+  command.arguments_behind_dashes([given](const std::string& argument) {
+    given->argv.push_back(argument);
+    return std::string();
+  });
+  command.footer(
+      "Exit status: the command's; 2: a mistake in the command line; 126: the command can't be "
+      "started; 127: there is no such command.");
 }
 
 }  // namespace clockshim::cli

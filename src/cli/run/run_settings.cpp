@@ -1,5 +1,4 @@
 #include "cli/run/run_settings.h"
-#include "cli/inject/preload_environment.h"
 
 #include <unistd.h>
 
@@ -7,30 +6,13 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <string_view>
 
+#include "cli/inject/preload_environment.h"
 #include "os/report_path.h"
 
 namespace clockshim::cli {
 namespace {
-
-const char* given(const std::vector<RunOption>& options, const char* variable) {
-  for (const RunOption& option : options) {
-    if (std::strcmp(option.variable, variable) == 0 && option.value) return option.value->c_str();
-  }
-  return nullptr;
-}
-
-std::string refusal(const RunOption& option, const std::string& why) {
-  return std::string(option.name) + " \"" + option.value.value_or("") + "\": " + why;
-}
-
-// An option that is given must have a value. ONLY and SKIP may be empty: no globs.
-std::string empty_problem(const RunOption& option) {
-  const std::string_view variable = option.variable;
-  if (variable == "CLOCKSHIM_ONLY" || variable == "CLOCKSHIM_SKIP") return "";
-  if (variable == "CLOCKSHIM_DIR") return "must be the path of a folder";
-  return variable == "CLOCKSHIM_REPORT" ? "must be stderr, none, or a path" : "must have a value";
-}
 
 // What the library would find wrong with a report's path at its start. What of it is not known
 // before the command runs, the library will check.
@@ -43,42 +25,82 @@ std::string pattern_problem(const std::string& pattern) {
   return report_path_problem(known ? pattern : "", folder);
 }
 
+// What the library would say of the value: its message, without setting and value.
+std::string problem_in_library(const Setting& setting, const std::string& value) {
+  const Settings settings = read_settings([&](const char* variable) {
+    return std::strcmp(variable, setting.variable) == 0 ? value.c_str() : nullptr;
+  });
+  for (const auto* errors : {&settings.serving_errors, &settings.observing_errors}) {
+    if (!errors->empty())
+      return errors->front().substr(std::strlen(setting.variable) + value.size() +
+                                    std::strlen("=\"\": "));
+  }
+  return "";
+}
+
+// The library takes an empty variable for unset. An option that is given must have a value, but no
+// globs are globs, too.
+std::string problem_if_empty(SettingId id) {
+  switch (id) {
+    case SettingId::only:
+    case SettingId::skip: return "";
+    case SettingId::dir: return "must be the path of a folder";
+    case SettingId::report: return "must be stderr, none, or a path";
+    default: return "must have a value";
+  }
+}
+
+std::string without_markup(std::string text) {
+  std::erase(text, '`');
+  return text;
+}
+
 }  // namespace
 
-std::string check_options(std::vector<RunOption>& options) {
-  for (RunOption& option : options) {
-    if (!option.value) continue;
-    const bool report = std::strcmp(option.variable, "CLOCKSHIM_REPORT") == 0;
-    const bool folder = std::strcmp(option.variable, "CLOCKSHIM_DIR") == 0;
-    if (option.value->empty()) {
-      if (const std::string why = empty_problem(option); !why.empty()) return refusal(option, why);
-    }
-    if (folder || (report && report_is_path(*option.value)))
-      option.value = report ? absolute_pattern(*option.value)
-                            : std::filesystem::absolute(*option.value).string();
-    if (!report || !report_is_path(*option.value)) continue;
-    const std::string problem = pattern_problem(*option.value);
-    if (!problem.empty()) return refusal(option, problem);
+std::vector<RunOption> run_options() {
+  std::vector<RunOption> options;
+  for (const Setting& setting : kSettings) options.push_back({&setting});
+  return options;
+}
+
+std::string option_name(const Setting& setting) {
+  std::string name = setting.variable + std::strlen("CLOCKSHIM_");
+  for (char& c : name) c = static_cast<char>(c - 'A' + 'a');
+  return "--" + name;
+}
+
+std::string option_help(const Setting& setting) {
+  std::string values = setting.values;
+  for (const char* c = setting.words; *c != '\0'; ++c)
+    values += *c == ' ' ? ", " : std::string(1, *c);
+  const std::string_view usual = setting.usual;
+  if (usual != "unset") values += " (default " + std::string(usual) + ")";
+  return without_markup(values + ": " + setting.meaning);
+}
+
+std::string take_value(RunOption& option, std::string value) {
+  const SettingId id = option.setting->id;
+  std::string problem;
+  if (value.empty()) {
+    problem = problem_if_empty(id);
+  } else if (id == SettingId::report && report_is_path(value)) {
+    value = absolute_pattern(value);
+    problem = pattern_problem(value);
+  } else {
+    if (id == SettingId::dir) value = std::filesystem::absolute(value).string();
+    problem = problem_in_library(*option.setting, value);
   }
-  const Settings settings =
-      read_settings([&](const char* variable) { return given(options, variable); });
-  if (settings.serving_errors.empty() && settings.observing_errors.empty()) return "";
-  // Use the library's message, with the option's name in place of the variable's.
-  const std::string& error =
-      (settings.serving_errors.empty() ? settings.observing_errors : settings.serving_errors)
-          .front();
-  for (const RunOption& option : options) {
-    const std::string prefix = std::string(option.variable) + "=";
-    if (error.starts_with(prefix))
-      return std::string(option.name) + " " + error.substr(prefix.size());
-  }
-  return error;
+  option.value = std::move(value);
+  return problem;
 }
 
 Settings effective_settings(const std::vector<RunOption>& options) {
-  return read_settings([&](const char* variable) {
-    const char* const value = given(options, variable);
-    return value != nullptr ? value : getenv(variable);
+  return read_settings([&](const char* variable) -> const char* {
+    for (const RunOption& option : options) {
+      if (option.value && std::strcmp(option.setting->variable, variable) == 0)
+        return option.value->c_str();
+    }
+    return getenv(variable);
   });
 }
 

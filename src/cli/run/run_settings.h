@@ -1,27 +1,32 @@
-// The options of `clockshim run` as CLOCKSHIM_* settings. A value that the library would refuse is
-// refused here, before anything is started.
+// The options of `clockshim run`, made from the table of settings. A value that the library would
+// refuse is refused here, before anything is started.
 #pragma once
 
 #include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
+#include "os/setting_table.h"
 #include "os/settings.h"
 
 namespace clockshim::cli {
 
-// An option of `run` and the setting that it stands for.
+// An option of `run`, with its value if it is given.
 struct RunOption {
-  const char* name;      // "--tolerance"
-  const char* variable;  // "CLOCKSHIM_TOLERANCE"
+  const Setting* setting;
   std::optional<std::string> value{};
 };
 
-// Checks the options that are given. Paths become absolute, because the command may change its
-// directory. Returns "", or one line that names the first bad option, its value, and what would be
-// right.
-std::string check_options(std::vector<RunOption>& options);
+// One for each setting, without values.
+std::vector<RunOption> run_options();
+
+// "--depth" for CLOCKSHIM_DEPTH, and its text in --help.
+std::string option_name(const Setting& setting);
+std::string option_help(const Setting& setting);
+
+// Gives the option its value. A path becomes absolute, because the command may change its
+// directory. Returns "", or what would be right in place of the value.
+std::string take_value(RunOption& option, std::string value);
 
 // The settings that the command will find: options take precedence over the environment.
 Settings effective_settings(const std::vector<RunOption>& options);

@@ -3,10 +3,11 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <charconv>
 #include <ctime>
+#include <memory>
+#include <string>
 
-#include "base/duration.h"
+#include "cli/console/values.h"
 #include "cli/livefiles/live_dir.h"
 #include "cli/top/render_top.h"
 #include "cli/top/top_screen.h"
@@ -17,13 +18,13 @@
 namespace clockshim::cli {
 namespace {
 
-constexpr int kBadOption = 2;
-constexpr Nanos kShortest = milliseconds(10);
-
-int refuse(const std::string& line) {
-  say(LogLevel::error, LogLevel::error, line);
-  return kBadOption;
-}
+struct TopOptions {
+  bool once = false;
+  bool json = false;
+  Nanos interval = milliseconds(1000);
+  long pid = 0;     // 0: all processes
+  std::string dir;  // "": CLOCKSHIM_DIR, or the folder of the process's user
+};
 
 timespec later(timespec t, Nanos n) {
   const std::int64_t sum = from_timespec(t).raw() + n.raw();
@@ -32,12 +33,12 @@ timespec later(timespec t, Nanos n) {
 }
 
 // Prints snapshots at even intervals, however long one takes. Returns the exit status.
-int print_snapshots(Watch& watch, const TopOptions& options, const Folders& folders, long pid,
-                    Nanos interval) {
+int print_snapshots(Watch& watch, const TopOptions& options, const Folders& folders) {
+  const long pid = options.pid;
   timespec next{};
   clock_gettime(CLOCK_MONOTONIC, &next);
   for (;;) {
-    next = later(next, interval);
+    next = later(next, options.interval);
     while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &next, nullptr) == EINTR) {
     }
     Snapshot snapshot = watch.take_snapshot(folders, pid);
@@ -52,30 +53,39 @@ int print_snapshots(Watch& watch, const TopOptions& options, const Folders& fold
   }
 }
 
-}  // namespace
-
 int top(const TopOptions& options) {
-  const auto interval = parse_duration(options.interval);
-  if (!interval || *interval < kShortest)
-    return refuse("--interval \"" + one_line(options.interval) +
-                  "\": must be a duration of at least 10ms");
-  long pid = 0;
-  if (!options.target.empty()) {
-    const char* const end = options.target.data() + options.target.size();
-    const auto [rest, error] = std::from_chars(options.target.data(), end, pid);
-    if (error != std::errc{} || rest != end || pid <= 0)
-      return refuse("top \"" + one_line(options.target) + "\": must be a process id");
-  }
+  const long pid = options.pid;
   const Folders folders =
       options.dir.empty() && pid != 0 ? live_folders_of(pid) : live_folders(options.dir);
   Watch watch;
   if (watch.take_snapshot(folders, pid).processes.empty() && pid != 0)
-    return refuse("top " + options.target + ": no live file of this process in " +
+    return refuse("top " + std::to_string(pid) + ": no live file of this process in " +
                   one_line(in_words(folders)) + "; clockshim list shows who has one");
   if (options.once || options.json || isatty(STDOUT_FILENO) == 0)
-    return print_snapshots(watch, options, folders, pid, *interval);
-  const std::string problem = show_screen(watch, {folders, pid, *interval});
+    return print_snapshots(watch, options, folders);
+  const std::string problem = show_screen(watch, {folders, pid, options.interval});
   return problem.empty() ? 0 : refuse(problem);
+}
+
+}  // namespace
+
+void add_top_command(CommandLine& line) {
+  auto options = std::make_shared<TopOptions>();
+  Command& command =
+      line.add("top", "clockshim top [--once] [--json] [--interval D] [--dir D] [PID]",
+               "show who reads the clock now, and how often", [options] { return top(*options); });
+  command.flag("--once", options->once,
+               "print one table, of one interval (the default if standard output is no terminal)");
+  command.flag("--json", options->json,
+               "print JSON, for programs: one object an interval and line");
+  command.option(
+      "--interval", "D", "time between two looks: 500ms, 2s (default 1s)",
+      duration_into(options->interval, milliseconds(10), "must be a duration of at least 10ms"));
+  add_folder_option(command, options->dir);
+  command.arguments("PID", "show the callers in this process (default: all processes)",
+                    process_into(options->pid));
+  command.footer(
+      "Keys: q quit, arrows, Enter callers, Esc back, s sort, / filter, p pause, h help.");
 }
 
 }  // namespace clockshim::cli

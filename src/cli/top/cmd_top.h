@@ -2,21 +2,11 @@
 // updated, else a table.
 #pragma once
 
-#include <string>
-
-#include "base/nanos.h"
-
 namespace clockshim::cli {
 
-struct TopOptions {
-  bool once = false;
-  bool json = false;
-  std::string interval = "1s";
-  std::string target;  // a process id; "": all processes
-  std::string dir;     // "": CLOCKSHIM_DIR, or the folder of the process's user
-};
+class CommandLine;
 
-// Returns the exit status: 0; 2: a bad option, or there is no such process.
-int top(const TopOptions& options);
+// Exit status: 0; 2: a bad option, or there is no such process.
+void add_top_command(CommandLine& line);
 
 }  // namespace clockshim::cli

@@ -1,0 +1,157 @@
+// The only file that includes CLI11.
+#include "cli/console/command_line.h"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <exception>
+#include <string_view>
+#include <utility>
+
+#include "os/log.h"
+
+namespace clockshim::cli {
+namespace {
+
+// CLI11 makes usage lines of its own, which do not know about arguments behind "--".
+class UsageFormatter final : public CLI::Formatter {
+ public:
+  explicit UsageFormatter(std::string usage) : usage_(std::move(usage)) {}
+  std::string make_usage(const CLI::App* /*app*/, std::string /*name*/) const override {
+    return "usage: " + usage_ + "\n";
+  }
+
+ private:
+  std::string usage_;
+};
+
+// The value of an option or an argument can't be used.
+struct BadValue : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+void give(const std::string& name, const std::string& value, const Take& take,
+          const std::string& more = "") {
+  const std::string problem = take(value);
+  if (!problem.empty()) throw BadValue(name + " \"" + value + "\": " + problem + more);
+}
+
+}  // namespace
+
+int refuse(std::string line) {
+  std::replace_if(
+      line.begin(), line.end(), [](unsigned char c) { return c < 0x20 || c == 0x7F; }, ' ');
+  say(LogLevel::error, LogLevel::error, line);
+  return kUsageError;
+}
+
+Command::Command(CLI::App& app, std::string usage) : app_(app), usage_(std::move(usage)) {
+  app_.formatter(std::make_shared<UsageFormatter>(usage_));
+}
+
+void Command::flag(const std::string& name, bool& out, const std::string& help) {
+  app_.add_flag(name, out, help);
+}
+
+void Command::option(const std::string& name, const std::string& placeholder,
+                     const std::string& help, Take take) {
+  // Values are looked at once all options are known to exist, and --help was not asked for.
+  app_.add_option_function<std::string>(
+          name,
+          [this, name, take = std::move(take)](const std::string& value) {
+            given_.emplace_back([name, take, value] { give(name, value, take); });
+          },
+          help)
+      ->type_name(placeholder)
+      ->take_last();
+}
+
+void Command::hidden_option(const std::string& name, Take take) {
+  option(name, "", "", std::move(take));
+  app_.get_option(name)->group("");
+}
+
+void Command::arguments(const std::string& placeholder, const std::string& help, Take take) {
+  take_behind_dashes_ = std::move(take);
+  app_.add_option_function<std::vector<std::string>>(
+          "arguments",
+          [this](const std::vector<std::string>& values) {
+            given_.emplace_back([this, values] { give_values(values); });
+          },
+          help)
+      ->type_name(placeholder);
+}
+
+void Command::exclusive(const std::string& one, const std::string& other) {
+  app_.get_option(other)->excludes(app_.get_option(one));
+}
+
+void Command::footer(const std::string& text) { app_.footer(text); }
+
+void Command::give_values(const std::vector<std::string>& behind_dashes) const {
+  const Take refuse_all = [](const std::string&) { return "takes no command"; };
+  for (const std::string& value : behind_dashes)
+    give(app_.get_name(), value, take_behind_dashes_ ? take_behind_dashes_ : refuse_all,
+         "; usage: " + usage_);
+}
+
+CommandLine::CommandLine(const std::string& purpose)
+    : app_(std::make_unique<CLI::App>(purpose, "clockshim")) {
+  app_->set_version_flag("--version", "clockshim " CLOCKSHIM_VERSION);
+  app_->require_subcommand(0, 1);
+}
+
+CommandLine::~CommandLine() = default;
+
+Command& CommandLine::add(const std::string& name, const std::string& usage,
+                          const std::string& purpose, std::function<int()> act) {
+  CLI::App* const app = app_->add_subcommand(name, purpose);
+  commands_.push_back(std::make_unique<Command>(*app, usage));
+  Command& command = *commands_.back();
+  app->callback([this, &command, act = std::move(act)] {
+    chosen_ = &command;
+    act_ = act;
+  });
+  return command;
+}
+
+int CommandLine::parse_and_act(int argc, char** argv) {
+  std::string usages = "usage: ";
+  for (const auto& command : commands_)
+    usages += (command == commands_.front() ? "" : "\n       ") + command->usage();
+  app_->footer(usages + "\n\nclockshim COMMAND --help describes the options of a command.");
+
+  // What follows the first "--" is never an option of ours, whatever it looks like.
+  char** const end = argv + argc;
+  char** const dashes = std::find(argv + std::min(argc, 1), end, std::string_view("--"));
+  try {
+    app_->parse(static_cast<int>(dashes - argv), argv);
+  } catch (const CLI::Success& help_or_version) {
+    return app_->exit(help_or_version);
+  } catch (const CLI::ExtrasError& error) {
+    const auto parsed = app_->get_subcommands();
+    for (const auto& command : commands_) {
+      if (!parsed.empty() && &command->app_ == parsed.front())
+        return refuse(std::string(error.what()) + "; usage: " + command->usage());
+    }
+    return refuse(std::string(error.what()) + "; usage: clockshim COMMAND, or clockshim --help");
+  } catch (const CLI::ParseError& error) {
+    return refuse(error.what());
+  }
+  if (chosen_ == nullptr)
+    return refuse("say what to do: " + commands_.front()->usage() + ", or clockshim --help");
+  for (const auto& give_value : chosen_->given_) give_value();
+  chosen_->give_values(std::vector<std::string>(std::min(dashes + 1, end), end));
+  return act_();
+}
+
+int CommandLine::run(int argc, char** argv) {
+  try {
+    return parse_and_act(argc, argv);
+  } catch (const BadUsage& error) {
+    return refuse(std::string(error.what()) + "; usage: " + chosen_->usage());
+  } catch (const std::exception& error) {
+    return refuse(error.what());
+  }
+}
+
+}  // namespace clockshim::cli
