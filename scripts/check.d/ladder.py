@@ -44,7 +44,8 @@ ONLY_IN = {
     'spdlog': (re.compile(r'spdlog/'), ['os/log.cpp']),
     'ncurses': (re.compile(r'n?cursesw?\b'), ['cli/top/top_screen.cpp']),
     'libdwfl': (re.compile(r'(elfutils/|dwarf\.h)'), ['symbolize/debug_info.cpp']),
-    'libelf': (re.compile(r'(libelf|gelf)\.h'), ['symbolize/imported_calls.cpp', 'cli/doctor/elf_imports.cpp']),
+    'libelf': (re.compile(r'(libelf|gelf)\.h'), ['symbolize/imported_calls.cpp', 'cli/inject/elf_file.h']),
+    'CLI11': (re.compile(r'CLI/'), ['cli/console/command_line.cpp']),
     'zlib': (re.compile(r'zlib\.h'), ['formats/gzip.cpp']),
 }
 INCLUDE = re.compile(r'^\s*#\s*(?:include|include_next|import)\s*([<"])([^>"]+)[>"]')
@@ -89,7 +90,7 @@ def self_test(src):
         ('os', '  #  include "clock/timeline.h"'), ('cli', '#include <clock/timeline.h>'), ('os', '#include "../clock/timeline.h"'),
         ('os', '#include "log.h"'), ('preload', '#include <spdlog/spdlog.h>'), ('cli/top', '#include <ncurses.h>'),
         ('cli/report', '#include <zlib.h>'), ('formats', '#include <elfutils/libdw.h>'), ('symbolize', '#include <nlohmann.h>\n#include <gelf.h>'),
-        ('other', ''),
+        ('cli/run', '#include <CLI/CLI.hpp>'), ('other', ''),
     ]
     errors = 0
     with tempfile.TemporaryDirectory() as folder:

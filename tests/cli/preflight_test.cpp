@@ -28,6 +28,9 @@ struct Image {
   Image() {
     std::memcpy(header.e_ident, ELFMAG, SELFMAG);
     header.e_ident[EI_CLASS] = ELFCLASS64;
+    header.e_ident[EI_DATA] = ELFDATA2LSB;
+    header.e_ident[EI_VERSION] = EV_CURRENT;
+    header.e_version = EV_CURRENT;
     header.e_machine = EM_X86_64;
     header.e_phoff = offsetof(Image, segment);
     header.e_phentsize = sizeof segment;

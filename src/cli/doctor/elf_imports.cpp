@@ -1,14 +1,10 @@
 #include "cli/doctor/elf_imports.h"
 
-#include <fcntl.h>
-#include <gelf.h>
-
 #include <algorithm>
 #include <cstring>
-#include <memory>
 #include <optional>
 
-#include "os/descriptor.h"
+#include "cli/inject/elf_file.h"
 
 namespace clockshim::cli {
 namespace {
@@ -26,28 +22,20 @@ std::optional<std::uint64_t> offset_of(const Segments& segments, std::uint64_t a
   return std::nullopt;
 }
 
-// A part of the file; null if the file ends before it. By address and size, because the sections
-// that say the same may have been stripped.
-Elf_Data* part_of(Elf* elf, std::uint64_t offset, std::uint64_t size, Elf_Type type) {
-  return elf_getdata_rawchunk(elf, static_cast<std::int64_t>(offset), size, type);
-}
-
-bool has_go_note(Elf* elf, const GElf_Phdr& notes) {
-  Elf_Data* const data = part_of(elf, notes.p_offset, notes.p_filesz, ELF_T_NHDR);
+bool has_go_note(const ElfFile& file, const GElf_Phdr& notes) {
+  Elf_Data* const data = file.part(notes.p_offset, notes.p_filesz, ELF_T_NHDR);
   if (data == nullptr) return false;
   GElf_Nhdr note;
   std::size_t name = 0;
   std::size_t content = 0;
   for (std::size_t at = 0; (at = gelf_getnote(data, at, &note, &name, &content)) > 0;) {
-    const std::string_view whole(static_cast<const char*>(data->d_buf), data->d_size);
-    if (whole.substr(name, note.n_namesz).starts_with(kGoNote)) return true;
+    if (bytes_of(data).substr(name, note.n_namesz).starts_with(kGoNote)) return true;
   }
   return false;
 }
 
-void read_symbols(Elf* elf, const Segments& segments, const GElf_Phdr& dynamic,
-                  ElfImports& result) {
-  Elf_Data* const table = part_of(elf, dynamic.p_offset, dynamic.p_filesz, ELF_T_DYN);
+void read_symbols(const ElfFile& file, const GElf_Phdr& dynamic, ElfImports& result) {
+  Elf_Data* const table = file.part(dynamic.p_offset, dynamic.p_filesz, ELF_T_DYN);
   if (table == nullptr) return;
   std::uint64_t symbols = 0;
   std::uint64_t strings = 0;
@@ -58,13 +46,13 @@ void read_symbols(Elf* elf, const Segments& segments, const GElf_Phdr& dynamic,
     if (entry.d_tag == DT_STRTAB) strings = entry.d_un.d_ptr;
     if (entry.d_tag == DT_STRSZ) string_bytes = entry.d_un.d_val;
   }
-  const auto symbols_at = offset_of(segments, symbols);
-  const auto strings_at = offset_of(segments, strings);
+  const auto symbols_at = offset_of(file.segments(), symbols);
+  const auto strings_at = offset_of(file.segments(), strings);
   // The symbols end where the strings begin. Linkers lay them out so, and without reading a hash
   // table there is no other way to know.
   if (!symbols_at || !strings_at || strings < symbols) return;
-  const Elf_Data* const names = part_of(elf, *strings_at, string_bytes, ELF_T_BYTE);
-  Elf_Data* const data = part_of(elf, *symbols_at, strings - symbols, ELF_T_SYM);
+  const Elf_Data* const names = file.part(*strings_at, string_bytes, ELF_T_BYTE);
+  Elf_Data* const data = file.part(*symbols_at, strings - symbols, ELF_T_SYM);
   result.readable = names != nullptr;
   GElf_Sym symbol;
   for (int i = 0; names != nullptr && data != nullptr && gelf_getsym(data, i, &symbol) != nullptr;
@@ -84,20 +72,11 @@ bool ElfImports::imports(const std::string& name) const {
 
 ElfImports read_imports(const std::string& path) {
   ElfImports result;
-  const Descriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
-  if (elf_version(EV_CURRENT) == EV_NONE) return result;
-  const std::unique_ptr<Elf, int (*)(Elf*)> elf(elf_begin(file.get(), ELF_C_READ, nullptr),
-                                                elf_end);
-  std::size_t count = 0;
-  if (gelf_getclass(elf.get()) != ELFCLASS64 || elf_getphdrnum(elf.get(), &count) != 0)
-    return result;
-  Segments segments(count);
-  for (std::size_t i = 0; i < count; ++i) {
-    if (gelf_getphdr(elf.get(), static_cast<int>(i), &segments[i]) == nullptr) return result;
-  }
-  for (const GElf_Phdr& segment : segments) {
-    if (segment.p_type == PT_NOTE && has_go_note(elf.get(), segment)) result.go = true;
-    if (segment.p_type == PT_DYNAMIC) read_symbols(elf.get(), segments, segment, result);
+  const ElfFile file(path);
+  if (file.bits() != ELFCLASS64) return result;
+  for (const GElf_Phdr& segment : file.segments()) {
+    if (segment.p_type == PT_NOTE && has_go_note(file, segment)) result.go = true;
+    if (segment.p_type == PT_DYNAMIC) read_symbols(file, segment, result);
   }
   return result;
 }

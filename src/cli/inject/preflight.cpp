@@ -1,6 +1,5 @@
 #include "cli/inject/preflight.h"
 
-#include <elf.h>
 #include <fcntl.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -8,47 +7,20 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <array>
 #include <cstdlib>
-#include <cstring>
 #include <sstream>
 #include <string_view>
 
+#include "cli/inject/elf_file.h"
 #include "os/base_name.h"
 #include "os/descriptor.h"
+#include "os/read_file.h"
 
 namespace clockshim::cli {
 namespace {
 
 constexpr int kScriptsInScripts = 5;  // the kernel follows no more: BINPRM_MAX_RECURSION
 constexpr std::size_t kShebangBytes = 256;
-
-// The beginning of a file, as far as it matters. It is empty if the file can't be read.
-class Opened {
- public:
-  explicit Opened(const std::string& path)
-      : file_(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)) {}
-
-  // Reads up to `size` bytes at `offset`.
-  [[nodiscard]] std::string bytes(std::size_t size, std::uint64_t offset) const {
-    std::string data(size, '\0');
-    const ssize_t got = pread(file_.get(), data.data(), size, static_cast<off_t>(offset));
-    data.resize(got > 0 ? static_cast<std::size_t>(got) : 0);
-    return data;
-  }
-  // Reads a T. False: the file ends before it.
-  template <class T>
-  bool read(T& out, std::uint64_t offset) const {
-    const std::string data = bytes(sizeof out, offset);
-    if (data.size() != sizeof out) return false;
-    std::memcpy(&out, data.data(), sizeof out);
-    return true;
-  }
-
- private:
-  Descriptor file_;
-};
 
 bool is_file(const std::string& path) {
   struct stat info;
@@ -103,31 +75,13 @@ std::string privilege_problem(const std::string& path) {
   return "";
 }
 
-// The interpreter (the loader) that the program names, or "".
-std::string loader_of(const Opened& file) {
-  Elf64_Ehdr header;
-  if (!file.read(header, 0) || header.e_ident[EI_CLASS] != ELFCLASS64 ||
-      header.e_phentsize != sizeof(Elf64_Phdr))
-    return "";
-  for (unsigned i = 0; i < header.e_phnum; ++i) {
-    Elf64_Phdr segment;
-    if (!file.read(segment, header.e_phoff + std::uint64_t{i} * header.e_phentsize)) return "";
-    if (segment.p_type != PT_INTERP) continue;
-    const std::string name =
-        file.bytes(std::min<std::uint64_t>(segment.p_filesz, 4096), segment.p_offset);
-    return name.substr(0, name.find('\0'));
-  }
-  return "";
-}
-
-std::string elf_problem(const std::string& path, const Opened& file) {
-  std::array<unsigned char, EI_NIDENT> ident{};
-  Elf64_Ehdr header;
-  if (!file.read(ident, 0) || std::memcmp(ident.data(), ELFMAG, SELFMAG) != 0) return "";
-  if (ident[EI_CLASS] == ELFCLASS32) return "is a 32-bit program";
-  if (!file.read(header, 0)) return "";
-  if (header.e_machine != EM_X86_64) return "is a program for another processor";
-  const std::string loader = loader_of(file);
+// Why the loader will not get the library into this program; "" if it will, or if the file is not
+// one that can be judged.
+std::string elf_problem(const std::string& path, const ElfFile& file) {
+  if (file.bits() == ELFCLASSNONE) return "";
+  if (file.bits() == ELFCLASS32) return "is a 32-bit program";
+  if (file.machine() != EM_X86_64) return "is a program for another processor";
+  const std::string loader = file.interpreter();
   // The C library's loader, started by its own name, has no interpreter, but preloads all the same.
   if (loader.empty()) return base_name(path).starts_with("ld-linux") ? "" : "is statically linked";
   if (base_name(loader).find("ld-musl") != std::string::npos)
@@ -135,20 +89,28 @@ std::string elf_problem(const std::string& path, const Opened& file) {
   return privilege_problem(path);
 }
 
+// The first bytes of a file; "" if it can't be read.
+std::string beginning_of(const std::string& path) {
+  const Descriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  std::string bytes;
+  read_all(file.get(), bytes, kShebangBytes);
+  return bytes;
+}
+
 }  // namespace
 
-std::string problem_of_program(const std::string& path) { return elf_problem(path, Opened(path)); }
+std::string problem_of_program(const std::string& path) { return elf_problem(path, ElfFile(path)); }
 
 Preflight inspect_command(const std::string& name) {
   Preflight result;
   result.path = resolve(name, result.there);
   std::string path = result.path;
   for (int depth = 0; !path.empty() && depth <= kScriptsInScripts; ++depth) {
-    const Opened file(path);
-    const std::string start = file.bytes(kShebangBytes, 0);
+    const std::string start = beginning_of(path);
     if (start.starts_with(ELFMAG)) {
+      const ElfFile file(path);
       const std::string problem = elf_problem(path, file);
-      const std::string loader = loader_of(file);
+      const std::string loader = file.interpreter();
       if (!loader.empty() && access(loader.c_str(), F_OK) != 0) result.missing_interpreter = loader;
       if (problem.empty()) return result;
       if (depth > 0) result.problem.append("'s interpreter ").append(path);
