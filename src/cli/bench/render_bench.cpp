@@ -1,9 +1,10 @@
 #include "cli/bench/render_bench.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "cli/console/figures.h"
 #include "cli/machine/rows_json.h"
 
 namespace clockshim::cli {
@@ -19,9 +20,6 @@ std::string shim_line(const ShimTrial& shim) {
   return "shim " + shim.order + ": mode " + (shim.mode.empty() ? "unknown" : shim.mode) +
          (shim.mode_reason.empty() ? "" : " (" + shim.mode_reason + ")") + "\n";
 }
-
-std::string whole(double value) { return printed("%.0f", value); }
-std::string tenth(double value) { return printed("%.1f", value); }
 
 }  // namespace
 
@@ -45,32 +43,29 @@ std::string render_bench_text(const BenchReport& report) {
   std::string text =
       report.cpu + ", Linux " + report.kernel + ", clocksource " + report.clocksource + "\n";
   for (const ShimTrial& shim : report.shims) text += shim_line(shim);
-  text += "\n" + left("clock", 17) + left("way", 8) + right("run, times", 12) +
-          right("total, ns", 14) + right("average", 10) + right("median", 10) + right("p99", 10) +
-          right("spread", 9) + right("resolution", 12) + right("backward", 10) + right("worst", 8) +
-          "\n";
+  text += fmt::format("\n{:<17}{:<8}{:>12}{:>14}{:>10}{:>10}{:>10}{:>9}{:>12}{:>10}{:>8}\n",
+                      "clock", "way", "run, times", "total, ns", "average", "median", "p99",
+                      "spread", "resolution", "backward", "worst");
   for (const std::string& clock : clocks_of(report)) {
     for (const char* way : kWays) {
       const Row* row = find_row(report, clock, way);
       if (row == nullptr) continue;
       const Cost& cost = row->cost;
-      text += left(clock, 17) + left(way, 8) + right(std::to_string(cost.calls), 12) +
-              right(whole(cost.total), 14) + right(tenth(cost.average()), 10) +
-              right(tenth(cost.median), 10) + right(tenth(cost.p99), 10) +
-              right(tenth(cost.spread()), 9) + right(std::to_string(row->steps.resolution), 12) +
-              right(std::to_string(row->steps.backward), 10) +
-              right(std::to_string(row->steps.worst), 8) + "\n";
+      text += fmt::format(
+          "{:<17}{:<8}{:>12}{:>14.0f}{:>10.1f}{:>10.1f}{:>10.1f}{:>9.1f}{:>12}{:>10}{:>8}\n", clock,
+          way, cost.calls, cost.total, cost.average(), cost.median, cost.p99, cost.spread(),
+          row->steps.resolution, row->steps.backward, row->steps.worst);
     }
   }
   text +=
       "\nns a call, of batches of calls; spread: p10 to p90; resolution: least step seen, ns; "
       "backward: steps seen, and the worst, ns\n";
   if (report.throughput.empty()) return text;
-  text += "\ncalls a second of CLOCK_MONOTONIC, all threads together\n" + left("way", 8) +
-          right("threads", 8) + right("calls/s", 16) + "\n";
+  text +=
+      fmt::format("\ncalls a second of CLOCK_MONOTONIC, all threads together\n{:<8}{:>8}{:>16}\n",
+                  "way", "threads", "calls/s");
   for (const Throughput& t : report.throughput)
-    text += left(t.way, 8) + right(std::to_string(t.threads), 8) +
-            right(whole(t.calls_a_second), 16) + "\n";
+    text += fmt::format("{:<8}{:>8}{:>16.0f}\n", t.way, t.threads, t.calls_a_second);
   return text;
 }
 

@@ -12,8 +12,4 @@ inline std::string ns(double value) { return printed(value < 100 ? "%.1f ns" : "
 inline std::string mhz(double value) { return printed("%.3f MHz", value); }
 inline std::string ppm(double value) { return printed("%+.1f ppm", value); }
 
-// Pads text to a column of `width`: left-aligned, or right-aligned.
-std::string left(std::string text, std::size_t width);
-std::string right(const std::string& text, std::size_t width);
-
 }  // namespace clockshim::cli

@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include "cli/console/figures.h"
 #include "cli/doctor/render_doctor.h"
 
@@ -11,7 +13,7 @@ std::string joined(const std::vector<std::string>& parts) {
 }
 
 std::string line(const std::string& name, const std::string& value) {
-  return "  " + left(name, 16) + value + "\n";
+  return fmt::format("  {:<16}{}\n", name, value);
 }
 std::string list(const std::string& heading, const std::vector<std::string>& lines) {
   if (lines.empty()) return "";
@@ -30,7 +32,7 @@ std::string_view served_by_name(ServedBy served_by) {
 }
 
 std::string cell(const Cost* cost) {
-  return right(cost == nullptr ? "-" : printed("%.1f", cost->median), 13);
+  return cost == nullptr ? "-" : fmt::format("{:.1f}", cost->median);
 }
 
 std::string machine(const Machine& m) {
@@ -48,17 +50,17 @@ std::string machine(const Machine& m) {
 }
 
 std::string clocks(const Evidence& seen) {
-  std::string text = "\nclocks: ns a call, medians\n  " + left("clock", 18) +
-                     left("answered by", 13) + right("bare", 13) + right("system call", 13) +
-                     right("shim strict", 13) + right("shim relaxed", 13) + "\n";
+  constexpr const char* kLine = "  {:<18}{:<13}{:>13}{:>13}{:>13}{:>13}\n";
+  std::string text =
+      "\nclocks: ns a call, medians\n" + fmt::format(kLine, "clock", "answered by", "bare",
+                                                     "system call", "shim strict", "shim relaxed");
   for (const ClockCosts& clock : seen.measured.clocks) {
     if (!clock.there) continue;
     const Row* strict = seen.strict.row(clock.name);
     const Row* relaxed = seen.relaxed.row(clock.name);
-    text += "  " + left(std::string(clock.name), 18) +
-            left(std::string(served_by_name(clock.served_by)), 13) + cell(&clock.bare) +
-            cell(&clock.raw) + cell(strict == nullptr ? nullptr : &strict->cost) +
-            cell(relaxed == nullptr ? nullptr : &relaxed->cost) + "\n";
+    text += fmt::format(kLine, clock.name, served_by_name(clock.served_by), cell(&clock.bare),
+                        cell(&clock.raw), cell(strict == nullptr ? nullptr : &strict->cost),
+                        cell(relaxed == nullptr ? nullptr : &relaxed->cost));
   }
   return text;
 }

@@ -1,5 +1,6 @@
 #include "cli/livefiles/cmd_list.h"
 
+#include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -9,7 +10,6 @@
 #include <vector>
 
 #include "cli/console/command_line.h"
-#include "cli/console/figures.h"
 #include "cli/livefiles/live_dir.h"
 #include "os/log.h"
 #include "os/write.h"
@@ -33,18 +33,13 @@ std::string local_time(double seconds) {
   return text;
 }
 
-std::string line(const std::string& pid, const std::string& program, const std::string& state,
-                 const std::string& since, const std::string& calls, const std::string& mode,
-                 const std::string& file) {
-  return right(pid, 8) + "  " + left(program, 16) + " " + left(state, 7) + "  " + left(since, 19) +
-         " " + right(calls, 15) + "  " + left(mode, 11) + "  " + file + "\n";
-}
+constexpr const char* kLine = "{:>8}  {:<16} {:<7}  {:<19} {:>15}  {:<11}  {}\n";
 
 std::string as_text(const std::vector<Row>& rows) {
-  std::string out = line("pid", "program", "state", "since", "calls", "mode", "file");
+  std::string out = fmt::format(kLine, "pid", "program", "state", "since", "calls", "mode", "file");
   for (const auto& [r, path] : rows) {
-    out += line(std::to_string(r.pid), shortened(one_line(r.program), 16), r.state,
-                local_time(r.started_at), grouped(r.calls()), r.mode, one_line(path));
+    out += fmt::format(kLine, r.pid, shortened(one_line(r.program), 16), r.state,
+                       local_time(r.started_at), grouped(r.calls()), r.mode, one_line(path));
   }
   return out;
 }
