@@ -10,8 +10,8 @@
 #include "os/thread_id.h"
 #include "report/elf_symbols.h"
 #include "report/java_note.h"
-#include "report/printable.h"
 #include "report/read_live.h"
+#include "report/text.h"
 
 namespace clockshim {
 

@@ -11,7 +11,7 @@
 #include <string_view>
 
 #include "live/layout.h"
-#include "report/printable.h"
+#include "report/text.h"
 
 namespace clockshim {
 

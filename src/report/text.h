@@ -64,6 +64,18 @@ inline std::string one_line(std::string_view s) {
   return out;
 }
 
+// Replaces control characters by '?'. All other bytes stay, valid or not, so that a path can still
+// be opened.
+inline std::string printable(std::string_view s) {
+  std::string out;
+  while (!s.empty()) {
+    const std::string_view character = s.substr(0, utf8_length(s) == 0 ? 1 : utf8_length(s));
+    out += is_control(character) ? std::string_view("?") : character;
+    s.remove_prefix(character.size());
+  }
+  return out;
+}
+
 // Shortens `s` to `most` characters, by leaving out the middle, which matters least in a long C++
 // name.
 inline std::string shortened(const std::string& s, std::size_t most) {

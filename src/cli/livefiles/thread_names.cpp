@@ -4,7 +4,7 @@
 
 #include "cli/livefiles/live_process.h"
 #include "os/process.h"
-#include "report/printable.h"
+#include "report/text.h"
 
 namespace clockshim::cli {
 
