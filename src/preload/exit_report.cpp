@@ -18,6 +18,7 @@
 #include "os/write.h"
 #include "preload/arena.h"
 #include "preload/collect.h"
+#include "preload/forks.h"
 #include "preload/lifecycle.h"
 #include "preload/live_file.h"
 

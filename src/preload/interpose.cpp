@@ -2,7 +2,7 @@
 // every destructor, in signal handlers, after fork, vfork and clone, in cancelled threads. So there
 // is no lock, no allocation and no cancellation point here, and all-zero memory must work.
 //
-// answer() at the end is the hot path. The functions above it are what it falls back to, the
+// answer() at the end is the fast path. The functions above it are what it falls back to, the
 // slowest first. All are templates, compiled once for each of the three types of call.
 #include <sys/time.h>
 
@@ -14,8 +14,8 @@
 #include "callsite/thread_counts.h"
 #include "clock/served_clock.h"
 #include "os/real_clock.h"
+#include "preload/forks.h"
 #include "preload/lifecycle.h"
-#include "preload/live_file.h"
 
 namespace clockshim {
 namespace {
@@ -211,8 +211,8 @@ CLOCKSHIM_NOINLINE int answer_uncommon(First first, Second second, std::uint8_t 
 // what they lead to is fetched before the fence. In relaxed order there is no fence, and all of it
 // overlaps by itself.
 //
-// The caller's return address and stack are asked for here, and not passed in, so that the hot path
-// spends nothing on what it does not use.
+// The caller's return address and stack are asked for here, and not passed in, so that the fast
+// path spends nothing on what it does not use.
 template <class Call>
 CLOCKSHIM_INLINE int answer(Call call) noexcept {
   const auto [first, second] = call;

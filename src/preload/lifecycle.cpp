@@ -1,5 +1,5 @@
 // Start and exit: what the constructor decides, and the report that the destructor writes.
-// Allocation, files and messages belong to these two. (live_file.cpp makes files for forked
+// Allocation, files and messages belong to these two. (forks.cpp makes files for forked
 // children, too.)
 #include "preload/lifecycle.h"
 
@@ -37,6 +37,7 @@
 #include "os/write.h"
 #include "preload/arena.h"
 #include "preload/exit_report.h"
+#include "preload/forks.h"
 #include "preload/live_file.h"
 #include "preload/state.h"
 
