@@ -5,7 +5,7 @@
 // mult is the rate, in nanoseconds a tick, as 32.32 fixed point. Evaluation truncates (never rounds
 // up), so time(t) does not decrease within a segment, and stays at or below end_value(), where the
 // next segment starts. Headroom: length * mult < 2^64, and a whole segment spans less than a
-// second, so that one carry is enough. make_segment() enforces both; the hot path relies on them.
+// second, so that one carry is enough. make_segment() enforces both; the fast path relies on them.
 #pragma once
 
 #include <algorithm>

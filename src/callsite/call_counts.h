@@ -1,4 +1,4 @@
-// Where a call is counted that the hot path has not counted: in the thread's own table if that has
+// Where a call is counted that the fast path has not counted: in the thread's own table if that has
 // room, else in the table that all threads share, there by locked additions.
 //
 // A thread's table takes live::kThreadSitesUsable keys, the shared one kSharedUsable; the last

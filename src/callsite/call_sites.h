@@ -1,7 +1,7 @@
 // Counts per call site: what the exported functions and the start of the process see of this
-// folder. Besides the hot path (callsite/thread_counts.h) they need only g_sites.
+// folder. Besides the fast path (callsite/thread_counts.h) they need only g_sites.
 //
-//   ThreadCounts   a thread's own counts: the hot path
+//   ThreadCounts   a thread's own counts: the fast path
 //   CallCounts     what has no room there, or has to be looked for
 //   SiteRegistry   what the keys stand for
 //   KeyFilter      which keys are certainly in neither

@@ -1,5 +1,5 @@
 // The slow path of counting: walks a call's frames through wrappers to its caller, and counts it
-// there. At the first call of each key it learns what the hot path and the next walks go by: the
+// there. At the first call of each key it learns what the fast path and the next walks go by: the
 // rule that leads from a wrapper to its caller, or that Python is behind it.
 //
 // At most kMaxWalked frames are walked; a chain that goes on is counted under the last of them.

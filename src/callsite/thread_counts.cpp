@@ -24,7 +24,7 @@ CLOCKSHIM_SLOW void begin_counting(live::Header& header) noexcept {
   header.state.compare_exchange_strong(none, live::State::running, std::memory_order_release);
 }
 
-// The table of a thread that has none. No key is ever found in it, so the hot path need not check
+// The table of a thread that has none. No key is ever found in it, so the fast path need not check
 // whether the thread has a table.
 CLOCKSHIM_LARGE constinit ThreadTable g_no_table{};
 

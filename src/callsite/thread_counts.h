@@ -1,6 +1,6 @@
 // The calling thread's own counts: its table in the region, and what it remembers of its latest
 // calls. A thread counts by one plain addition by one instruction, so a signal handler can't split
-// it and no other CPU interferes. count_again() is the hot path's other half; where it finds
+// it and no other CPU interferes. count_again() is the fast path's other half; where it finds
 // nothing, the call takes the slow path (callsite/chain_walker.h).
 //
 // A thread takes a table at its first call and gives it back when it ends. There are
@@ -84,7 +84,7 @@ class ThreadCounts {
   // is none, or the region is a parent's.
   static live::ThreadTable* attach(live::Region& region) noexcept;
 
-  // What this thread has attached, with or without the hot path. If the region is a parent's, a
+  // What this thread has attached, with or without the fast path. If the region is a parent's, a
   // cloned thread still has what the parent's thread had, so the answer is null.
   [[nodiscard]] static live::ThreadTable* attached() noexcept {
     return in_parents_region.load(std::memory_order_acquire) ? nullptr : t_mine_;
@@ -102,7 +102,7 @@ class ThreadCounts {
   // its number was known.
   static void sign_again() noexcept;
 
-  // Points this thread's hot path at an empty table, so that every call reaches the slow path,
+  // Points this thread's fast path at an empty table, so that every call reaches the slow path,
   // which decides whether to sample it. Call it at start, for the thread that has called before;
   // later threads are set up this way by attach().
   static void disable_hot_path() noexcept;
@@ -115,13 +115,13 @@ class ThreadCounts {
   static void begin_in_child(std::uint32_t tid, bool share) noexcept;
 
   // Declares that the region is a parent's, whose threads own the tables: from now on no thread of
-  // this process writes to a table. After a raw clone the hot path's table is such a table, so the
-  // caller must keep calls away from the hot path.
+  // this process writes to a table. After a raw clone the fast path's table is such a table, so the
+  // caller must keep calls away from the fast path.
   static void share() noexcept { in_parents_region.store(true, std::memory_order_release); }
 
  private:
   static CLOCKSHIM_TLS live::ThreadTable*
-      t_table_;  // for the hot path; an empty table if each call has to take the slow path
+      t_table_;  // for the fast path; an empty table if each call has to take the slow path
   static CLOCKSHIM_TLS ThreadMemos* t_memos_;  // likewise; null then
   static CLOCKSHIM_TLS live::ThreadTable* t_mine_;
   static CLOCKSHIM_TLS bool t_no_table_;  // there was none left

@@ -35,8 +35,8 @@ namespace clockshim {
 
 using live::ModeChange;
 
-// The mode bits, which say how the hot path reads the time. They share one byte, because it decides
-// the first branch.
+// The mode bits, which say how the fast path reads the time. They share one byte, because it
+// decides the first branch.
 inline constexpr std::uint8_t kRelaxed = 1;  // CLOCKSHIM_ORDER=relaxed
 inline constexpr std::uint8_t kPerCpu = 2;   // the counters are not known to agree
 inline constexpr std::uint8_t kSettling =

@@ -118,8 +118,8 @@ inline constexpr std::uint64_t kTightTicks = 1ULL << 11;
 inline constexpr Nanos kWitnessSpan = milliseconds(1000);
 // Threads that meet at the shared floor can tell whether their CPUs' counters agree. One in this
 // many meetings is used for that: often enough for kHandoffs within a second of real contention,
-// seldom enough to cost the others nothing. It is a power of two, because the hot path uses it as a
-// mask.
+// seldom enough to cost the others nothing. It is a power of two, because the fast path uses it as
+// a mask.
 inline constexpr std::int64_t kMeetingsPerHandoff = 16;
 static_assert((kMeetingsPerHandoff & (kMeetingsPerHandoff - 1)) == 0);
 

@@ -2,7 +2,7 @@
 // references into it.
 //
 //   head     the newest segment, published by compare-and-swap; a loser uses the winner's.
-//   current  the segment that the hot path evaluates: head or, before the joint, its predecessor.
+//   current  the segment that the fast path evaluates: head or, before the joint, its predecessor.
 //
 // Only the thread that has claimed a slot writes it, and only while neither reference of its chain
 // names it. So a thread that is preempted, killed or forked away in the middle can't tear a
@@ -174,7 +174,7 @@ class SegmentStore {
     return ref == head(chain) || ref == current(chain);
   }
 
-  // It comes first, which saves the hot path an addition.
+  // It comes first, which saves the fast path an addition.
   alignas(64) std::atomic<SegmentRef> current_[kDomains][kClockIds]{};
   Domain domains_[kDomains]{};
   Notes notes_[kSlots]{};

@@ -1,4 +1,4 @@
-// HOT PATH: the counter is read, ThreadCounts::count_again() counts, Timeline::read() answers, and
+// FAST PATH: the counter is read, ThreadCounts::count_again() counts, Timeline::read() answers, and
 // preload/interpose.cpp strings them together. It makes no system call, takes no lock, allocates
 // and divides nothing, leaves errno alone, and writes to nothing shared (but to the floor, where
 // the CPUs' counters disagree and the order is strict). Whatever is added has a measured price in
@@ -25,12 +25,12 @@ struct KernelSource {
 };
 extern template class Timeline<KernelSource>;  // in served_clock.cpp
 
-// Bits of the hot path's mode besides those of Timeline::mode_bits(). publish_state() sets this
+// Bits of the fast path's mode besides those of Timeline::mode_bits(). publish_state() sets this
 // one, at start and in each forked child.
 inline constexpr std::uint8_t kReady = 8;
 // This clock is not served: its calls pass through, and nobody needs to read the counter.
 inline constexpr std::uint8_t kPassThrough = 16;
-// This process counts in its parent's region, where the hot path's plain additions would lose
+// This process counts in its parent's region, where the fast path's plain additions would lose
 // counts.
 inline constexpr std::uint8_t kSharing = 32;
 
@@ -50,7 +50,7 @@ struct ServedClock {
   CpuCounter counter;
   std::atomic<bool> sharing{};
 
-  // Shows the hot path what the slow path has decided. A thread that has read the old mode is in
+  // Shows the fast path what the slow path has decided. A thread that has read the old mode is in
   // the same position as one that was preempted right behind the load: the segments that it may use
   // are closed, so it falls into the slow path.
   void publish_state() noexcept {
@@ -70,7 +70,7 @@ struct ServedClock {
   }
   // Reads the time of clock `id` (< kClockIds). Where counters disagree it is from this CPU's chain
   // and never below the floor. Where they agree it is from the common chain, for processes whose
-  // counting keeps them off the hot path.
+  // counting keeps them off the fast path.
   CLOCKSHIM_INLINE bool read_here(unsigned id, std::uint8_t mode_bits, timespec& out) noexcept {
     if ((mode_bits & kSettling) != 0) return false;
     if ((mode_bits & kPerCpu) == 0)

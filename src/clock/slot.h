@@ -89,7 +89,7 @@ struct Record {
 
 struct alignas(kSlotBytes) Slot {
   using Word = std::atomic<std::uint64_t>;
-  // These eight words are the cache line that the hot path reads.
+  // These eight words are the cache line that the fast path reads.
   Word version;
   Word gate;  // served while age < gate; each check moves it on, up to the length
   Word start;

@@ -13,7 +13,7 @@
 // the value that it ends with. Where the counters disagree, each CPU has its own chains, and a
 // floor keeps the order.
 //
-// Only the hot path is defined here, and served_clock.cpp compiles the rest once. Whoever else
+// Only the fast path is defined here, and served_clock.cpp compiles the rest once. Whoever else
 // needs the rest, for a time source of their own, includes clock/timeline_impl.h.
 #pragma once
 
@@ -111,7 +111,7 @@ class Timeline {
                 SegmentRef head, const Record& record, Nanos& out) noexcept;
   [[nodiscard]] Nanos not_below_served(unsigned id, Source& source, Nanos now) const noexcept;
 
-  // The order matters. The hot path's part comes first, which saves it an addition. What the slow
+  // The order matters. The fast path's part comes first, which saves it an addition. What the slow
   // path of a process with one domain touches of the other three lies together: each page more
   // costs a page fault.
   SegmentStore segments_;

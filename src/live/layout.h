@@ -184,7 +184,7 @@ struct alignas(64) ThreadTable {
     std::uint64_t key;
     std::uint64_t count;  // or a packed FrameRule, if the key has SiteKey::kRule
   };
-  Entry entries[kThreadSites];       // first, which saves the hot path two instructions
+  Entry entries[kThreadSites];       // first, which saves the fast path two instructions
   std::atomic<std::uint64_t> owner;  // the owner's thread pointer (%fs:0); 0: free
   std::uint64_t used;                // entries
   std::uint64_t real[kClockIds];     // calls that the real function answered

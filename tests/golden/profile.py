@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""The instruction profile of the exported functions' hot paths, compared with the one checked in.
+"""The instruction profile of the exported functions' fast paths, compared with the one checked in.
 
 usage: profile.py LIBRARY GOLDEN [--update]
        profile.py --self-test COMPILE_COMMANDS
 
 The path goes from each function's first instruction to its first ret, and takes no branch, because
-that is how the hot path is laid out. Counted are instructions, loads, stores, conditional branches,
-calls, divisions and locked instructions. A change of the hot path shows here as a number and
+that is how the fast path is laid out. Counted are instructions, loads, stores, conditional branches,
+calls, divisions and locked instructions. A change of the fast path shows here as a number and
 belongs into the commit message; `--update` writes the new figures. They are those of one compiler
 at one optimisation level, which the golden file names; with another one the comparison is skipped
 (exit status 77).
@@ -101,7 +101,7 @@ def differences(now, wanted):
             if now[function][what] != wanted[function].get(what)]
 
 
-# Promise 5 forbids these in the hot path. Each line of C++ makes one such instruction, which must
+# Promise 5 forbids these in the fast path. Each line of C++ makes one such instruction, which must
 # show in the figure beside it.
 PLANTED = (
     ("divisions", 'asm volatile("" ::"r"(ticks.raw() / (std::uint64_t{mode} + 3)));'),

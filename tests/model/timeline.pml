@@ -166,7 +166,7 @@ inline publish() {
   :: no_slot
   :: else ->
     d_step {
-      // NAMED: what is written is not the head, nor what the hot path is served from.
+      // NAMED: what is written is not the head, nor what the fast path is served from.
       assert(word == 0 || (head != word && (current != word || version[slot] != word)));
 #ifdef BREAK_USES
       uses[slot] = 1;

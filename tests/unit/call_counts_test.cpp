@@ -1,4 +1,4 @@
-// Counts behind the hot path: where a key is put, what is found, and what happens when tables are
+// Counts behind the fast path: where a key is put, what is found, and what happens when tables are
 // full. Each test has a region of its own.
 #include "callsite/call_counts.h"
 

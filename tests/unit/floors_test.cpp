@@ -13,7 +13,7 @@ class FloorsTest : public testing::Test {
  protected:
   void SetUp() override { floors.start(microseconds(10)); }
 
-  // As the hot path does it; `seen` is the floor as it was loaded before the counter was read.
+  // As the fast path does it; `seen` is the floor as it was loaded before the counter was read.
   bool keeps_order(std::int64_t value, std::int64_t seen) {
     out.tv_sec = value / kNanosPerSecond;
     out.tv_nsec = value % kNanosPerSecond;

@@ -1,4 +1,4 @@
-// A thread's own counts: which table it gets, whose number stands there, and what the hot path
+// A thread's own counts: which table it gets, whose number stands there, and what the fast path
 // finds.
 #include "callsite/thread_counts.h"
 
