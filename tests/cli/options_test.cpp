@@ -73,6 +73,31 @@ TEST(Options, BadValuesAreNamedWithWhatWouldBeRight) {
   expect_refused({"run", "--tolerance"}, "--tolerance");
 }
 
+// Each command names what it can't use, and shows its usage.
+TEST(Options, ArgumentsOfOtherCommands) {
+  expect_refused({"list", "x"}, "x; usage: clockshim list");
+  expect_refused({"gc", "--", "x"}, "gc \"x\": takes no command; usage: clockshim gc");
+  expect_refused({"bench", "--", "list"},
+                 "bench \"list\": takes no command; usage: clockshim bench");
+  expect_refused({"doctor", "a", "b"}, "doctor \"b\": must be one command or process id; usage: ");
+  expect_refused({"doctor", "a", "--", "b"}, "doctor \"b\": must be one command or process id");
+  expect_refused({"top", "1", "--", "2"},
+                 "top \"2\": must be one process id; usage: clockshim top");
+  expect_refused({"diff", "a"}, "diff: must have two files; usage: clockshim diff");
+  expect_refused({"diff", "a", "b", "c"}, "diff \"c\": must be two files; usage: clockshim diff");
+  expect_refused({"report", "--merge", "--apart", "1"}, " excludes --");
+  expect_refused({"list", "gc"}, "gc; usage: clockshim list");
+}
+
+// Help comes first, whatever else is wrong; the last of several values counts.
+TEST(Options, HelpAndTheLastValueWin) {
+  EXPECT_EQ(run_clockshim({"run", "--tolerance", "banana", "--help"}).exit_code, 0);
+  EXPECT_EQ(run_clockshim({"run", "--report=none", "--depth", "9", "--depth", "2", "--", "sh", "-c",
+                           "echo $CLOCKSHIM_DEPTH"})
+                .out,
+            "2\n");
+}
+
 TEST(Options, BecomeTheCommandsSettings) {
   const Ending ending = run_clockshim(
       {"run",      "--tolerance", "1ms",      "--order",   "relaxed",    "--profile", "off",
