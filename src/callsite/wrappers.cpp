@@ -5,6 +5,7 @@
 #include <cstring>
 #include <string_view>
 
+#include "os/dynamic_symbols.h"
 #include "os/executable_symbols.h"
 
 namespace clockshim {

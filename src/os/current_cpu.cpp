@@ -1,11 +1,11 @@
 #include "os/current_cpu.h"
 
-#include <dlfcn.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "arch/cpu_features.h"
 #include "os/raw_syscall.h"
+#include "os/real_functions.h"
 
 namespace clockshim {
 namespace {
@@ -32,8 +32,8 @@ bool agrees_with_kernel(F reading) noexcept {
 }  // namespace
 
 bool CpuCounter::find() noexcept {
-  const auto* offset = static_cast<const std::ptrdiff_t*>(dlsym(RTLD_DEFAULT, "__rseq_offset"));
-  const auto* size = static_cast<const unsigned*>(dlsym(RTLD_DEFAULT, "__rseq_size"));
+  const std::ptrdiff_t* const offset = real_functions().rseq_offset;
+  const unsigned* const size = real_functions().rseq_size;
   if (offset != nullptr && size != nullptr && *size != 0) {
     area_ = *offset;
     how_ = How::rseq;

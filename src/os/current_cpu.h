@@ -13,7 +13,7 @@ namespace clockshim {
 
 class CpuCounter {
  public:
-  // Chooses the way, and checks that its answer is right here. It calls dlsym and getcpu: at start
+  // Chooses the way, and checks that its answer is right here. It calls getcpu: at start
   // only. False: CPUs can't be told apart (an old C library, or registration refused, and no
   // rdtscp, or one whose TSC_AUX is wrong).
   bool find() noexcept;

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "os/dynamic_symbols.h"
 #include "os/module.h"
 
 namespace clockshim {

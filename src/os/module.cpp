@@ -4,75 +4,51 @@
 #include <link.h>
 
 #include <bit>
+#include <cstddef>
 #include <cstring>
 
+#include "os/module_snapshot.h"
 #include "os/real_functions.h"
-
-// Weak: where glibc is older than 2.35 the address is null, and every look-up answers "no module".
-extern "C" int _dl_find_object(void* address, dl_find_object* result) noexcept
-    __attribute__((weak));
 
 namespace clockshim {
 namespace {
 
-struct SymbolTable {
-  const Elf64_Sym* symbols = nullptr;
-  const char* strings = nullptr;
-  std::size_t strings_size = 0;
-  const Elf64_Word* gnu_hash = nullptr;
+// _dl_find_object()'s result, which <dlfcn.h> declares from glibc 2.35 on.
+struct FoundObject {
+  unsigned long long flags;
+  void* map_start;
+  void* map_end;
+  link_map* map;
+  void* eh_frame;
+  unsigned long long reserved[7];
 };
-
-// glibc relocates these pointers in place on most CPUs. Where it has not, they are below the load
-// address.
-SymbolTable symbol_table(const Module& module) noexcept {
-  SymbolTable table;
-  if (module.dynamic == nullptr) return table;
-  for (const Elf64_Dyn* entry = module.dynamic; entry->d_tag != DT_NULL; ++entry) {
-    auto address = static_cast<std::uintptr_t>(entry->d_un.d_ptr);
-    if (address < module.load_bias) address += module.load_bias;
-    if (entry->d_tag == DT_SYMTAB) table.symbols = reinterpret_cast<const Elf64_Sym*>(address);
-    if (entry->d_tag == DT_STRTAB) table.strings = reinterpret_cast<const char*>(address);
-    if (entry->d_tag == DT_STRSZ) table.strings_size = entry->d_un.d_val;
-    if (entry->d_tag == DT_GNU_HASH) table.gnu_hash = reinterpret_cast<const Elf64_Word*>(address);
-  }
-  return table;
-}
-
-// The GNU hash function (Bernstein's, h * 33 + c, from 5381), as the linker used it for
-// DT_GNU_HASH.
-std::uint32_t gnu_hash(std::string_view name) noexcept {
-  std::uint32_t h = 5381;
-  for (const char c : name) h = h * 33 + static_cast<unsigned char>(c);
-  return h;
-}
+#ifdef DLFO_EH_SEGMENT_TYPE
+static_assert(sizeof(FoundObject) == sizeof(dl_find_object));
+static_assert(offsetof(FoundObject, eh_frame) == offsetof(dl_find_object, dlfo_eh_frame));
+#endif
 
 }  // namespace
 
 bool find_module(std::uintptr_t address, Module& out) noexcept {
-  dl_find_object found;
-  if (&_dl_find_object == nullptr || _dl_find_object(reinterpret_cast<void*>(address), &found) != 0)
-    return false;
-  const link_map* map = found.dlfo_link_map;
-  out.map_start = reinterpret_cast<std::uintptr_t>(found.dlfo_map_start);
-  out.map_end = reinterpret_cast<std::uintptr_t>(found.dlfo_map_end);
-  out.unwind_header = static_cast<const std::uint8_t*>(found.dlfo_eh_frame);
+  const auto find = real_functions().dl_find_object.load(std::memory_order_relaxed);
+  if (find == nullptr) return find_in_snapshot(address, out);
+  FoundObject found;
+  if (find(reinterpret_cast<void*>(address), &found) != 0) return false;
+  const link_map* map = found.map;
+  out.map_start = reinterpret_cast<std::uintptr_t>(found.map_start);
+  out.map_end = reinterpret_cast<std::uintptr_t>(found.map_end);
+  out.unwind_header = static_cast<const std::uint8_t*>(found.eh_frame);
   out.load_bias = map != nullptr ? map->l_addr : 0;
   out.path = map != nullptr && map->l_name != nullptr ? map->l_name : "";
   out.dynamic = map != nullptr ? map->l_ld : nullptr;
   return true;
 }
 
-namespace {
-
-// Calls the C library's own dl_iterate_phdr. One that a host has instead (with a list that it has
-// copied, say) need not take the loader's lock.
 int iterate_modules(int (*f)(dl_phdr_info* info, std::size_t size, void* argument),
                     void* argument) noexcept {
   const auto real = real_functions().dl_iterate_phdr.load(std::memory_order_relaxed);
   return real != nullptr ? real(f, argument) : 0;
 }
-
-}  // namespace
 
 std::uint64_t modules_unloaded() noexcept {
   std::uint64_t unloaded = 0;
@@ -137,11 +113,6 @@ std::uint64_t fingerprint(const Module& module) noexcept {
   return hash;
 }
 
-std::string_view dynamic_strings(const Module& module) noexcept {
-  const SymbolTable table = symbol_table(module);
-  return {table.strings, table.strings != nullptr ? table.strings_size : 0};
-}
-
 std::span<const std::uint8_t> find_build_id(const Module& module) noexcept {
   for (const auto& header : program_headers(module)) {
     const std::uintptr_t start = module.load_bias + header.p_vaddr;
@@ -162,44 +133,6 @@ std::span<const std::uint8_t> find_build_id(const Module& module) noexcept {
     }
   }
   return {};
-}
-
-CodeRange find_dynamic_symbol(const Module& module, std::string_view name) noexcept {
-  const SymbolTable table = symbol_table(module);
-  if (table.symbols == nullptr || table.strings == nullptr || table.gnu_hash == nullptr) return {};
-  // Layout: bucket count, first hashed symbol, bloom words, bloom shift; bloom; buckets; chains.
-  const Elf64_Word bucket_count = table.gnu_hash[0];
-  const Elf64_Word first = table.gnu_hash[1];
-  const Elf64_Word* buckets =
-      table.gnu_hash + 4 + table.gnu_hash[2] * (sizeof(Elf64_Addr) / sizeof(Elf64_Word));
-  const Elf64_Word* chains = buckets + bucket_count;
-  if (bucket_count == 0) return {};
-  const std::uint32_t wanted = gnu_hash(name);
-  for (Elf64_Word i = buckets[wanted % bucket_count]; i >= first; ++i) {
-    const Elf64_Word hash = chains[i - first];
-    const Elf64_Sym& symbol = table.symbols[i];
-    if ((hash | 1U) == (wanted | 1U) && symbol.st_shndx != SHN_UNDEF &&
-        name == table.strings + symbol.st_name) {
-      return {module.load_bias + symbol.st_value, symbol.st_size};
-    }
-    if ((hash & 1U) != 0) break;  // the last of its hash chain
-  }
-  return {};
-}
-
-bool any_module_defines(std::string_view name) noexcept {
-  const auto defines = [](dl_phdr_info* info, std::size_t, void* wanted) {
-    for (const auto& header : std::span(info->dlpi_phdr, info->dlpi_phnum)) {
-      if (header.p_type != PT_DYNAMIC) continue;
-      Module module;
-      module.load_bias = info->dlpi_addr;
-      module.dynamic = reinterpret_cast<const Elf64_Dyn*>(info->dlpi_addr + header.p_vaddr);
-      if (find_dynamic_symbol(module, *static_cast<const std::string_view*>(wanted)).start != 0)
-        return 1;
-    }
-    return 0;
-  };
-  return dl_iterate_phdr(defines, &name) != 0;
 }
 
 }  // namespace clockshim

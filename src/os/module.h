@@ -1,5 +1,6 @@
 // Finds the loaded module (executable or shared object) that contains an address, without the
-// loader's lock: by glibc's _dl_find_object (2.35), which is async-signal-safe.
+// loader's lock: by glibc's _dl_find_object (2.35), which is async-signal-safe. Where that is
+// missing, a snapshot of the loader's list answers (os/module_snapshot.h).
 //
 // The result points into the loader's data and into the module's memory, and another thread's
 // dlclose() frees both. So a module may be used only where it can't be unloaded:
@@ -12,10 +13,11 @@
 #pragma once
 
 #include <elf.h>
+#include <link.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
-#include <string_view>
 
 namespace clockshim {
 
@@ -29,6 +31,11 @@ struct Module {
   std::span<const std::uint8_t> build_id{};  // set by the caller from find_build_id()
 };
 
+// Calls the C library's own dl_iterate_phdr. One that a host has instead (with a list that it has
+// copied, say) need not take the loader's lock.
+int iterate_modules(int (*f)(dl_phdr_info* info, std::size_t size, void* argument),
+                    void* argument) noexcept;
+
 // The number of modules that were unloaded since the process began. It takes dl_iterate_phdr's lock
 // for an instant, so never call it in a clock call.
 std::uint64_t modules_unloaded() noexcept;
@@ -38,8 +45,7 @@ std::uint64_t modules_unloaded() noexcept;
 // forks meanwhile, the child finds that lock held for ever.
 void while_none_is_unloaded(void (*f)(void* argument), void* argument) noexcept;
 
-// Finds the module that contains `address`. False: there is none (JIT code), or glibc is older
-// than 2.35.
+// Finds the module that contains `address`. False: there is none (JIT code).
 bool find_module(std::uintptr_t address, Module& out) noexcept;
 
 // The module's build-id, from its note in memory; empty if it has none.
@@ -48,22 +54,5 @@ std::span<const std::uint8_t> find_build_id(const Module& module) noexcept;
 // A hash of the module's program headers and dynamic section. It distinguishes two builds without a
 // build-id if any size differs.
 std::uint64_t fingerprint(const Module& module) noexcept;
-
-// The address range of a function that the module defines under this dynamic symbol; empty if it
-// defines none.
-struct CodeRange {
-  std::uintptr_t start = 0;
-  std::uintptr_t size = 0;
-  [[nodiscard]] bool contains(std::uintptr_t address) const { return address - start < size; }
-};
-CodeRange find_dynamic_symbol(const Module& module, std::string_view name) noexcept;
-
-// All names that the module's dynamic symbols have, imported or defined, and those of the libraries
-// that it needs, each ended by a zero byte.
-std::string_view dynamic_strings(const Module& module) noexcept;
-
-// Whether any module that is loaded now defines this symbol. At start only, because it takes the
-// loader's lock.
-bool any_module_defines(std::string_view name) noexcept;
 
 }  // namespace clockshim

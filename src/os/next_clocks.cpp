@@ -1,6 +1,5 @@
 #include "os/next_clocks.h"
 
-#include <dlfcn.h>
 #include <link.h>
 #include <sys/auxv.h>
 
@@ -8,7 +7,7 @@
 #include <span>
 #include <string_view>
 
-#include "os/module.h"
+#include "os/dynamic_symbols.h"
 
 // The image of this library, or of a test program, begins here.
 // NOLINTNEXTLINE(readability-identifier-naming): the linker has given it this name
@@ -81,16 +80,19 @@ NextClocks find_next_clocks() noexcept {
   const int saved_errno = errno;  // getauxval sets it where the kernel gave no vDSO
   Search search;
   dl_iterate_phdr(look_at, &search);
-  // Use dlsym, because the first definition behind us may be a sanitizer's runtime, which calls
-  // that library itself.
-  const auto next = [&](unsigned i) {
-    return search.defined[i] ? dlsym(RTLD_NEXT, kFunctions[i]) : nullptr;
-  };
-  real::Functions& functions = search.found.functions;
-  functions.clock_gettime = reinterpret_cast<real::ClockGettime>(next(kClockGettime));
-  functions.gettimeofday = reinterpret_cast<real::Gettimeofday>(next(kGettimeofday));
-  functions.timespec_get = reinterpret_cast<real::TimespecGet>(next(kTimespecGet));
-  functions.c_timespec_get = reinterpret_cast<real::TimespecGet>(search.c_timespec_get);
+  if (search.found.library != nullptr) {
+    // The first definition behind us may be a sanitizer's runtime, which calls that library itself.
+    NextDefinition next[] = {
+        {kFunctions[kClockGettime]}, {kFunctions[kGettimeofday]}, {kFunctions[kTimespecGet]}};
+    find_next_definitions(next);
+    const auto at = [&](unsigned i) { return search.defined[i] ? next[i].address : 0; };
+    real::Functions& functions = search.found.functions;
+    functions.clock_gettime = reinterpret_cast<real::ClockGettime>(at(kClockGettime));
+    functions.gettimeofday = reinterpret_cast<real::Gettimeofday>(at(kGettimeofday));
+    functions.timespec_get = reinterpret_cast<real::TimespecGet>(at(kTimespecGet));
+  }
+  search.found.functions.c_timespec_get =
+      reinterpret_cast<real::TimespecGet>(search.c_timespec_get);
   errno = saved_errno;
   return search.found;
 }

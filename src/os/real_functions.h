@@ -1,10 +1,12 @@
 // The next definitions, behind ours in the loader's search order, of the functions that this
-// library interposes: the C library's own, or another library's. All are looked up in one place, at
-// start. (What clock calls are passed through to is in os/real_clock.h: most of them need no C
-// library.)
+// library interposes: the C library's own, or another library's. And what the C library has under
+// different versions, in different files or not at all, depending on its age: imported by name, it
+// would keep the library from being loaded by older ones. All are looked up in one place, at start.
+// (What clock calls are passed through to is in os/real_clock.h: most of them need no C library.)
 #pragma once
 
 #include <link.h>
+#include <pthread.h>
 #include <sys/time.h>
 #include <sys/timex.h>
 
@@ -31,6 +33,17 @@ struct RealFunctions {
   std::atomic<int (*)(timex*)> adjtimex;
   std::atomic<int (*)(timex*)> ntp_adjtime;
   std::atomic<int (*)(clockid_t, timex*)> clock_adjtime;
+
+  // In libdl.so.2 and libpthread.so.0 before glibc 2.34, which not every host has loaded.
+  std::atomic<void* (*)(void*, const char*)> dlsym;
+  std::atomic<int (*)(pthread_key_t*, void (*)(void*))> pthread_key_create;
+  std::atomic<int (*)(pthread_key_t)> pthread_key_delete;
+  std::atomic<int (*)(pthread_key_t, const void*)> pthread_setspecific;
+  // From glibc 2.35 on.
+  std::atomic<int (*)(void*, void*)> dl_find_object;
+  std::atomic<const std::ptrdiff_t*> rseq_offset;
+  std::atomic<const unsigned*> rseq_size;
+
   std::atomic<bool> found;
 };
 

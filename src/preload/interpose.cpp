@@ -103,13 +103,24 @@ CLOCKSHIM_INLINE T* may_be_null(T* pointer) {
   return pointer;
 }
 
-// The exported function's caller has this in rbp: the file is compiled with rbp reserved
-// (-ffixed-rbp).
-CLOCKSHIM_INLINE void* frame_register() {
-  void* frame;
-  asm("mov %%rbp, %0" : "=r"(frame));
-  return frame;
-}
+// What the exported function's caller has in rbp.
+#ifdef CLOCKSHIM_FIXED_RBP
+// GCC keeps its hands off the register in this file (-ffixed-rbp), so it is read where it is
+// needed.
+struct CallerRbp {
+  [[nodiscard]] CLOCKSHIM_INLINE void* get() const noexcept {
+    void* frame;
+    asm("mov %%rbp, %0" : "=r"(frame));
+    return frame;
+  }
+};
+#else
+// Clang can't, so the exported functions pass it on before any code of the compiler's runs.
+struct CallerRbp {
+  void* rbp;
+  [[nodiscard]] void* get() const noexcept { return rbp; }
+};
+#endif
 
 CLOCKSHIM_INLINE Frame frame_of(SiteKey site, void* cfa, void* rbp) {
   return Frame{site.return_address(), reinterpret_cast<std::uintptr_t>(cfa),
@@ -214,7 +225,7 @@ CLOCKSHIM_NOINLINE int answer_uncommon(First first, Second second, std::uint8_t 
 // The caller's return address and stack are asked for here, and not passed in, so that the fast
 // path spends nothing on what it does not use.
 template <class Call>
-CLOCKSHIM_INLINE int answer(Call call) noexcept {
+CLOCKSHIM_INLINE int answer(Call call, CallerRbp rbp) noexcept {
   const auto [first, second] = call;
   const unsigned clock = call.clock();
   const std::uint8_t mode = g_hot_state.mode_bits[clock].load(std::memory_order_acquire);
@@ -225,13 +236,12 @@ CLOCKSHIM_INLINE int answer(Call call) noexcept {
     Arch::fence();
   } else if (CLOCKSHIM_UNLIKELY(mode != (kReady | kRelaxed))) {
     return answer_uncommon<Call>(first, second, mode, __builtin_return_address(0),
-                                 __builtin_dwarf_cfa(), frame_register());
+                                 __builtin_dwarf_cfa(), rbp.get());
   }
   const Ticks ticks = Arch::unordered();
   const SiteKey site = key_of(__builtin_return_address(0), clock, Call::kFunction);
   if (!CLOCKSHIM_LIKELY(ThreadCounts::count_again(site, table)))
-    return answer_wrapped<Call>(first, second, ticks, site, __builtin_dwarf_cfa(),
-                                frame_register());
+    return answer_wrapped<Call>(first, second, ticks, site, __builtin_dwarf_cfa(), rbp.get());
   return answer_counted(call, ticks);
 }
 
@@ -240,14 +250,54 @@ CLOCKSHIM_INLINE int answer(Call call) noexcept {
 
 using namespace clockshim;
 
+#ifdef CLOCKSHIM_FIXED_RBP
+
 CLOCKSHIM_EXPORT int clock_gettime(clockid_t id, timespec* tp) noexcept {
-  return answer(ClockGettime{id, may_be_null(tp)});
+  return answer(ClockGettime{id, may_be_null(tp)}, CallerRbp{});
 }
 
 CLOCKSHIM_EXPORT int gettimeofday(timeval* __restrict tv, void* __restrict tz) noexcept {
-  return answer(Gettimeofday{may_be_null(tv), tz});
+  return answer(Gettimeofday{may_be_null(tv), tz}, CallerRbp{});
 }
 
 CLOCKSHIM_EXPORT int timespec_get(timespec* ts, int base) noexcept {
-  return answer(TimespecGet{may_be_null(ts), base});
+  return answer(TimespecGet{may_be_null(ts), base}, CallerRbp{});
 }
+
+#else
+
+// Jumps to a function of ours with rbp as its third argument. The stack is left alone, so the
+// return address and the canonical frame address are those of the exported function.
+#define CLOCKSHIM_JUMP_WITH_RBP(function) asm("movq %rbp, %rdx\n\tjmp " #function)
+
+extern "C" {
+CLOCKSHIM_HIDDEN __attribute__((used)) int clockshim_clock_gettime(clockid_t id, timespec* tp,
+                                                                   void* rbp) noexcept {
+  return answer(ClockGettime{id, may_be_null(tp)}, CallerRbp{rbp});
+}
+
+CLOCKSHIM_HIDDEN __attribute__((used)) int clockshim_gettimeofday(timeval* tv, void* tz,
+                                                                  void* rbp) noexcept {
+  return answer(Gettimeofday{may_be_null(tv), tz}, CallerRbp{rbp});
+}
+
+CLOCKSHIM_HIDDEN __attribute__((used)) int clockshim_timespec_get(timespec* ts, int base,
+                                                                  void* rbp) noexcept {
+  return answer(TimespecGet{may_be_null(ts), base}, CallerRbp{rbp});
+}
+}
+
+CLOCKSHIM_EXPORT __attribute__((naked)) int clock_gettime(clockid_t, timespec*) noexcept {
+  CLOCKSHIM_JUMP_WITH_RBP(clockshim_clock_gettime);
+}
+
+CLOCKSHIM_EXPORT __attribute__((naked)) int gettimeofday(timeval* __restrict,
+                                                         void* __restrict) noexcept {
+  CLOCKSHIM_JUMP_WITH_RBP(clockshim_gettimeofday);
+}
+
+CLOCKSHIM_EXPORT __attribute__((naked)) int timespec_get(timespec*, int) noexcept {
+  CLOCKSHIM_JUMP_WITH_RBP(clockshim_timespec_get);
+}
+
+#endif

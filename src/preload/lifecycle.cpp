@@ -26,6 +26,7 @@
 #include "live/region.h"
 #include "os/clocksource.h"
 #include "os/log.h"
+#include "os/module_snapshot.h"
 #include "os/next_clocks.h"
 #include "os/possible_cpus.h"
 #include "os/process.h"
@@ -219,8 +220,15 @@ void start(ProcessState& state, const NextClocks& next) {
 
 using namespace clockshim;
 
+// The usual start files (crti.o) call it in each module that they were linked into, if it is
+// defined: under the loader's lock, before the module's constructors. With gprof's start files a
+// program defines it for itself. (os/module_snapshot.h says what for.)
+// NOLINTNEXTLINE(readability-identifier-naming): the start files have given it this name
+CLOCKSHIM_EXPORT void __gmon_start__() noexcept { refresh_snapshot(); }
+
 __attribute__((constructor)) static void clockshim_start() {
-  find_real_functions();
+  static_cast<void>(real_functions());
+  refresh_snapshot();
   NextClocks next = find_next_clocks();
   real::chain_to(next.functions);
   // The loader ignores most preloads where this is set. Whoever got us in all the same gets real

@@ -21,6 +21,7 @@
 #include <cstdio>
 #include <cstring>
 
+#include "base/attributes.h"
 #include "os/raw_syscall.h"
 
 namespace {
@@ -53,6 +54,10 @@ T* opaque(T* pointer) noexcept {
 // NOLINTBEGIN(readability-inconsistent-declaration-parameter-name): the C library's own names are
 // reserved
 extern "C" {
+
+// libstdc++ counts references without atomics while the C library says that there is one thread. It
+// says so from 2.32 on, and here never.
+CLOCKSHIM_HIDDEN constinit char __libc_single_threaded = 0;
 
 void* memcpy(void* __restrict to, const void* __restrict from, std::size_t size) noexcept {
   void* at = to;

@@ -16,6 +16,7 @@
 
 #include "base/attributes.h"
 #include "callsite/call_sites.h"
+#include "os/module_snapshot.h"
 #include "os/real_functions.h"
 
 using namespace clockshim;
@@ -38,6 +39,7 @@ void close_and_retire(Closing& closing, bool locked) noexcept {
   closing.result = closing.real(closing.handle);
   closing.error = errno;
   closing.done = true;
+  refresh_snapshot();
   g_sites.retire_unloaded(locked);
 }
 
@@ -59,14 +61,17 @@ clockshim_under_loader_lock();
 }
 
 CLOCKSHIM_EXPORT int dlclose(void* handle) noexcept {
-  Closing closing{.real = real_functions().dlclose.load(std::memory_order_relaxed),
+  // Before glibc 2.34 it is in libdl.so.2, which may have been loaded after start.
+  if (real_functions().dlclose == nullptr) find_real_functions();
+  Closing closing{.real = g_real_functions.dlclose.load(std::memory_order_relaxed),
                   .handle = handle};
   if (closing.real == nullptr) {
     errno = ENOSYS;
     return -1;
   }
   t_closing = &closing;
-  static_cast<void>(dlsym(RTLD_DEFAULT, "clockshim_under_loader_lock"));
+  if (const auto dlsym = g_real_functions.dlsym.load(std::memory_order_relaxed); dlsym != nullptr)
+    static_cast<void>(dlsym(RTLD_DEFAULT, "clockshim_under_loader_lock"));
   t_closing = nullptr;
   const volatile bool& done = closing.done;
   if (!done) close_and_retire(closing, false);

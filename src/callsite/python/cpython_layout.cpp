@@ -2,6 +2,8 @@
 
 #include <cstring>
 
+#include "os/dynamic_symbols.h"
+
 namespace clockshim {
 namespace {
 
