@@ -89,8 +89,16 @@ struct CounterX86_64 {
     asm volatile("incq %0" : "+m"(count) : : "cc");
   }
 
+  // GCC before 11, and clang before 15, have no built-in function for it on this CPU. The first
+  // word there is its own address.
   static CLOCKSHIM_INLINE std::uintptr_t thread_pointer() noexcept {
+#if defined(__clang__) || __GNUC__ < 11
+    std::uintptr_t pointer;
+    asm("movq %%fs:0, %0" : "=r"(pointer));
+    return pointer;
+#else
     return reinterpret_cast<std::uintptr_t>(__builtin_thread_pointer());
+#endif
   }
 
   // Compare-and-swap without the lock prefix: it is one step for the signal handlers of this

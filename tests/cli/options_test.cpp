@@ -135,6 +135,9 @@ TEST(Options, EmptyVariablesAreUnset) {
 TEST(Options, LibraryThatIsNotThere) {
   expect_refused({"run", "--", "echo", "started"}, "CLOCKSHIM_LIBRARY=\"/nowhere/lib.so\"",
                  {"CLOCKSHIM_LIBRARY=/nowhere/lib.so"});
+  // Which the loader would ignore, or stop at.
+  expect_refused({"run", "--", "echo", "started"}, "not a 64-bit library for x86-64",
+                 {"CLOCKSHIM_LIBRARY=/etc/passwd"});
   // Away from its own folder the command finds no library around it, and says where it looked.
   const TempDir folder;
   std::filesystem::create_directories(folder.path("a/bin"));

@@ -75,7 +75,28 @@ TEST(Preflight, OtherKindsOfProgram) {
   EXPECT_EQ(problem_of(image), "is a program for another processor");
   image = Image{};
   std::strcpy(image.interpreter, "/lib/ld-musl-x86_64.so.1");
-  EXPECT_EQ(problem_of(image), "is a program of another C library (musl)");
+  EXPECT_EQ(
+      problem_of(image),
+      "is a program of another C library (musl), which loads no library made for glibc (use a "
+      "build of it for glibc)");
+}
+
+TEST(Preflight, ProgramsOfGlibcBefore217) {
+  const TempDir folder;
+  for (const auto& [file, problem] : std::initializer_list<std::pair<const char*, const char*>>{
+           {"ld-2.12.so", "is a program of glibc 2.12, and the library needs 2.17"},
+           {"ld-2.16.so", "is a program of glibc 2.16, and the library needs 2.17"},
+           {"ld-2.17.so", ""},
+           {"ld-2.31.so", ""},
+           {"ld-linux-x86-64.so.2", ""}}) {
+    const std::string loader = folder.path("ld");
+    std::filesystem::remove(loader);
+    std::filesystem::create_symlink(folder.file(file, ""), loader);
+    Image image;
+    ASSERT_LT(loader.size(), sizeof image.interpreter);
+    std::strcpy(image.interpreter, loader.c_str());
+    EXPECT_EQ(problem_of(image), problem) << file;
+  }
 }
 
 TEST(Preflight, BrokenFilesPass) {

@@ -1,6 +1,7 @@
 #include "cli/doctor/elf_imports.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <cstring>
 #include <optional>
 

@@ -7,7 +7,9 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <sstream>
 #include <string_view>
 
@@ -75,6 +77,17 @@ std::string privilege_problem(const std::string& path) {
   return "";
 }
 
+// The version of a glibc that is too old for the library, or "". Old ones have it in the name of
+// the file that the loader's name is a link to, ld-2.12.so for instance.
+std::string old_glibc(const std::string& loader) {
+  constexpr int kLeastMinor = 17;
+  std::error_code error;
+  const std::string file = base_name(std::filesystem::canonical(loader, error).string());
+  int minor = kLeastMinor;
+  if (error || std::sscanf(file.c_str(), "ld-2.%d", &minor) != 1 || minor >= kLeastMinor) return "";
+  return "2." + std::to_string(minor);
+}
+
 // Why the loader will not get the library into this program; "" if it will, or if the file is not
 // one that can be judged.
 std::string elf_problem(const std::string& path, const ElfFile& file) {
@@ -85,7 +98,10 @@ std::string elf_problem(const std::string& path, const ElfFile& file) {
   // The C library's loader, started by its own name, has no interpreter, but preloads all the same.
   if (loader.empty()) return base_name(path).starts_with("ld-linux") ? "" : "is statically linked";
   if (base_name(loader).find("ld-musl") != std::string::npos)
-    return "is a program of another C library (musl)";
+    return "is a program of another C library (musl), which loads no library made for glibc (use a "
+           "build of it for glibc)";
+  if (const std::string old = old_glibc(loader); !old.empty())
+    return "is a program of glibc " + old + ", and the library needs 2.17";
   return privilege_problem(path);
 }
 

@@ -1,10 +1,15 @@
 #include "cli/inject/preload_environment.h"
 
+#include <elf.h>
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstring>
 #include <filesystem>
+
+#include "os/descriptor.h"
 
 namespace clockshim::cli {
 namespace {
@@ -12,6 +17,16 @@ namespace {
 bool usable(const std::string& path) {
   struct stat info;
   return stat(path.c_str(), &info) == 0 && S_ISREG(info.st_mode) && access(path.c_str(), R_OK) == 0;
+}
+
+// Whether the loader of a 64-bit program would load it, too, and not ignore it.
+bool of_this_machine(const std::string& path) {
+  Elf64_Ehdr header{};
+  const Descriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  return pread(file.get(), &header, sizeof header, 0) == sizeof header &&
+         std::memcmp(header.e_ident, ELFMAG, SELFMAG) == 0 &&
+         header.e_ident[EI_CLASS] == ELFCLASS64 && header.e_machine == EM_X86_64 &&
+         header.e_type == ET_DYN;
 }
 
 std::string canonical(const std::string& path) {
@@ -24,8 +39,15 @@ std::string canonical(const std::string& path) {
 
 std::string find_library(const std::string& executable, const char* named, std::string& problem) {
   if (named != nullptr && *named != '\0') {
-    if (usable(named)) return canonical(named);
-    problem = "CLOCKSHIM_LIBRARY=\"" + std::string(named) + "\": no library there that can be read";
+    problem = "CLOCKSHIM_LIBRARY=\"" + std::string(named) + "\": ";
+    if (!usable(named)) {
+      problem += "no library there that can be read";
+    } else if (!of_this_machine(named)) {
+      problem += "not a 64-bit library for x86-64: name the libclockshim.so of this version";
+    } else {
+      problem.clear();
+      return canonical(named);
+    }
     return "";
   }
   // Next to the command and one folder up is the build tree; the others are places where it is
