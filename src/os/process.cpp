@@ -1,11 +1,17 @@
 #include "os/process.h"
 
+#include <elf.h>
+#include <fcntl.h>
+#include <sys/auxv.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <charconv>
+#include <cstring>
 
+#include "os/descriptor.h"
 #include "os/kernel_line.h"
+#include "os/module.h"
 
 namespace clockshim {
 
@@ -32,10 +38,30 @@ std::uint64_t pid_namespace() noexcept {
   return stat("/proc/self/ns/pid", &info) == 0 ? info.st_ino : 0;
 }
 
+namespace {
+
+// Whether the file is the program that runs, by its ELF header: a script's interpreter was started
+// by the script's name.
+bool is_this_program(const char* path) {
+  const Descriptor file(open(path, O_RDONLY | O_CLOEXEC));
+  Elf64_Ehdr header;
+  Module program;
+  return read(file.get(), &header, sizeof header) == sizeof header &&
+         find_module(getauxval(AT_PHDR), program) &&
+         program.map_end - program.map_start >= sizeof header &&
+         std::memcmp(&header, reinterpret_cast<const void*>(program.map_start), sizeof header) == 0;
+}
+
+}  // namespace
+
 std::string executable_path() {
   char path[4096];
   const ssize_t length = readlink("/proc/self/exe", path, sizeof path);
-  return length > 0 ? std::string(path, static_cast<std::size_t>(length)) : "";
+  if (length > 0) return {path, static_cast<std::size_t>(length)};
+  // Without /proc, what exec was given, if that does not depend on the folder that it was called
+  // in.
+  const auto* name = reinterpret_cast<const char*>(getauxval(AT_EXECFN));
+  return name != nullptr && *name == '/' && is_this_program(name) ? name : "";
 }
 
 }  // namespace clockshim
