@@ -1,11 +1,13 @@
 """Rows: languages and their own tests, compilers and other commands."""
 import os
+import pathlib
 import re
 
 from cell import Failed
 from rows import row
 
 PYTHON = "/usr/bin/python3"
+PYTHON_NAME = pathlib.Path(PYTHON).resolve().name  # of the package, too: python3.11
 
 
 def ran(done):
@@ -70,7 +72,7 @@ def java(cell):
     return ran(cell.run(["java", "-XX:+UseSerialGC", "-Xshare:auto", "-cp", folder, "Work"]))
 
 
-@row("Python", "languages", PYTHON, "python3.11", short="shimmed counted small slow")
+@row("Python", "languages", PYTHON, PYTHON_NAME, short="shimmed counted small slow")
 def python(cell):
     done = cell.run([PYTHON, "-I", "-c", """
 import os, sys, threading, time, subprocess, asyncio, datetime
@@ -101,7 +103,7 @@ print('descriptors', sorted(os.listdir('/proc/self/fd')))
 
 def cpython(module, limit=120, short=(), skip=None):
     @row(f"CPython's {module}", "CPython's own tests",
-         (PYTHON, f"/usr/lib/python3.11/test/{module}.py"), "libpython3.11-testsuite", limit=limit,
+         (PYTHON, f"/usr/lib/{PYTHON_NAME}/test/{module}.py"), f"lib{PYTHON_NAME}-testsuite", limit=limit,
          short=short, skip=skip, tries=2)
     def run(cell):
         done = cell.run([PYTHON, "-m", "test", "-v", "--timeout", str(limit - 10), module])
