@@ -9,8 +9,8 @@
 namespace clockshim::live {
 
 // The first bytes of a Region, under the symbol of the whole Region.
-CLOCKSHIM_LARGE alignas(kPage) constinit unsigned char g_beginning[kSizeWithFewNames] asm(
-    "clockshim_region"){};
+alignas(kPage) CLOCKSHIM_LARGE
+    constinit unsigned char g_beginning[kSizeWithFewNames] asm("clockshim_region"){};
 
 constinit Region* g_current = &g_region;
 

@@ -54,7 +54,7 @@ void* from_kernel(std::size_t size) noexcept {
   return memory;
 }
 
-CLOCKSHIM_LARGE alignas(kAlignment) constinit std::byte g_reserve[kReserve] = {};
+alignas(kAlignment) CLOCKSHIM_LARGE constinit std::byte g_reserve[kReserve] = {};
 
 class Arena {
  public:
