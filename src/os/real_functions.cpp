@@ -6,8 +6,8 @@
 
 namespace clockshim {
 
-// Among initialised data, whose pages are in memory already when start asks for the first time
-// whether it is there: to read a page of zeros and then to write to it are two page faults.
+// Among initialised data, whose pages are in memory already when it is first asked whether it is
+// there: to read a page of zeros and then to write to it are two page faults.
 __attribute__((section(".data"))) constinit RealFunctions g_real_functions{};
 
 namespace {

@@ -224,7 +224,10 @@ using namespace clockshim;
 // defined: under the loader's lock, before the module's constructors. With gprof's start files a
 // program defines it for itself. (os/module_snapshot.h says what for.)
 // NOLINTNEXTLINE(readability-identifier-naming): the start files have given it this name
-CLOCKSHIM_EXPORT void __gmon_start__() noexcept { refresh_snapshot(); }
+CLOCKSHIM_EXPORT void __gmon_start__() noexcept {
+  // Start makes the first snapshot. Before that nothing of the host's is called.
+  if (g_real_functions.found.load(std::memory_order_acquire)) refresh_snapshot();
+}
 
 __attribute__((constructor)) static void clockshim_start() {
   static_cast<void>(real_functions());
