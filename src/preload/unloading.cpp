@@ -49,8 +49,9 @@ void nothing() noexcept {}
 
 extern "C" {
 using Nothing = void (*)();
-// The resolver. Anybody may look the function up, and then it does nothing.
-[[maybe_unused]] static Nothing clockshim_has_loader_lock() noexcept {
+// The resolver. Anybody may look the function up, and then it does nothing. It is not static,
+// because then clang would give it another name.
+CLOCKSHIM_HIDDEN Nothing clockshim_has_loader_lock() noexcept {
   Closing* const closing = t_closing;
   t_closing = nullptr;  // a destructor may close another module
   if (closing != nullptr) close_and_retire(*closing, true);
