@@ -22,11 +22,11 @@ static void ask(int times, int64_t (*reads)(void)) {
   }
 }
 
-#define READER(name)                                  \
-  HOST_NOINLINE int64_t name(void) {                  \
-    const int64_t now = host_clock(CLOCK_MONOTONIC);  \
-    __asm__ volatile("");                             \
-    return now;                                       \
+#define READER(name)                                 \
+  HOST_NOINLINE int64_t name(void) {                 \
+    const int64_t now = host_clock(CLOCK_MONOTONIC); \
+    __asm__ volatile("");                            \
+    return now;                                      \
   }
 READER(main_reads)
 READER(thread_reads)
@@ -77,7 +77,7 @@ int main(int argc, char** argv) {
   }
   int status = -1;
   HOST_EXPECT(waitpid(child, &status, 0) == child && status == 0);
-  dprintf(1, "main_reads %d\nthread_reads %d\nhandler_reads %d\nchild_reads %d\npid %d\nchild %d\n", kMain,
-          kThreads * kThread, kSignals, kChild, (int)getpid(), (int)child);
+  dprintf(1, "main_reads %d\nthread_reads %d\nhandler_reads %d\nchild_reads %d\npid %d\nchild %d\n",
+          kMain, kThreads * kThread, kSignals, kChild, (int)getpid(), (int)child);
   return 0;
 }

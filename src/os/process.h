@@ -18,8 +18,8 @@ std::uint64_t process_start_ticks() noexcept;
 // The inode of /proc/self/ns/pid; 0 if /proc can't be read.
 std::uint64_t pid_namespace() noexcept;
 
-// The path of this process's program, as /proc/self/exe has it; without /proc, the absolute path that
-// it was started by, or "".
+// The path of this process's program, as /proc/self/exe has it; without /proc, the absolute path
+// that it was started by, or "".
 std::string executable_path();
 
 }  // namespace clockshim
