@@ -91,7 +91,7 @@ TEST(Preflight, ProgramsOfGlibcBefore217) {
            {"ld-linux-x86-64.so.2", ""}}) {
     const std::string loader = folder.path("ld");
     std::filesystem::remove(loader);
-    std::filesystem::create_symlink(folder.file(file, ""), loader);
+    std::filesystem::create_symlink(folder.file(file, "", kExecutable), loader);
     Image image;
     ASSERT_LT(loader.size(), sizeof image.interpreter);
     std::strcpy(image.interpreter, loader.c_str());
