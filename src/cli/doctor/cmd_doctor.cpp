@@ -7,10 +7,12 @@
 #include <string>
 
 #include "cli/console/command_line.h"
+#include "cli/console/installed_places.h"
 #include "cli/console/progress.h"
 #include "cli/doctor/render_doctor.h"
 #include "cli/machine/cpu_set.h"
 #include "os/log.h"
+#include "os/process.h"
 #include "os/write.h"
 
 namespace clockshim::cli {
@@ -103,6 +105,7 @@ int doctor(const DoctorOptions& options) {
   }
   report.diagnosis = diagnose(report.seen);
   report.remedies = remedies(report.seen, report.diagnosis);
+  report.remedies_page = page_path(executable_path(), "slow-clocks.md");
   if (write_all(STDOUT_FILENO,
                 options.json ? render_doctor_json(report) : render_doctor_text(report)) != 0)
     return kError;

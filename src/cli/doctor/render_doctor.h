@@ -15,6 +15,7 @@ struct DoctorReport {
   Evidence seen;
   Diagnosis diagnosis;
   std::vector<Remedy> remedies;
+  std::string remedies_page = "docs/slow-clocks.md";  // where the reader finds more about them
   std::optional<ProgramFacts> program;
   // Everything that could not be examined: of the machine, of the program, of the measurements.
   [[nodiscard]] std::vector<std::string> unseen() const;

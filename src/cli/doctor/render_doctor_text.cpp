@@ -146,10 +146,10 @@ std::string program(const ProgramFacts& facts) {
   return text;
 }
 
-std::string remedies_text(const std::vector<Remedy>& remedies) {
-  if (remedies.empty()) return "";
-  std::string text = "\nwhat else would help (docs/slow-clocks.md)\n";
-  for (const Remedy& remedy : remedies)
+std::string remedies_text(const DoctorReport& report) {
+  if (report.remedies.empty()) return "";
+  std::string text = "\nwhat else would help (" + report.remedies_page + ")\n";
+  for (const Remedy& remedy : report.remedies)
     text +=
         "  * " + remedy.what + "\n    how:  " + remedy.how + "\n    risk: " + remedy.risk + "\n";
   return text;
@@ -167,7 +167,7 @@ std::string render_doctor_text(const DoctorReport& report) {
   text += list("kernel log", report.seen.machine.log);
   text += gain(report);
   if (report.program) text += program(*report.program);
-  text += remedies_text(report.remedies);
+  text += remedies_text(report);
   return text + list("could not be seen", report.unseen());
 }
 

@@ -9,6 +9,7 @@
 #include <cstring>
 #include <filesystem>
 
+#include "cli/console/installed_places.h"
 #include "os/descriptor.h"
 
 namespace clockshim::cli {
@@ -50,12 +51,18 @@ std::string find_library(const std::string& executable, const char* named, std::
     }
     return "";
   }
-  // Next to the command and one folder up is the build tree; the others are places where it is
-  // installed.
-  const std::string here = executable.substr(0, executable.rfind('/') + 1);
+  // Next to the command and one folder up is the build tree. Then comes the place that was
+  // configured, and the usual ones, in case a package has moved the library.
+  const std::filesystem::path here = executable.substr(0, executable.rfind('/') + 1);
+  std::vector<std::string> folders;
+  for (const char* place :
+       {"", "../", kInstalledLibraryFolder, "../lib/x86_64-linux-gnu/", "../lib64/", "../lib/"}) {
+    const std::string folder = (here / place).lexically_normal().string();
+    if (std::find(folders.begin(), folders.end(), folder) == folders.end())
+      folders.push_back(folder);
+  }
   std::string places;
-  for (const char* place : {"", "../", "../lib/x86_64-linux-gnu/", "../lib/"}) {
-    const std::string folder = std::filesystem::path(here + place).lexically_normal().string();
+  for (const std::string& folder : folders) {
     if (usable(folder + "libclockshim.so")) return canonical(folder + "libclockshim.so");
     places += (places.empty() ? "" : ", ") + folder;
   }

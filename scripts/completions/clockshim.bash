@@ -1,0 +1,78 @@
+# shellcheck shell=bash
+# Completion of clockshim for bash. Commands, options and formats are those that `clockshim --help` prints; the values of
+# options stand here, and tests/install/completions.py compares them with what the command accepts.
+
+# _clockshim_help PATTERN [COMMAND]: the group of each line of --help that begins with PATTERN
+_clockshim_help() {
+  local pattern=$1
+  shift
+  "$_clockshim_program" "$@" --help 2>/dev/null | sed -nE "s/^  (-h,)?$pattern.*/\2/p"
+}
+
+# _clockshim_values OPTION COMMAND: the values that an option takes, if they are words
+_clockshim_values() {
+  case $1 in
+    --counters) echo auto agree disagree ;;
+    --order) echo strict relaxed ;;
+    --profile) echo sites stacks off ;;
+    --depth) echo 0 1 2 3 4 5 6 ;;
+    --clocks) echo all realtime monotonic monotonic_raw boottime tai ;;
+    --follow) echo 0 1 ;;
+    --log) echo off error warn info debug ;;
+    --report) echo stderr none ;;
+    --format) _clockshim_help '([a-z]+) +[a-z]' "$2" | grep -v '^targets$' ;;
+    --tolerance | --watch | --interval | --only | --skip) echo '' ;; # any text
+    *) return 1 ;;
+  esac
+}
+
+_clockshim() {
+  local _clockshim_program=${COMP_WORDS[0]} command=${COMP_WORDS[1]-} i words
+  local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
+  COMPREPLY=()
+  if ((COMP_CWORD == 1)); then
+    words="$(_clockshim_help '([a-z]+) +[A-Z]') --help --version"
+    mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
+    return
+  fi
+  # What stands behind "--" is a command line of its own.
+  for ((i = 2; i < COMP_CWORD; i++)); do
+    [[ ${COMP_WORDS[i]} == -- ]] || continue
+    if ((i + 1 < COMP_CWORD)) && declare -F _command_offset >/dev/null; then
+      _command_offset $((i + 1))
+    elif ((i + 1 < COMP_CWORD)); then
+      mapfile -t COMPREPLY < <(compgen -f -- "$current")
+    else
+      mapfile -t COMPREPLY < <(compgen -c -- "$current")
+    fi
+    return
+  done
+  # --order=strict is three words for readline.
+  if [[ $current == = ]]; then
+    current=''
+  elif [[ $previous == = ]]; then
+    previous=${COMP_WORDS[COMP_CWORD - 2]}
+  fi
+  if [[ $previous == --dir ]]; then
+    mapfile -t COMPREPLY < <(compgen -d -- "$current")
+  elif [[ $previous == --output || $previous == --plot ]]; then
+    mapfile -t COMPREPLY < <(compgen -f -- "$current")
+  elif [[ $previous == --* ]] && words=$(_clockshim_values "$previous" "$command"); then
+    mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
+    [[ $previous != --report ]] || mapfile -t -O ${#COMPREPLY[@]} COMPREPLY < <(compgen -f -- "$current")
+  elif [[ $current == -* ]]; then
+    words=$(_clockshim_help '(--[a-z-]+)' "$command")
+    [[ $command != run ]] || words+=' --'
+    mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
+  else
+    case $command in
+      report | top) words=$("$_clockshim_program" list 2>/dev/null | sed -nE 's/^ *([0-9]+) .*/\1/p') ;;
+      *) words='' ;;
+    esac
+    mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
+    case $command in
+      report | diff) mapfile -t -O ${#COMPREPLY[@]} COMPREPLY < <(compgen -f -- "$current") ;;
+      doctor) mapfile -t -O ${#COMPREPLY[@]} COMPREPLY < <(compgen -c -- "$current") ;;
+    esac
+  fi
+} && complete -o filenames -F _clockshim clockshim

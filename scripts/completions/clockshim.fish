@@ -1,0 +1,35 @@
+# Completion of clockshim for fish. Commands, options and formats are those that `clockshim --help` prints; the values of
+# options stand here, and tests/install/completions.py compares them with bash's.
+
+# __clockshim_help PATTERN [COMMAND]: the group of each line of --help that begins with PATTERN
+function __clockshim_help
+    clockshim $argv[2..] --help 2>/dev/null | string replace -rf "^  (?:-h,)?$argv[1].*" '$1'
+end
+
+function __clockshim_command
+    set -l words (commandline -opc)
+    test (count $words) -gt 1; and echo $words[2]
+end
+
+function __clockshim_is
+    not contains -- -- (commandline -opc); and contains -- (__clockshim_command) $argv
+end
+
+complete -c clockshim -n 'test (count (commandline -opc)) -eq 1' -f -a '(__clockshim_help "([a-z]+) +[A-Z]") --help --version'
+complete -c clockshim -n '__clockshim_is run doctor bench report top list gc diff; and string match -q -- "-*" (commandline -ct)' \
+    -f -a '(__clockshim_help "(--[a-z-]+)" (__clockshim_command))'
+complete -c clockshim -n 'contains -- -- (commandline -opc)' -x -a '(__fish_complete_subcommand --fcs-skip=(contains -i -- -- (commandline -opc)))'
+complete -c clockshim -n '__clockshim_is report top' -a '(clockshim list 2>/dev/null | string replace -rf "^ *([0-9]+) .*" \'$1\')'
+complete -c clockshim -n '__clockshim_is doctor' -x -a '(__fish_complete_command)'
+complete -c clockshim -n '__clockshim_is run' -l counters -x -a 'auto agree disagree'
+complete -c clockshim -n '__clockshim_is run' -l order -x -a 'strict relaxed'
+complete -c clockshim -n '__clockshim_is run' -l profile -x -a 'sites stacks off'
+complete -c clockshim -n '__clockshim_is run' -l depth -x -a '0 1 2 3 4 5 6'
+complete -c clockshim -n '__clockshim_is run' -l clocks -x -a 'all realtime monotonic monotonic_raw boottime tai'
+complete -c clockshim -n '__clockshim_is run' -l follow -x -a '0 1'
+complete -c clockshim -n '__clockshim_is run' -l log -x -a 'off error warn info debug'
+complete -c clockshim -n '__clockshim_is run' -l report -r -F -a 'stderr none'
+complete -c clockshim -n '__clockshim_is report' -l format -x -a '(__clockshim_help "([a-z]+) +[a-z]" report | string match -v targets)'
+complete -c clockshim -n '__clockshim_is run top list gc' -l dir -x -a '(__fish_complete_directories)'
+complete -c clockshim -n "__clockshim_is report" -l output -r -F
+complete -c clockshim -n "__clockshim_is bench" -l plot -r -F
