@@ -9,7 +9,6 @@
 #include "cli/run/cmd_run.h"
 #include "cli/top/cmd_top.h"
 #include "os/write.h"
-#include "os/write.h"
 
 int main(int argc, char** argv) {
   using namespace clockshim::cli;
