@@ -31,7 +31,7 @@ _clockshim() {
   local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
   COMPREPLY=()
   if ((COMP_CWORD == 1)); then
-    words="$(_clockshim_help '([a-z]+) +[A-Z]') --help --version"
+    words="$(_clockshim_help '([a-z]+) +[a-z]') --help --version"
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
     return
   fi

@@ -15,7 +15,7 @@ function __clockshim_is
     not contains -- -- (commandline -opc); and contains -- (__clockshim_command) $argv
 end
 
-complete -c clockshim -n 'test (count (commandline -opc)) -eq 1' -f -a '(__clockshim_help "([a-z]+) +[A-Z]") --help --version'
+complete -c clockshim -n 'test (count (commandline -opc)) -eq 1' -f -a '(__clockshim_help "([a-z]+) +[a-z]") --help --version'
 complete -c clockshim -n '__clockshim_is run doctor bench report top list gc diff; and string match -q -- "-*" (commandline -ct)' \
     -f -a '(__clockshim_help "(--[a-z-]+)" (__clockshim_command))'
 complete -c clockshim -n 'contains -- -- (commandline -opc)' -x -a '(__fish_complete_subcommand --fcs-skip=(contains -i -- -- (commandline -opc)))'

@@ -1,5 +1,6 @@
 // The shim gets into the command, or `clockshim run` says that it did not. A silent miss looks like
 // a shim that does nothing.
+#include <elf.h>
 #include <gtest/gtest.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -74,11 +75,13 @@ TEST(Takes, SetuidProgramIsTold) {
   EXPECT_EQ(ending.err, "clockshim: " + copy + " runs as another user (setuid)" + kRunsWithout);
 }
 
-// Whatever the reason, the map of the running command tells: here the loader refuses a library that
-// is none.
+// Whatever the reason, the map of the running command tells: here the loader refuses a library of
+// which only the header is left.
 TEST(Takes, LibraryThatDoesNotArriveIsTold) {
   const TempDir folder;
-  const std::string library = folder.file("libnothing.so", "not a library", kPlain);
+  const std::string library = folder.path("libclockshim.so");
+  std::filesystem::copy_file(shim_path(), library);
+  std::filesystem::resize_file(library, sizeof(Elf64_Ehdr));
   const Ending ending = run_clockshim({"run", "--report", "none", "--", "sleep", "1.5"},
                                       {"CLOCKSHIM_LIBRARY=" + library});
   EXPECT_EQ(ending.exit_code, 0);
