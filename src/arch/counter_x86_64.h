@@ -108,7 +108,7 @@ struct CounterX86_64 {
                                              std::int64_t desired) noexcept {
     bool done;
     asm volatile("cmpxchgq %3, %1"
-                 : "=@ccz"(done), "+m"(word), "+a"(expected)
+                 : "=@ccz"(done), "+m"(reinterpret_cast<std::int64_t&>(word)), "+a"(expected)
                  : "r"(desired)
                  : "memory");
     return done;

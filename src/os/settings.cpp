@@ -40,9 +40,9 @@ constexpr int place_of(std::string_view value, std::string_view words) {
 }
 
 // Each take_*() returns false, and changes nothing, if it can't use the value.
-template <SettingId kId, class T>
+template <SettingId Id, class T>
 bool take_word(std::string_view value, T& out) {
-  const int place = place_of(value, setting_of(kId).words);
+  const int place = place_of(value, setting_of(Id).words);
   if (place < 0) return false;
   out = static_cast<T>(place);
   return true;
@@ -145,12 +145,12 @@ void read(SettingLookup variable, SettingId id, Concern concern, const char* nam
 }
 
 // Goes through the table at compile time, so that its texts for readers are not in the library.
-template <std::size_t... kPlace>
-void read_all(SettingLookup variable, Settings& s, std::index_sequence<kPlace...> /*places*/) {
-  static_assert(((kSettings[kPlace].id == static_cast<SettingId>(kPlace)) && ...),
+template <std::size_t... Places>
+void read_all(SettingLookup variable, Settings& s, std::index_sequence<Places...> /*places*/) {
+  static_assert(((kSettings[Places].id == static_cast<SettingId>(Places)) && ...),
                 "the table is in the order of SettingId");
-  (read(variable, kSettings[kPlace].id, kSettings[kPlace].concern, kSettings[kPlace].variable,
-        kSettings[kPlace].words, kSettings[kPlace].right, s),
+  (read(variable, kSettings[Places].id, kSettings[Places].concern, kSettings[Places].variable,
+        kSettings[Places].words, kSettings[Places].right, s),
    ...);
 }
 

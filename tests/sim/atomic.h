@@ -25,7 +25,7 @@ namespace clockshim::std {
 using namespace ::std;
 
 template <class T>
-class atomic {
+class atomic {  // NOLINT(readability-identifier-naming): as the real one
  public:
   constexpr atomic() = default;
   constexpr atomic(T value)
