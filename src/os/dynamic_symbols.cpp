@@ -125,24 +125,35 @@ Module module_of(const dl_phdr_info& info) noexcept {
   return module;
 }
 
+bool is_own(const dl_phdr_info& info) noexcept {
+  return reinterpret_cast<std::uintptr_t>(info.dlpi_phdr) ==
+         reinterpret_cast<std::uintptr_t>(__ehdr_start) +
+             reinterpret_cast<const Elf64_Ehdr*>(__ehdr_start)->e_phoff;
+}
+
+// Whether this is the module that the kernel has mapped for this entry of the auxiliary vector: the
+// vDSO (AT_SYSINFO_EHDR) or the loader (AT_BASE).
+bool is_from_kernel(const dl_phdr_info& info, unsigned long entry) noexcept {
+  const int saved_errno = errno;  // getauxval sets it where the kernel gave none
+  const unsigned long address = getauxval(entry);
+  errno = saved_errno;
+  return address != 0 && info.dlpi_addr == address;
+}
+
 struct NextSearch {
   std::span<NextDefinition> wanted;
   bool behind_us = false;
-  std::uintptr_t our_headers = reinterpret_cast<std::uintptr_t>(__ehdr_start) +
-                               reinterpret_cast<const Elf64_Ehdr*>(__ehdr_start)->e_phoff;
-  std::uintptr_t vdso = getauxval(AT_SYSINFO_EHDR);
 };
 
 int look_for_next(dl_phdr_info* info, std::size_t, void* argument) {
   auto& search = *static_cast<NextSearch*>(argument);
-  if (info->dlpi_addr == search.vdso && search.vdso != 0)
-    return 0;  // the loader does not search it
-  const Module module = module_of(*info);
-  if (reinterpret_cast<std::uintptr_t>(info->dlpi_phdr) == search.our_headers) {
+  if (is_from_kernel(*info, AT_SYSINFO_EHDR)) return 0;  // the loader does not search it
+  if (is_own(*info)) {
     search.behind_us = true;
     return 0;
   }
   if (!search.behind_us) return 0;
+  const Module module = module_of(*info);
   const SymbolTable symbols(module);
   bool all = true;
   for (NextDefinition& one : search.wanted) {
@@ -179,8 +190,19 @@ bool any_module_defines(std::string_view name) noexcept {
   return dl_iterate_phdr(defines, &name) != 0;
 }
 
+bool any_foreign_module(bool (*is_one)(const Module& module)) noexcept {
+  const auto ask = [](dl_phdr_info* info, std::size_t, void* predicate) {
+    const auto asked = *static_cast<bool (**)(const Module&)>(predicate);
+    if (is_own(*info) || is_from_kernel(*info, AT_SYSINFO_EHDR) || is_from_kernel(*info, AT_BASE))
+      return 0;
+    const Module module = module_of(*info);
+    if (SymbolTable(module).find("__libc_start_main") != nullptr) return 0;
+    return asked(module) ? 1 : 0;
+  };
+  return dl_iterate_phdr(ask, static_cast<void*>(&is_one)) != 0;
+}
+
 void find_next_definitions(std::span<NextDefinition> wanted) noexcept {
-  const int saved_errno = errno;  // getauxval sets it where the kernel gave no vDSO
   NextSearch search{.wanted = wanted};
   dl_iterate_phdr(look_for_next, &search);
   const auto is_missing = [](const NextDefinition& one) { return one.address == 0; };
@@ -188,7 +210,6 @@ void find_next_definitions(std::span<NextDefinition> wanted) noexcept {
     search.behind_us = true;
     dl_iterate_phdr(look_for_next, &search);
   }
-  errno = saved_errno;
 }
 
 }  // namespace clockshim

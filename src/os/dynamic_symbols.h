@@ -29,6 +29,10 @@ std::string_view dynamic_strings(const Module& module) noexcept;
 // loader's lock.
 bool any_module_defines(std::string_view name) noexcept;
 
+// Whether `is_one` is true of any module that is loaded now, the C library, the loader, the vDSO
+// and this library left out. At start only, because it takes the loader's lock.
+bool any_foreign_module(bool (*is_one)(const Module& module)) noexcept;
+
 // A symbol to be looked up, and where it is: 0, if it is nowhere.
 struct NextDefinition {
   std::string_view name;

@@ -8,7 +8,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "os/dynamic_symbols.h"
+#include "os/clock_readers.h"
 #include "os/module.h"
 
 namespace clockshim {
@@ -45,23 +45,13 @@ bool find_symbols(int file, const Elf64_Ehdr& header, Elf64_Shdr& out) noexcept 
   return false;
 }
 
-// Whether the program itself may import a function that reads the clock: only then can a function
-// in it be a wrapper of one. Its dynamic string table tells, which the loader has just read; the
-// symbol table is in the file, and reading it is a tenth of what a start costs.
-bool may_read_clocks(const Module& program) noexcept {
-  constexpr std::size_t kSearched = 64UL << 10;  // a larger table takes longer than the file does
-  const std::string_view names = dynamic_strings(program);
-  if (names.empty() || names.size() > kSearched) return true;
-  constexpr std::string_view kReaders[] = {"clock_gettime", "gettimeofday", "timespec_get"};
-  return std::any_of(std::begin(kReaders), std::end(kReaders),
-                     [names](std::string_view reader) { return names.find(reader) != names.npos; });
-}
-
 }  // namespace
 
 ExecutableSymbols::ExecutableSymbols(std::size_t most_bytes) noexcept {
   Module program;
-  if (!find_module(getauxval(AT_PHDR), program) || !may_read_clocks(program)) return;
+  // Only a function that reads the clock has wrappers. The dynamic string table, which the loader
+  // has just read, tells; the symbol table is in the file, and reading it is a tenth of a start.
+  if (!find_module(getauxval(AT_PHDR), program) || !names_clock_reader(program)) return;
   const int file = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
   if (file < 0) return;
   Elf64_Ehdr header;

@@ -24,6 +24,7 @@
 #include "callsite/wrappers.h"
 #include "clock/served_clock.h"
 #include "live/region.h"
+#include "os/clock_readers.h"
 #include "os/clocksource.h"
 #include "os/log.h"
 #include "os/module_snapshot.h"
@@ -146,6 +147,23 @@ void say_errors(const ProcessState& state) {
   say_each(state.settings.observing_errors, " goes on with the default");
 }
 
+// Most programs that a shell script starts have no clock to read. For them the live file and the
+// timeline, half of what a start costs, are left out. Should the C library load a module that asks
+// after all, its calls are passed through, counted with their callers, and reported at exit.
+void stand_by(ProcessState& state) {
+  g_uncounted = state.settings.profile == Profile::off;
+  state.mode = "passthrough";
+  state.mode_reason = "nothing that was loaded at start can read a clock";
+  describe_private_region(state);
+  find_thread_ids();
+  ThreadCounts::sign_again();
+  if (!g_uncounted) call_at_thread_end(&ThreadCounts::detach);
+  g_clock.publish_state();
+  expect_forks();
+  say(LogLevel::info, state.settings.log,
+      state.program + ": mode " + state.mode + " (" + state.mode_reason + ")");
+}
+
 void start(ProcessState& state, const NextClocks& next) {
   state.settings = read_settings([](const char* name) -> const char* { return getenv(name); });
   state.program = program_invocation_short_name;
@@ -175,6 +193,7 @@ void start(ProcessState& state, const NextClocks& next) {
     }
   }
   say_errors(state);
+  if (!clock_is_reachable()) return stand_by(state);
   g_uncounted = settings.profile == Profile::off;
   if (!g_uncounted) {
     find_static_wrappers();

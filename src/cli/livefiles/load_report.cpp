@@ -81,7 +81,7 @@ bool load_process(long pid, bool children, Symbolizer& symbolizer, std::vector<R
   if (!first) {
     problem = "report " + std::to_string(pid) +
               ": must be a process that is served, or was: there is no live file of it in " +
-              in_words(folders);
+              in_words(folders) + " (a program that can't read a clock makes none)";
     return false;
   }
   std::vector<live::Header const*> family{&first->header()};
