@@ -132,7 +132,8 @@ TEST(EmptyRunPid, IsNoNameOfAProcess) {
 }
 
 // Folders and reports of somebody else, as a worker that has changed its user meets them. Root may
-// write anywhere, so root becomes nobody in these runs.
+// write anywhere, so root becomes nobody in these runs. Nobody may not read a project below /root,
+// so library and host are copied to where everybody may.
 class SomebodyElses : public testing::TestWithParam<Bad> {
  protected:
   void SetUp() override {
@@ -145,11 +146,16 @@ TEST_P(SomebodyElses, OneLineSaysSoAndTheHostIsServed) {
   auto [name, variable, value] = GetParam();
   std::filesystem::permissions(folder.path(), std::filesystem::perms(0755));
   std::ofstream(folder.path() / "report.txt") << "somebody's\n";
+  const std::string library = folder.path("libclockshim.so");
+  const std::string host = folder.path("asks");
+  std::filesystem::copy_file(shim_path(), library);
+  std::filesystem::copy_file(host_path("asks"), host);
   value.replace(value.find("DIR"), 3, folder.path().string());
   const HostRun run = run_host(
-      "/usr/bin/setpriv",
-      {.arguments = {"--reuid=65534", "--regid=65534", "--clear-groups", host_path("asks")},
-       .environment = {{variable, value}, {"CLOCKSHIM_ONLY", "asks"}}});
+      "/usr/bin/setpriv", {.arguments = {"--reuid=65534", "--regid=65534", "--clear-groups", host},
+                           .environment = {{variable, value}, {"CLOCKSHIM_ONLY", "asks"}},
+                           .shim = false,
+                           .preload_before = library});
   EXPECT_EQ(run.ending(), "exit 7") << run.err;
   EXPECT_EQ(lines_of_trouble(run), 1U) << run.err;
   EXPECT_NE(run.err.find(folder.path().string()), std::string::npos) << run.err;
