@@ -140,7 +140,7 @@ TEST_F(ReportCommand, OfAProcessThatIsNotServed) {
   expect_refused(
       run_clockshim({"report", "1"}, {"CLOCKSHIM_DIR=" + folder_.path().string()}),
       "report 1: must be a process that is served, or was: there is no live file of it in " +
-          folder_.path().string());
+          folder_.path().string() + " (a program that can't read a clock makes none)");
 }
 
 TEST_F(ReportCommand, ATerminalGetsNoBinary) {
