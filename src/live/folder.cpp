@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cstring>
 
 #include "live/segment.h"
@@ -50,19 +51,34 @@ bool is_gone(int folder, const char* name, std::uint64_t ipc_namespace, Segment&
   return !facts.there || (facts.attached == 0 && facts.owner == geteuid());
 }
 
+// Whether the segment was counted in under a `clockshim run` whose command is still there. (In
+// another pid namespace the number may be another process's: then the file just stays longer.)
+bool is_awaited(const Segment& segment) {
+  const auto* region = static_cast<const Region*>(attach_segment(segment, false));
+  if (region == nullptr) return false;
+  const std::uint32_t command = region->header.run_pid;
+  detach_segment(region);
+  if (command == 0) return false;
+  char path[32] = "/proc/";
+  *std::to_chars(path + std::strlen(path), path + sizeof path - 1, command).ptr = '\0';
+  return access(path, F_OK) == 0;
+}
+
 }  // namespace
 
 void bound_folder(const char* folder, std::uint64_t ipc_namespace) noexcept {
   const int fd = open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
   if (fd < 0) return;
   unsigned files = 0;
-  for_each_file(fd, [&](const char*) { return ++files < kKeptFiles + kRemovedAtOnce; });
+  for_each_file(fd, [&](const char*) { return ++files <= kKeptForRuns; });
   if (files > kKeptFiles) {
+    const bool crowded = files > kKeptForRuns;
     const unsigned most = std::min(files - kKeptFiles, kRemovedAtOnce);
     unsigned removed = 0;
     for_each_file(fd, [&](const char* name) {
       Segment segment;
-      if (is_gone(fd, name, ipc_namespace, segment) && unlinkat(fd, name, 0) == 0) {
+      if (is_gone(fd, name, ipc_namespace, segment) && (crowded || !is_awaited(segment)) &&
+          unlinkat(fd, name, 0) == 0) {
         remove_segment(segment);
         ++removed;
       }

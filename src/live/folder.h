@@ -12,8 +12,10 @@ namespace clockshim::live {
 // Removes some files of processes that are gone, if there are more than kKeptFiles. Call it for one
 // in kFilesPerLook files that are added. So their number stays bounded, however many processes come
 // and go, and each process pays for a part of the search (2 us a file). It sees only segments of
-// this IPC namespace.
+// this IPC namespace. While the command of a `clockshim run` is alive, the files of its tree stay,
+// because `run` will sum them up, unless there are more than kKeptForRuns.
 inline constexpr unsigned kKeptFiles = 64;
+inline constexpr unsigned kKeptForRuns = 1024;
 inline constexpr unsigned kFilesPerLook = 16;
 void bound_folder(const char* folder, std::uint64_t ipc_namespace) noexcept;
 
