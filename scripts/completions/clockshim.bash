@@ -27,7 +27,7 @@ _clockshim_values() {
 }
 
 _clockshim() {
-  local _clockshim_program=${COMP_WORDS[0]} command=${COMP_WORDS[1]-} i words
+  local _clockshim_program=${COMP_WORDS[0]} command=${COMP_WORDS[1]-} i begin=0 words
   local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
   COMPREPLY=()
   if ((COMP_CWORD == 1)); then
@@ -35,18 +35,31 @@ _clockshim() {
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
     return
   fi
-  # What stands behind "--" is a command line of its own.
+  # Behind "--", or behind the options of run, stands a command line of its own.
   for ((i = 2; i < COMP_CWORD; i++)); do
-    [[ ${COMP_WORDS[i]} == -- ]] || continue
-    if ((i + 1 < COMP_CWORD)) && declare -F _command_offset >/dev/null; then
-      _command_offset $((i + 1))
-    elif ((i + 1 < COMP_CWORD)); then
+    if [[ ${COMP_WORDS[i]} == -- ]]; then
+      begin=$((i + 1))
+    elif [[ $command == run && ${COMP_WORDS[i]} != -?* ]]; then
+      begin=$i
+    elif [[ $command == run && ${COMP_WORDS[i]} != @(-h|--help|*=*) ]]; then
+      i=$((i + 1)) # the option's value
+      [[ ${COMP_WORDS[i]} != = ]] || i=$((i + 1))
+    fi
+    ((begin == 0)) || break
+  done
+  if [[ $command == run && $current != -* ]] && ((begin == 0 && i == COMP_CWORD)); then
+    begin=$i
+  fi
+  if ((begin > 0)); then
+    if ((begin < COMP_CWORD)) && declare -F _command_offset >/dev/null; then
+      _command_offset "$begin"
+    elif ((begin < COMP_CWORD)); then
       mapfile -t COMPREPLY < <(compgen -f -- "$current")
     else
       mapfile -t COMPREPLY < <(compgen -c -- "$current")
     fi
     return
-  done
+  fi
   # --order=strict is three words for readline.
   if [[ $current == = ]]; then
     current=''

@@ -11,14 +11,37 @@ function __clockshim_command
     test (count $words) -gt 1; and echo $words[2]
 end
 
+# __clockshim_own: how many words stand before a command line of its own, which begins behind "--" or behind the options of
+# run. Fails if there is none.
+function __clockshim_own
+    set -l words (commandline -opc)
+    set -l command (__clockshim_command)
+    set -l i 3
+    while test $i -le (count $words)
+        if test "$words[$i]" = --
+            echo $i
+            return 0
+        else if test "$command" = run; and not string match -q -- '-?*' $words[$i]
+            math $i - 1
+            return 0
+        else if test "$command" = run; and not string match -qr -- '^(-h|--help|.*=.*)$' $words[$i]
+            set i (math $i + 2)
+        else
+            set i (math $i + 1)
+        end
+    end
+    test "$command" = run; and test $i -eq (math (count $words) + 1); and not string match -q -- '-*' (commandline -ct)
+    and count $words
+end
+
 function __clockshim_is
-    not contains -- -- (commandline -opc); and contains -- (__clockshim_command) $argv
+    not __clockshim_own >/dev/null; and contains -- (__clockshim_command) $argv
 end
 
 complete -c clockshim -n 'test (count (commandline -opc)) -eq 1' -f -a '(__clockshim_help "([a-z]+) +[a-z]") --help --version'
 complete -c clockshim -n '__clockshim_is run doctor bench report top list gc diff; and string match -q -- "-*" (commandline -ct)' \
     -f -a '(__clockshim_help "(--[a-z-]+)" (__clockshim_command))'
-complete -c clockshim -n 'contains -- -- (commandline -opc)' -x -a '(__fish_complete_subcommand --fcs-skip=(contains -i -- -- (commandline -opc)))'
+complete -c clockshim -n '__clockshim_own >/dev/null' -x -a '(__fish_complete_subcommand --fcs-skip=(__clockshim_own))'
 complete -c clockshim -n '__clockshim_is report top' -a '(clockshim list 2>/dev/null | string replace -rf "^ *([0-9]+) .*" \'$1\')'
 complete -c clockshim -n '__clockshim_is doctor' -x -a '(__fish_complete_command)'
 complete -c clockshim -n '__clockshim_is run' -l counters -x -a 'auto agree disagree'

@@ -93,7 +93,7 @@ bool deliver(const ProcessState& state, Report& report) {
             problem + (kept ? "; `clockshim report` tells it" : "; here is the report"));
     if (kept) return false;
   } else if (few) {
-    say(LogLevel::warn, settings.log,
+    say(LogLevel::info, settings.log,
         state.program + "[" + std::to_string(report.pid) + "] asked for the time " +
             std::to_string(report.calls()) + " times; CLOCKSHIM_REPORT=PATH tells who");
     return true;

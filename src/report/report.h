@@ -130,9 +130,10 @@ struct Report {
   }
 };
 
-// On standard error, a process with fewer calls than this gets one line. Otherwise the children of
-// a shell script, each with its two or three calls, would bury the report that matters. Where calls
-// are not counted, their number says nothing.
+// On standard error, a process with fewer calls than this reports nothing (with CLOCKSHIM_LOG=info,
+// one line), and in the summary of `clockshim run` a program with fewer has one line. Otherwise the
+// children of a shell script, each with its two or three calls, would bury the report that matters.
+// Where calls are not counted, their number says nothing.
 inline constexpr std::uint64_t kTooFewForReport = 100;
 inline bool too_few_for_report(const std::string& report_setting, const Report& report) {
   return report_setting == "stderr" && report.calls() < kTooFewForReport;

@@ -2,6 +2,9 @@
 // nothing is started.
 #include <gtest/gtest.h>
 
+#include <sstream>
+
+#include "cli/console/nearest.h"
 #include "cli/run/run_settings.h"
 #include "run_command.h"
 
@@ -32,7 +35,7 @@ TEST(Options, Version) {
 }
 
 TEST(Options, Help) {
-  EXPECT_NE(run_clockshim({"--help"}).out.find("clockshim run [OPTION...] -- COMMAND [ARG...]"),
+  EXPECT_NE(run_clockshim({"--help"}).out.find("clockshim run [OPTION...] COMMAND [ARG...]"),
             std::string::npos);
   const Ending ending = run_clockshim({"run", "--help"});
   EXPECT_EQ(ending.exit_code, 0);
@@ -46,7 +49,6 @@ TEST(Options, NoCommand) {
   expect_refused({"run"}, "no command");
   expect_refused({"run", "--"}, "no command");
   expect_refused({"run", "--tolerance", "1us", "--"}, "no command");
-  expect_refused({"run", "echo", "started"}, "clockshim run [OPTION...] -- COMMAND");
   expect_refused({"no-such-thing"}, "no-such-thing");
 }
 
@@ -71,6 +73,53 @@ TEST(Options, BadValuesAreNamedWithWhatWouldBeRight) {
   expect_refused_option("--tolerance", "", "must have a value");
   expect_refused({"run", "--no-such-option", "--", "echo", "started"}, "--no-such-option");
   expect_refused({"run", "--tolerance"}, "--tolerance");
+}
+
+// Our options come first; the first word that is none of them begins the command.
+TEST(Options, CommandBeginsWithItsName) {
+  const std::vector<std::string> show = {"printf", "<%s>", "-x", "--depth", "--", "--help"};
+  for (const char* ours : {"", "--", "--depth 2", "--depth=2 --report none", "--report none --"}) {
+    std::vector<std::string> arguments = {"run"};
+    std::istringstream words(ours);
+    for (std::string word; words >> word;) arguments.push_back(word);
+    arguments.insert(arguments.end(), show.begin(), show.end());
+    const Ending ending = run_clockshim(arguments);
+    EXPECT_EQ(ending.exit_code, 0) << ending.err;
+    EXPECT_EQ(ending.out, "<-x><--depth><--><--help>");
+  }
+  // A word that an option takes is no command, and an option of ours must be one.
+  expect_refused({"run", "--depth", "2"}, "no command");
+  expect_refused({"run", "--no-such-option", "echo", "started"}, "--no-such-option");
+  expect_refused({"run", "--depth", "echo", "started"}, "--depth \"echo\": must be a number");
+  expect_refused({"run", "--tolerance", "--", "echo", "started"}, "--tolerance");
+}
+
+TEST(Options, NearestRightWordIsNamed) {
+  expect_refused({"reprot", "1"},
+                 "\"reprot\": no such command (did you mean \"report\"?); usage: ");
+  expect_refused({"docter"}, "\"docter\": no such command (did you mean \"doctor\"?); usage: ");
+  expect_refused({"run", "--tolerence", "1ms", "echo", "started"},
+                 "--tolerence (did you mean \"--tolerance\"?); usage: clockshim run");
+  expect_refused({"run", "--tolerence=1ms", "echo", "started"}, "(did you mean \"--tolerance\"?)");
+  expect_refused({"top", "--onec"}, "--onec (did you mean \"--once\"?); usage: clockshim top");
+  expect_refused_option("--order", "stirct",
+                        "must be one of strict relaxed (did you mean \"strict\"?)");
+  expect_refused_option("--profile", "stack", "must be off, sites, stacks");
+  expect_refused({"run", "--profile", "stack", "echo", "started"}, "(did you mean \"stacks\"?)");
+  expect_refused({"report", "--format", "jsom", "1"}, "(did you mean \"json\"?)");
+  for (const char* word : {"frobnicate", "x"}) {
+    const Ending ending = run_clockshim({word});
+    EXPECT_EQ(ending.exit_code, 2);
+    EXPECT_EQ(count_of(ending.err, "did you mean"), 0U) << ending.err;
+  }
+}
+
+TEST(Options, EditDistance) {
+  EXPECT_EQ(cli::edit_distance("", "abc"), 3U);
+  EXPECT_EQ(cli::edit_distance("abc", "abc"), 0U);
+  EXPECT_EQ(cli::edit_distance("stirct", "strict"), 1U) << "two that are swapped";
+  EXPECT_EQ(cli::edit_distance("tolerence", "tolerance"), 1U);
+  EXPECT_EQ(cli::edit_distance("kitten", "sitting"), 3U);
 }
 
 // Each command names what it can't use, and shows its usage.

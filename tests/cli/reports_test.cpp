@@ -23,14 +23,11 @@ TEST(Reports, OfAProgramThatClosesStandardErrorIsShown) {
   EXPECT_EQ(folder.files(), 0U) << "the private folder must go";
 }
 
-TEST(Reports, CommandComesFirst) {
-  const Ending ending = run_clockshim({"run", "--", program_path("clock_program"), "child"});
-  EXPECT_EQ(count_of(ending.err, ": clock_program["), 2U) << ending.err;
-  // Also where another process has a lower number: here a made-up one.
-  const Ending other = run_clockshim(
-      {"run", "--", "sh", "-c", "echo other > ${CLOCKSHIM_REPORT%/*}/1.txt; exec date"});
-  EXPECT_EQ(count_of(other.err, "other\n"), 1U) << other.err;
-  EXPECT_LT(other.err.find(": date["), other.err.find("other\n")) << other.err;
+TEST(Reports, OneThatCantBeReadIsNamed) {
+  const Ending ending = run_clockshim(
+      {"run", "--", "sh", "-c", "echo other > ${CLOCKSHIM_REPORT%/*}/1.json; exec date"});
+  EXPECT_EQ(count_of(ending.err, "the report of process 1 "), 1U) << ending.err;
+  EXPECT_EQ(count_of(ending.err, ": date["), 1U) << ending.err;
 }
 
 TEST(Reports, AreShownWhenTheCommandDiesOrFails) {
@@ -48,7 +45,7 @@ TEST(Reports, AreShownWhenTheCommandDiesOrFails) {
 
 TEST(Reports, FallBackToStandardErrorWithoutAFolder) {
   const Ending ending =
-      run_clockshim({"run", "--", program_path("clock_program")}, {"TMPDIR=/nowhere"});
+      run_clockshim({"run", "--", program_path("clock_program"), "often"}, {"TMPDIR=/nowhere"});
   EXPECT_EQ(ending.exit_code, 0);
   EXPECT_EQ(count_of(ending.err, ": clock_program["), 1U) << ending.err;
 }
@@ -77,6 +74,18 @@ TEST(Reports, GoToThePathThatWasNamed) {
   EXPECT_NE(content_of(folder.path("by_environment")).find(": date["), std::string::npos);
 }
 
+// The file that is named before the start may be there no more, or be full, at the end.
+TEST(Reports, ThatCantBeWrittenAreShown) {
+  const TempDir folder;
+  std::filesystem::create_directory(folder.path("gone"));
+  const Ending ending = run_clockshim({"run", "--report", folder.path("gone/report"), "sh", "-c",
+                                       "date; rmdir " + folder.path("gone")});
+  EXPECT_EQ(count_of(ending.err, "gone/report could not be written: No such file"), 1U)
+      << ending.err;
+  EXPECT_EQ(count_of(ending.err, ": date["), 1U) << ending.err;
+  EXPECT_EQ(run_clockshim({"run", "--report", "/dev/null", "date"}).err, "");
+}
+
 TEST(Reports, FollowIsTheNamedProgramAlone) {
   const TempDir folder;
   const std::string path = folder.path("%p.txt");
@@ -92,6 +101,20 @@ TEST(Reports, FollowIsTheNamedProgramAlone) {
   EXPECT_EQ(alone.files(), 1U);
   // The child of a shell that asks nothing itself.
   EXPECT_EQ(run_clockshim({"run", "--follow", "0", "--", "sh", "-c", "date; true"}).err, "");
+}
+
+// Scripts start hundreds of programs that read the clock once or twice.
+TEST(Reports, OfFewCallsAreNotWrittenToStandardError) {
+  const std::string program = program_path("clock_program");
+  const std::string preload = "LD_PRELOAD=" + shim_path();
+  EXPECT_EQ(Running({program}, {preload}).finish().err, "");
+  const Ending info = Running({program}, {preload, "CLOCKSHIM_LOG=info"}).finish();
+  EXPECT_EQ(count_of(info.err, "] asked for the time 1 times; CLOCKSHIM_REPORT=PATH"), 1U)
+      << info.err;
+  EXPECT_EQ(count_of(Running({program, "often"}, {preload}).finish().err, ": clock_program["), 1U);
+  const TempDir folder;
+  Running({program}, {preload, "CLOCKSHIM_REPORT=" + folder.path("report")}).finish();
+  EXPECT_NE(content_of(folder.path("report")).find(": clock_program["), std::string::npos);
 }
 
 // What lives on after the command may start programs whose report's path must still be good: else

@@ -19,7 +19,7 @@ import tempfile
 BASH = '. "$FOLDER/clockshim.bash"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _clockshim; printf "%s\\n" "${COMPREPLY[@]}"'
 # Outside of zsh's line editor, its functions say what they were given.
 ZSH = '''compadd() { [[ $1 != -- ]] || shift; print -l -- "$@" }; _files() { }; _message() { }; _command_names() { }
-_normal() { print -l -- "behind the dashes: $words" }; words=("$@"); CURRENT=$#; set --; source "$FOLDER/_clockshim"'''
+_normal() { print -l -- "a command of its own: $words" }; words=("$@"); CURRENT=$#; set --; source "$FOLDER/_clockshim"'''
 FISH = 'source "$FOLDER/clockshim.fish"; complete -C "$argv" | string replace -r "\\t.*" ""'
 # One line of each command, up to where a word is missing, and what must be offered.
 VALUES = {
@@ -59,7 +59,7 @@ class Shells:
 # Mistakes of each file, whose finding is the self-test.
 PLANTED = [('strict relaxed', 'strict'), ('auto agree disagree', 'auto agree disagree maybe'), ("--[a-z-]+", "--[b-z-]+"),
            ('([a-z]+) +[a-z]', '([e-z]+) +[a-z]'),
-           ('([a-z]+) +[a-z]', '([a-z]+) +[A-Z]')]
+           ('([a-z]+) +[a-z]', '([a-z]+) +[A-Z]'), ('-?*', '?*')]
 
 
 def violations(command, folder, only=None):
@@ -86,9 +86,12 @@ def violations(command, folder, only=None):
             compare(f'{shell}, formats', shells.offer(shell, 'report', '--format', ''), formats)
             for option, values in VALUES.items():
                 compare(f'{shell}, {option}', shells.offer(shell, 'run', option, ''), values)
-            behind = shells.offer(shell, 'run', '--order', 'strict', '--', 'tru')
-            if not behind & {'true', 'behind the dashes: tru'}:
-                errors.append(f'{shell}, behind the dashes: offered {sorted(behind)[:5]}')
+            for ours in [], ['--'], ['--order', 'strict'], ['--order', 'strict', '--']:
+                behind = shells.offer(shell, 'run', *ours, 'tru')
+                if not behind & {'true', 'a command of its own: tru'}:
+                    errors.append(f'{shell}, behind {ours}: offered {sorted(behind)[:5]}')
+            if shells.offer(shell, 'run', 'printf', '--') & (options['run'] - {'--help'}):
+                errors.append(f'{shell}, behind a command: offered the options of run')
     for option, values in () if only else VALUES.items():
         for value in sorted(values - {'stderr'}):
             done = subprocess.run([command, 'run', option, value, '--log', 'error', '--', 'true'], capture_output=True, text=True, check=False)

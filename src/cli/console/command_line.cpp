@@ -7,12 +7,13 @@
 #include <string_view>
 #include <utility>
 
+#include "cli/console/nearest.h"
 #include "os/log.h"
 
 namespace clockshim::cli {
 namespace {
 
-// CLI11 makes usage lines of its own, which do not know about arguments behind "--".
+// CLI11 makes usage lines of its own, which do not know about commands of their own.
 class UsageFormatter final : public CLI::Formatter {
  public:
   explicit UsageFormatter(std::string usage) : usage_(std::move(usage)) {}
@@ -81,6 +82,20 @@ void Command::arguments(const std::string& placeholder, const std::string& help,
       ->type_name(placeholder);
 }
 
+std::vector<std::string> Command::options() const {
+  std::vector<std::string> names;
+  for (const CLI::Option* option : app_.get_options()) {
+    if (option->nonpositional() && !option->get_group().empty())
+      names.push_back(option->get_name());
+  }
+  return names;
+}
+
+void Command::command_of_its_own(Take take) {
+  take_behind_dashes_ = std::move(take);
+  own_command_ = true;
+}
+
 void Command::exclusive(const std::string& one, const std::string& other) {
   app_.get_option(other)->excludes(app_.get_option(one));
 }
@@ -92,6 +107,19 @@ void Command::give_values(const std::vector<std::string>& behind_dashes) const {
   for (const std::string& value : behind_dashes)
     give(app_.get_name(), value, take_behind_dashes_ ? take_behind_dashes_ : refuse_all,
          "; usage: " + usage_);
+}
+
+char** Command::end_of_ours(char** first, char** end) const {
+  if (!own_command_) return std::find(first, end, std::string_view("--"));
+  while (first < end) {
+    const std::string word = *first;
+    if (word == "--" || !word.starts_with('-') || word == "-") break;
+    const CLI::Option* const option = app_.get_option_no_throw(word);
+    // "--depth 2": the value is a word of its own.
+    const bool with_value = option != nullptr && option->get_items_expected_max() > 0;
+    first += with_value && first + 1 < end && first[1] != std::string_view("--") ? 2 : 1;
+  }
+  return first;
 }
 
 CommandLine::CommandLine(const std::string& purpose)
@@ -120,28 +148,51 @@ int CommandLine::parse_and_act(int argc, char** argv) {
     usages += (command == commands_.front() ? "" : "\n       ") + command->usage();
   app_->footer(usages + "\n\nclockshim COMMAND --help describes the options of a command.");
 
-  // What follows the first "--" is never an option of ours, whatever it looks like.
+  // What follows our own words is never an option of ours, whatever it looks like.
   char** const end = argv + argc;
-  char** const dashes = std::find(argv + std::min(argc, 1), end, std::string_view("--"));
+  char** ours = std::find(argv + std::min(argc, 1), end, std::string_view("--"));
+  for (const auto& command : commands_) {
+    if (argc > 1 && command->app_.get_name() == argv[1]) ours = command->end_of_ours(argv + 2, end);
+  }
+  char** const theirs = ours + (ours != end && std::string_view(*ours) == "--" ? 1 : 0);
   try {
-    app_->parse(static_cast<int>(dashes - argv), argv);
+    app_->parse(static_cast<int>(ours - argv), argv);
   } catch (const CLI::Success& help_or_version) {
     return app_->exit(help_or_version);
   } catch (const CLI::ExtrasError& error) {
-    const auto parsed = app_->get_subcommands();
-    for (const auto& command : commands_) {
-      if (!parsed.empty() && &command->app_ == parsed.front())
-        return refuse(std::string(error.what()) + "; usage: " + command->usage());
-    }
-    return refuse(std::string(error.what()) + "; usage: clockshim COMMAND, or clockshim --help");
+    return refuse_extras(error.what());
   } catch (const CLI::ParseError& error) {
     return refuse(error.what());
   }
   if (chosen_ == nullptr)
     return refuse("say what to do: " + commands_.front()->usage() + ", or clockshim --help");
   for (const auto& give_value : chosen_->given_) give_value();
-  chosen_->give_values(std::vector<std::string>(std::min(dashes + 1, end), end));
+  chosen_->give_values(std::vector<std::string>(theirs, end));
   return act_();
+}
+
+// Words that are left over: options and commands that don't exist, or too many arguments.
+int CommandLine::refuse_extras(const std::string& problem) const {
+  const auto parsed = app_->get_subcommands();
+  const Command* chosen = nullptr;
+  std::vector<std::string> right;
+  for (const auto& command : commands_) {
+    if (!parsed.empty() && &command->app_ == parsed.front()) chosen = command.get();
+    if (parsed.empty()) right.push_back(command->app_.get_name());
+  }
+  const std::vector<std::string> extras =
+      chosen != nullptr ? chosen->app_.remaining() : app_->remaining();
+  if (chosen != nullptr) right = chosen->options();
+  std::string nearest;
+  if (!extras.empty()) {
+    const std::string word = extras.front().substr(0, extras.front().find('='));
+    if (chosen == nullptr || word.starts_with('-')) nearest = did_you_mean(word, right);
+  }
+  if (chosen == nullptr && !extras.empty() && !extras.front().starts_with('-'))
+    return refuse("\"" + extras.front() + "\": no such command" + nearest +
+                  "; usage: clockshim COMMAND, or clockshim --help");
+  return refuse(problem + nearest + "; usage: " +
+                (chosen != nullptr ? chosen->usage() : "clockshim COMMAND, or clockshim --help"));
 }
 
 int CommandLine::run(int argc, char** argv) {

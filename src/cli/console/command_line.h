@@ -43,22 +43,29 @@ class Command {
   void hidden_option(const std::string& name, Take take);
   // What stands before and behind "--" besides options. Without this, there may be nothing.
   void arguments(const std::string& placeholder, const std::string& help, Take take);
-  // Only what stands behind "--": a command with its own options.
-  void arguments_behind_dashes(Take take) { take_behind_dashes_ = std::move(take); }
+  // A command with its own options: all from the first word that is no option of ours (nor an
+  // option's value) on, or what stands behind "--".
+  void command_of_its_own(Take take);
   // Two flags that can't both be given.
   void exclusive(const std::string& one, const std::string& other);
   // The last lines of --help.
   void footer(const std::string& text);
 
   [[nodiscard]] const std::string& usage() const { return usage_; }
+  // The options' names, with their dashes.
+  [[nodiscard]] std::vector<std::string> options() const;
 
  private:
   friend class CommandLine;
   void give_values(const std::vector<std::string>& behind_dashes) const;
+  // Where our words end: at "--", or at the first word of a command of its own. `first` is the
+  // first word behind our name.
+  [[nodiscard]] char** end_of_ours(char** first, char** end) const;
 
   CLI::App& app_;
   std::string usage_;
   Take take_behind_dashes_;
+  bool own_command_ = false;
   std::vector<std::function<void()>> given_;
 };
 
@@ -79,6 +86,7 @@ class CommandLine {
 
  private:
   int parse_and_act(int argc, char** argv);
+  int refuse_extras(const std::string& problem) const;
 
   std::unique_ptr<CLI::App> app_;
   std::vector<std::unique_ptr<Command>> commands_;

@@ -12,6 +12,7 @@
 
 #include "analysis/advice.h"
 #include "analysis/merge.h"
+#include "cli/console/nearest.h"
 #include "cli/console/output_file.h"
 #include "cli/console/values.h"
 #include "cli/livefiles/live_dir.h"
@@ -155,7 +156,11 @@ int report(const ReportOptions& options) {
 Take format_into(const Format*& out) {
   return [&out](const std::string& value) -> std::string {
     const Format* const found = find_format(value);
-    if (found == nullptr) return "must be one of " + format_names();
+    if (found == nullptr) {
+      std::vector<std::string> names;
+      for (const Format& format : formats()) names.emplace_back(format.name);
+      return "must be one of " + format_names() + did_you_mean(value, names);
+    }
     out = found;
     return "";
   };

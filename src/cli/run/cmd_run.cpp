@@ -10,6 +10,7 @@
 #include <memory>
 
 #include "cli/console/command_line.h"
+#include "cli/console/output_file.h"
 #include "cli/inject/load_check.h"
 #include "cli/inject/preflight.h"
 #include "cli/livefiles/live_dir.h"
@@ -18,8 +19,10 @@
 #include "cli/run/lost_reports.h"
 #include "cli/run/private_reports.h"
 #include "cli/run/run_settings.h"
+#include "cli/run/run_summary.h"
 #include "os/log.h"
 #include "os/process.h"
+#include "os/write.h"
 
 namespace clockshim::cli {
 namespace {
@@ -37,6 +40,20 @@ int failed_to_start(const std::string& name, const Preflight& preflight, int err
   const bool nowhere = !preflight.there && (by_path || error == ENOENT);
   refuse(name + ": " + (nowhere && by_path ? "command not found" : std::strerror(error)));
   return nowhere ? kNotFound : kMayNotRun;
+}
+
+// Writes the summary to `file`, or to standard error if that is "" or can't be written.
+void tell(RunSummary&& summary, const std::string& file, LogLevel limit) {
+  if (summary.empty()) return;
+  std::string text = file.ends_with(".json") ? render_json(std::move(summary).merged())
+                                             : std::move(summary).text();
+  if (!file.empty()) {
+    const int error = write_file(file, text);
+    if (error == 0) return;
+    say(LogLevel::error, limit,
+        file + " could not be written: " + std::strerror(error) + "; here is the report");
+  }
+  write_all(STDERR_FILENO, text);
 }
 
 // Runs argv, which is not empty, and returns its exit status.
@@ -61,6 +78,8 @@ int run(const std::vector<RunOption>& options, const std::vector<std::string>& a
   Child child;  // from here on signals wait until there is a command to pass them on to
   Environment environment(environ);
   std::unique_ptr<PrivateReports> reports;
+  std::string file = file_of_all(settings);
+  bool summed_up = settings.report == "stderr" || !file.empty();
   if (shimmed) {
     const char* present = getenv("LD_PRELOAD");
     environment.set("LD_PRELOAD", preload_with(library, present != nullptr ? present : ""));
@@ -68,16 +87,24 @@ int run(const std::vector<RunOption>& options, const std::vector<std::string>& a
       if (option.value) environment.set(option.setting->variable, *option.value);
     }
     if (!counters.empty()) environment.set("CLOCKSHIM_COUNTERS", counters);
-    if (settings.report == "stderr") reports = std::make_unique<PrivateReports>();
-    if (reports && !reports->pattern().empty())
+    if (summed_up) reports = std::make_unique<PrivateReports>();
+    if (reports && !reports->pattern().empty()) {
       environment.set("CLOCKSHIM_REPORT", reports->pattern());
+    } else {  // each process reports for itself
+      file.clear();
+      summed_up = settings.report == "stderr";
+    }
   }
   if (const int error = child.start(argv, environment); error != 0)
     return failed_to_start(name, preflight, error);
   LoadCheck load_check(shimmed ? library : "", name, settings.log);
   const int status = child.supervise(load_check);
-  if (reports) reports->print(child.pid(), name, settings.log);
-  if (shimmed) write_lost_reports(child.pid(), live_folders(settings.dir), settings);
+  RunSummary summary(!file.empty());
+  if (reports) reports->collect(summary, name, settings.log);
+  if (shimmed)
+    take_lost_reports(child.pid(), live_folders(settings.dir), settings,
+                      summed_up ? &summary : nullptr);
+  tell(std::move(summary), file, settings.log);
   reports.reset();  // because death by a signal runs no destructor
   return end_like(status);
 }
@@ -91,7 +118,7 @@ struct RunCommand {
 
 void add_run_command(CommandLine& line) {
   auto given = std::make_shared<RunCommand>();
-  Command& command = line.add("run", "clockshim run [OPTION...] -- COMMAND [ARG...]",
+  Command& command = line.add("run", "clockshim run [OPTION...] COMMAND [ARG...]",
                               "run a command under the shim, and exit as it exits", [given] {
                                 if (given->argv.empty()) throw BadUsage("no command");
                                 return run(given->options, given->argv);
@@ -101,7 +128,7 @@ void add_run_command(CommandLine& line) {
                    option_help(*option.setting),
                    [&option](const std::string& value) { return take_value(option, value); });
   }
-  command.arguments_behind_dashes([given](const std::string& argument) {
+  command.command_of_its_own([given](const std::string& argument) {
     given->argv.push_back(argument);
     return std::string();
   });

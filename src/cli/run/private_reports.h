@@ -1,6 +1,6 @@
-// Collects the reports that should appear on standard error in files, because many programs close
-// standard error before the library's destructor could write there. One run has a private folder,
-// whose reports are written when the command has ended.
+// Collects the reports of a run's processes in a private folder, as JSON, so that they can be
+// summed up when the command has ended. (Many programs close standard error before the library's
+// destructor could write there, too.)
 #pragma once
 
 #include <sys/types.h>
@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "cli/inject/private_folder.h"
+#include "cli/run/run_summary.h"
 #include "os/settings.h"
 
 namespace clockshim::cli {
@@ -21,17 +22,12 @@ class PrivateReports {
   // The value for CLOCKSHIM_REPORT.
   [[nodiscard]] const std::string& pattern() const { return pattern_; }
 
-  // Writes the reports to standard error, `command`'s first, the others by pid, and removes them.
-  // The folder is removed, too, unless processes of this run are still alive: what they start would
-  // take a report path without a folder for a bad setting.
-  void print(pid_t command, const std::string& name, LogLevel limit);
+  // Adds the reports to `summary`, and removes them. `name` is the command's. The folder is
+  // removed, too, unless processes of this run are still alive: what they start would take a report
+  // path without a folder for a bad setting.
+  void collect(RunSummary& summary, const std::string& name, LogLevel limit);
 
  private:
-  [[nodiscard]] std::vector<pid_t> present() const;
-  [[nodiscard]] std::string file_of(pid_t pid) const {
-    return folder_.path() + "/" + std::to_string(pid) + ".txt";
-  }
-
   PrivateFolder folder_;
   std::string pattern_;
 };

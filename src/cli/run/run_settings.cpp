@@ -6,8 +6,11 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <iterator>
+#include <sstream>
 #include <string_view>
 
+#include "cli/console/nearest.h"
 #include "cli/inject/preload_environment.h"
 #include "os/report_path.h"
 
@@ -50,6 +53,12 @@ std::string problem_if_empty(SettingId id) {
   }
 }
 
+// The words that the setting takes, where it takes words.
+std::vector<std::string> words_of(const Setting& setting) {
+  std::istringstream words(setting.id == SettingId::profile ? "off sites stacks" : setting.words);
+  return {std::istream_iterator<std::string>(words), {}};
+}
+
 std::string without_markup(std::string text) {
   std::erase(text, '`');
   return text;
@@ -89,6 +98,7 @@ std::string take_value(RunOption& option, std::string value) {
   } else {
     if (id == SettingId::dir) value = std::filesystem::absolute(value).string();
     problem = problem_in_library(*option.setting, value);
+    if (!problem.empty()) problem += did_you_mean(value, words_of(*option.setting));
   }
   option.value = std::move(value);
   return problem;
@@ -102,6 +112,20 @@ Settings effective_settings(const std::vector<RunOption>& options) {
     }
     return getenv(variable);
   });
+}
+
+std::string file_of_all(const Settings& settings) {
+  if (!report_is_path(settings.report)) return "";
+  char host[256] = "unknown";
+  gethostname(host, sizeof host - 1);
+  const std::string pattern = absolute_pattern(settings.report);
+  // Two that differ in whatever two processes may differ in.
+  const std::string path = expand_path(pattern, {1, "a", host, 1});
+  std::error_code error;
+  const bool one_file = path == expand_path(pattern, {2, "b", host, 2});
+  const bool plain = std::filesystem::is_regular_file(path, error) ||
+                     !std::filesystem::exists(std::filesystem::symlink_status(path, error));
+  return one_file && plain && pattern_problem(pattern).empty() ? path : "";
 }
 
 std::string absolute_pattern(const std::string& path) {

@@ -31,6 +31,11 @@ std::string take_value(RunOption& option, std::string value);
 // The settings that the command will find: options take precedence over the environment.
 Settings effective_settings(const std::vector<RunOption>& options);
 
+// The one file in which the report of all processes goes; "": there is none. A path that names the
+// process, the program or its start (%p, %e, %t) gives each its own file, and what is no plain file
+// is written by each process itself.
+std::string file_of_all(const Settings& settings);
+
 // Makes `path` absolute, so that it does not depend on the command's directory. A % in the name of
 // our directory is escaped.
 std::string absolute_pattern(const std::string& path);
