@@ -26,6 +26,8 @@ void __throw_out_of_range_fmt(const char*, ...) { give_up(); }
 void __throw_runtime_error(const char*) { give_up(); }
 void __throw_system_error(int) { give_up(); }
 void __throw_bad_cast() { give_up(); }
+// libstdc++'s own checks, which GCC 14's archive was built with.
+void __glibcxx_assert_fail(const char*, int, const char*, const char*) noexcept { give_up(); }
 // NOLINTEND(cert-dcl58-cpp)
 
 }  // namespace std
