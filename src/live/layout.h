@@ -100,6 +100,7 @@ struct alignas(kPage) Header {
       pages[kPagesInWords];  // bit n: page n has been written to. Readers need not touch the
                              // others, which would allocate them
   char link[320];  // the path of the segment's link, as its creator saw it; "": it has none
+  std::uint64_t paths_seen;  // a number of the root and the mounts in which the creator saw it
 };
 static_assert(sizeof(Header) == 4096);
 

@@ -52,6 +52,7 @@ void begin_region(Region& region, const Header& from, std::size_t size) noexcept
   std::memcpy(header.magic, kMagic, sizeof kMagic);
   header.version = kVersion;
   header.header_size = sizeof(Header);
+  header.paths_seen = from.paths_seen;
   for (const SectionId id : kEachSection)
     header.sections[static_cast<unsigned>(id)] = section_of(id, size);
   note_page(region, &header, sizeof header);

@@ -80,6 +80,15 @@ std::uint64_t own_ipc_namespace() noexcept {
   return stat("/proc/self/ns/ipc", &info) == 0 ? info.st_ino : 0;
 }
 
+std::uint64_t own_paths_seen() noexcept {
+  struct stat root {};
+  struct stat mounts {};
+  if (stat("/", &root) != 0) return 0;
+  static_cast<void>(stat("/proc/self/ns/mnt", &mounts));  // without /proc, the root has to do
+  constexpr std::uint64_t kMix = 0x9E3779B97F4A7C15ULL;
+  return (((root.st_dev * kMix) ^ root.st_ino) * kMix ^ mounts.st_ino) * kMix | 1;
+}
+
 void* make_segment(std::size_t size, std::uint64_t ipc_namespace, void* at, Segment& out,
                    int& error) noexcept {
   const int id = shmget(IPC_PRIVATE, size, IPC_CREAT | SHM_NORESERVE | S_IRUSR | S_IWUSR);
@@ -118,6 +127,7 @@ unsigned long segments_in_use() noexcept {
 
 unsigned remove_orphans(unsigned most) noexcept {
   shmid_ds info;
+  const std::uint64_t paths_seen = own_paths_seen();
   const unsigned places = places_in_use();
   const auto first = static_cast<unsigned>(Arch::unordered().raw() >>
                                            10);  // so that each is looked at in the long run
@@ -132,7 +142,8 @@ unsigned remove_orphans(unsigned most) noexcept {
     const Header& header = static_cast<const Region*>(address)->header;
     Segment named;
     const bool ours = std::memcmp(header.magic, kMagic, sizeof kMagic) == 0 && header.token != 0 &&
-                      std::memchr(header.link, '\0', sizeof header.link) != nullptr;
+                      std::memchr(header.link, '\0', sizeof header.link) != nullptr &&
+                      header.paths_seen == paths_seen && paths_seen != 0;
     const bool found =
         ours && read_link(AT_FDCWD, header.link, named) && named.token == header.token;
     if (ours && !found && shmctl(id, IPC_RMID, nullptr) == 0) ++removed;

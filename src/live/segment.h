@@ -34,6 +34,10 @@ struct Segment {
 // The inode of this process's IPC namespace; 0 if /proc can't be read. One system call.
 std::uint64_t own_ipc_namespace() noexcept;
 
+// A number of what paths mean to this process: of its root directory and of its mount namespace.
+// Where two processes have the same, the same path leads to the same file. Two system calls.
+std::uint64_t own_paths_seen() noexcept;
+
 // Creates a segment of `size` bytes, all zero, for this user alone. Attaches it at `at` (replacing
 // what is mapped there), or anywhere if that is null. Returns the address; null: `error` is the
 // errno.

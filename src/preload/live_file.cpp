@@ -117,6 +117,7 @@ std::string open_live_file(const ProcessState& state) {
                          ? live::kSizeWithoutStacks
                          : live::kSizeWithFewNames;
   g_live_file.ipc_namespace = live::own_ipc_namespace();
+  g_live_file.header.paths_seen = live::own_paths_seen();
   madvise(&g_hot_state, sizeof g_hot_state,
           MADV_WIPEONFORK);  // kernels older than 4.14 can't: then clones are not noticed
   if (const int error = replace_region(); error != 0) {

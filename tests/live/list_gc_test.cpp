@@ -2,12 +2,16 @@
 // there.
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <utime.h>
 
+#include <cstring>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "live/region.h"
+#include "live/segment.h"
 #include "live_host.h"
 
 namespace clockshim::test {
@@ -54,6 +58,51 @@ TEST(List, SaysWhatItCantRead) {
                             "clockshim: no live files in " + dir.path().string() + "\n");
   EXPECT_EQ(run_clockshim({"list", "--dir", dir.path("missing")}).exit_code, 0);
   EXPECT_EQ(run_clockshim({"list", "nonsense"}).exit_code, 2);
+}
+
+// A segment that no process has attached, and whose link can't be found here.
+live::Segment orphan(std::uint64_t paths_seen) {
+  live::Segment segment;
+  int error = 0;
+  void* const address = live::make_segment(live::kSizeWithFewNames, live::own_ipc_namespace(),
+                                           nullptr, segment, error);
+  EXPECT_NE(address, nullptr) << std::strerror(error);
+  live::Header header{};
+  header.token = segment.token;
+  header.paths_seen = paths_seen;
+  live::begin_region(*static_cast<live::Region*>(address), header, live::kSizeWithFewNames);
+  std::strcpy(static_cast<live::Region*>(address)->header.link, "/nowhere/at/all/1-1.live");
+  live::detach_segment(address);
+  return segment;
+}
+
+// Containers and chroots may share the machine's segments, but not its paths.
+TEST(Gc, RemovesSegmentsWhoseFolderIsGoneButNoneWhoseFolderCanNotBeSeenFromHere) {
+  const TempDir dir;
+  const live::Segment gone = orphan(live::own_paths_seen());
+  const live::Segment elsewhere = orphan(live::own_paths_seen() ^ 2);
+  EXPECT_NE(run_clockshim({"gc", "--dir", dir.path().string()}).out.find("gave back "),
+            std::string::npos);
+  EXPECT_FALSE(live::facts_of(gone).there);
+  EXPECT_TRUE(live::facts_of(elsewhere).there);
+  live::remove_segment(elsewhere);
+}
+
+// It is the same for two processes, but not for one that has another root.
+TEST(Gc, WhatPathsMeanIsTheSameHereAndAnotherUnderAnotherRoot) {
+  if (geteuid() != 0) GTEST_SKIP() << "only root can change its root";
+  const TempDir dir;
+  const std::uint64_t here = live::own_paths_seen();
+  EXPECT_EQ(live::own_paths_seen(), here);
+  const pid_t child = fork();
+  if (child == 0) {
+    const bool same = live::own_paths_seen() == here;
+    const bool changed = chroot(dir.path().c_str()) == 0 && chdir("/") == 0;
+    _exit(!same ? 1 : !changed ? 2 : live::own_paths_seen() == here ? 3 : 0);
+  }
+  int status = -1;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
 }
 
 TEST(Gc, RemovesTheDeadAndOnlyThem) {
