@@ -84,6 +84,7 @@ void make_new() {
   std::memcpy(static_cast<void*>(&header), static_cast<const void*>(&g_live_file.header),
               sizeof header);
   header.token = t_forking.segment.token;
+  header.paths_seen = live::own_paths_seen();  // the host may have changed its root since start
   live::begin_region(*region, header, g_live_file.size);
   t_forking.region = region;
   t_path[0] = '\0';
