@@ -50,6 +50,12 @@ class ChainHistory {
             TickDelta{shortest * policy::kSteadyBracketEighths / 8}};
   }
 
+  // The shortest bracket of late: what a reading of the real clock costs where nothing disturbs it,
+  // with a reading of the counter. 0: there was none yet.
+  [[nodiscard]] TickDelta shortest() const noexcept {
+    return TickDelta{shortest_width_.load(std::memory_order_relaxed)};
+  }
+
   // Takes in what a check of the coarse clocks has cost, in ticks. Returns the minimum recent cost,
   // which may rise by 1/64 with each check, so that one preempted check does not stretch the
   // interval. `known` says whether `taken` was measured on one CPU: else it is ignored.

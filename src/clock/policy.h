@@ -105,6 +105,15 @@ inline constexpr int kAttempts = 8;
 // that were too wide for it. One of them may have been preempted, and so may two, but hardly all.
 inline constexpr std::uint32_t kTooWideSamples = 8;
 
+// What a call costs is measured after the first, second, fourth and so on resync of a clock, and at
+// last after each of this many: some seconds of a busy clock.
+inline constexpr std::uint64_t kResyncsPerCost = 1024;
+// Each time the fast path is timed so often (some 300 ns in all), and the least counts: the first
+// one finds cold caches, and one may be interrupted.
+inline constexpr int kTimedReadings = 4;
+// The least cost of a served call may rise by 1/8 of the difference with each measurement.
+inline constexpr std::uint32_t kCostMemory = 8;
+
 // This many samples that contradict another CPU's, with none that agrees in between, prove that the
 // counters disagree.
 inline constexpr std::uint32_t kContradictions = 2;

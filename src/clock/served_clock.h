@@ -9,6 +9,7 @@
 
 #include "arch/counter.h"
 #include "base/attributes.h"
+#include "clock/call_costs.h"
 #include "clock/timeline.h"
 #include "os/current_cpu.h"
 #include "os/real_clock.h"
@@ -49,6 +50,7 @@ struct ServedClock {
   Timeline<KernelSource> timeline;
   CpuCounter counter;
   std::atomic<bool> sharing{};
+  CallCosts costs;
 
   // Shows the fast path what the slow path has decided. A thread that has read the old mode is in
   // the same position as one that was preempted right behind the load: the segments that it may use

@@ -97,6 +97,14 @@ class Timeline {
   Answer resync(unsigned id, Source& source, Nanos& out,
                 ThreadFloor* thread_floor = nullptr) noexcept;
 
+  // The resyncs of clock `id` so far, of this process. Call it after start().
+  [[nodiscard]] std::uint64_t resyncs(unsigned id) const noexcept {
+    return state_.figures.record().clocks[id].resyncs.load(std::memory_order_relaxed);
+  }
+  // What the samples on `cpu` say of the cost of reading the real clock `id`: the shortest bracket
+  // of late, and the counter's rate. False: nothing.
+  bool real_cost(unsigned id, unsigned cpu, TickDelta& bracket, Rate& rate) const noexcept;
+
   // Closes all segments, because this process has set or slewed a clock.
   void clocks_were_set() noexcept { segments_.close_domains_from(kCommon, Closed::set); }
 

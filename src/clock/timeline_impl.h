@@ -116,6 +116,18 @@ Nanos Timeline<Source>::not_below_served(unsigned id, Source& source, Nanos now)
 }
 
 template <TimeSource Source>
+bool Timeline<Source>::real_cost(unsigned id, unsigned cpu, TickDelta& bracket,
+                                 Rate& rate) const noexcept {
+  const bool per_cpu = (mode_.bits() & kPerCpu) != 0;
+  const ChainId chain{per_cpu ? domain_of(cpu) : kCommon, id};
+  Record record;
+  if (chain.domain >= kDomains || !segments_.get(segments_.current(chain), record)) return false;
+  bracket = state_.histories.of(chain).shortest();
+  rate = record.calibration.rate;
+  return bracket.raw() != 0 && rate.plausible();
+}
+
+template <TimeSource Source>
 Answer Timeline<Source>::resync(unsigned id, Source& source, Nanos& out,
                                 ThreadFloor* thread_floor) noexcept {
   if (id >= kClockIds) return Answer::none;

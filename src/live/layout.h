@@ -57,6 +57,13 @@ inline constexpr SectionId kEachSection[] = {
     SectionId::clock,   SectionId::modules, SectionId::sites, SectionId::shared,
     SectionId::threads, SectionId::stacks,  SectionId::names};
 
+// What a call of a clock costs in this process, in picoseconds; 0: it was not measured. Both are
+// the least of what was timed recently: `real` by the real clock, `served` from the timeline.
+struct CallCost {
+  std::atomic<std::uint32_t> real;
+  std::atomic<std::uint32_t> served;
+};
+
 inline constexpr std::size_t kPage = 4096;
 inline constexpr std::size_t kPagesInWords = 6;  // 384 pages
 
@@ -101,6 +108,9 @@ struct alignas(kPage) Header {
                              // others, which would allocate them
   char link[320];  // the path of the segment's link, as its creator saw it; "": it has none
   std::uint64_t paths_seen;  // a number of the root and the mounts in which the creator saw it
+  // It is here because a forked child, which inherits it, writes to this page in any case. Files of
+  // earlier versions have zeros.
+  CallCost costs[kClockIds];
 };
 static_assert(sizeof(Header) == 4096);
 

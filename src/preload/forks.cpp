@@ -197,6 +197,7 @@ void after_fork_in_child() {
   }
   g_sites.begin_in_child(live::current(), pid, share);
   g_clock.timeline.record_in(live::current().clock);
+  g_clock.costs.begin_in_child(live::current().header);
   g_clock.sharing.store(share, std::memory_order_relaxed);
   g_clock.publish_state();
 }

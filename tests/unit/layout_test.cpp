@@ -36,6 +36,8 @@ TEST(Layout, OfTheHeader) {
   EXPECT_EQ(offsetof(Header, token), 3216U);
   EXPECT_EQ(offsetof(Header, pages), 3224U);
   EXPECT_EQ(offsetof(Header, link), 3272U);
+  EXPECT_EQ(offsetof(Header, costs), 3600U);
+  EXPECT_EQ(sizeof(CallCost), 8U);
   EXPECT_EQ(sizeof(Header), 4096U);
 }
 
