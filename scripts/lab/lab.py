@@ -201,7 +201,7 @@ class Tools:
                 found["ways"] = self.ways_of_calls(way)
             if report.exists():
                 told = json.loads(report.read_text(encoding="utf-8"))
-                found.update({key: told[key] for key in ("mode", "mode_reason", "tolerance_ns", "accuracy", "notes")})
+                found.update({key: told[key] for key in ("mode", "mode_reason", "tolerance_ns", "accuracy", "notes", "clocks")})
             return found
 
 

@@ -80,6 +80,19 @@ void add_word(std::string& sum, const std::string& word) {
   if (sum != word) sum = "mixed";
 }
 
+// Takes the mean of the costs, over the served calls of those that were measured.
+void add_costs(const ReportClock& from, ReportClock& to) {
+  if (from.real_call_ns <= 0) return;
+  const double added = static_cast<double>(from.served);
+  const double had = to.real_call_ns > 0 ? static_cast<double>(to.served) : 0;
+  if (added + had <= 0) return;
+  const auto mean = [&](double& sum, double one) {
+    sum = (sum * had + one * added) / (had + added);
+  };
+  mean(to.real_call_ns, from.real_call_ns);
+  mean(to.served_call_ns, from.served_call_ns);
+}
+
 void add_clocks(const Report& from, Report& to) {
   for (const ReportClock& clock : from.clocks) {
     const auto same = std::find_if(to.clocks.begin(), to.clocks.end(),
@@ -88,10 +101,13 @@ void add_clocks(const Report& from, Report& to) {
       to.clocks.push_back(clock);
       continue;
     }
+    add_costs(clock, *same);
     same->calls += clock.calls;
     same->served += clock.served;
     same->real += clock.real;
     same->resyncs += clock.resyncs;
+    same->saved_ns += std::min(clock.saved_ns, INT64_MAX - same->saved_ns);
+    same->unreachable |= clock.unreachable;
   }
 }
 
@@ -168,6 +184,7 @@ Report merge(const std::vector<Report>& reports) {
   Sites stacks(false);
   out.pids.clear();
   out.clocks.clear();
+  out.saved_how.clear();
   out.notes.clear();
   out.threads.clear();
   out.disturbances = out.dropped = 0;

@@ -50,6 +50,14 @@ double number(const Json& in, const char* key) {
   return value->get<double>();
 }
 
+// What a call costs, in nanoseconds; 0 if that is not known.
+double cost(const Json& in, const char* key) {
+  constexpr double kMost = 1e9;
+  const double ns = number(in, key);
+  if (!(ns >= 0 && ns <= kMost)) throw Wrong(key, "nanoseconds, less than a second of them");
+  return ns;
+}
+
 bool flag(const Json& in, const char* key) {
   const Json* value = find(in, key);
   if (value == nullptr) return false;
@@ -166,6 +174,7 @@ void read_head(const Json& in, Report& r) {
   r.mode_reason = text(in, "mode_reason");
   r.order = text(in, "order");
   r.profile = text(in, "profile");
+  r.saved_how = text(in, "cpu_saved_how");
   r.tolerance_ns = whole<std::int64_t>(in, "tolerance_ns");
   r.disturbances = whole<std::uint64_t>(in, "disturbances");
   r.dropped = whole<std::uint64_t>(in, "dropped");
@@ -189,7 +198,8 @@ void read_clocks(const Json& in, Report& r) {
     if (!clock.is_object()) throw Wrong("clocks", "an object of objects");
     r.clocks.push_back({name, whole<std::uint64_t>(clock, "calls"),
                         whole<std::uint64_t>(clock, "served"), whole<std::uint64_t>(clock, "real"),
-                        whole<std::uint64_t>(clock, "resyncs")});
+                        whole<std::uint64_t>(clock, "resyncs"), cost(clock, "real_call_ns"),
+                        cost(clock, "served_call_ns"), whole<std::int64_t>(clock, "saved_ns")});
   }
   if (const Json* accuracy = find(in, "accuracy")) {
     if (!accuracy->is_object()) throw Wrong("accuracy", "an object");

@@ -13,6 +13,7 @@
 #include "formats/formats.h"
 #include "formats/page_assets.h"
 #include "formats/thread_slices.h"
+#include "report/saved.h"
 
 namespace clockshim {
 namespace {
@@ -31,6 +32,11 @@ std::string card(const std::string& value, const std::string& what) {
 
 std::string number_cell(std::uint64_t n, bool sampled = false) {
   return fmt::format("<td class=\"n\" data-v=\"{}\">{}{}</td>", n, sampled ? "~" : "", grouped(n));
+}
+
+std::string saved_cell(std::int64_t ns) {
+  return fmt::format("<td class=\"n\" data-v=\"{}\">{}</td>", ns,
+                     ns == 0 ? "-" : short_time(static_cast<double>(ns)));
 }
 
 std::string share_cell(std::uint64_t part, std::uint64_t whole) {
@@ -68,6 +74,7 @@ std::string head(const Report& r) {
                        fmt::gmtime(static_cast<std::time_t>(std::min(r.started_at, 2e11))));
   if (!r.state.empty()) out += ", " + markup(r.state);
   if (r.forked_from != 0) out += fmt::format(", forked from {}", r.forked_from);
+  out += "<br>" + markup(saved_line(r));
   out += fmt::format("<br>mode {} ({}), order {}, tolerance {}, clocksource {}</div>\n",
                      markup(r.mode), markup(r.mode_reason), markup(r.order),
                      duration(r.tolerance_ns), markup(r.clocksource));
@@ -85,6 +92,9 @@ std::string totals(const Report& r) {
   out += card(grouped(r.calls()), "calls") + card(rate(r.calls(), r.seconds), "calls a second");
   out += card(fmt::format("{:.2f} %", percent(served, r.calls())), "served from the timeline") +
          card(grouped(resyncs), "resyncs");
+  if (saved_ns(r) != 0)
+    out += card(short_time(static_cast<double>(saved_ns(r))),
+                fmt::format("CPU saved, {:.1f} % of a core", saved_share(r) * 100));
   if (r.samples != 0) {
     out += card(duration(r.p50_ns), "error, median") +
            card(duration(r.p99_ns), "error, 99 of 100") + card(duration(r.max_ns), "error, worst");
@@ -97,14 +107,15 @@ std::string totals(const Report& r) {
 std::string clock_table(const Report& r) {
   std::string out =
       "<h2>Clocks</h2>\n" + table_head("clocks", {"clock", "#calls", "#share", "#calls/s",
-                                                  "#served", "#real", "#resyncs"});
+                                                  "#served", "#real", "#resyncs", "#saved"});
   std::vector<ReportClock> clocks = r.clocks;
   std::stable_sort(clocks.begin(), clocks.end(),
                    [](const ReportClock& a, const ReportClock& b) { return a.calls > b.calls; });
   for (const ReportClock& c : clocks) {
-    out += fmt::format("<tr><td>{}</td>{}{}{}{}{}{}</tr>\n", markup(c.name), number_cell(c.calls),
+    out += fmt::format("<tr><td>{}</td>{}{}{}{}{}{}{}</tr>\n", markup(c.name), number_cell(c.calls),
                        share_cell(c.calls, r.calls()), rate_cell(c.calls, r.seconds),
-                       number_cell(c.served), number_cell(c.real), number_cell(c.resyncs));
+                       number_cell(c.served), number_cell(c.real), number_cell(c.resyncs),
+                       saved_cell(c.saved_ns));
   }
   return out + kTableEnd;
 }
@@ -114,8 +125,8 @@ std::string caller_table(const Report& r) {
   std::string out =
       "<h2>Callers</h2>\n<input id=\"filter\" type=\"search\" placeholder=\"filter\" "
       "aria-label=\"filter callers\">\n" +
-      table_head("callers", {"#calls", "#share", "#calls/s", "clock", "function", "caller",
-                             "source", "module"});
+      table_head("callers", {"#calls", "#share", "#calls/s", "#saved", "clock", "function",
+                             "caller", "source", "module"});
   for (std::size_t i = 0; i < std::min(r.sites.size(), kMostRows); ++i) {
     const ReportSite& site = r.sites[i];
     const ReportFrame caller = caller_of(site);
@@ -126,12 +137,12 @@ std::string caller_table(const Report& r) {
                       site.frames[f].inlined ? " (inlined)" : "");
     }
     out += fmt::format(
-        "<tr>{}{}{}<td>{}</td><td>{}</td><td class=\"name\">{}{}</td><td title=\"{}\">{}</td><td "
+        "<tr>{}{}{}{}<td>{}</td><td>{}</td><td class=\"name\">{}{}</td><td title=\"{}\">{}</td><td "
         "title=\"{}\">{}</td></tr>\n",
         number_cell(site.calls, site.sampled), share_cell(site.calls, r.calls()),
-        rate_cell(site.calls, r.seconds), markup(site.clock), markup(site.function),
-        markup(function_name(caller)), via, markup(caller.file), markup(place(caller)),
-        markup(caller.module), markup(module_name(caller)));
+        rate_cell(site.calls, r.seconds), saved_cell(saved_ns(r, site)), markup(site.clock),
+        markup(site.function), markup(function_name(caller)), via, markup(caller.file),
+        markup(place(caller)), markup(caller.module), markup(module_name(caller)));
   }
   out += kTableEnd;
   if (r.sites.size() > kMostRows)

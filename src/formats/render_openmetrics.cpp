@@ -10,6 +10,7 @@
 
 #include "formats/formats.h"
 #include "formats/thread_slices.h"
+#include "report/saved.h"
 
 namespace clockshim {
 namespace {
@@ -149,6 +150,31 @@ const Family kFamilies[] = {
                             static_cast<double>(ns) / 1e9);
        }
        out += fmt::format("clockshim_error_seconds_count{} {}\n", labels(process(r)), r.samples);
+     }},
+    // No counters: what a call costs is measured again and again, and their sum may fall with it.
+    {"clockshim_cpu_saved_seconds", "gauge",
+     "CPU time that serving has saved so far, by what a call costs in the process.",
+     [](const Report& r, std::string& out) {
+       for (const ReportClock& c : r.clocks) {
+         if (!has_costs(c)) continue;
+         out += fmt::format("clockshim_cpu_saved_seconds{} {}\n",
+                            labels(process(r, {{"clock", c.name}})),
+                            static_cast<double>(c.saved_ns) / 1e9);
+       }
+     }},
+    {"clockshim_call_cost_seconds", "gauge",
+     "What a call costs in the process, by who answers: the timeline (served) or the kernel "
+     "(real).",
+     [](const Report& r, std::string& out) {
+       for (const ReportClock& c : r.clocks) {
+         if (!has_costs(c)) continue;
+         out += fmt::format("clockshim_call_cost_seconds{} {}\n",
+                            labels(process(r, {{"clock", c.name}, {"answer", "served"}})),
+                            c.served_call_ns / 1e9);
+         out += fmt::format("clockshim_call_cost_seconds{} {}\n",
+                            labels(process(r, {{"clock", c.name}, {"answer", "real"}})),
+                            c.real_call_ns / 1e9);
+       }
      }},
     {"clockshim_tolerance_seconds", "gauge", "The tolerance asked for.",
      [](const Report& r, std::string& out) {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "formats/thread_slices.h"
+#include "report/saved.h"
 #include "report/text_table.h"
 
 namespace clockshim {
@@ -11,20 +12,24 @@ std::string text_threads(const Report& report) {
   constexpr std::size_t kTopSites = 5;  // for each thread
   const std::vector<ThreadSlice> slices = drawn_slices(report, {.threads = true});
   if (slices.empty()) return "";
-  std::string out = text_columns();
+  std::string out = text_columns(report);
   for (const ThreadSlice& slice : slices) {
     if (&slice != &slices.front()) out += "\n";
-    out += text_line(report, slice.calls, slice.thread);
+    std::int64_t saved = 0;
+    for (const ReportSite& site : slice.sites) saved += saved_ns(report, site);
+    out += text_line(report, slice.calls, saved, slice.thread);
     std::uint64_t rest = 0;
+    std::int64_t rest_saved = 0;
     for (std::size_t i = 0; i < slice.sites.size(); ++i) {
       if (i < kTopSites) {
         out += text_caller(report, slice.sites[i], false);
       } else {
         rest += slice.sites[i].calls;
+        rest_saved += saved_ns(report, slice.sites[i]);
       }
     }
     if (rest != 0)
-      out += text_line(report, rest,
+      out += text_line(report, rest, rest_saved,
                        fmt::format("{:<16} {} more callers", "", slice.sites.size() - kTopSites));
   }
   return out;

@@ -19,6 +19,7 @@
 #include "report/live_modules.h"
 #include "report/live_names.h"
 #include "report/live_sections.h"
+#include "report/saved.h"
 #include "report/threads.h"
 
 namespace clockshim {
@@ -205,6 +206,10 @@ class Reader {
     });
   }
 
+  static double in_ns(const std::atomic<std::uint32_t>& picoseconds) {
+    return static_cast<double>(picoseconds.load(std::memory_order_relaxed)) / 1000;
+  }
+
   void read_clocks() {
     for (unsigned id = 0; id < kClockIds; ++id) {
       const auto& clock = clock_[0].clocks[id];
@@ -215,8 +220,13 @@ class Reader {
       const std::uint64_t real = std::min(counts_.real[id], counts_.calls[id]);
       const std::string name(clock_name(id));
       out_.clocks.push_back({name, counts_.calls[id], counts_.calls[id] - real, real, resyncs});
+      ReportClock& out = out_.clocks.back();
+      out.real_call_ns = in_ns(header_.costs[id].real);
+      out.served_call_ns = in_ns(header_.costs[id].served);
+      out.saved_ns = saved_ns_of(out);
       if (const std::int64_t best = clock.unreachable_best.load(std::memory_order_relaxed);
           best > 0) {
+        out.unreachable = true;
         out_.notes.push_back("tolerance " + format_duration(Nanos{out_.tolerance_ns}) +
                              " can't be kept for " + name +
                              " here: its calls got the real clock; CLOCKSHIM_TOLERANCE=" +

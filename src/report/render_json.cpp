@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "report/report.h"
+#include "report/saved.h"
 #include "report/text.h"
 
 namespace clockshim {
@@ -19,6 +20,15 @@ std::string joined(const Range& range, std::string_view separator, F f) {
 }
 
 std::string or_null(const std::string& s) { return s.empty() ? "null" : json_quoted(s); }
+
+std::string cost_or_null(double ns) { return ns > 0 ? fmt::format("{:.3f}", ns) : "null"; }
+
+std::string clock_json(const ReportClock& c) {
+  return fmt::format(
+      R"({}: {{"calls": {}, "served": {}, "real": {}, "resyncs": {}, "real_call_ns": {}, "served_call_ns": {}, "saved_ns": {}}})",
+      json_quoted(c.name), c.calls, c.served, c.real, c.resyncs, cost_or_null(c.real_call_ns),
+      cost_or_null(c.served_call_ns), c.saved_ns);
+}
 
 std::string frame_json(const ReportFrame& f) {
   return fmt::format(
@@ -108,11 +118,10 @@ std::string render_json(const Report& r) {
   text("order", r.order);
   text("profile", r.profile);
   raw("tolerance_ns", r.tolerance_ns);
-  raw("clocks", fmt::format("{{{}}}", joined(r.clocks, ", ", [](const ReportClock& c) {
-                              return fmt::format(
-                                  R"({}: {{"calls": {}, "served": {}, "real": {}, "resyncs": {}}})",
-                                  json_quoted(c.name), c.calls, c.served, c.real, c.resyncs);
-                            })));
+  raw("clocks", fmt::format("{{{}}}", joined(r.clocks, ", ", clock_json)));
+  raw("cpu_saved_ns", saved_ns(r));
+  raw("cpu_saved_share", fmt::format("{:.6f}", saved_share(r)));
+  text("cpu_saved_how", saved_how(r));
   raw("accuracy",
       fmt::format(
           R"({{"samples": {}, "p50_ns": {}, "p99_ns": {}, "max_ns": {}, "over_tolerance": {}}})",

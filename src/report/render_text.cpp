@@ -5,6 +5,7 @@
 #include "base/duration.h"
 #include "report/frames.h"
 #include "report/report.h"
+#include "report/saved.h"
 #include "report/text_table.h"
 
 namespace clockshim {
@@ -13,6 +14,9 @@ namespace {
 constexpr std::size_t kWidth = 100;
 constexpr std::size_t kIndent = 57;  // for the lines below a caller
 constexpr std::size_t kTopSites = 20;
+// A name's column, and the one for savings, which is taken from it where there are any.
+constexpr std::size_t kNameWidth = 32;
+constexpr std::size_t kSavedWidth = 9;
 
 std::string rate(std::uint64_t calls, double seconds) {
   return seconds <= 0
@@ -26,6 +30,18 @@ std::string frame_name(const ReportFrame& frame) {
   return fmt::format("{}+{:#x}", function_name(frame), frame.symbol_offset);
 }
 
+std::string saved_column(const Report& r, const std::string& text) {
+  return saved_ns(r) == 0 ? "" : fmt::format(" {:>{}}", text, kSavedWidth - 1);
+}
+
+std::string saved_time(std::int64_t ns) {
+  return ns == 0 ? "-" : short_time(static_cast<double>(ns));
+}
+
+std::size_t name_width(const Report& r) {
+  return saved_ns(r) == 0 ? kNameWidth : kNameWidth - kSavedWidth;
+}
+
 void add_below(std::string& out, const std::string& what, const std::string& text) {
   out += fmt::format("{:>{}}{}\n", what, kIndent, shortened(text, kWidth - kIndent));
 }
@@ -35,12 +51,12 @@ void add_below(std::string& out, const std::string& what, const std::string& tex
 std::string text_caller(const Report& r, const ReportSite& site, bool with_via) {
   const ReportFrame caller = caller_of(site);
   const std::string name = frame_name(caller);
-  const std::string short_name = shortened(name, 32);
-  std::string out =
-      fmt::format("{:>13} {:>6.1f}% {:>12}  {:<16} {:<32} {}\n",
-                  (site.sampled ? "~" : "") + grouped(site.calls), percent(site.calls, r.calls()),
-                  rate(site.calls, r.seconds), one_line(site.clock), short_name,
-                  shortened(module_name(caller), 14));
+  const std::string short_name = shortened(name, name_width(r));
+  std::string out = fmt::format(
+      "{:>13} {:>6.1f}% {:>12}{}  {:<16} {:<{}} {}\n",
+      (site.sampled ? "~" : "") + grouped(site.calls), percent(site.calls, r.calls()),
+      rate(site.calls, r.seconds), saved_column(r, saved_time(saved_ns(r, site))),
+      one_line(site.clock), short_name, name_width(r), shortened(module_name(caller), 14));
   if (short_name != name) add_below(out, "= ", name);
   if (const std::string at = place_beside_name(caller); !at.empty()) add_below(out, "at ", at);
   for (std::size_t i = 0; with_via && i + 1 < exact_frames(site); ++i) {
@@ -51,30 +67,33 @@ std::string text_caller(const Report& r, const ReportSite& site, bool with_via) 
   return out;
 }
 
-std::string text_line(const Report& r, std::uint64_t calls, const std::string& name) {
-  return fmt::format("{:>13} {:>6.1f}% {:>12}  {}\n", grouped(calls), percent(calls, r.calls()),
-                     rate(calls, r.seconds), name);
+std::string text_line(const Report& r, std::uint64_t calls, std::int64_t saved,
+                      const std::string& name) {
+  return fmt::format("{:>13} {:>6.1f}% {:>12}{}  {}\n", grouped(calls), percent(calls, r.calls()),
+                     rate(calls, r.seconds), saved_column(r, saved_time(saved)), name);
 }
 
-std::string text_columns() {
-  return fmt::format("\n{:>13} {:>7} {:>12}  {:<16} {:<32} {}\n", "calls", "share", "calls/s",
-                     "clock", "caller", "module");
+std::string text_columns(const Report& r) {
+  return fmt::format("\n{:>13} {:>7} {:>12}{}  {:<16} {:<{}} {}\n", "calls", "share", "calls/s",
+                     saved_column(r, "saved"), "clock", "caller", name_width(r), "module");
 }
 
 std::string text_callers(const Report& r) {
   if (r.sites.empty()) return "";
-  std::string out = text_columns();
+  std::string out = text_columns(r);
   std::uint64_t rest = 0;
+  std::int64_t rest_saved = 0;
   for (std::size_t i = 0; i < r.sites.size(); ++i) {
     if (i < kTopSites) {
       out += text_caller(r, r.sites[i], true);
     } else {
       rest += r.sites[i].calls;
+      rest_saved += saved_ns(r, r.sites[i]);
     }
   }
   if (rest != 0)
-    out +=
-        text_line(r, rest, fmt::format("{:<16} {} more callers", "", r.sites.size() - kTopSites));
+    out += text_line(r, rest, rest_saved,
+                     fmt::format("{:<16} {} more callers", "", r.sites.size() - kTopSites));
   return out;
 }
 
@@ -98,6 +117,7 @@ std::string text_head(const Report& r) {
                        grouped(r.calls()), grouped(served), percent(served, r.calls()),
                        grouped(real), grouped(resyncs), rate(r.calls(), r.seconds));
   }
+  out += saved_line(r) + "\n";
   out += fmt::format("mode {} ({}), {}, tolerance {}\n", one_line(r.mode), one_line(r.mode_reason),
                      one_line(r.order), format_duration(Nanos{r.tolerance_ns}));
   if (r.samples != 0) {

@@ -62,6 +62,12 @@ struct ReportClock {
   std::uint64_t served = 0;
   std::uint64_t real = 0;
   std::uint64_t resyncs = 0;
+  // What a call costs, as measured in the process; 0: it was not measured. In a merged report, the
+  // mean over the served calls.
+  double real_call_ns = 0;
+  double served_call_ns = 0;
+  std::int64_t saved_ns = 0;  // CPU time that serving has saved: report/saved.h
+  bool unreachable = false;   // it can't keep the tolerance; not known of a report read from JSON
 };
 
 // Calls over time, from repeated looks at the running process. Only the command makes them.
@@ -102,6 +108,7 @@ struct Report {
   std::string profile;
   std::int64_t tolerance_ns = 0;
   std::vector<ReportClock> clocks;  // those that were called
+  std::string saved_how;            // of a report read from JSON; else "", and saved_how() says it
   std::uint64_t samples = 0;
   std::int64_t p50_ns = 0;
   std::int64_t p99_ns = 0;

@@ -67,7 +67,8 @@ TEST_F(ReportCommand, EachFormatThatHelpNames) {
 
 TEST_F(ReportCommand, JsonOfJsonIsTheSame) {
   const Json once = Json::parse(run_clockshim({"report", "--format", "json", report_}).out);
-  EXPECT_EQ(once["clocks"], Json::parse(kReport)["clocks"]);
+  const Json wrote = Json::parse(kReport)["clocks"]["realtime"];
+  for (const auto& [key, value] : wrote.items()) EXPECT_EQ(once["clocks"]["realtime"][key], value);
   EXPECT_EQ(once["sites"][0]["frames"][0]["symbol"], "tick");
   const std::string again = folder_.file("b.json", once.dump(), kPlain);
   EXPECT_EQ(Json::parse(run_clockshim({"report", "--format", "json", again}).out), once);

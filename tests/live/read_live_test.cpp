@@ -56,6 +56,23 @@ TEST(ReadLive, SaysHowManyStacksFoundNoRoom) {
   EXPECT_EQ(read(region).notes[0], "6 sampled stacks found no room; the callers' counts are whole");
 }
 
+TEST(ReadLive, SaysWhatServingHasSaved) {
+  LiveRegion region;
+  region.count(0, kRealtime, 1'000'000);
+  EXPECT_EQ(clock_of(read(region), "realtime").real_call_ns, 0) << "a file of an earlier version";
+  EXPECT_EQ(clock_of(read(region), "realtime").saved_ns, 0);
+  region->header.costs[CLOCK_REALTIME].real = 2'025'000;
+  region->header.costs[CLOCK_REALTIME].served = 25'000;
+  region->clock.clocks[CLOCK_REALTIME].resyncs = 100;
+  region->threads[0].real[CLOCK_REALTIME] = 4;
+  const ReportClock clock = clock_of(read(region), "realtime");
+  EXPECT_DOUBLE_EQ(clock.real_call_ns, 2025);
+  EXPECT_DOUBLE_EQ(clock.served_call_ns, 25);
+  EXPECT_EQ(clock.saved_ns, 999'996 * 2000L - 100 * 2025L);
+  region->clock.clocks[CLOCK_REALTIME].unreachable_best = 5;
+  EXPECT_TRUE(clock_of(read(region), "realtime").unreachable);
+}
+
 TEST(ReadLive, WithoutCountingTellsTheClocksThatWereResynced) {
   LiveRegion region;
   region->clock.clocks[CLOCK_TAI].resyncs = 3;

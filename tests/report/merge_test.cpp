@@ -42,6 +42,24 @@ TEST(Merge, SumsAndProcesses) {
       << "merging goes on";
 }
 
+TEST(Merge, SavingsAreSumsAndCostsAreMeans) {
+  Report first = small_report();
+  Report second = small_report(43);
+  first.clocks[0].real_call_ns = 2000;
+  first.clocks[0].served_call_ns = 20;
+  first.clocks[0].saved_ns = 1000;
+  second.clocks[0].served = 3 * first.clocks[0].served;
+  second.clocks[0].real_call_ns = 1000;
+  second.clocks[0].served_call_ns = 40;
+  second.clocks[0].saved_ns = 500;
+  first.saved_how = "as it was read";
+  const Report sum = merge({small_report(44), first, second});
+  EXPECT_EQ(sum.clocks[0].saved_ns, 1500);
+  EXPECT_DOUBLE_EQ(sum.clocks[0].real_call_ns, 1250) << "those that were not measured do not count";
+  EXPECT_DOUBLE_EQ(sum.clocks[0].served_call_ns, 35);
+  EXPECT_EQ(sum.saved_how, "");
+}
+
 std::uint64_t calls_by_thread(const Report& report) {
   std::uint64_t sum = 0;
   for (const ReportThread& thread : report.threads) sum += thread.calls;

@@ -53,6 +53,9 @@ TEST(ReadJson, WhatWasWrittenIsReadBack) {
   wrote.sites[0].frames[0].inlined = true;
   wrote.sites[0].frames[0].build_id = "00ff";
   wrote.sites[0].frames[0].symbol_offset = 5;
+  wrote.clocks[0].real_call_ns = 2025.125;
+  wrote.clocks[0].served_call_ns = 25;
+  wrote.clocks[0].saved_ns = 2'000'000;
   wrote.stacks = {wrote.sites[0]};
   wrote.stacks[0].sampled = true;
   Report read;
@@ -64,6 +67,9 @@ TEST(ReadJson, WhatWasWrittenIsReadBack) {
   EXPECT_TRUE(read.sites[0].frames[0].inlined);
   EXPECT_TRUE(read.stacks[0].sampled);
   EXPECT_EQ(read.errors[1].samples, 6U);
+  EXPECT_EQ(read.clocks[0].real_call_ns, 2025.125);
+  EXPECT_EQ(read.clocks[0].saved_ns, 2'000'000);
+  EXPECT_EQ(read.saved_how, "timed in the processes: real call 2.03 us, served 25.0 ns");
 }
 
 TEST(ReadJson, ThreadsAreReadBackWithWhatTheyAsked) {
@@ -164,6 +170,11 @@ TEST(ReadJson, WhatIsNoReportIsRefusedWithTheReason) {
   EXPECT_EQ(problem_of(with("seconds", "\"2\"")), "is no report: \"seconds\" must be a number");
   EXPECT_EQ(problem_of(with("clocks", "{\"realtime\": 7}")),
             "is no report: \"clocks\" must be an object of objects");
+  for (const char* cost : {"-1", "1e10"}) {
+    EXPECT_EQ(
+        problem_of(with("clocks", std::string("{\"tai\": {\"real_call_ns\": ") + cost + "}}")),
+        "is no report: \"real_call_ns\" must be nanoseconds, less than a second of them");
+  }
   EXPECT_EQ(problem_of(with("notes", "[7]")),
             "is no report: \"notes\" must be an array of strings");
   EXPECT_EQ(problem_of(with("notes", "7")), "is no report: \"notes\" must be an array of strings");

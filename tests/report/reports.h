@@ -130,6 +130,11 @@ inline Report hostile_report(bool stacks) {
   r.started_at = 1.7e9;
   r.sites.clear();
   r.clocks = {{names[4], 1, 1, 0, 0}, {names[6], 2, 1, 1, 0}, {"realtime", 5, 5, 0, 0}};
+  for (ReportClock& clock : r.clocks) {
+    clock.real_call_ns = 1e9;
+    clock.served_call_ns = 0.001;
+    clock.saved_ns = INT64_MAX;
+  }
   r.errors = {{0, 3}, {15, 7}, {INT64_MAX, 1}};
   r.notes = {names[2], names[4], names[6]};
   r.advice = {{names[1], names[5]}};
