@@ -86,6 +86,8 @@ int main(int argc, char** argv) {
   region.count(0, busy, 0);
   region.count(0, rare, 0);
   region->clock.accuracy.record(Nanos{1234}, Nanos{10'000});
+  header.costs[CLOCK_MONOTONIC].real = 2'025'000;  // ps
+  header.costs[CLOCK_MONOTONIC].served = 25'000;
 
   char path[512];
   std::snprintf(path, sizeof path, "%s/%d-%llx.live", argv[1], getpid(),

@@ -40,6 +40,8 @@ TEST(TopOnce, HasALineAProcess) {
   EXPECT_NE(line.find("coherent"), std::string::npos) << line;
   EXPECT_NE(line.find("monotonic 91% realtime 9%"), std::string::npos) << line;
   EXPECT_NE(line.find("1.2"), std::string::npos) << "its worst error, in us: " << line;
+  EXPECT_NE(ending.out.find("  calls/s   saved  "), std::string::npos) << ending.out;
+  EXPECT_LT(line.find('%'), line.find("coherent")) << "the share of a core saved: " << line;
 }
 
 TEST(TopOnce, IsWhatAPipeGets) {
@@ -71,6 +73,11 @@ TEST(TopOnce, RatesAreBetweenTwoLooks) {
   EXPECT_LT(process["calls_per_s"].get<double>() * look["seconds"].get<double>(),
             process["calls"].get<double>() - 1);
   EXPECT_EQ(process["max_error_ns"], 1234);
+  EXPECT_GT(process["cpu_saved_ns"], 0);
+  const double saved_a_second = process["clocks"]["monotonic"]["calls_per_s"].get<double>() * 2000 -
+                                process["resyncs_per_s"].get<double>() * 2025;
+  EXPECT_NEAR(process["cpu_saved_share"].get<double>(), saved_a_second / 1e9,
+              0.02 * saved_a_second / 1e9);
 }
 
 TEST(TopOnce, NamesTheCallersOfAProcess) {
@@ -82,6 +89,7 @@ TEST(TopOnce, NamesTheCallersOfAProcess) {
   EXPECT_NE(line_with(text.out, "busy_caller").find("90.9%"), std::string::npos) << text.out;
   EXPECT_NE(line_with(text.out, "busy_caller").find("live_program"), std::string::npos) << text.out;
   EXPECT_EQ(text.out.find("first[" + host.number() + "] running"), 0U) << text.out;
+  EXPECT_NE(text.out.find("  CPU saved "), std::string::npos) << text.out;
 
   const Json look = busy_look({"top", "--once", "--json", "--interval", "50ms", "--dir",
                                dir.path().string(), host.number()});

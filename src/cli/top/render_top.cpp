@@ -7,6 +7,7 @@
 
 #include "base/duration.h"
 #include "report/columns.h"
+#include "report/saved.h"
 #include "report/text.h"
 
 namespace clockshim::cli {
@@ -14,7 +15,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr std::size_t kTextWidth = 120;
+constexpr std::size_t kTextWidth = 128;
 
 std::string fitted(const std::string& text, std::size_t width) {
   return left_column(shortened(text, width), width);
@@ -32,6 +33,11 @@ std::string percent_of(double share) {
   const std::string tenths = std::to_string(static_cast<long>(std::llround(share * 1000)));
   return (tenths.size() < 2 ? "0" : tenths.substr(0, tenths.size() - 1)) + "." + tenths.back() +
          "%";
+}
+
+// The share of a core that serving saves; "-" where it saves nothing.
+std::string saved_of(const ProcessRow& row) {
+  return row.saved_ns == 0 ? "-" : percent_of(row.saved_share);
 }
 
 // The busiest clocks and their shares of the calls: "monotonic 70% realtime 30%".
@@ -55,12 +61,13 @@ bool contains(const std::string& text, const std::string& part) {
 }
 
 std::string process_columns(const std::string& pid, const std::string& program,
-                            const std::string& rate, const std::string& calls,
-                            const std::string& resyncs, const std::string& error,
-                            const std::string& mode, const std::string& clocks) {
+                            const std::string& rate, const std::string& saved,
+                            const std::string& calls, const std::string& resyncs,
+                            const std::string& error, const std::string& mode,
+                            const std::string& clocks) {
   return right_column(pid, 8) + " " + fitted(program, 16) + right_column(rate, 13) +
-         right_column(calls, 18) + right_column(resyncs, 10) + right_column(error, 12) + "  " +
-         fitted(mode, 12) + clocks;
+         right_column(saved, 8) + right_column(calls, 16) + right_column(resyncs, 10) +
+         right_column(error, 12) + "  " + fitted(mode, 12) + clocks;
 }
 
 // The name gets the rest of the width.
@@ -84,6 +91,8 @@ Json process_json(const ProcessRow& p) {
           {"calls", p.calls},
           {"calls_per_s", p.rate},
           {"clocks", clocks},
+          {"cpu_saved_ns", p.saved_ns},
+          {"cpu_saved_share", p.saved_share},
           {"resyncs", p.resyncs},
           {"resyncs_per_s", p.resync_rate},
           {"max_error_ns", p.max_error_ns},
@@ -157,14 +166,14 @@ void filter_rows(std::vector<CallerRow>& rows, const std::string& text) {
 std::string header_line(bool callers, std::size_t width) {
   if (callers)
     return caller_columns(width, "calls/s", "calls", "share", "clock", "caller", "module");
-  return cut(process_columns("pid", "program", "calls/s", "calls", "resyncs/s", "worst error",
-                             "mode", "clocks"),
+  return cut(process_columns("pid", "program", "calls/s", "saved", "calls", "resyncs/s",
+                             "worst error", "mode", "clocks"),
              width);
 }
 
 std::string row_line(const ProcessRow& row, std::size_t width) {
   return cut(process_columns(std::to_string(row.pid), one_line(row.program), whole(row.rate),
-                             grouped(row.calls), whole(row.resync_rate),
+                             saved_of(row), grouped(row.calls), whole(row.resync_rate),
                              format_duration(Nanos{row.max_error_ns}), row.mode, clocks_of(row)),
              width);
 }
@@ -176,8 +185,9 @@ std::string row_line(const CallerRow& row, std::size_t width) {
 
 std::string process_line(const ProcessRow& row, std::size_t width) {
   return cut(one_line(row.program) + "[" + std::to_string(row.pid) + "] " + row.state +
-                 "  calls/s " + whole(row.rate) + "  calls " + grouped(row.calls) + "  resyncs/s " +
-                 whole(row.resync_rate) + "  worst error " +
+                 "  calls/s " + whole(row.rate) + "  calls " + grouped(row.calls) + "  CPU saved " +
+                 (row.saved_ns == 0 ? "-" : short_time(static_cast<double>(row.saved_ns))) +
+                 "  resyncs/s " + whole(row.resync_rate) + "  worst error " +
                  format_duration(Nanos{row.max_error_ns}) + " of " +
                  format_duration(Nanos{row.tolerance_ns}) + "  mode " + row.mode,
              width);

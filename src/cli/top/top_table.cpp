@@ -13,6 +13,7 @@ void TopTable::refresh() {
     fresh.callers = snapshot_.callers;
     fresh.processes[0].state = "gone";
     fresh.processes[0].rate = fresh.processes[0].resync_rate = 0;
+    fresh.processes[0].saved_share = 0;
     for (CallerRow& row : fresh.callers) row.rate = 0;
   }
   snapshot_ = std::move(fresh);

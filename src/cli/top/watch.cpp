@@ -5,6 +5,7 @@
 
 #include "base/nanos.h"
 #include "report/frames.h"
+#include "report/saved.h"
 
 namespace clockshim::cli {
 namespace {
@@ -50,6 +51,11 @@ void Watch::add(const LiveFile& file, bool with_callers, std::int64_t now, Snaps
   }
   row.resyncs = seen.resyncs;
   row.rate = rate(row.calls, before.calls, seconds);
+  row.saved_ns = seen.saved_ns = saved_ns(r);
+  // What a call costs is measured again and again, so the sum may fall.
+  row.saved_share = rate(static_cast<std::uint64_t>(row.saved_ns),
+                         static_cast<std::uint64_t>(before.saved_ns), seconds) /
+                    1e9;
   row.resync_rate = rate(row.resyncs, before.resyncs, seconds);
   for (const auto& [name, calls] : seen.clocks) {
     const auto old = before.clocks.find(name);

@@ -29,6 +29,8 @@ struct ProcessRow {
   std::vector<ClockRow> clocks;  // the busiest first
   std::uint64_t resyncs = 0;
   double resync_rate = 0;
+  std::int64_t saved_ns = 0;  // CPU time that serving has saved, so far
+  double saved_share = 0;     // of a core, since the last snapshot
   std::int64_t max_error_ns = 0;
   std::int64_t tolerance_ns = 0;
 };
@@ -60,6 +62,7 @@ class Watch {
     std::int64_t at = 0;  // CLOCK_MONOTONIC, ns
     std::uint64_t calls = 0;
     std::uint64_t resyncs = 0;
+    std::int64_t saved_ns = 0;
     std::map<std::string, std::uint64_t> clocks;
     Calls callers;
     bool has_callers = false;
