@@ -35,7 +35,8 @@ std::uintptr_t stack_limit(std::uintptr_t stack) noexcept {
 }
 
 CLOCKSHIM_LARGE constinit FullStacks g_stacks;
-CLOCKSHIM_TLS std::uint32_t FullStacks::t_until_due_ = 0;
+CLOCKSHIM_TLS std::uint64_t FullStacks::t_until_due_ = 0;
+CLOCKSHIM_TLS std::uint64_t FullStacks::t_random_ = 0;
 
 bool FullStacks::rule_of(std::uintptr_t pc, FrameRule& out) noexcept {
   constexpr unsigned kProbes = 16;
@@ -76,11 +77,17 @@ unsigned FullStacks::walk(Frame frame, std::uint64_t* out, unsigned most, bool& 
   return depth;
 }
 
+// A signal handler may draw gaps on top of this. Then a gap is drawn in vain, or a number twice.
 bool FullStacks::due() noexcept {
   if (every_ == 0) return false;
-  if (t_until_due_ == 0)
-    t_until_due_ = 1 + static_cast<std::uint32_t>(home_of(Arch::unordered().raw(), 32) % every_);
-  return --t_until_due_ == 0 && (t_until_due_ = every_) != 0;
+  if (CLOCKSHIM_UNLIKELY(t_until_due_ == 0)) {
+    // The counter differs between children, the thread pointer between threads that begin at once.
+    t_random_ = Arch::unordered().raw() ^ Arch::thread_pointer() << 20;
+    t_until_due_ = gaps_.next(t_random_);
+  }
+  if (CLOCKSHIM_LIKELY(--t_until_due_ != 0)) return false;
+  t_until_due_ = gaps_.next(t_random_);
+  return true;
 }
 
 void FullStacks::keep(live::Region& region, SiteKey key, const std::uint64_t* frames,

@@ -1,6 +1,6 @@
 // The stack behind a call, frame by frame, by the rules of unwind tables (callsite/stack.h). It is
 // walked at the first call of a site, and for CLOCKSHIM_PROFILE=stacks, which keeps the whole stack
-// of one call in N.
+// of one call in N, on average.
 //
 // Each rule is learned once and remembered, so a frame costs some 5 ns from the second time on. The
 // walk ends at a frame without a rule (JIT code without unwind tables, a signal frame) or whose
@@ -11,6 +11,7 @@
 #include <cstdint>
 
 #include "base/attributes.h"
+#include "callsite/sample_gaps.h"
 #include "callsite/stack.h"
 #include "live/layout.h"
 #include "live/site_key.h"
@@ -32,13 +33,19 @@ class FullStacks {
   // Async-signal-safe.
   unsigned walk(Frame frame, std::uint64_t* out, unsigned most, bool& cut) noexcept;
 
-  // From now on one call in `every` is sampled; 0: none.
-  void sample_every(std::uint32_t every) noexcept { every_ = every; }
+  // From now on one call in `every` is sampled, on average; 0: none.
+  void sample_every(std::uint32_t every) noexcept {
+    if (every != 0) gaps_.set_mean(every);
+    every_ = every;
+  }
   [[nodiscard]] std::uint32_t every() const noexcept { return every_; }
 
-  // Whether this call of the thread is to be sampled. The first sample is a random one of the first
-  // N calls, so that a loop with a period of N does not hide a caller for good.
+  // Whether this call of the thread is to be sampled.
   bool due() noexcept;
+
+  // The calling thread has inherited its parent's random numbers, being a forked child's: it draws
+  // its own from now on.
+  static void begin_in_child() noexcept { t_until_due_ = 0; }
 
   // Counts the stack of a call in the region. `key` is the key of its first frame.
   void keep(live::Region& region, SiteKey key, const std::uint64_t* frames, unsigned depth,
@@ -63,7 +70,9 @@ class FullStacks {
 
   Rule rules_[kRules]{};
   std::uint32_t every_ = 0;
-  static CLOCKSHIM_TLS std::uint32_t t_until_due_;
+  SampleGaps gaps_{};
+  static CLOCKSHIM_TLS std::uint64_t t_until_due_;  // calls; 0: the next one seeds t_random_
+  static CLOCKSHIM_TLS std::uint64_t t_random_;
 };
 
 extern constinit FullStacks g_stacks;

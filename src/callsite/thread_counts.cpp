@@ -103,6 +103,7 @@ void ThreadCounts::begin_in_child(std::uint32_t tid, bool share) noexcept {
   t_mine_ = nullptr;
   t_no_table_ = false;
   t_forked_as_ = tid;
+  FullStacks::begin_in_child();
 }
 
 }  // namespace clockshim

@@ -16,6 +16,7 @@
 #include <cstring>
 
 #include "callsite/call_sites.h"
+#include "callsite/full_stacks.h"
 #include "callsite/thread_counts.h"
 #include "clock/served_clock.h"
 #include "os/containment.h"
@@ -218,6 +219,7 @@ void follow_clone() noexcept {
   if (!g_expecting.load(std::memory_order_acquire)) return;
   g_clock.sharing.store(true, std::memory_order_release);
   ThreadCounts::share();
+  FullStacks::begin_in_child();
   g_clock.publish_state();
 }
 
