@@ -8,6 +8,7 @@
 
 #include "analysis/rates.h"
 #include "report/frames.h"
+#include "report/stack_shares.h"
 #include "report/threads.h"
 
 namespace clockshim {
@@ -214,6 +215,7 @@ Report merge(const std::vector<Report>& reports) {
   out.program = programs(reports);
   out.sites = std::move(sites).all();
   out.stacks = std::move(stacks).all();
+  fit_stacks(out);
   settle_threads(out);
   const bool watched = std::any_of(reports.begin(), reports.end(),
                                    [](const Report& r) { return !r.rates.times.empty(); });

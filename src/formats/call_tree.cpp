@@ -11,23 +11,23 @@ namespace {
 struct Growing {
   CallNode node;
   std::uint64_t busiest = 0;
-  std::map<std::tuple<std::string, std::string, bool>, Growing> callers;
+  std::map<std::tuple<std::string, std::string, Seen>, Growing> callers;
 
-  Growing& caller(const std::string& name, const std::string& module, bool first_seen) {
-    Growing& child = callers[{name, module, first_seen}];
+  Growing& caller(const std::string& name, const std::string& module, Seen seen = Seen::always) {
+    Growing& child = callers[{name, module, seen}];
     child.node.name = name;
     child.node.module = module;
-    child.node.first_seen = first_seen;
+    child.node.first_seen = seen == Seen::first;
+    child.node.sampled = seen == Seen::sampled;
     return child;
   }
   Growing& heading(const std::string& name) {
-    Growing& child = caller(name, "", false);
+    Growing& child = caller(name, "");
     child.node.heading = true;
     return child;
   }
   void add(const ReportSite& site, const std::string& at) {
     node.calls += site.calls;
-    node.sampled = node.sampled || site.sampled;
     if (site.calls > busiest || node.place.empty()) node.place = at;
     busiest = std::max(busiest, site.calls);
   }
@@ -52,12 +52,12 @@ void add(const ThreadSlice& slice, const StackOptions& options, Growing& root) {
     at = &at->heading(question(site));
     at->add(site, "");
     if (site.frames.empty()) {
-      at = &at->caller("unknown", "", false);
+      at = &at->caller("unknown", "");
       at->add(site, "");
     }
     for (std::size_t i = 0; i < std::min<std::size_t>(drawn_frames(site, options), 128); ++i) {
       const ReportFrame& frame = site.frames[i];
-      at = &at->caller(function_name(frame), module_name(frame), only_first_seen(site, i));
+      at = &at->caller(function_name(frame), module_name(frame), seen_in(site, i));
       at->add(site, place_beside_name(frame));
     }
   }

@@ -1,6 +1,6 @@
 // The calls as a tree from the inside out: first the clock that was read (by thread, if threads are
 // shown separately), then its callers, then their callers. Near the root the counts are exact.
-// Further out are frames that were only seen once (marked), or sampled stacks.
+// Further out are frames that were only seen once, or whose calls are shared by samples (marked).
 #pragma once
 
 #include <cstdint>
@@ -21,7 +21,7 @@ struct CallNode {
   std::string place;  // of its busiest call: "server.c:190"; "" if unknown
   std::uint64_t calls = 0;
   bool heading = false;  // not a caller, but the root, a thread, or a clock
-  bool sampled = false;  // at least a part of `calls` is an estimate
+  bool sampled = false;  // `calls` are shared by samples
   bool first_seen =
       false;  // this caller was only seen once; not all of `calls` need have come through it
   std::vector<CallNode> callers;  // most calls first

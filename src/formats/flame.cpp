@@ -37,6 +37,11 @@ unsigned hue_of(const std::string& module) {
   return hash % 360U;
 }
 
+// NOLINTNEXTLINE(misc-no-recursion): as deep as a stack in the report
+bool has_samples(const CallNode& node) {
+  return node.sampled || std::any_of(node.callers.begin(), node.callers.end(), has_samples);
+}
+
 std::string title_of(const CallNode& node, const CallNode& root) {
   std::string out = node.name;
   const bool both = !node.place.empty() && !node.module.empty();
@@ -44,7 +49,7 @@ std::string title_of(const CallNode& node, const CallNode& root) {
     out += fmt::format("\n{}{}{}", node.module, both ? ", " : "", node.place);
   out += fmt::format("\n{}{} calls, {:.2f} %", node.sampled ? "about " : "", grouped(node.calls),
                      percent(node.calls, root.calls));
-  if (node.sampled) out += " (sampled)";
+  if (node.sampled) out += " (the caller's calls, shared by samples)";
   if (node.first_seen) out += "\nas first seen: the calls may also come another way";
   return out;
 }
@@ -59,7 +64,10 @@ class Boxes {
     if (width < kNarrowest) return;
     const double y = row * kRow;
     const auto room = static_cast<std::size_t>(std::max(0.0, (width - kPadding) / kCharacter));
-    const std::string kind = node.heading ? " q" : node.first_seen ? " o" : "";
+    const std::string kind = node.heading      ? " q"
+                             : node.first_seen ? " o"
+                             : node.sampled    ? " s"
+                                               : "";
     out_ += fmt::format("<g class=\"f{}\" data-x=\"{:.5f}\" data-w=\"{:.5f}\" data-n=\"{}\"", kind,
                         x / kWidth, width / kWidth, markup(node.name));
     out_ += fmt::format(" style=\"--h:{}\"><title>{}</title>", hue_of(node.module),
@@ -69,6 +77,7 @@ class Boxes {
         std::max(width - 0.5, 0.1), kRow - 1,
         node.heading      ? "#d5dae1"
         : node.first_seen ? "#f3e3d3"
+        : node.sampled    ? "#f6d0a8"
                           : "#f2b880");
     out_ += fmt::format("<text x=\"{:.2f}\" y=\"{}\">{}</text></g>\n", x + kPadding / 2, y + 13,
                         room < 3 ? "" : markup(shortened(node.name, room)));
@@ -100,9 +109,9 @@ std::string flame_hint(const CallNode& root, const StackOptions& options) {
       "Below {}what is asked stands who asks, and below that who called them{}. Click to zoom; "
       "click the top to go back.",
       options.threads ? "each thread stands what it asks; below " : "",
-      root.sampled    ? "; counts here are sampled"
-      : options.exact ? ""
-                      : " (dashed: as first seen)");
+      has_samples(root) ? " (lighter: by samples)"
+      : options.exact   ? ""
+                        : " (dashed: as first seen)");
 }
 
 }  // namespace clockshim

@@ -50,9 +50,10 @@ void add(const ThreadSlice& slice, std::map<Function, Cost>& costs) {
     Function callee{"???", "???", question(site)};
     costs[callee].self += site.calls;
     std::set<Function> seen{callee};
-    for (std::size_t i = 0; i < site.frames.size() && !only_first_seen(site, i); ++i) {
+    for (std::size_t i = 0; i < site.frames.size() && seen_in(site, i) != Seen::first; ++i) {
       const ReportFrame& frame = site.frames[i];
-      const Function caller{or_unknown(frame.module), or_unknown(frame.file), function_name(frame)};
+      const Function caller{or_unknown(frame.module), or_unknown(frame.file),
+                            function_name(frame) + mark_of(site, i)};
       if (!seen.insert(caller).second) continue;  // recursion: its cost is already included
       costs[caller].calls[{callee, frame.line}] += site.calls;
       callee = caller;
@@ -75,9 +76,9 @@ std::string render_callgrind(const Reports& reports, const StackOptions& options
   std::string out = "# callgrind format\nversion: 1\ncreator: clockshim " CLOCKSHIM_VERSION "\n";
   if (!reports.empty())
     out += fmt::format("pid: {}\ncmd: {}\n", reports.front().pid, process_name(reports.front()));
-  out += fmt::format(
-      "desc: Counts: {}\n",
-      sampled ? "sampled stacks, scaled" : "exact, of the callers that every call of a site had");
+  out += fmt::format("desc: Counts: {}\n",
+                     sampled ? "exact; behind the callers shared by samples, and marked"
+                             : "exact, of the callers that every call of a site had");
   out += fmt::format("positions: line\nevents: Calls\nsummary: {}\n", sum);
   Names objects;
   Names files;

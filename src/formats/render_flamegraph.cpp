@@ -25,8 +25,8 @@ std::string render_flamegraph(const Reports& reports, const StackOptions& option
                      height);
   out += fmt::format("<text class=\"head\" x=\"{}\" y=\"24\">{}: who asks for the time</text>\n",
                      kMargin, markup(shortened(root.name, 60)));
-  out += fmt::format("<text class=\"hint\" x=\"{}\" y=\"44\">{}{} calls. {}</text>\n", kMargin,
-                     root.sampled ? "about " : "", grouped(root.calls), flame_hint(root, options));
+  out += fmt::format("<text class=\"hint\" x=\"{}\" y=\"44\">{} calls. {}</text>\n", kMargin,
+                     grouped(root.calls), flame_hint(root, options));
   out += fmt::format(
       "<g transform=\"translate({} {})\">\n{}</g>\n<script><![CDATA[\n{}]]></script>\n</svg>\n",
       kMargin, kTop, flame_boxes(root), kFlameScript);

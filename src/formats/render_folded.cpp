@@ -22,12 +22,11 @@ std::string render_folded(const Reports& reports, const StackOptions& options) {
   for (const Report& report : reports) {
     for (const ThreadSlice& slice : drawn_slices(report, options)) {
       for (const ReportSite& site : slice.sites) {
-        std::string line = folded_name(process_name(report) + (site.sampled ? " (sampled)" : ""));
+        std::string line = folded_name(process_name(report));
         if (!slice.thread.empty()) line += ";" + folded_name(slice.thread);
         if (site.frames.empty()) line += ";unknown";
         for (std::size_t i = drawn_frames(site, options); i-- > 0;) {
-          line += ";" + folded_name(function_name(site.frames[i]) +
-                                    (only_first_seen(site, i) ? kFirstSeen : ""));
+          line += ";" + folded_name(function_name(site.frames[i]) + mark_of(site, i));
         }
         lines[line + ";" + folded_name(question(site))] += site.calls;
       }

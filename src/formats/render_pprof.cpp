@@ -65,8 +65,8 @@ class Profile {
       Lines lines;
       for (std::size_t i = 0; i < drawn_frames(site, options_); ++i) {
         const ReportFrame& frame = site.frames[i];
-        lines.push_back({function_name(frame) + (only_first_seen(site, i) ? kFirstSeen : ""),
-                         one_line(frame.file), frame.line});
+        lines.push_back(
+            {function_name(frame) + mark_of(site, i), one_line(frame.file), frame.line});
         if (frame.inlined)
           continue;  // it shares the location of the function that it was inlined into
         stack.push_back(location_of(lines, frame));

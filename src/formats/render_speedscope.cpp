@@ -35,26 +35,23 @@ Json profile(const std::string& name, const ThreadSlice& slice, const StackOptio
   Json samples = Json::array();
   Json weights = Json::array();
   std::uint64_t sum = 0;
-  bool sampled = false;
   for (const ReportSite& site : slice.sites) {
     Json stack = Json::array();
     if (site.frames.empty()) stack.push_back(frames.number_of("unknown", "", 0));
     for (std::size_t i = drawn_frames(site, options); i-- > 0;) {
       const ReportFrame& frame = site.frames[i];
       // If no source is known, the module takes its place.
-      stack.push_back(
-          frames.number_of(function_name(frame) + (only_first_seen(site, i) ? kFirstSeen : ""),
-                           one_line(frame.file.empty() ? frame.module : frame.file), frame.line));
+      stack.push_back(frames.number_of(function_name(frame) + mark_of(site, i),
+                                       one_line(frame.file.empty() ? frame.module : frame.file),
+                                       frame.line));
     }
     stack.push_back(frames.number_of(question(site), "", 0));
     samples.push_back(std::move(stack));
     weights.push_back(site.calls);
     sum += site.calls;
-    sampled = sampled || site.sampled;
   }
   return {{"type", "sampled"},
-          {"name", name + (slice.thread.empty() ? "" : " " + slice.thread) +
-                       (sampled ? ": clock calls (sampled)" : ": clock calls")},
+          {"name", name + (slice.thread.empty() ? "" : " " + slice.thread) + ": clock calls"},
           {"unit", "none"},
           {"startValue", 0},
           {"endValue", sum},

@@ -40,7 +40,8 @@ class Drawing {
     if (callers.size() > shown) {
       std::uint64_t rest = 0;
       for (std::size_t i = shown; i < callers.size(); ++i) rest += callers[i]->calls;
-      line(fmt::format("{:>15} {:>6.1f}%  ", grouped(rest), percent(rest, all_)),
+      line(fmt::format("{:>15} {:>6.1f}%  ", (callers[shown]->sampled ? "~" : "") + grouped(rest),
+                       percent(rest, all_)),
            lead + below + fmt::format("└─ {} more callers", callers.size() - shown));
     }
   }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "report/stack_shares.h"
 #include "report/threads.h"
 
 namespace clockshim {
@@ -13,7 +14,7 @@ bool draws_samples(const Report& report, const StackOptions& options) {
 std::vector<ThreadSlice> drawn_slices(const Report& report, const StackOptions& options) {
   if (!options.threads)
     return {ThreadSlice{"", "", report.calls(),
-                        draws_samples(report, options) ? report.stacks : report.sites}};
+                        draws_samples(report, options) ? split_by_stacks(report) : report.sites}};
   std::vector<ThreadSlice> slices;
   for (const ReportThread& thread : report.threads)
     slices.push_back({thread_name(report, thread), thread_id(report, thread)});

@@ -14,8 +14,8 @@ struct ThreadSlice {
   std::string thread{};  // thread_name(); "": all threads
   std::string id{};      // thread_id()
   std::uint64_t calls = 0;
-  std::vector<ReportSite> sites{};  // busiest first. They are sampled stacks if there are any and
-                                    // the options allow them; those have no threads
+  std::vector<ReportSite> sites{};  // busiest first. They are split by sampled stacks if there are
+                                    // any and the options allow them; those have no threads
 };
 
 // Each call is in exactly one slice. Calls whose thread is unknown have a slice of their own.

@@ -80,7 +80,7 @@ struct alignas(kPage) Header {
       forked_from;        // the parent's pid, for a forked child that has not called exec; else 0
   std::uint32_t run_pid;  // the pid of the command that `clockshim run` started, which is this
                           // process or an ancestor; else 0
-  std::uint32_t stacks_every;   // with profile stacks, one call in this many is sampled
+  std::uint32_t stacks_every;   // with profile stacks, one call in this many is sampled, on average
   std::uint64_t pid_namespace;  // the inode of /proc/self/ns/pid
   std::uint64_t
       start_ticks;  // /proc/PID/stat, field 22: with the pid it identifies a process for good

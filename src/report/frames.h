@@ -74,8 +74,10 @@ inline std::string process_name(const Report& report) {
   return name + "[" + std::to_string(report.pid) + "]";
 }
 
-// Marks a name that is not exact, in formats that have no other way.
-inline constexpr const char* kFirstSeen = " [first seen]";
+// The names of callers that had no room, or code that was made at run time: sites that stand for
+// several (SiteKey::folded()).
+inline constexpr const char* kOtherCallers = "other callers";
+inline constexpr const char* kGeneratedCode = "generated code";
 
 struct StackOptions {
   bool exact = false;  // leave out samples, and frames that were only seen at the first call
@@ -83,13 +85,23 @@ struct StackOptions {
       false;  // show each thread separately. Sampled stacks, which have no threads, are left out
 };
 
-// How many of a stack's frames to draw, and whether frame `i` is one that was only seen once. A
-// sampled stack is drawn whole.
+// How many of a stack's frames to draw.
 inline std::size_t drawn_frames(const ReportSite& site, const StackOptions& options) {
   return options.exact ? exact_frames(site) : site.frames.size();
 }
-inline bool only_first_seen(const ReportSite& site, std::size_t i) {
-  return !site.sampled && i >= exact_frames(site);
+
+// What is known of a frame: every call of its site had it; or only the first call is known to have
+// had it; or, behind a sampled stack's caller, the calls are shared by samples.
+enum class Seen { always, first, sampled };
+inline Seen seen_in(const ReportSite& site, std::size_t i) {
+  if (i < exact_frames(site)) return Seen::always;
+  return site.sampled ? Seen::sampled : Seen::first;
+}
+
+// Marks a name that is not exact, in formats that have no other way.
+inline const char* mark_of(const ReportSite& site, std::size_t i) {
+  constexpr const char* kMarks[] = {"", " [first seen]", " [sampled]"};
+  return kMarks[static_cast<unsigned>(seen_in(site, i))];
 }
 
 }  // namespace clockshim

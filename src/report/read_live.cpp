@@ -15,11 +15,13 @@
 #include "base/clock_id.h"
 #include "base/duration.h"
 #include "live/site_key.h"
+#include "report/frames.h"
 #include "report/live_counts.h"
 #include "report/live_modules.h"
 #include "report/live_names.h"
 #include "report/live_sections.h"
 #include "report/saved.h"
+#include "report/stack_shares.h"
 #include "report/threads.h"
 
 namespace clockshim {
@@ -158,7 +160,7 @@ class Reader {
   void add_folded(ReportSite& site, SiteKey key) {
     const bool generated = key.return_address() == SiteKey::kGeneratedCode;
     site.frames.assign(
-        1, ReportFrame{.symbol = generated ? "generated code" : "other callers", .module = ""});
+        1, ReportFrame{.symbol = generated ? kGeneratedCode : kOtherCallers, .module = ""});
     site.exact_frames = 1;
     out_.notes.push_back(std::to_string(site.calls) + " calls of " + site.function + "(" +
                          site.clock + ") are told under \"" + site.frames[0].symbol + "\": " +
@@ -183,11 +185,10 @@ class Reader {
       const live::StackRecord& record = stacks_[i];
       if (record.state.load(std::memory_order_acquire) != live::kValid) continue;
       const std::uint64_t samples = record.samples.load(std::memory_order_relaxed);
-      ReportSite stack = site_of(SiteKey{record.key.load(std::memory_order_relaxed)},
-                                 samples * header_.stacks_every);
+      // Only the shares of samples matter: how many calls they stand for, the sites know exactly.
+      ReportSite stack = site_of(SiteKey{record.key.load(std::memory_order_relaxed)}, samples);
       stack.sampled = true;
       const unsigned depth = std::min<unsigned>(record.depth, live::kStackDepth);
-      stack.exact_frames = depth;
       for (unsigned f = 0; f < depth; ++f) {
         const std::uint64_t pc = record.pc[f];
         stack.frames.push_back((pc & live::kNamedFrame) != 0 ? names_.frame(pc & ~live::kNamedFrame)
@@ -195,7 +196,7 @@ class Reader {
       }
       out_.stacks.push_back(std::move(stack));
     }
-    sort(out_.stacks);
+    fit_stacks(out_);
   }
 
   static void sort(std::vector<ReportSite>& sites) {

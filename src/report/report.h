@@ -33,7 +33,7 @@ struct ReportSite {
   std::string function;
   std::vector<ReportFrame> frames;  // innermost caller first
   std::size_t exact_frames = 0;     // the rest is the stack of the first call
-  bool sampled = false;  // `calls` is an estimate: one call in N was sampled, and stands for N
+  bool sampled = false;  // `calls` is a share of the caller's calls, as its samples have it
   std::uint64_t caller_function_start = 0;  // the start of the caller's function in its module; 0:
                                             // unknown. The command fills in this and timed_wait
   std::string timed_wait{};  // a wait with a REALTIME time-out that the caller's function calls,
@@ -122,7 +122,8 @@ struct Report {
   std::uint64_t disturbances = 0;
   std::uint64_t dropped = 0;
   std::vector<ReportSite> sites;   // busiest first; each call is in one of them
-  std::vector<ReportSite> stacks;  // profile stacks: the same calls again, by full stack; sampled
+  std::vector<ReportSite> stacks;  // profile stacks: the calls of sites with samples again, by
+                                   // full stack (report/stack_shares.h)
   std::vector<ReportThread>
       threads;        // those that called, busiest first, the shared table last; empty if unknown
   ReportRates rates;  // without times if it was not watched

@@ -50,9 +50,11 @@ TEST(ReadLive, SaysWhosePythonFunctionsAreNotNamed) {
 
 TEST(ReadLive, NamesPythonFunctionsInStacks) {
   LiveRegion region;
-  region.add_module("/lib/libpython.so", kModule, kModule + 0x10000);
+  const unsigned library = region.add_module("/lib/libpython.so", kModule, kModule + 0x10000);
   const unsigned handler =
       region.add_name(live::NameKind::python, "Handler.get", "/srv/app.py", 12);
+  region.add_site(kRealtime, {{kCaller, library}, {handler, live::kNamed}}, 2);
+  region.count(0, kRealtime, 6);
   region->header.stacks_every = 3;
   live::StackRecord& stack = region->stacks[0];
   stack.key = kRealtime.raw();

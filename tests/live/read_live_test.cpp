@@ -111,9 +111,10 @@ TEST(ReadLive, GivesFramesTheirModules) {
   EXPECT_TRUE(r.sites[1].frames.empty()) << "its record is not valid yet";
 }
 
-TEST(ReadLive, ScalesStacksAndFindsTheirModulesByAddress) {
+// 650 calls, of which 7 samples in 10 came one way, though 100 calls a sample would be 700.
+TEST(ReadLive, SplitsExactCountsByStacksAndFindsTheirModulesByAddress) {
   LiveRegion region;
-  region.add_module("/lib/a.so", kModule, kModule + 0x1000);
+  const unsigned module = region.add_module("/lib/a.so", kModule, kModule + 0x1000);
   region.add_module("/lib/closed.so", kModule + 0x1000, kModule + 0x2000, true);
   region->header.stacks_every = 100;
   live::StackRecord& stack = region->stacks[3];
@@ -125,16 +126,32 @@ TEST(ReadLive, ScalesStacksAndFindsTheirModulesByAddress) {
   stack.pc[2] = kModule;
   stack.pc[3] = 0;
   stack.state = live::kValid;
+  live::StackRecord& other = region->stacks[4];
+  other.key = kMonotonic.raw();
+  other.samples = 3;
+  other.depth = 1;
+  other.pc[0] = kModule + 0x1000;
+  other.state = live::kValid;
+  live::StackRecord& of_no_site = region->stacks[5];
+  of_no_site.key = kRealtime.raw();
+  of_no_site.samples = 9;
+  of_no_site.depth = 1;
+  of_no_site.pc[0] = kModule + 0x1000;
+  of_no_site.state = live::kValid;
+  region.add_site(kMonotonic, {{kModule + 0x1000, module}}, 1);
+  region.count(0, kMonotonic, 650);
   const Report r = read(region);
-  ASSERT_EQ(r.stacks.size(), 1U);
+  ASSERT_EQ(r.stacks.size(), 2U);
   EXPECT_TRUE(r.stacks[0].sampled);
-  EXPECT_EQ(r.stacks[0].calls, 700U);
+  EXPECT_EQ(r.stacks[0].calls, 455U);
+  EXPECT_EQ(r.stacks[0].exact_frames, 1U);
+  EXPECT_EQ(r.stacks[1].calls, 195U);
   EXPECT_EQ(r.stacks[0].clock, "monotonic");
   ASSERT_EQ(r.stacks[0].frames.size(), 4U);
   EXPECT_EQ(r.stacks[0].frames[0].module, "/lib/a.so");
   EXPECT_EQ(r.stacks[0].frames[0].offset, 0x1000U);
   for (unsigned i = 1; i < 4; ++i) EXPECT_EQ(r.stacks[0].frames[i].module, "") << i;
-  EXPECT_TRUE(r.sites.empty());
+  EXPECT_EQ(r.sites.size(), 1U);
 }
 
 TEST(ReadLive, TellsWhatBecameOfTheMode) {

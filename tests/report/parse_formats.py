@@ -4,7 +4,9 @@
 usage: parse_formats.py RENDER_REPORT REPORT...     REPORT: a file, or one of render_report's own
 """
 import gzip
+import collections
 import html.parser
+import itertools
 import json
 import re
 import subprocess
@@ -21,9 +23,16 @@ def expect(condition, what):
 
 
 def weights(report):
-    """What the stacks add up to: by what was asked, as far as any format tells it."""
-    drawn = report['stacks'] or report['sites']
-    return sum(site['calls'] for site in drawn)
+    """What the stacks add up to: the exact counts, whether samples split them or not."""
+    return sum(site['calls'] for site in report['sites'])
+
+
+MARKS = ' [sampled]', ' [first seen]'
+
+
+def exact_part(frames):
+    """The frames of a stack, innermost first, up to the first one that is marked."""
+    return tuple(itertools.takewhile(lambda name: not name.endswith(MARKS), frames))
 
 
 def thread_sums(report):
@@ -36,17 +45,19 @@ def thread_sums(report):
 
 
 def folded(text, report):
-    total, threads = 0, {}
+    total, threads, exact = 0, {}, collections.Counter()
     for line in text.decode('utf-8').splitlines():
         match = re.fullmatch(r'(.*\S.*) (\d+)', line)
         expect(match, f'folded: no count: {line[:80]!r}')
         expect(len(match[1].split(';')) >= 3, f'folded: at least program, caller and question: {line[:80]!r}')
         total += int(match[2])
+        exact[exact_part(match[1].split(';')[:0:-1])] += int(match[2])
         if 'apart' in report:
             name = match[1].split(';')[1]
             threads[name] = threads.get(name, 0) + int(match[2])
     expect(total == weights(report), f'folded: {total} calls')
     expect(sorted(threads.values(), reverse=True) == thread_sums(report), f'folded: threads {threads}')
+    return exact
 
 
 def speedscope(text, report):
@@ -54,17 +65,19 @@ def speedscope(text, report):
     expect(parsed['$schema'] == 'https://www.speedscope.app/file-format-schema.json', 'speedscope: schema')
     frames = parsed['shared']['frames']
     expect(all(isinstance(f['name'], str) and set(f) <= {'name', 'file', 'line', 'col'} for f in frames), 'speedscope: frames')
-    sums = []
+    sums, exact = [], collections.Counter()
     for profile in parsed['profiles']:
         expect(set(profile) == {'type', 'name', 'unit', 'startValue', 'endValue', 'samples', 'weights'}, 'speedscope: keys')
         expect(profile['type'] == 'sampled' and profile['unit'] == 'none', 'speedscope: type')
         expect(len(profile['samples']) == len(profile['weights']), 'speedscope: a weight a sample')
         expect(all(0 <= i < len(frames) for stack in profile['samples'] for i in stack), 'speedscope: frame numbers')
         expect(sum(profile['weights']) == profile['endValue'] - profile['startValue'], 'speedscope: end')
-        expect(('(sampled)' in profile['name']) == bool(report['stacks']), 'speedscope: says that it is sampled')
+        for stack, weight in zip(profile['samples'], profile['weights']):
+            exact[exact_part([frames[i]['name'] for i in reversed(stack)])] += weight
         sums.append(profile['endValue'])
     expect(sum(sums) == weights(report), 'speedscope: sum')
     expect('apart' not in report or sorted(filter(None, sums), reverse=True) == thread_sums(report), f'speedscope: threads {sums}')
+    return exact
 
 
 def protobuf(data):
@@ -121,20 +134,24 @@ def pprof(data, report):
         lines = [dict(protobuf(v)) for f, v in message if f == 4]
         expect(lines and all(line[1] in functions for line in lines), 'pprof: functions of a location')
         locations[one[1]] = [functions[line[1]] for line in lines]
-    total, threads = 0, {}
+    total, threads, exact = 0, {}, collections.Counter()
     for message in (list(protobuf(v)) for f, v in fields if f == 2):
         one = dict(message)
         expect(all(i in locations for i in packed(one[1])), 'pprof: locations of a sample')
         total += packed(one[2])[0]
+        frames = [name for i in packed(one[1]) for name in locations[i]]
+        exact[exact_part(frames)] += packed(one[2])[0]
         labels = {strings[dict(protobuf(v))[1]]: strings[dict(protobuf(v)).get(2, 0)] for f, v in message if f == 3}
         expect(('thread' in labels) == ('apart' in report), 'pprof: says which thread, where it was asked to')
         if 'thread' in labels:
             threads[labels['thread']] = threads.get(labels['thread'], 0) + packed(one[2])[0]
-        expect(labels['count'] == ('sampled' if report['stacks'] else 'exact'), 'pprof: says whether it is sampled')
+        expect(labels['count'] in ('exact', 'sampled'), 'pprof: says whether it is sampled')
+        expect(labels['count'] == 'sampled' or not any(name.endswith(' [sampled]') for name in frames), 'pprof: a sampled frame')
     expect(total == weights(report), f'pprof: {total} calls')
     expect(sorted(filter(None, threads.values()), reverse=True) == thread_sums(report), f'pprof: threads {threads}')
     kinds = [dict(protobuf(v)) for f, v in fields if f == 1]
     expect([strings[k[1]] for k in kinds] == ['calls'], 'pprof: sample type')
+    return exact
 
 
 def callgrind(text, report):
@@ -173,6 +190,7 @@ def callgrind(text, report):
         roots = [inclusive[number] for (kind, number), name in names.items()
                  if kind == 'fn' and re.match(r'thread |threads not told|shared table', name)]
         expect(sorted(roots, reverse=True) == thread_sums(report), f'callgrind: threads {roots}')
+    return {names['fn', number]: cost for number, cost in inclusive.items() if not names['fn', number].endswith(MARKS)}
 
 
 def flamegraph(text, report):
@@ -186,12 +204,14 @@ def flamegraph(text, report):
     if weights(report):
         asked = sum(float(b.get('data-w')) for b in boxes if b.find('{*}rect').get('y') == '19')
         expect(0.98 < asked < 1.0001, f'svg: what is asked is all of it: {asked}')
+    return collections.Counter((b.get('data-n'), b.get('data-w')) for b in boxes if b.get('class') in ('f', 'f q'))
 
 
 class Page(html.parser.HTMLParser):
     def __init__(self):
         super().__init__(convert_charrefs=True)
         self.open, self.scripts, self.rows, self.cells, self.table, self.lines = [], 0, {}, None, None, []
+        self.boxes = collections.Counter()
 
     def handle_starttag(self, tag, attrs):
         attrs = dict(attrs)
@@ -199,6 +219,8 @@ class Page(html.parser.HTMLParser):
         if tag not in EMPTY_TAGS:
             self.open.append(tag)
         self.scripts += tag == 'script'
+        if tag == 'g' and attrs.get('class') in ('f', 'f q'):
+            self.boxes[attrs['data-n'], attrs['data-w']] += 1
         if tag == 'table':
             self.table = attrs['id']
         if tag == 'tr':
@@ -237,6 +259,7 @@ def page(text, report):
         expect(threads == sites, f'html: {threads} calls by thread')
     clocks = sum(int(row[1]) for row in parsed.rows.get('clocks', []))
     expect(clocks == sum(clock['calls'] for clock in report['clocks'].values()), f'html: {clocks} calls by clock')
+    return parsed.boxes
 
 
 def openmetrics(text, report):
@@ -284,10 +307,15 @@ def main():
         whole = json.loads(render('json', []).decode('utf-8'))
         apart = {**whole, 'stacks': [], 'apart': True}  # samples know no threads
         for format_name, parse in PARSERS.items():
-            for report, how in (whole, []), (apart, ['threads']):
+            exact = None
+            for report, how in (whole, []), ({**whole, 'stacks': []}, ['exact']), (apart, ['threads']):
                 what = ' '.join([name.rsplit('/', 1)[-1] + ':', format_name] + how)
                 try:
-                    parse(render(format_name, how), report)
+                    parts = parse(render(format_name, how), report)
+                    if how == ['exact']:
+                        expect(parts == exact, f'not the same as its own exact part: {parts} {exact}'[:500])
+                    elif not how:
+                        exact = parts
                     print(f'{what}: fine')
                 except Exception as error:  # one bad format does not hide the others
                     failed += 1

@@ -277,7 +277,7 @@ TEST(Tree, FromTheQuestionOutward) {
       << "--exact";
 }
 
-TEST(Tree, SampledStacksAreMarkedAndHaveCountsAllTheWay) {
+TEST(Tree, CallersOfSampledStacksAreExactAndWhatIsBehindThemIsMarked) {
   Report r = small_report();
   r.stacks = r.sites;
   for (ReportSite& stack : r.stacks) {
@@ -285,6 +285,7 @@ TEST(Tree, SampledStacksAreMarkedAndHaveCountsAllTheWay) {
     stack.exact_frames = 0;
   }
   const std::string text = render_tree({r}, {});
+  expect_contains(text, "          1,000   88.5%  │  │  └─ work  (daemon)\n");
   expect_contains(text, "         ~1,000   88.5%  │  │     └─ main  (daemon)\n");
   EXPECT_EQ(text.find("first seen"), std::string::npos);
   EXPECT_EQ(render_tree({r}, {.exact = true}).find('~'), std::string::npos) << "--exact";

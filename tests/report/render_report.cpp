@@ -1,6 +1,6 @@
-// render_report FORMAT REPORT [threads]: renders a recorded report (a path), or a built one
-// ("hostile", "stacks", "empty", "small", "threaded", "watched", "python"), for the parsers in
-// parse_formats.py. "threads": each apart.
+// render_report FORMAT REPORT [threads|exact]: renders a recorded report (a path), or a built one
+// ("hostile", "stacks", "empty", "small", "threaded", "watched", "python", "sampled"), for the
+// parsers in parse_formats.py. "threads", "exact": as the options of that name.
 #include <cstdio>
 #include <fstream>
 #include <iostream>
@@ -14,7 +14,8 @@
 
 int main(int argc, char** argv) {
   using namespace clockshim;
-  if (argc != 3 && (argc != 4 || argv[3] != std::string("threads"))) return 2;
+  const std::string how = argc == 4 ? argv[3] : "";
+  if (argc != 3 && how != "threads" && how != "exact") return 2;
   const Format* const format = find_format(argv[1]);
   const std::string what = argv[2];
   Report report;
@@ -28,6 +29,8 @@ int main(int argc, char** argv) {
     report = test::watched_report();
   } else if (what == "python") {
     report = test::python_report();
+  } else if (what == "sampled") {
+    report = test::sampled_report();
   } else if (what != "empty") {
     std::ifstream file(what);
     std::string problem;
@@ -39,6 +42,7 @@ int main(int argc, char** argv) {
     report.advice = advise(report);
   }
   if (format == nullptr) return 2;
-  const std::string out = format->render({report}, {.threads = argc == 4});
+  const std::string out =
+      format->render({report}, {.exact = how == "exact", .threads = how == "threads"});
   return std::fwrite(out.data(), 1, out.size(), stdout) == out.size() ? 0 : 1;
 }

@@ -104,6 +104,21 @@ inline Report python_report() {
   return r;
 }
 
+// Sampled, as a report of one call in 100 might be before its stacks are fitted: 12 samples of the
+// busiest site's 1000 calls, one of the second's 100, and none of the last.
+inline Report sampled_report() {
+  Report r = small_report();
+  r.profile = "stacks";
+  const ReportFrame now = r.sites[0].frames[0];
+  const ReportFrame work = r.sites[0].frames[1];
+  const ReportFrame main = r.sites[0].frames[2];
+  r.stacks = {site(700, "realtime", {now, work, main}, 3),
+              site(500, "realtime", {now, work, frame("serve", "/bin/daemon", 144), main}, 4),
+              site(100, "realtime", r.sites[1].frames, 2)};
+  for (ReportSite& stack : r.stacks) stack.sampled = true;
+  return r;
+}
+
 // Names as an enemy would choose them; with sampled stacks where `stacks`.
 inline Report hostile_report(bool stacks) {
   const std::string names[] = {"",
