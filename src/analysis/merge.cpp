@@ -81,17 +81,22 @@ void add_word(std::string& sum, const std::string& word) {
   if (sum != word) sum = "mixed";
 }
 
-// Takes the mean of the costs, over the served calls of those that were measured.
-void add_costs(const ReportClock& from, ReportClock& to) {
-  if (from.real_call_ns <= 0) return;
-  const double added = static_cast<double>(from.served);
-  const double had = to.real_call_ns > 0 ? static_cast<double>(to.served) : 0;
-  if (added + had <= 0) return;
-  const auto mean = [&](double& sum, double one) {
-    sum = (sum * had + one * added) / (had + added);
-  };
-  mean(to.real_call_ns, from.real_call_ns);
-  mean(to.served_call_ns, from.served_call_ns);
+// Sets the costs of a call to their means over the served calls of those reports that know them.
+void take_mean_costs(const std::vector<Report>& reports, ReportClock& to) {
+  double real = 0;
+  double served = 0;
+  double calls = 0;
+  for (const Report& report : reports) {
+    for (const ReportClock& from : report.clocks) {
+      if (from.name != to.name || from.real_call_ns <= 0) continue;
+      const double weight = static_cast<double>(from.served);
+      real += weight * from.real_call_ns;
+      served += weight * from.served_call_ns;
+      calls += weight;
+    }
+  }
+  to.real_call_ns = calls > 0 ? real / calls : 0;
+  to.served_call_ns = calls > 0 ? served / calls : 0;
 }
 
 void add_clocks(const Report& from, Report& to) {
@@ -102,7 +107,6 @@ void add_clocks(const Report& from, Report& to) {
       to.clocks.push_back(clock);
       continue;
     }
-    add_costs(clock, *same);
     same->calls += clock.calls;
     same->served += clock.served;
     same->real += clock.real;
@@ -212,6 +216,7 @@ Report merge(const std::vector<Report>& reports) {
     stacks.add(r.stacks, r.pid, out.threads.size());
     out.threads.insert(out.threads.end(), r.threads.begin(), r.threads.end());
   }
+  for (ReportClock& clock : out.clocks) take_mean_costs(reports, clock);
   out.program = programs(reports);
   out.sites = std::move(sites).all();
   out.stacks = std::move(stacks).all();
