@@ -36,7 +36,8 @@ const std::vector<Format>& formats() {
       {"callgrind", "for callgrind_annotate and KCachegrind", render_callgrind, true},
       {"flamegraph", "a picture (SVG) to explore in a browser", render_flamegraph, true},
       {"html", "one page with tables and a flame graph", render_html, true},
-      {"openmetrics", "counters for a node exporter's textfile collector", render_openmetrics},
+      {"prometheus", "metrics for a node exporter's textfile collector", render_prometheus},
+      {"openmetrics", "the same by the newer standard", render_openmetrics},
   };
   return kFormats;
 }

@@ -20,6 +20,7 @@ std::string render_callgrind(const Reports& reports, const StackOptions& options
 std::string render_flamegraph(const Reports& reports, const StackOptions& options);
 std::string render_html(const Reports& reports, const StackOptions& options);
 std::string render_openmetrics(const Reports& all, const StackOptions& options);
+std::string render_prometheus(const Reports& all, const StackOptions& options);
 
 struct Format {
   const char* name;

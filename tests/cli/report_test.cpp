@@ -56,7 +56,7 @@ TEST_F(ReportCommand, ATableByDefault) {
 TEST_F(ReportCommand, EachFormatThatHelpNames) {
   const std::string help = run_clockshim({"report", "--help"}).out;
   for (const char* format : {"table", "tree", "json", "folded", "speedscope", "pprof", "callgrind",
-                             "flamegraph", "html", "openmetrics"}) {
+                             "flamegraph", "html", "prometheus", "openmetrics"}) {
     EXPECT_NE(help.find("  " + std::string(format) + " "), std::string::npos) << format;
     const Ending ending = run_clockshim({"report", "--format", format, report_});
     EXPECT_EQ(ending.exit_code, 0) << format << ending.err;
@@ -131,7 +131,7 @@ TEST_F(ReportCommand, WhatIsNoReportIsRefusedInOneLine) {
 TEST_F(ReportCommand, MistakesInTheCommandLine) {
   expect_refused(run_clockshim({"report", "--format", "xml", report_}),
                  "--format \"xml\": must be one of table, tree, json, folded, speedscope, pprof, "
-                 "callgrind, flamegraph, html, openmetrics");
+                 "callgrind, flamegraph, html, prometheus, openmetrics");
   EXPECT_NE(run_clockshim({"report"})
                 .err.find("report: must have a process id or a file; usage: clockshim report"),
             std::string::npos);

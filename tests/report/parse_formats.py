@@ -13,6 +13,9 @@ import subprocess
 import sys
 import xml.etree.ElementTree
 
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics_families
+from prometheus_client.parser import text_string_to_metric_families as prometheus_families
+
 EMPTY_TAGS = {'meta', 'input', 'br', 'link', 'img'}
 OUTSIDE = re.compile(r'(?:src|href|url)\s*[=(]|@import', re.I)
 
@@ -262,40 +265,38 @@ def page(text, report):
     return parsed.boxes
 
 
+def metrics(text, report, read):
+    series, calls, threads = set(), 0, {}
+    for family in read(text.decode('utf-8')):
+        expect(family.documentation and family.type in ('counter', 'gauge'), f'metrics: {family.name}: {family.type}')
+        for sample in family.samples:
+            labels = sample.labels
+            expect(sample.name == family.name + {'counter': '_total', 'gauge': ''}[family.type], f'metrics: {sample.name} in {family.name}')
+            series_name = (sample.name, *sorted(labels.items()))
+            expect(series_name not in series, f'metrics: twice: {series_name}')
+            series.add(series_name)
+            if sample.name == 'clockshim_calls_total':
+                calls += int(sample.value)
+                expect(('thread' in labels) == ('apart' in report), f'metrics: {labels}')
+                if 'thread' in labels:
+                    threads[labels['thread']] = threads.get(labels['thread'], 0) + int(sample.value)
+    expect(sorted(filter(None, threads.values()), reverse=True) == thread_sums(report), f'metrics: threads {threads}')
+    expect(calls == sum(site['calls'] for site in report['sites']), f'metrics: {calls} calls')
+    expect(len(series) < 300, 'metrics: bounded')
+
+
 def openmetrics(text, report):
-    text = text.decode('utf-8')
-    expect(text.endswith('# EOF\n') and text.count('\n# EOF\n') == 1, 'openmetrics: EOF')
-    types, family, series, calls, threads = {}, None, set(), 0, {}
-    for line in text.split('\n')[:-2]:
-        if line.startswith('# '):
-            _, what, name, value = line.split(' ', 3)
-            if what == 'TYPE':
-                expect(name not in types and value in ('counter', 'gauge', 'summary'), f'openmetrics: {line}')
-                types[name], family = value, name
-            expect(what in ('TYPE', 'HELP', 'UNIT') and name == family, f'openmetrics: {line}')
-            expect(what != 'UNIT' or name.endswith('_' + value), f'openmetrics: unit of {name}')
-            continue
-        match = re.fullmatch(r'([a-z_]+)\{((?:[a-z_]+="(?:[^"\\]|\\[n"\\])*",?)*)\} ([-+.e0-9]+)', line)
-        expect(match, f'openmetrics: {line[:80]!r}')
-        name, labels, value = match.groups()
-        suffix = name[len(family):]
-        expect(name.startswith(family) and suffix in {'counter': ['_total'], 'gauge': [''], 'summary': ['', '_count']}[types[family]],
-               f'openmetrics: {name} in {family}')
-        expect((name, labels) not in series, f'openmetrics: twice: {line[:80]!r}')
-        series.add((name, labels))
-        if name == 'clockshim_calls_total':
-            calls += int(value)
-            thread = re.search(r'thread="((?:[^"\\]|\\.)*)"', labels)
-            expect(bool(thread) == ('apart' in report), f'openmetrics: {line[:80]!r}')
-            if thread:
-                threads[thread[1]] = threads.get(thread[1], 0) + int(value)
-    expect(sorted(filter(None, threads.values()), reverse=True) == thread_sums(report), f'openmetrics: threads {threads}')
-    expect(calls == sum(site['calls'] for site in report['sites']), f'openmetrics: {calls} calls')
-    expect(len(series) < 300, 'openmetrics: bounded')
+    metrics(text, report, openmetrics_families)  # which refuses what has no "# EOF", and wrong units
+
+
+def prometheus(text, report):
+    # Its reader takes OpenMetrics, too, and counters without type for gauges.
+    expect(not re.search(rb'^# (EOF|UNIT)', text, re.M), 'prometheus: a line of the newer format')
+    metrics(text, report, prometheus_families)
 
 
 PARSERS = {'folded': folded, 'speedscope': speedscope, 'pprof': pprof, 'callgrind': callgrind, 'flamegraph': flamegraph, 'html': page,
-           'openmetrics': openmetrics}
+           'openmetrics': openmetrics, 'prometheus': prometheus}
 
 
 def main():

@@ -312,7 +312,8 @@ TEST(Formats, SeveralReportsInOneText) {
   for (const Format& format : formats()) {
     if (format.merges || format.binary) continue;
     const std::string text = format.render(two, {});
-    if (format.name == std::string("json") || format.name == std::string("openmetrics")) {
+    if (format.name == std::string("json") || format.name == std::string("openmetrics") ||
+        format.name == std::string("prometheus")) {
       expect_contains(text, "1");
     } else {
       expect_contains(text, "daemon[1]");
@@ -324,6 +325,25 @@ TEST(Formats, SeveralReportsInOneText) {
   expect_contains(metrics,
                   "clockshim_dropped_total{program=\"daemon\",pid=\"1\"} "
                   "0\nclockshim_dropped_total{program=\"daemon\",pid=\"2\"} 0\n");
+}
+
+TEST(Prometheus, HasTheSameSamplesAndNoNameWithoutOne) {
+  Report r = small_report();
+  r.samples = 0;
+  const auto sample_lines = [](const std::string& text) {
+    std::istringstream lines(text);
+    std::string out;
+    for (std::string line; std::getline(lines, line);) {
+      if (!line.starts_with('#')) out += line + "\n";
+    }
+    return out;
+  };
+  const std::string text = render_prometheus({r}, {});
+  EXPECT_EQ(sample_lines(text), sample_lines(render_openmetrics({r}, {})));
+  expect_contains(text, "# TYPE clockshim_dropped_total counter\nclockshim_dropped_total{");
+  EXPECT_EQ(text.find("clockshim_error_seconds"), std::string::npos) << "nothing was measured";
+  expect_contains(render_openmetrics({r}, {}), "# TYPE clockshim_error_seconds gauge\n");
+  EXPECT_EQ(render_prometheus({}, {}), "");
 }
 
 TEST(OpenMetrics, OfOneProcessTheLatestReportCounts) {

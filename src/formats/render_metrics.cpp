@@ -1,6 +1,10 @@
-// OpenMetrics text (https://prometheus.io/docs/specs/om/open_metrics_spec/), for a node exporter's
-// textfile collector: counters of each process. The number of series is limited: the busiest
-// callers of a process, by function (and thread, with --threads); the rest is "other".
+// Metrics of each process as text, in two dialects: OpenMetrics
+// (https://prometheus.io/docs/specs/om/open_metrics_spec/), and the older format of Prometheus
+// (https://prometheus.io/docs/instrumenting/exposition_formats/), which is what a node exporter's
+// textfile collector reads. Their samples are the same: a counter's ends in _total. They differ in
+// the counter's own name, which has that ending only in the older one, and in the last line. The
+// number of series is limited: the busiest callers of a process, by function (and thread, with
+// --threads); the rest is "other".
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -139,17 +143,25 @@ const Family kFamilies[] = {
        out += fmt::format("clockshim_over_tolerance_total{} {}\n", labels(process(r)),
                           r.over_tolerance);
      }},
-    {"clockshim_error_seconds", "summary", "The error of served times, as measured at resyncs.",
+    {"clockshim_error_samples", "counter", "Resyncs that measured the error of served times.",
      [](const Report& r, std::string& out) {
-       const std::pair<const char*, std::int64_t> quantiles[] = {
-           {"0.5", r.p50_ns}, {"0.99", r.p99_ns}, {"1.0", r.max_ns}};
-       for (const auto& [quantile, ns] : quantiles) {
+       out += fmt::format("clockshim_error_samples_total{} {}\n", labels(process(r)), r.samples);
+     }},
+    // No summary: one has a sum of what was observed, which is not known, and readers of one
+    // without it take it for zero.
+    {"clockshim_error_seconds", "gauge",
+     "The error of served times so far, as measured at resyncs: the median, the 99th percentile "
+     "and "
+     "the maximum.",
+     [](const Report& r, std::string& out) {
+       const std::pair<const char*, std::int64_t> statistics[] = {
+           {"p50", r.p50_ns}, {"p99", r.p99_ns}, {"max", r.max_ns}};
+       for (const auto& [statistic, ns] : statistics) {
          if (r.samples == 0) break;
          out += fmt::format("clockshim_error_seconds{} {}\n",
-                            labels(process(r, {{"quantile", quantile}})),
+                            labels(process(r, {{"statistic", statistic}})),
                             static_cast<double>(ns) / 1e9);
        }
-       out += fmt::format("clockshim_error_seconds_count{} {}\n", labels(process(r)), r.samples);
      }},
     // No counters: what a call costs is measured again and again, and their sum may fall with it.
     {"clockshim_cpu_saved_seconds", "gauge",
@@ -205,6 +217,18 @@ Reports one_a_process(const Reports& reports) {
   return out;
 }
 
+std::string samples(const Family& family, const Reports& reports, const StackOptions& options) {
+  std::string out;
+  for (const Report& report : reports) {
+    if (family.add != nullptr) {
+      family.add(report, out);
+    } else {
+      add_calls(report, options, out);
+    }
+  }
+  return out;
+}
+
 }  // namespace
 
 std::string render_openmetrics(const Reports& all, const StackOptions& options) {
@@ -215,15 +239,23 @@ std::string render_openmetrics(const Reports& all, const StackOptions& options) 
     if (std::string_view(family.name).ends_with("_seconds"))
       out += fmt::format("# UNIT {} seconds\n", family.name);
     out += fmt::format("# HELP {} {}\n", family.name, family.help);
-    for (const Report& report : reports) {
-      if (family.add != nullptr) {
-        family.add(report, out);
-      } else {
-        add_calls(report, options, out);
-      }
-    }
+    out += samples(family, reports, options);
   }
   return out + "# EOF\n";
+}
+
+std::string render_prometheus(const Reports& all, const StackOptions& options) {
+  const Reports reports = one_a_process(all);
+  std::string out;
+  for (const Family& family : kFamilies) {
+    const std::string all_samples = samples(family, reports, options);
+    if (all_samples.empty()) continue;  // its readers have no use for a name alone
+    const std::string name =
+        family.name + std::string(family.type == std::string_view("counter") ? "_total" : "");
+    out += fmt::format("# HELP {0} {1}\n# TYPE {0} {2}\n", name, family.help, family.type);
+    out += all_samples;
+  }
+  return out;
 }
 
 }  // namespace clockshim
