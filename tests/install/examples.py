@@ -11,9 +11,11 @@ COMMAND and LIBRARY are built ones, SETTINGS is docs/configuration.md.
   container writes or that is mounted; then bwrap makes the "container": a root that is read-only, the volumes as folders, the
   init container's own command, and a program with the variables, whose report has to be there.
 - Ansible: parsed; each task is named, calls one module of ansible.builtin, and copies files that are there.
-- Prometheus: the script runs beside a served process, and each line of its file is one of the format.
+- Prometheus: the script runs beside a served process, and each line of its file is one of the format, with a type and help; promtool has
+  nothing to say about it, and the alerts fire where rules_test.yml says; dashboard and alerts name metrics that there are.
 What a tool is missing for is named and left out; where bwrap may not make a container, too.
 """
+import json
 import os
 import pathlib
 import re
@@ -181,10 +183,54 @@ class Trial:
                 if done.returncode or not file.exists():
                     self.wrong(f'clockshim-textfile: {done.stderr.strip()}')
                     continue
-                *rest, last = file.read_text(encoding='utf-8').splitlines()
-                odd = [line for line in rest if not line.startswith('# ') and not SAMPLE.match(line)]
-                if odd or last != '# EOF' or running != any(line.startswith('clockshim_calls_total{') for line in rest):
-                    self.wrong(f'clockshim-textfile: {odd or rest[:3]} {last}')
+                self.check_metrics(file.read_text(encoding='utf-8'), running)
+                if running:
+                    self.check_names(script, environment)
+        self.check_rules()
+
+    def check_metrics(self, text, running):
+        named = {}
+        for line in text.splitlines():
+            words = line.split(' ')
+            if line.startswith(('# HELP ', '# TYPE ')):
+                named.setdefault(words[2], set()).add(words[1])
+            elif not SAMPLE.match(line) or named.get(re.split('[{ ]', line)[0]) != {'HELP', 'TYPE'}:
+                self.wrong(f'clockshim-textfile: {line}')
+        if running != ('\nclockshim_calls_total{' in text) or running != bool(text):
+            self.wrong(f'clockshim-textfile: {text[:200]}')
+        if running and shutil.which('promtool'):
+            done = subprocess.run(['promtool', 'check', 'metrics'], input=text, capture_output=True, text=True, check=False)
+            if done.returncode or done.stderr:
+                self.wrong(f'clockshim-textfile: {done.stderr.strip()}')
+
+    def check_names(self, script, environment):
+        """OpenMetrics names all families, the format of the script only those that have samples."""
+        done = subprocess.run(['sh', '-c', 'clockshim report --format openmetrics "$(clockshim list | awk \'NR == 2 { print $1 }\')"'],
+                              env=environment, capture_output=True, text=True, check=False)
+        there = {name + ('_total' if kind == 'counter' else '') for name, kind in re.findall(r'^# TYPE (\w+) (\w+)$', done.stdout, re.M)}
+        for file in ('dashboard.json', 'clockshim.rules.yml'):
+            for name in set(re.findall(r'\bclockshim_\w+', (script[0].parent / file).read_text(encoding='utf-8'))):
+                if name not in there:
+                    self.wrong(f'{file}: there is no metric {name}')
+
+    def check_rules(self):
+        panels = json.loads((self.examples / 'prometheus/dashboard.json').read_text(encoding='utf-8'))['panels']
+        if len({panel['id'] for panel in panels}) != len(panels) or not all(panel['targets'] for panel in panels):
+            self.wrong('dashboard.json: two panels have one id, or one has no query')
+        if not shutil.which('promtool'):
+            self.left_out.append('promtool')
+            return
+        with tempfile.TemporaryDirectory() as name:
+            for file in (self.examples / 'prometheus/clockshim.rules.yml', pathlib.Path(__file__).with_name('rules_test.yml')):
+                shutil.copy(file, name)
+            queries = {'groups': [{'name': 'panels', 'rules': [
+                {'record': 'panel', 'expr': re.sub(r'\$__rate_interval', '5m', target['expr'])} for panel in panels for target in panel['targets']]}]}
+            (pathlib.Path(name) / 'dashboard.yml').write_text(json.dumps(queries), encoding='utf-8')
+            for words in (['check', 'rules', 'clockshim.rules.yml'], ['test', 'rules', 'rules_test.yml'],
+                          ['check', 'rules', '--lint=none', 'dashboard.yml']):
+                done = subprocess.run(['promtool', *words], cwd=name, capture_output=True, text=True, check=False)
+                if done.returncode:
+                    self.wrong(f'promtool {" ".join(words)}: {done.stdout} {done.stderr}')
 
     def all(self):
         for part in (self.systemd, self.containers, self.ansible, self.prometheus):
@@ -194,6 +240,9 @@ class Trial:
                 self.wrong(f'{part.__name__}: {type(error).__name__} {error}')
         return self.errors
 
+
+# What the examples of a folder can't be tried without.
+NEEDED = {'systemd': {'systemd-analyze'}, 'container': {'python3-yaml', 'bwrap'}, 'ansible': {'python3-yaml'}, 'prometheus': {'promtool', 'systemd-analyze'}}
 
 # Mistakes, each a text and what it becomes.
 PLANTED = {
@@ -205,7 +254,9 @@ PLANTED = {
     'container/compose.yaml': [('target: /clockshim/', 'target: /opt/')],
     'container/Dockerfile': [('/libclockshim.so\n', '/lib.so\n')],
     'ansible/tasks.yml': [('loop: [', 'lop: ['), ('src: clockshim.conf', 'src: clock.conf')],
-    'prometheus/clockshim-textfile': [('openmetrics', 'folded'), ('running', 'lost')],
+    'prometheus/clockshim-textfile': [('format prometheus', 'format folded'), ('format prometheus', 'format openmetrics'), ('running', 'lost')],
+    'prometheus/clockshim.rules.yml': [('answer="real"', 'answer="served"'), ('clockshim_over_tolerance_total', 'clockshim_over_total')],
+    'prometheus/dashboard.json': [('clockshim_mode{', 'clockshim_modes{'), ('[$__rate_interval]', '$__rate_interval')],
     'prometheus/clockshim-textfile.service': [('Type=oneshot', 'Typ=oneshot')],
 }
 
@@ -222,7 +273,7 @@ def self_test(*given):
                 text = (copy / file).read_text(encoding='utf-8')
                 (copy / file).write_text(text.replace(right, wrong), encoding='utf-8')
                 trial = Trial(*given[:2], copy, given[3])
-                if right not in text or not trial.all() and not trial.left_out:
+                if right not in text or not trial.all() and not NEEDED[file.split('/')[0]] & set(trial.left_out):
                     errors.append(f'{file}: "{wrong}" for "{right}": nothing found')
     return errors, clean.left_out
 
