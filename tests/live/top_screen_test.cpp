@@ -53,6 +53,9 @@ class Tmux {
     output_of(tmux_ + "resize-window -x " + std::to_string(x) + " -y " + std::to_string(y));
   }
   [[nodiscard]] std::string screen() const { return output_of(tmux_ + "capture-pane -p"); }
+  [[nodiscard]] std::string screen_with_colours() const {
+    return output_of(tmux_ + "capture-pane -p -e");
+  }
   // The process that runs below the shell.
   [[nodiscard]] pid_t foreground() const {
     const auto shell = static_cast<pid_t>(
@@ -171,6 +174,34 @@ TEST_F(TopScreen, FitsIntoASmallTerminalAndALargeOne) {
   tmux.resize(200, 50);
   EXPECT_TRUE(tmux.until("module"));
   EXPECT_TRUE(tmux.until("rare_caller"));
+}
+
+TEST_F(TopScreen, HasWhatMattersIn80By24) {
+  LiveHost host(files_.path().string(), "first");
+  const Tmux tmux(own_, command());
+  tmux.resize(80, 24);
+  ASSERT_TRUE(tmux.until(
+      [](const std::string& s) {
+        return line_with(s, "calls/s  ").find("worst") == std::string::npos;
+      },
+      "80 columns"));
+  const std::string screen = tmux.screen();
+  EXPECT_NE(screen.find("\n1 process  "), std::string::npos) << screen;
+  EXPECT_NE(line_with(screen, "pid").find("saved  mode"), std::string::npos) << screen;
+  EXPECT_NE(line_with(screen, "first").find("%  coherent"), std::string::npos) << screen;
+}
+
+TEST_F(TopScreen, HasColoursUnlessTheyAreNotWanted) {
+  LiveHost host(files_.path().string(), "first");
+  {
+    const Tmux tmux(own_, command());
+    ASSERT_TRUE(tmux.until("first"));
+    EXPECT_NE(tmux.screen_with_colours().find("32m"), std::string::npos);
+  }
+  const TempDir other;
+  const Tmux tmux(other, "export NO_COLOR=1; " + command());
+  ASSERT_TRUE(tmux.until("first"));
+  EXPECT_EQ(tmux.screen_with_colours().find("32m"), std::string::npos);
 }
 
 TEST_F(TopScreen, GivesTheTerminalBackWhenASignalEndsIt) {

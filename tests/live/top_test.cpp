@@ -33,8 +33,9 @@ TEST(TopOnce, HasALineAProcess) {
   const Ending ending =
       run_clockshim({"top", "--once", "--interval", "100ms", "--dir", dir.path().string()});
   EXPECT_EQ(ending.exit_code, 0);
-  EXPECT_EQ(count_of(ending.out, "\n"), 3U)
-      << "a heading, two processes, and none that is gone: " << ending.out;
+  EXPECT_EQ(count_of(ending.out, "\n"), 4U)
+      << "the sums, a heading, two processes, and none that is gone: " << ending.out;
+  EXPECT_EQ(ending.out.find("2 processes  "), 0U) << ending.out;
   const std::string line = line_with(ending.out, "first");
   EXPECT_NE(line.find(host.number()), std::string::npos);
   EXPECT_NE(line.find("coherent"), std::string::npos) << line;
@@ -42,6 +43,7 @@ TEST(TopOnce, HasALineAProcess) {
   EXPECT_NE(line.find("1.2"), std::string::npos) << "its worst error, in us: " << line;
   EXPECT_NE(ending.out.find("  calls/s   saved  "), std::string::npos) << ending.out;
   EXPECT_LT(line.find('%'), line.find("coherent")) << "the share of a core saved: " << line;
+  EXPECT_LT(line.find("coherent"), 80U) << line;
 }
 
 TEST(TopOnce, IsWhatAPipeGets) {
@@ -148,7 +150,22 @@ TEST(Top, IsEmptyWhereNobodyRuns) {
   const Ending ending =
       run_clockshim({"top", "--once", "--interval", "10ms", "--dir", dir.path().string()});
   EXPECT_EQ(ending.exit_code, 0);
-  EXPECT_EQ(count_of(ending.out, "\n"), 1U);
+  EXPECT_EQ(count_of(ending.out, "\n"), 2U);
+  EXPECT_EQ(ending.out.find("0 processes  0 calls/s  0.0% of a core saved\n"), 0U) << ending.out;
+}
+
+TEST(Top, HasATableAnIntervalWhereTheTerminalCantMoveItsCursor) {
+  const TempDir dir;
+  LiveHost host(dir.path().string(), "first");
+  Running top(
+      {command_path(), "top", "--interval", "20ms", "--dir", dir.path().string(), host.number()},
+      {"TERM=dumb"}, On::terminal);
+  ASSERT_TRUE(top.wait_for("\nfirst[" + host.number() + "] running"));
+  kill(host.pid(), SIGUSR1);
+  host.finish();
+  const Ending ending = top.finish();
+  EXPECT_EQ(ending.exit_code, 0);
+  EXPECT_EQ(ending.out.find('\x1b'), std::string::npos) << "no control sequence: " << ending.out;
 }
 
 }  // namespace

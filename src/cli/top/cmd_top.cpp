@@ -3,9 +3,11 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <ctime>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "cli/console/values.h"
 #include "cli/livefiles/live_dir.h"
@@ -17,6 +19,8 @@
 
 namespace clockshim::cli {
 namespace {
+
+using namespace std::string_view_literals;
 
 struct TopOptions {
   bool once = false;
@@ -32,6 +36,12 @@ timespec later(timespec t, Nanos n) {
           static_cast<long>(sum % kNanosPerSecond)};
 }
 
+// A terminal that can't move its cursor, such as one in an editor. It gets a table an interval.
+bool is_dumb_terminal() {
+  const char* name = std::getenv("TERM");
+  return isatty(STDOUT_FILENO) != 0 && (name == nullptr || *name == '\0' || name == "dumb"sv);
+}
+
 // Prints snapshots at even intervals, however long one takes. Returns the exit status.
 int print_snapshots(Watch& watch, const TopOptions& options, const Folders& folders) {
   const long pid = options.pid;
@@ -44,7 +54,7 @@ int print_snapshots(Watch& watch, const TopOptions& options, const Folders& fold
     Snapshot snapshot = watch.take_snapshot(folders, pid);
     const bool over =
         pid != 0 && (snapshot.processes.empty() || snapshot.processes[0].state != "running");
-    const bool last = options.once || !options.json || over;
+    const bool last = options.once || !(options.json || is_dumb_terminal()) || over;
     if (write_all(STDOUT_FILENO, options.json
                                      ? snapshot_as_json(snapshot, pid != 0)
                                      : snapshot_as_text(std::move(snapshot), pid != 0)) != 0)
@@ -61,7 +71,7 @@ int top(const TopOptions& options) {
   if (watch.take_snapshot(folders, pid).processes.empty() && pid != 0)
     return refuse("top " + std::to_string(pid) + ": no live file of this process in " +
                   one_line(in_words(folders)) + "; clockshim list shows who has one");
-  if (options.once || options.json || isatty(STDOUT_FILENO) == 0)
+  if (options.once || options.json || isatty(STDOUT_FILENO) == 0 || is_dumb_terminal())
     return print_snapshots(watch, options, folders);
   const std::string problem = show_screen(watch, {folders, pid, options.interval});
   return problem.empty() ? 0 : refuse(problem);

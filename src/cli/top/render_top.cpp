@@ -15,7 +15,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr std::size_t kTextWidth = 128;
+constexpr std::size_t kTextWidth = 132;
 
 std::string fitted(const std::string& text, std::size_t width) {
   return left_column(shortened(text, width), width);
@@ -60,14 +60,20 @@ bool contains(const std::string& text, const std::string& part) {
   return std::search(text.begin(), text.end(), part.begin(), part.end(), same) != text.end();
 }
 
+// What matters most comes first: 80 columns end behind the calls.
 std::string process_columns(const std::string& pid, const std::string& program,
                             const std::string& rate, const std::string& saved,
-                            const std::string& calls, const std::string& resyncs,
-                            const std::string& error, const std::string& mode,
+                            const std::string& mode, const std::string& calls,
+                            const std::string& error, const std::string& resyncs,
                             const std::string& clocks) {
-  return right_column(pid, 8) + " " + fitted(program, 16) + right_column(rate, 13) +
-         right_column(saved, 8) + right_column(calls, 16) + right_column(resyncs, 10) +
-         right_column(error, 12) + "  " + fitted(mode, 12) + clocks;
+  return right_column(pid, 8) + " " + fitted(program, 19) + right_column(rate, 13) +
+         right_column(saved, 8) + "  " + fitted(mode, kModeCell.width) + right_column(calls, 16) +
+         right_column(error, 13) + right_column(resyncs, 11) + "  " + clocks;
+}
+
+// The worst error; "-" before a resync has measured one.
+std::string error_of(const ProcessRow& row) {
+  return row.max_error_ns == 0 ? "-" : format_duration(Nanos{row.max_error_ns});
 }
 
 // The name gets the rest of the width.
@@ -166,15 +172,15 @@ void filter_rows(std::vector<CallerRow>& rows, const std::string& text) {
 std::string header_line(bool callers, std::size_t width) {
   if (callers)
     return caller_columns(width, "calls/s", "calls", "share", "clock", "caller", "module");
-  return cut(process_columns("pid", "program", "calls/s", "saved", "calls", "resyncs/s",
-                             "worst error", "mode", "clocks"),
+  return cut(process_columns("pid", "program", "calls/s", "saved", "mode", "calls", "worst error",
+                             "resyncs/s", "clocks"),
              width);
 }
 
 std::string row_line(const ProcessRow& row, std::size_t width) {
   return cut(process_columns(std::to_string(row.pid), one_line(row.program), whole(row.rate),
-                             saved_of(row), grouped(row.calls), whole(row.resync_rate),
-                             format_duration(Nanos{row.max_error_ns}), row.mode, clocks_of(row)),
+                             saved_of(row), row.mode, grouped(row.calls), error_of(row),
+                             whole(row.resync_rate), clocks_of(row)),
              width);
 }
 
@@ -183,13 +189,31 @@ std::string row_line(const CallerRow& row, std::size_t width) {
                         row.caller.clock, row.caller.name, row.caller.module);
 }
 
+std::string totals_line(const std::vector<ProcessRow>& rows, std::size_t width) {
+  double rate = 0;
+  double saved = 0;
+  std::size_t unserved = 0;
+  for (const ProcessRow& row : rows) {
+    rate += row.rate;
+    saved += row.saved_share;
+    unserved += row.mode == kUnserved ? 1 : 0;
+  }
+  std::string out = std::to_string(rows.size()) +
+                    (rows.size() == 1 ? " process  " : " processes  ") + whole(rate) +
+                    " calls/s  " + percent_of(saved) + " of a core saved";
+  if (unserved != 0) out += "  " + std::to_string(unserved) + " not served";
+  return cut(out, width);
+}
+
 std::string process_line(const ProcessRow& row, std::size_t width) {
-  return cut(one_line(row.program) + "[" + std::to_string(row.pid) + "] " + row.state +
-                 "  calls/s " + whole(row.rate) + "  calls " + grouped(row.calls) + "  CPU saved " +
+  return cut(one_line(row.program) + "[" + std::to_string(row.pid) + "] " + row.state + "  " +
+                 whole(row.rate) + " calls/s  " +
+                 (row.saved_ns == 0 ? "-" : percent_of(row.saved_share) + " of a core saved") +
+                 "  mode " + row.mode + "  " + grouped(row.calls) + " calls  CPU saved " +
                  (row.saved_ns == 0 ? "-" : short_time(static_cast<double>(row.saved_ns))) +
-                 "  resyncs/s " + whole(row.resync_rate) + "  worst error " +
-                 format_duration(Nanos{row.max_error_ns}) + " of " +
-                 format_duration(Nanos{row.tolerance_ns}) + "  mode " + row.mode,
+                 "  worst error " + error_of(row) + " of " +
+                 format_duration(Nanos{row.tolerance_ns}) + "  " + whole(row.resync_rate) +
+                 " resyncs/s",
              width);
 }
 
@@ -203,6 +227,8 @@ std::string snapshot_as_text(Snapshot snapshot, bool callers) {
   };
   if (callers) {
     for (const ProcessRow& row : snapshot.processes) add(process_line(row, std::string::npos));
+  } else {
+    add(totals_line(snapshot.processes, kTextWidth));
   }
   add(header_line(callers, kTextWidth));
   if (callers) {

@@ -23,11 +23,21 @@ void sort_rows(std::vector<CallerRow>& rows, SortBy by);
 void filter_rows(std::vector<ProcessRow>& rows, const std::string& text);
 void filter_rows(std::vector<CallerRow>& rows, const std::string& text);
 
+// Where a row of the table of processes has its mode, so that the screen can colour it.
+struct Cell {
+  std::size_t at;
+  std::size_t width;
+};
+inline constexpr Cell kModeCell{51, 12};
+inline constexpr std::string_view kUnserved = "passthrough";  // the mode of who asks the kernel
+
 // Lines without a line feed, cut to `width`.
 std::string header_line(bool callers, std::size_t width);
 std::string row_line(const ProcessRow& row, std::size_t width);
 std::string row_line(const CallerRow& row, std::size_t width);
-// One or two lines about the process whose callers follow.
+// The sums of all rows.
+std::string totals_line(const std::vector<ProcessRow>& rows, std::size_t width);
+// One line about the process whose callers follow.
 std::string process_line(const ProcessRow& row, std::size_t width);
 
 // With `callers`: the callers of the one process; else the table of processes.

@@ -33,8 +33,17 @@ constexpr const char* kHelp[] = {
     "p            pause, and go on",
     "h            this help; any key ends it",
     "",
-    "calls/s and resyncs/s are since the look before, all else since the process started.",
+    "calls/s, saved (of a core) and resyncs/s are since the look before, all else since the start.",
     "worst error: the largest that a resync left possible."};
+
+// Colours, as numbers of ncurses' pairs. Pairs that were not set are the terminal's own colours.
+enum Colour : short { kPlain = 0, kGood = 1, kFair = 2, kBad = 3 };
+
+Colour colour_of(const std::string& mode) {
+  if (mode.empty()) return kPlain;
+  if (mode == kUnserved) return kBad;
+  return mode == "percpu" ? kFair : kGood;  // percpu is as right, and costs more
+}
 
 volatile std::sig_atomic_t g_signal = 0;
 extern "C" void note_signal(int number) { g_signal = number; }
@@ -56,6 +65,13 @@ class Terminal {
     nonl();
     keypad(stdscr, TRUE);
     curs_set(0);
+    const char* none = std::getenv("NO_COLOR");  // https://no-color.org
+    if ((none == nullptr || *none == '\0') && has_colors() && start_color() == OK) {
+      use_default_colors();
+      init_pair(kGood, COLOR_GREEN, -1);
+      init_pair(kFair, COLOR_YELLOW, -1);
+      init_pair(kBad, COLOR_RED, -1);
+    }
     // After newterm(), which installs handlers of its own.
     struct sigaction action {};
     action.sa_handler = note_signal;
@@ -207,13 +223,20 @@ class Top {
       const ProcessRow* process = table_.process();
       put(line++, process == nullptr ? "no live file of process " + std::to_string(table_.pid())
                                      : process_line(*process, width));
+    } else {
+      put(line++, table_.totals(width));
     }
     put(line++, header_line(table_.callers(), width), A_REVERSE);
     const auto room = static_cast<std::size_t>(std::max(1, LINES - 1 - line));
     first_ = std::min(first_, table_.marked());
     if (table_.marked() >= first_ + room) first_ = table_.marked() - room + 1;
     for (std::size_t i = first_; i < table_.rows() && i < first_ + room; ++i) {
-      put(line++, table_.line(i, width), i == table_.marked() ? A_STANDOUT : A_NORMAL);
+      const attr_t attributes = i == table_.marked() ? A_STANDOUT : A_NORMAL;
+      put(line, table_.line(i, width), attributes);
+      if (const Colour colour = colour_of(table_.mode(i)); colour != kPlain && line < LINES)
+        mvchgat(line, static_cast<int>(kModeCell.at), static_cast<int>(kModeCell.width), attributes,
+                colour, nullptr);
+      ++line;
     }
     if (table_.rows() == 0 && !table_.callers()) {
       put(line, shortened(table_.filter().empty()

@@ -38,6 +38,13 @@ class TopTable {
   [[nodiscard]] std::string line(std::size_t row, std::size_t width) const {
     return callers() ? row_line(callers_[row], width) : row_line(processes_[row], width);
   }
+  [[nodiscard]] std::string totals(std::size_t width) const {
+    return totals_line(processes_, width);
+  }
+  // The mode of a row's process; "" for callers, whose rows have none.
+  [[nodiscard]] std::string mode(std::size_t row) const {
+    return callers() || row >= rows() ? "" : processes_[row].mode;
+  }
   // The process whose callers are shown. Null: it has no live file.
   [[nodiscard]] const ProcessRow* process() const {
     return callers() && !snapshot_.processes.empty() ? &snapshot_.processes[0] : nullptr;
