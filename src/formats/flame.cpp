@@ -106,8 +106,8 @@ std::string flame_boxes(const CallNode& root) {
 
 std::string flame_hint(const CallNode& root, const StackOptions& options) {
   return fmt::format(
-      "Below {}what is asked stands who asks, and below that who called them{}. Click to zoom; "
-      "click the top to go back.",
+      "Below {}what is asked stands who asks, and below that who called them{}. Click or "
+      "Enter zooms, Esc shows all, / finds, arrows move.",
       options.threads ? "each thread stands what it asks; below " : "",
       has_samples(root) ? " (lighter: by samples)"
       : options.exact   ? ""

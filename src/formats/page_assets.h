@@ -8,7 +8,7 @@ namespace clockshim {
 extern const char* const kPageStyle;        // page.css
 extern const char* const kPageScript;       // page.js: sorts tables, and filters callers
 extern const char* const kFlameStyle;       // flame.css, for the page and for the SVG
-extern const char* const kFlameScript;      // flame.js: a click zooms into a box
+extern const char* const kFlameScript;      // flame.js: zooms, and finds, by mouse and keys
 extern const char* const kFlamegraphStyle;  // flamegraph.css: what surrounds the boxes in the SVG
 extern const char* const kRateStyle;        // rates.css
 

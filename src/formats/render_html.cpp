@@ -120,6 +120,20 @@ std::string clock_table(const Report& r) {
   return out + kTableEnd;
 }
 
+// A name that may be broken where its parts end, and nowhere else.
+std::string breakable(std::string_view name) {
+  std::string out;
+  while (!name.empty()) {
+    const std::size_t scope = name.find("::");
+    const std::size_t comma = name.find(',');
+    const std::size_t part = std::min(
+        {name.size(), scope < comma ? scope + 2 : scope, comma < scope ? comma + 1 : comma});
+    out += markup(name.substr(0, part)) + (part < name.size() ? "<wbr>" : "");
+    name.remove_prefix(part);
+  }
+  return out;
+}
+
 std::string caller_table(const Report& r) {
   constexpr std::size_t kMostRows = 2000;
   std::string out =
@@ -132,16 +146,16 @@ std::string caller_table(const Report& r) {
     const ReportFrame caller = caller_of(site);
     std::string via;
     for (std::size_t f = 0; f + 1 < exact_frames(site); ++f) {
-      via +=
-          fmt::format("<span class=\"via\">via {}{}</span>", markup(function_name(site.frames[f])),
-                      site.frames[f].inlined ? " (inlined)" : "");
+      via += fmt::format("<span class=\"via\">via {}{}</span>",
+                         breakable(function_name(site.frames[f])),
+                         site.frames[f].inlined ? " (inlined)" : "");
     }
     out += fmt::format(
         "<tr>{}{}{}{}<td>{}</td><td>{}</td><td class=\"name\">{}{}</td><td title=\"{}\">{}</td><td "
         "title=\"{}\">{}</td></tr>\n",
         number_cell(site.calls, site.sampled), share_cell(site.calls, r.calls()),
         rate_cell(site.calls, r.seconds), saved_cell(saved_ns(r, site)), markup(site.clock),
-        markup(site.function), markup(function_name(caller)), via, markup(caller.file),
+        markup(site.function), breakable(function_name(caller)), via, markup(caller.file),
         markup(place(caller)), markup(caller.module), markup(module_name(caller)));
   }
   out += kTableEnd;
@@ -234,7 +248,10 @@ std::string render_html(const Reports& reports, const StackOptions& options) {
     out += "<div class=\"box advice\">" + markup(advice.text) + "</div>\n";
   out += rate_charts(report.rates) + clock_table(report);
   out += fmt::format(
-      "<h2>Who asks</h2>\n<p class=\"soft\">{}</p>\n<svg viewBox=\"0 0 {} {}\">\n{}</svg>\n",
+      "<h2>Who asks</h2>\n<p class=\"soft\">{}</p>\n<input id=\"find\" type=\"search\" "
+      "placeholder=\"find functions\" aria-label=\"find functions\"><span id=\"found\" "
+      "class=\"soft\" aria-live=\"polite\"></span>\n<div class=\"flame\"><svg "
+      "viewBox=\"0 0 {} {}\">\n{}</svg></div>\n",
       flame_hint(root, options), size.width, size.height, flame_boxes(root));
   out += caller_table(report) + thread_table(report) + histogram(report);
   return out +

@@ -16,7 +16,7 @@ import xml.etree.ElementTree
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics_families
 from prometheus_client.parser import text_string_to_metric_families as prometheus_families
 
-EMPTY_TAGS = {'meta', 'input', 'br', 'link', 'img'}
+EMPTY_TAGS = {'meta', 'input', 'br', 'link', 'img', 'wbr'}
 OUTSIDE = re.compile(r'(?:src|href|url)\s*[=(]|@import', re.I)
 
 

@@ -42,7 +42,7 @@ std::string render_bench_svg(const BenchReport& report) {
   const double group = std::size(kBars) * kBarHeight + kGap;
   const double bottom = kTop + group * static_cast<double>(clocks.size());
   std::string svg = "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"" +
-                    number(kLabelWidth + kPlotWidth + 80) + "\" height=\"" + number(bottom + 30) +
+                    number(kLabelWidth + kPlotWidth + 80) + "\" height=\"" + number(bottom + 40) +
                     "\" font-family=\"sans-serif\" font-size=\"11\">\n<rect width=\"100%\" "
                     "height=\"100%\" fill=\"white\"/>\n";
   svg += text_at(10, 18,
@@ -63,6 +63,9 @@ std::string render_bench_svg(const BenchReport& report) {
     svg +=
         text_at(at, bottom + 14, printed("%.0f", std::pow(10, decade)), "text-anchor=\"middle\"");
   }
+  svg +=
+      text_at(kLabelWidth + kPlotWidth / 2, bottom + 30,
+              "ns; the axis is logarithmic: a step is ten times as much", "text-anchor=\"middle\"");
   double y = kTop;
   for (const std::string& clock : clocks) {
     svg += text_at(kLabelWidth - 8, y + group / 2 - kGap / 2, clock, "text-anchor=\"end\"");
