@@ -21,7 +21,7 @@ function __clockshim_own
         if test "$words[$i]" = --
             echo $i
             return 0
-        else if test "$command" = run; and not string match -q -- '-?*' $words[$i]
+        else if test "$command" = run; and not string match -qr -- '^-.' $words[$i]
             math $i - 1
             return 0
         else if test "$command" = run; and not string match -qr -- '^(-h|--help|.*=.*)$' $words[$i]
