@@ -1,6 +1,7 @@
 // prctl() and syscall() pass each call on, and notice those that install a seccomp filter
-// (os/containment.h). Before start they make the system call themselves: a resolver that runs while
-// the loader relocates may call them, and nothing can be looked up then.
+// (os/containment.h); syscall() also those that set a clock, as setters.cpp does with the functions
+// that are made for it. Before start they make the system call themselves: a resolver that runs
+// while the loader relocates may call them, and nothing can be looked up then.
 #include <linux/seccomp.h>
 #include <sys/syscall.h>
 
@@ -8,6 +9,7 @@
 #include <cerrno>
 
 #include "base/attributes.h"
+#include "clock/served_clock.h"
 #include "os/containment.h"
 #include "os/raw_syscall.h"
 #include "os/real_functions.h"
@@ -36,6 +38,11 @@ auto noting(bool installs, Install install) noexcept {
   return result;
 }
 
+constexpr bool sets_clock(long number) noexcept {
+  return number == SYS_clock_settime || number == SYS_settimeofday || number == SYS_adjtimex ||
+         number == SYS_clock_adjtime;
+}
+
 }  // namespace
 
 // The assembly below jumps here.
@@ -46,10 +53,12 @@ extern "C" CLOCKSHIM_HIDDEN __attribute__((used)) long clockshim_noted_syscall(l
   const bool installs = number == SYS_seccomp
                             ? a == SECCOMP_SET_MODE_STRICT || a == SECCOMP_SET_MODE_FILTER
                             : number == SYS_prctl && a == kSetSeccomp;
-  return noting(installs, [=] {
+  const long result = noting(installs, [=] {
     const auto real = g_real_functions.syscall.load(std::memory_order_relaxed);
     return real != nullptr ? real(number, a, b, c, d, e, f) : raw(number, a, b, c, d, e, f);
   });
+  if (sets_clock(number)) g_clock.timeline.clocks_were_set();
+  return result;
 }
 
 }  // namespace clockshim
@@ -66,7 +75,7 @@ CLOCKSHIM_EXPORT int prctl(int option, unsigned long a, unsigned long b, unsigne
   });
 }
 
-// All calls but two are passed on by a jump, with whatever the caller has put into registers and on
+// All calls but six are passed on by a jump, with whatever the caller has put into registers and on
 // its stack.
 asm(R"(
   .text
@@ -78,6 +87,14 @@ syscall:
   cmpq $317, %rdi                       # SYS_seccomp
   je clockshim_noted_syscall
   cmpq $157, %rdi                       # SYS_prctl
+  je clockshim_noted_syscall
+  cmpq $159, %rdi                       # SYS_adjtimex
+  je clockshim_noted_syscall
+  cmpq $164, %rdi                       # SYS_settimeofday
+  je clockshim_noted_syscall
+  cmpq $227, %rdi                       # SYS_clock_settime
+  je clockshim_noted_syscall
+  cmpq $305, %rdi                       # SYS_clock_adjtime
   je clockshim_noted_syscall
   movq clockshim_real_functions(%rip), %rax   # .syscall, the first
   testq %rax, %rax

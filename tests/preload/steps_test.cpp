@@ -31,5 +31,40 @@ INSTANTIATE_TEST_SUITE_P(Of, Steps,
                          testing::Combine(testing::Values("unseen", "here"),
                                           testing::Values("agree", "disagree")));
 
+class Settings : public testing::TestWithParam<const char*> {
+ protected:
+  HostRun run(const std::string& how, const std::string& times) const {
+    return run_host("steps", {.arguments = {how, "0", "10000", times},
+                              .environment = {{"CLOCKSHIM_COUNTERS", GetParam()}},
+                              .report = true});
+  }
+};
+
+TEST_P(Settings, OfTaisOffsetAreFollowedAtOnceWhereTheProcessDoesThem) {
+  const HostRun host = run("tai", "20");
+  ASSERT_EQ(host.ending(), "exit 0") << host.out << host.err;
+  if (!numbers_by_process(host, "forbidden").empty()) GTEST_SKIP() << "only root may set the clock";
+  EXPECT_EQ(numbers_by_process(host, "late").begin()->second, 0) << host.out;
+}
+
+// More than NTP's 500 ppm, on which the segments' lengths rely. What is wrong then has to be in the
+// figures.
+TEST_P(Settings, OfTheRateThatAreLargeShowInTheFigures) {
+  const HostRun host = run("rate", "3");
+  ASSERT_EQ(host.ending(), "exit 0") << host.out << host.err;
+  if (!numbers_by_process(host, "forbidden").empty()) GTEST_SKIP() << "only root may set the clock";
+  const long worst = numbers_by_process(host, "worst").begin()->second;
+  ASSERT_EQ(host.reports.size(), 1U) << host.err;
+  const Json& accuracy = host.reports.begin()->second.at("accuracy");
+  RecordProperty("worst", std::to_string(worst));
+  RecordProperty("reported", accuracy.at("max_ns").dump());
+  EXPECT_LE(worst, 500'000) << "a tenth of a segment of 4 ms, and the looks around it";
+  if (worst == 0) return;
+  EXPECT_GT(accuracy.at("over_tolerance").get<long>(), 0) << host.out << accuracy.dump();
+  EXPECT_GE(accuracy.at("max_ns").get<long>(), worst / 2) << host.out << accuracy.dump();
+}
+
+INSTANTIATE_TEST_SUITE_P(Of, Settings, testing::Values("agree", "disagree"));
+
 }  // namespace
 }  // namespace clockshim::test
