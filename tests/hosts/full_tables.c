@@ -2,10 +2,13 @@
  * "module N ROUNDS": N callers of this program, one after the other, ROUNDS times (N at most 1500).
  * "generated N": N callers in code that is made now, twice; then 200 of this program, five times.
  * "threads N": the first, once, in four threads at the same time.
+ * "forks N": so many children, forked while two threads go on from new caller to new caller. Each
+ * child calls from 200 of this program, five times.
  * "steps": instructions of a call whose caller has a site, and of one that has found no room. */
 #include <pthread.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 
 #include "host.h"
 
@@ -56,6 +59,28 @@ static const unsigned char* generate(long n) {
 
 static void* thread(void* n) { return (void*)call_all(static_callers, (long)n, 1); }
 
+static void* new_callers_for_ever(void* unused) {
+  for (;;) call_all(generate(kCallers), kCallers, 1);
+  return unused;
+}
+
+static void fork_amid_new_callers(long n) {
+  pthread_t threads[2];
+  for (int i = 0; i < 2; ++i)
+    HOST_EXPECT(pthread_create(&threads[i], NULL, new_callers_for_ever, NULL) == 0);
+  for (long i = 0; i < n; ++i) {
+    usleep(500);
+    const pid_t pid = fork();
+    if (pid == 0) {
+      host_say("calls", call_all(static_callers, kOwn, 5));
+      exit(0);
+    }
+    int status = 0;
+    HOST_EXPECT(pid > 0 && waitpid(pid, &status, 0) == pid && status == 0);
+  }
+  _exit(0); /* the threads' calls are nobody's matter */
+}
+
 static volatile long g_steps;
 static void on_step(int signal) {
   (void)signal;
@@ -103,6 +128,8 @@ int main(int argc, char** argv) {
       HOST_EXPECT(pthread_join(threads[i], &made) == 0);
       calls += (long)made;
     }
+  } else if (strcmp(argv[1], "forks") == 0) {
+    fork_amid_new_callers(n);
   } else {
     const struct sigaction action = {.sa_handler = on_step};
     HOST_EXPECT(sigaction(SIGTRAP, &action, NULL) == 0);

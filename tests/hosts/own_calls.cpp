@@ -1,7 +1,8 @@
 // Defines what a library might call at exit, as a program with an allocator of its own does, or a
 // sanitizer. Once main() is over, or once a handler has interrupted malloc(), nobody may call any
 // of it: the first who does is named, and ends the process with 97. "return": ends in good order.
-// "handler": exit() in a handler that came while malloc() was holding its lock.
+// "handler": exit() in a handler that came while malloc() was holding its lock. "start": says how
+// often somebody has allocated before main() and, in it, because it asks for the time.
 #include <dlfcn.h>
 #include <link.h>
 #include <malloc.h>
@@ -18,6 +19,7 @@ namespace {
 
 volatile bool over = false;
 volatile bool interrupt = false;
+long allocations = 0;
 
 void called(const char* name) {
   if (!over) return;
@@ -48,6 +50,7 @@ void* __libc_memalign(size_t alignment, size_t size);
 
 void* malloc(size_t size) {
   called("malloc");
+  ++allocations;
   if (interrupt) raise(SIGUSR1);
   return __libc_malloc(size);
 }
@@ -57,22 +60,27 @@ void free(void* p) {
 }
 void* calloc(size_t count, size_t size) {
   called("calloc");
+  ++allocations;
   return __libc_calloc(count, size);
 }
 void* realloc(void* p, size_t size) {
   called("realloc");
+  ++allocations;
   return __libc_realloc(p, size);
 }
 void* memalign(size_t alignment, size_t size) {
   called("memalign");
+  ++allocations;
   return __libc_memalign(alignment, size);
 }
 void* aligned_alloc(size_t alignment, size_t size) {
   called("aligned_alloc");
+  ++allocations;
   return __libc_memalign(alignment, size);
 }
 int posix_memalign(void** p, size_t alignment, size_t size) {
   called("posix_memalign");
+  ++allocations;
   *p = __libc_memalign(alignment, size);
   return *p == nullptr ? ENOMEM : 0;
 }
@@ -165,6 +173,10 @@ int munmap(void* at, size_t size) {
 int main(int argc, char** argv) {
   HOST_EXPECT(argc == 2);
   for (int i = 0; i < 5000; ++i) host_clock(CLOCK_MONOTONIC);
+  if (strcmp(argv[1], "start") == 0) {
+    host_say("allocations", allocations);
+    return 7;
+  }
   if (strcmp(argv[1], "handler") == 0) {
     signal(SIGUSR1, end);
     interrupt = true;

@@ -133,6 +133,27 @@ static void closed_by_another(void) {
   host_say("calls", kMixedRounds * 1000L);
 }
 
+static int64_t cpu_time(void) { return host_real_clock(CLOCK_THREAD_CPUTIME_ID); }
+
+/* Plug-ins that all have a place of their own, FOLDER/0.so and so on: how much CPU time the
+ * dlclose() takes that takes most. */
+static void many(const char* folder, int n) {
+  int64_t most = 0;
+  for (int i = 0; i < n; ++i) {
+    char path[4096];
+    snprintf(path, sizeof path, "%s/%d.so", folder, i);
+    void* library = dlopen(path, RTLD_NOW);
+    HOST_EXPECT(library != NULL);
+    ask(library, "plug_a", kAsked);
+    const int64_t before = cpu_time();
+    HOST_EXPECT(dlclose(library) == 0);
+    const int64_t took = cpu_time() - before;
+    if (took > most) most = took;
+  }
+  host_say("longest", most);
+  host_say("calls", (long)n * kAsked);
+}
+
 /* What dlclose() says of a module that nobody has opened. */
 static void twice(void) {
   void* library = dlopen("libc.so.6", RTLD_NOLOAD | RTLD_LAZY);
@@ -155,5 +176,6 @@ int main(int argc, char** argv) {
   if (strcmp(how, "reload-wrappers") == 0) reload_wrappers();
   if (strcmp(how, "closed-by-another") == 0) closed_by_another();
   if (strcmp(how, "twice") == 0) twice();
+  if (strcmp(how, "many") == 0) many(argv[2], atoi(argv[3]));
   return 0;
 }

@@ -51,6 +51,18 @@ TEST(FullTables, GeneratedCodeLeavesRoomForCodeThatStays) {
   EXPECT_GT(calls_from(report, "generated code"), 0);
 }
 
+// What is half done at the fork, by threads that the child has not, must not stay so in it.
+TEST(FullTables, AChildThatIsForkedAmidFirstCallsTellsItsOwn) {
+  constexpr std::size_t kChildren = 50;
+  const HostRun run = run_host("full_tables", {.arguments = {"forks", std::to_string(kChildren)},
+                                               .environment = {{"CLOCKSHIM_DEPTH", "1"}},
+                                               .report = true});
+  ASSERT_EQ(run.ending(), "exit 0") << run.out << run.err;
+  expect_exact_counts(run, kChildren);
+  for (const auto& [process, report] : run.reports)
+    EXPECT_EQ(sites_in(report, "full_tables", 5), 200) << "of " << process;
+}
+
 // Counted in instructions, as the processor's trap flag shows them: no clock decides. Nothing is
 // served, so that no resync comes in between.
 TEST(FullTables, AFullTableCostsLittle) {

@@ -30,6 +30,16 @@ TEST(LastWords, CallNothingOfTheHosts) {
   }
 }
 
+// The same holds at start and in calls: a program with an allocator of its own sees none of ours.
+TEST(LastWords, AreNotTheOnlyOnesWithoutTheHostsHeap) {
+  const HostRun bare = run_host("own_calls", {.arguments = {"start"}, .shim = false});
+  const HostRun run = run_host("own_calls", {.arguments = {"start"}});
+  ASSERT_EQ(bare.ending(), "exit 7") << bare.out;
+  ASSERT_EQ(run.ending(), "exit 7") << run.out;
+  EXPECT_EQ(numbers_by_process(run, "allocations").begin()->second,
+            numbers_by_process(bare, "allocations").begin()->second);
+}
+
 TEST(LastWords, InAHandlerOnASmallStack) {
   ASSERT_EQ(run_host("last_words", {.arguments = {"small-stack"}, .shim = false}).ending(),
             "exit 7");
