@@ -38,7 +38,8 @@ start_peer() {
   # pdeathsig: where this shell is killed outright, no trap runs, and still no daemon stays behind.
   setpriv --pdeathsig TERM "$@" freeDiameterd -c "$conf/$n.conf" >"$log" 2>&1 </dev/null 9>&- &
   started+=($!)
-  wait_until "$start_limit" has "$log" 'daemon initialized' $! || give_up "$log" "peer $n did not start in $start_limit s"
+  # The last lines of a start: freeDiameter 1.2 says both, 1.5 the second alone.
+  wait_until "$start_limit" has "$log" 'daemon initialized\|Local server address' $! || give_up "$log" "peer $n did not start in $start_limit s"
   daemon[n]=$(daemon_below $!)
   [[ ${daemon[n]} ]] || give_up "$log" "cannot find the process of peer $n"
 }
