@@ -2,6 +2,7 @@
 // once where it did so itself, within 100 us where another did. Steps of a millisecond, forth and
 // back, so that this machine's time stays.
 #include <gtest/gtest.h>
+#include <sys/timex.h>
 
 #include "run_host.h"
 
@@ -32,12 +33,34 @@ INSTANTIATE_TEST_SUITE_P(Of, Steps,
                                           testing::Values("agree", "disagree")));
 
 class Settings : public testing::TestWithParam<const char*> {
+ public:
+  Settings() { adjtimex(&before_); }
+  // A host that was killed amid its changes has left a machine whose clock goes wrong by a tenth.
+  ~Settings() override {
+    timex now{};
+    adjtimex(&now);
+    if (now.tick != before_.tick) {
+      before_.modes = ADJ_TICK;
+      adjtimex(&before_);
+    }
+    if (now.tai != before_.tai) {
+      before_.modes = ADJ_TAI;
+      before_.constant = before_.tai;
+      adjtimex(&before_);
+    }
+  }
+  Settings(const Settings&) = delete;
+  Settings& operator=(const Settings&) = delete;
+
  protected:
   HostRun run(const std::string& how, const std::string& times) const {
     return run_host("steps", {.arguments = {how, "0", "10000", times},
                               .environment = {{"CLOCKSHIM_COUNTERS", GetParam()}},
                               .report = true});
   }
+
+ private:
+  timex before_{};
 };
 
 TEST_P(Settings, OfTaisOffsetAreFollowedAtOnceWhereTheProcessDoesThem) {
