@@ -97,6 +97,13 @@ class Floors {
 
   // Notes that a thread has found a step of the wall clock: threads' own floors follow it.
   void note_step() noexcept { steps_.fetch_add(1, std::memory_order_acq_rel); }
+  // Notes that this process has set a clock.
+  void note_set() noexcept { sets_.fetch_add(1, std::memory_order_acq_rel); }
+  // True: it has set one since the last segment of clock `id` began.
+  bool note_sets(unsigned id) noexcept {
+    const std::uint32_t sets = sets_.load(std::memory_order_acquire);
+    return floors_[id].sets.exchange(sets, std::memory_order_acq_rel) != sets;
+  }
   // Notes REALTIME_COARSE - MONOTONIC_COARSE as it is when a segment begins. True: it has changed
   // since the last one of this clock began.
   bool note_wall(unsigned id, Nanos wall) noexcept {
@@ -107,10 +114,12 @@ class Floors {
   struct alignas(64) Padded {
     Floor value{};
     std::atomic<std::int64_t> wall{};
+    std::atomic<std::uint32_t> sets{};
   };
 
   Nanos tolerance_{};
   std::atomic<std::uint32_t> steps_{};  // of the wall clock
+  std::atomic<std::uint32_t> sets_{};
   Padded floors_[kClockIds]{};
 };
 

@@ -160,8 +160,10 @@ bool Resync<Source>::find_step(const Record* last, const CoarsePair* coarse) noe
       return true;
   }
   // The coarse clocks do not show a change of TAI's offset. If this process has set a clock, it may
-  // have been that.
-  if (id() == CLOCK_TAI && why == Closed::set) return true;
+  // have been that. Where each CPU has a chain of its own, this one's may be new.
+  if (id() == CLOCK_TAI &&
+      (why == Closed::set || (call_.chain.domain != kCommon && floors_.note_sets(id()))))
+    return true;
   // If the kernel's own monotonic clock has jumped, this is a child in another time namespace.
   return coarse != nullptr && last != nullptr &&
          last->segment.base - last->lead - coarse->monotonic > policy::kNamespaceStep;

@@ -106,7 +106,10 @@ class Timeline {
   bool real_cost(unsigned id, unsigned cpu, TickDelta& bracket, Rate& rate) const noexcept;
 
   // Closes all segments, because this process has set or slewed a clock.
-  void clocks_were_set() noexcept { segments_.close_domains_from(kCommon, Closed::set); }
+  void clocks_were_set() noexcept {
+    floors_.note_set();  // first: what begins from now on is as the clocks are now
+    segments_.close_domains_from(kCommon, Closed::set);
+  }
 
   // See SegmentStore::release_claims_of_others(), which is for forked children.
   void release_claims_of_others(std::uintptr_t thread) noexcept {

@@ -14,13 +14,15 @@ struct TwoCpus {
   std::uint64_t ticks = 1'000'000'000;
   std::int64_t behind = 0;  // how many ticks CPU 1's counter is behind CPU 0's
   unsigned cpu = 0;
+  std::int64_t tai_offset = 0;  // seconds
 
   Reading reading() noexcept {
     ticks += 20;
     return {Ticks{ticks - static_cast<std::uint64_t>(cpu == 1 ? behind : 0)}, cpu};
   }
-  bool real(clockid_t, Nanos& out) noexcept {
+  bool real(clockid_t id, Nanos& out) noexcept {
     out = Nanos{static_cast<std::int64_t>((ticks += 60) / 2)};
+    if (id == CLOCK_TAI) out = out + Nanos{tai_offset * kNanosPerSecond};
     return true;
   }
   bool coarse(CoarsePair& out) noexcept {
@@ -108,6 +110,22 @@ TEST_F(DomainsTest, NothingGoesBackwardsWhileTheyAreParted) {
     last = now;
   }
   EXPECT_TRUE(per_cpu());
+}
+
+// The CPU's own segments do not say that the floor is of the time before.
+TEST_F(DomainsTest, TaisSecondsAreTakenBackOnACpuThatHasServedNone) {
+  start(true);
+  source.tai_offset = 37;
+  for (int i = 0; i < 20'000; ++i) {
+    source.ticks += 1000;
+    ask(0, CLOCK_TAI);
+  }
+  ASSERT_EQ(answer, Answer::served);
+  source.tai_offset = 36;
+  timeline->clocks_were_set();
+  const Nanos now = ask(1, CLOCK_TAI);
+  EXPECT_LE((now - Nanos{36 * kNanosPerSecond}).raw(),
+            static_cast<std::int64_t>(source.ticks / 2) + 10'000);
 }
 
 TEST_F(DomainsTest, TightHandoffsASecondApartJoinThem) {
