@@ -24,7 +24,8 @@ TEST_P(Steps, AreFollowedAndDoNotTouchOtherClocks) {
       << "the worst after " << numbers_by_process(run, "worst").at(pid) << " ns";
   EXPECT_EQ(numbers_by_process(run, "monotonic_wrong").at(pid), 0);
   if (std::string(how) == "unseen") {
-    EXPECT_GE(run.reports.at(pid).at("disturbances").get<long>(), 30);
+    // Of 40, and there and back may be one where the machine is busy.
+    EXPECT_GE(run.reports.at(pid).at("disturbances").get<long>(), 20);
   }
 }
 
