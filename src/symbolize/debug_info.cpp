@@ -7,6 +7,8 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <map>
+#include <optional>
 
 namespace clockshim {
 namespace {
@@ -43,36 +45,133 @@ std::string die_name(Dwarf_Die* die) {
   return text_or_empty(dwarf_diename(die));
 }
 
-// Finds the unit that contains this address. Clang writes no .debug_aranges; then all units are
-// searched.
-Dwarf_Die* unit_at(Dwfl_Module* module, Dwarf_Addr address, Dwarf_Addr* bias) {
-  if (Dwarf_Die* unit = dwfl_module_addrdie(module, address, bias); unit != nullptr) return unit;
-  Dwarf_Die* unit = nullptr;
-  while ((unit = dwfl_module_nextcu(module, unit, bias)) != nullptr) {
-    if (dwarf_haspc(unit, address - *bias) == 1) return unit;
-  }
-  return nullptr;
+struct AddressRange {
+  Dwarf_Addr start;
+  Dwarf_Addr end;
+  std::size_t index;  // of what the range belongs to
+};
+
+void add_ranges(Dwarf_Die& die, std::size_t index, std::vector<AddressRange>& out) {
+  Dwarf_Addr base = 0;
+  Dwarf_Addr start = 0;
+  Dwarf_Addr end = 0;
+  for (std::ptrdiff_t at = 0; (at = dwarf_ranges(&die, at, &base, &start, &end)) > 0;)
+    out.push_back({start, end, index});
 }
 
-// Returns the scopes around an address, innermost first, as they are nested in the source, through
-// inlined functions.
-std::vector<Dwarf_Die> scopes_at(Dwfl_Module* module, Dwarf_Die* unit, Dwarf_Addr address,
-                                 Dwarf_Addr bias) {
-  std::vector<Dwarf_Die> out;
-  Dwarf_Die* scopes = nullptr;
-  const int count = dwarf_getscopes(unit, address - bias, &scopes);
-  if (count <= 0) return out;
-  Dwarf_Die innermost;
-  Dwarf_Addr debug_bias = 0;
-  const Dwarf_Die* found = dwarf_offdie(dwfl_module_getdwarf(module, &debug_bias),
-                                        dwarf_dieoffset(&scopes[0]), &innermost);
-  std::free(scopes);
-  scopes = nullptr;
-  const int nested = found == nullptr ? 0 : dwarf_getscopes_die(&innermost, &scopes);
-  for (int i = 0; i < nested; ++i) out.push_back(scopes[i]);
-  std::free(scopes);
-  return out;
+void sort_ranges(std::vector<AddressRange>& ranges) {
+  std::stable_sort(ranges.begin(), ranges.end(),
+                   [](const AddressRange& a, const AddressRange& b) { return a.start < b.start; });
 }
+
+// The range that contains the address, among sorted ones that do not overlap. Null: none does.
+const AddressRange* range_at(const std::vector<AddressRange>& ranges, Dwarf_Addr address) {
+  auto behind =
+      std::upper_bound(ranges.begin(), ranges.end(), address,
+                       [](Dwarf_Addr at, const AddressRange& range) { return at < range.start; });
+  return behind != ranges.begin() && address < (--behind)->end ? &*behind : nullptr;
+}
+
+// Visits what is inside of `root` in the order of the file. visit(die, parent) returns what the
+// die's own children are given as `parent`; no value: they are not visited. No recursion, because
+// the file decides about the depth.
+template <class Visit>
+void walk(Dwarf_Die root, Visit visit) {
+  struct Pending {
+    Dwarf_Die die;
+    std::size_t parent;
+  };
+  std::vector<Pending> pending(1);
+  if (dwarf_child(&root, &pending.back().die) != 0) return;
+  while (!pending.empty()) {
+    Pending now = pending.back();
+    pending.pop_back();
+    Dwarf_Die next;
+    if (dwarf_siblingof(&now.die, &next) == 0) pending.push_back({next, now.parent});
+    const std::optional<std::size_t> inside = visit(now.die, now.parent);
+    if (inside && dwarf_child(&now.die, &next) == 0) pending.push_back({next, *inside});
+  }
+}
+
+// The code of one function, and what the compiler has inlined into it.
+class FunctionScopes {
+ public:
+  explicit FunctionScopes(Dwarf_Die function) : scopes_{{function, 0}} {}
+
+  // The scopes around an address of the function, innermost first, as they are nested in the
+  // source, through inlined functions. The last is the function.
+  std::vector<Dwarf_Die> at(Dwarf_Addr address) {
+    if (!walked_) look_inside();
+    std::size_t inner = 0;
+    // Scopes come behind those that they are nested in.
+    for (const AddressRange& range : ranges_) {
+      if (range.start <= address && address < range.end) inner = std::max(inner, range.index);
+    }
+    std::vector<Dwarf_Die> out{scopes_[inner].die};
+    while (inner != 0) out.push_back(scopes_[inner = scopes_[inner].parent].die);
+    return out;
+  }
+
+ private:
+  struct Scope {
+    Dwarf_Die die;
+    std::size_t parent;
+  };
+
+  void look_inside() {
+    walked_ = true;
+    walk(scopes_[0].die, [this](Dwarf_Die& die, std::size_t parent) -> std::optional<std::size_t> {
+      switch (dwarf_tag(&die)) {
+        case DW_TAG_inlined_subroutine:
+        case DW_TAG_lexical_block:
+        case DW_TAG_try_block:
+        case DW_TAG_catch_block:
+        case DW_TAG_with_stmt: break;
+        default: return std::nullopt;
+      }
+      scopes_.push_back({die, parent});
+      add_ranges(die, scopes_.size() - 1, ranges_);
+      return scopes_.size() - 1;
+    });
+  }
+
+  std::vector<Scope> scopes_;  // the function first
+  std::vector<AddressRange> ranges_;
+  bool walked_ = false;
+};
+
+// The functions of one unit, found by address. The unit is walked through once: dwarf_getscopes()
+// does it again for each address, which takes seconds for some hundred callers in a large unit.
+class UnitScopes {
+ public:
+  explicit UnitScopes(Dwarf_Die unit) {
+    walk(unit, [this](Dwarf_Die& die, std::size_t) -> std::optional<std::size_t> {
+      switch (dwarf_tag(&die)) {
+        case DW_TAG_namespace:
+        case DW_TAG_module:
+        case DW_TAG_class_type:
+        case DW_TAG_structure_type:
+        case DW_TAG_union_type: return 0;
+        case DW_TAG_subprogram: break;
+        default: return std::nullopt;
+      }
+      const std::size_t known = ranges_.size();
+      add_ranges(die, functions_.size(), ranges_);
+      if (ranges_.size() > known) functions_.emplace_back(die);
+      return std::nullopt;
+    });
+    sort_ranges(ranges_);
+  }
+
+  std::vector<Dwarf_Die> at(Dwarf_Addr address) {
+    const AddressRange* const range = range_at(ranges_, address);
+    return range == nullptr ? std::vector<Dwarf_Die>() : functions_[range->index].at(address);
+  }
+
+ private:
+  std::vector<FunctionScopes> functions_;
+  std::vector<AddressRange> ranges_;
+};
 
 std::uint32_t number_of(Dwarf_Die* die, unsigned attribute_name) {
   Dwarf_Attribute attribute;
@@ -86,10 +185,38 @@ std::uint32_t number_of(Dwarf_Die* die, unsigned attribute_name) {
 struct DebugInfo::Handles {
   Dwfl* session = nullptr;
   Dwfl_Module* module = nullptr;
-  Dwarf_Addr bias = 0;                    // of the session's addresses, relative to the file's
-  std::unique_ptr<ImportedCalls> code{};  // made at the first use
+  Dwarf_Addr bias = 0;                       // of the session's addresses, relative to the file's
+  std::unique_ptr<ImportedCalls> code{};     // made at the first use
+  std::map<Dwarf_Off, UnitScopes> scopes{};  // by the offset of the unit
+  std::vector<Dwarf_Die*> units{};           // listed when first needed
+  std::vector<AddressRange> unit_ranges{};
+  bool units_listed = false;
 
   ~Handles() { dwfl_end(session); }
+
+  // Finds the unit that contains this address of the session, and the bias of its addresses.
+  Dwarf_Die* unit_at(Dwarf_Addr address, Dwarf_Addr& debug_bias) {
+    if (Dwarf_Die* unit = dwfl_module_addrdie(module, address, &debug_bias); unit != nullptr)
+      return unit;
+    // Clang writes no .debug_aranges.
+    if (!units_listed) {
+      units_listed = true;
+      for (Dwarf_Die* unit = nullptr;
+           (unit = dwfl_module_nextcu(module, unit, &debug_bias)) != nullptr;) {
+        add_ranges(*unit, units.size(), unit_ranges);
+        units.push_back(unit);
+      }
+      sort_ranges(unit_ranges);
+    }
+    if (dwfl_module_getdwarf(module, &debug_bias) == nullptr) return nullptr;
+    const AddressRange* const range = range_at(unit_ranges, address - debug_bias);
+    return range == nullptr ? nullptr : units[range->index];
+  }
+
+  std::vector<Dwarf_Die> scopes_at(Dwarf_Die* unit, Dwarf_Addr address) {
+    const auto [known, added] = scopes.try_emplace(dwarf_dieoffset(unit), *unit);
+    return known->second.at(address);
+  }
 };
 
 DebugInfo::DebugInfo(std::unique_ptr<Handles> handles) : handles_(std::move(handles)) {
@@ -145,11 +272,11 @@ std::vector<DebugInfo::Function> DebugInfo::at(std::uint64_t file_address) {
   }
   std::vector<Function> out;
   Dwarf_Addr bias = 0;
-  Dwarf_Die* const unit = unit_at(module, address, &bias);
+  Dwarf_Die* const unit = handles_->unit_at(address, bias);
   Dwarf_Files* files = nullptr;
   if (unit != nullptr && dwarf_getsrcfiles(unit, &files, nullptr) != 0) files = nullptr;
   std::vector<Dwarf_Die> scopes;
-  if (unit != nullptr) scopes = scopes_at(module, unit, address, bias);
+  if (unit != nullptr) scopes = handles_->scopes_at(unit, address - bias);
   for (Dwarf_Die& scope : scopes) {
     const int tag = dwarf_tag(&scope);
     if (tag == DW_TAG_subprogram) {

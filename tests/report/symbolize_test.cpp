@@ -13,8 +13,10 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <utility>
 
 #include "../support/temp_dir.h"
+#include "base/nanos.h"
 #include "os/process.h"
 #include "reports.h"
 
@@ -41,6 +43,19 @@ constexpr std::uint32_t kAroundLine = __LINE__ + 2;
   const std::uintptr_t address = inlined_asker();
   asm volatile("" ::: "memory");
   return address;
+}
+
+template <std::size_t N>
+struct Caller {
+  [[gnu::noinline]] static std::uintptr_t asks() {
+    const std::uintptr_t address = inlined_asker();
+    asm volatile("" ::"i"(N) : "memory");
+    return address;
+  }
+};
+template <std::size_t... N>
+std::vector<std::uintptr_t> all_ask(std::index_sequence<N...> /*numbers*/) {
+  return {Caller<N>::asks()...};
 }
 
 // Never called: their code is read.
@@ -97,6 +112,41 @@ TEST(Symbolize, FunctionsLinesAndInlinedFunctions) {
   EXPECT_GT(around.symbol_offset, 0U);
   EXPECT_EQ(r.sites[0].frames[2].symbol, "known");
   EXPECT_TRUE(r.notes.empty());
+}
+
+double cpu_seconds_of_naming(Report& r) {
+  timespec before{};
+  timespec after{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &before);
+  Symbolizer().name(r, getuid());
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &after);
+  return static_cast<double>((from_timespec(after) - from_timespec(before)).raw()) / 1e9;
+}
+
+// A program with a thousand callers took twenty seconds, because its largest unit was searched from
+// its start for each of them.
+TEST(Symbolize, ManyCallersInALargeUnit) {
+  constexpr std::size_t kCallers = 200;
+  const std::string path = executable_path();
+  const std::string build_id = own_build_id();
+  Report r = report_of(path, build_id);
+  const double one = cpu_seconds_of_naming(r);
+  r.sites.clear();
+  for (const std::uintptr_t address : all_ask(std::make_index_sequence<kCallers>())) {
+    ReportFrame asked = frame("", path, address - own_bias());
+    asked.build_id = build_id;
+    r.sites.push_back(site(10, "realtime", {asked}));
+  }
+  const double all = cpu_seconds_of_naming(r);
+  EXPECT_LT(all, 20 * one) << "for " << kCallers << " callers";
+  for (std::size_t i = 0; i < kCallers; ++i) {
+    const std::vector<ReportFrame>& frames = r.sites[i].frames;
+    ASSERT_EQ(frames.size(), 2U) << i;
+    EXPECT_TRUE(frames[0].inlined);
+    EXPECT_EQ(frames[0].symbol, "inlined_asker");
+    EXPECT_EQ(frames[1].symbol,
+              "clockshim::(anonymous namespace)::Caller<" + std::to_string(i) + "ul>::asks()");
+  }
 }
 
 TEST(Symbolize, TwiceIsOnce) {
