@@ -21,6 +21,19 @@ TEST(Status, IsTheCommands) {
   EXPECT_EQ(run({"sh", "-c", "exit 255"}).exit_code, 255);
 }
 
+// As of each command's output; but how its command has failed matters more.
+TEST(Status, LostSummaryIsAnError) {
+  const auto with_stderr = [](const std::string& where, const std::string& command) {
+    return Running({"/bin/sh", "-c", command_path() + " run " + command + " 2>" + where})
+        .finish()
+        .exit_code;
+  };
+  EXPECT_EQ(with_stderr("/dev/full", "date"), 2);
+  EXPECT_EQ(with_stderr("/dev/full", "--report none date"), 0);
+  EXPECT_EQ(with_stderr("/dev/full", "date --no-such-option"), 1);
+  EXPECT_EQ(with_stderr("&-", "date"), 0) << "a service without one";
+}
+
 TEST(Status, ArgumentsArriveAsGiven) {
   EXPECT_EQ(run({"printf", "<%s>", "a b", "", "--", "--tolerance", "-h", "*"}).out,
             "<a b><><--><--tolerance><-h><*>");

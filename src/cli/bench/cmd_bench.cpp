@@ -9,6 +9,7 @@
 #include <string>
 
 #include "cli/bench/render_bench.h"
+#include "cli/console/output.h"
 #include "cli/console/output_file.h"
 #include "cli/console/progress.h"
 #include "cli/console/values.h"
@@ -17,7 +18,6 @@
 #include "cli/machine/machine_facts.h"
 #include "cli/machine/shim_trial.h"
 #include "os/log.h"
-#include "os/write.h"
 
 namespace clockshim::cli {
 namespace {
@@ -80,9 +80,7 @@ int bench(const BenchOptions& options) {
   // Check the file before minutes of measuring, not after.
   if (!options.plot.empty() && !write_plot(options.plot, "")) return kFailed;
   const BenchReport report = run_all(options.quick ? kQuick : kFull);
-  if (write_all(STDOUT_FILENO,
-                options.json ? render_bench_json(report) : render_bench_text(report)) != 0)
-    return kFailed;
+  print(options.json ? render_bench_json(report) : render_bench_text(report));
   if (!options.plot.empty() && !write_plot(options.plot, render_bench_svg(report))) return kFailed;
   const bool backward = std::any_of(report.rows.begin(), report.rows.end(),
                                     [](const Row& row) { return row.steps.backward > 0; });

@@ -3,11 +3,14 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cstring>
 #include <exception>
+#include <sstream>
 #include <string_view>
 #include <utility>
 
 #include "cli/console/nearest.h"
+#include "cli/console/output.h"
 #include "os/log.h"
 
 namespace clockshim::cli {
@@ -158,7 +161,10 @@ int CommandLine::parse_and_act(int argc, char** argv) {
   try {
     app_->parse(static_cast<int>(ours - argv), argv);
   } catch (const CLI::Success& help_or_version) {
-    return app_->exit(help_or_version);
+    std::ostringstream text;
+    const int status = app_->exit(help_or_version, text, text);
+    print(text.str());
+    return status;
   } catch (const CLI::ExtrasError& error) {
     return refuse_extras(error.what());
   } catch (const CLI::ParseError& error) {
@@ -196,6 +202,12 @@ int CommandLine::refuse_extras(const std::string& problem) const {
 }
 
 int CommandLine::run(int argc, char** argv) {
+  const int status = parse_and_refuse(argc, argv);
+  const int error = finish_output();
+  return error == 0 ? status : refuse(std::string("standard output: ") + std::strerror(error));
+}
+
+int CommandLine::parse_and_refuse(int argc, char** argv) {
   try {
     return parse_and_act(argc, argv);
   } catch (const BadUsage& error) {

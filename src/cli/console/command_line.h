@@ -81,11 +81,13 @@ class CommandLine {
   Command& add(const std::string& name, const std::string& usage, const std::string& purpose,
                std::function<int()> act);
 
-  // Parses, and does what the command says. Returns the exit status.
+  // Parses, and does what the command says. Returns the exit status: kUsageError, too, if what was
+  // printed could not be written.
   int run(int argc, char** argv);
 
  private:
   int parse_and_act(int argc, char** argv);
+  int parse_and_refuse(int argc, char** argv);
   int refuse_extras(const std::string& problem) const;
 
   std::unique_ptr<CLI::App> app_;

@@ -8,12 +8,12 @@
 
 #include "cli/console/command_line.h"
 #include "cli/console/installed_places.h"
+#include "cli/console/output.h"
 #include "cli/console/progress.h"
 #include "cli/doctor/render_doctor.h"
 #include "cli/machine/cpu_set.h"
 #include "os/log.h"
 #include "os/process.h"
-#include "os/write.h"
 
 namespace clockshim::cli {
 namespace {
@@ -106,9 +106,7 @@ int doctor(const DoctorOptions& options) {
   report.diagnosis = diagnose(report.seen);
   report.remedies = remedies(report.seen, report.diagnosis);
   report.remedies_page = page_path(executable_path(), "slow-clocks.md");
-  if (write_all(STDOUT_FILENO,
-                options.json ? render_doctor_json(report) : render_doctor_text(report)) != 0)
-    return kError;
+  print(options.json ? render_doctor_json(report) : render_doctor_text(report));
   const bool takes = !report.program || report.program->takes();
   return report.diagnosis.verdict == Verdict::healthy && takes ? kHealthy : kFinding;
 }

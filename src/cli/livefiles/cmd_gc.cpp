@@ -18,13 +18,13 @@
 #include <vector>
 
 #include "cli/console/command_line.h"
+#include "cli/console/output.h"
 #include "cli/livefiles/live_dir.h"
 #include "cli/livefiles/live_process.h"
 #include "live/segment.h"
 #include "os/descriptor.h"
 #include "os/log.h"
 #include "os/process.h"
-#include "os/write.h"
 #include "report/text.h"
 
 namespace clockshim::cli {
@@ -156,7 +156,7 @@ int gc(const GcOptions& options) {
   if (orphans != 0)
     out += "gave back " + grouped(orphans) +
            " shared memory segments that no live file names any more\n";
-  write_all(STDOUT_FILENO, out);
+  print(out);
   return failed ? 1 : 0;
 }
 

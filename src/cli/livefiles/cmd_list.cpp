@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <ctime>
 #include <memory>
@@ -10,9 +9,9 @@
 #include <vector>
 
 #include "cli/console/command_line.h"
+#include "cli/console/output.h"
 #include "cli/livefiles/live_dir.h"
 #include "os/log.h"
-#include "os/write.h"
 #include "report/text.h"
 
 namespace clockshim::cli {
@@ -86,7 +85,7 @@ int list(const ListOptions& options) {
     say(LogLevel::info, LogLevel::info, "no live files in " + one_line(in_words(folders)));
     return 0;
   }
-  write_all(STDOUT_FILENO, options.json ? as_json(rows) : as_text(rows));
+  print(options.json ? as_json(rows) : as_text(rows));
   return 0;
 }
 

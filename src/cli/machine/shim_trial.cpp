@@ -11,6 +11,7 @@
 #include <cstring>
 #include <nlohmann/json.hpp>
 
+#include "cli/console/output.h"
 #include "cli/inject/preload_environment.h"
 #include "cli/inject/private_folder.h"
 #include "cli/machine/clocks_measured.h"
@@ -20,7 +21,6 @@
 #include "os/process.h"
 #include "os/read_file.h"
 #include "os/settings.h"
-#include "os/write.h"
 
 namespace clockshim::cli {
 namespace {
@@ -144,7 +144,8 @@ int measure_for_parent(const std::string& arguments) {
   Json json;
   const std::vector<Row> rows = measure_rows(way, budget, base);
   write_rows(json, rows, measure_throughput(way, budget));
-  return write_all(STDOUT_FILENO, json.dump() + "\n") == 0 ? 0 : 1;
+  print(json.dump() + "\n");
+  return 0;
 }
 
 }  // namespace clockshim::cli

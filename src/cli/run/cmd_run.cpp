@@ -42,18 +42,20 @@ int failed_to_start(const std::string& name, const Preflight& preflight, int err
   return nowhere ? kNotFound : kMayNotRun;
 }
 
-// Writes the summary to `file`, or to standard error if that is "" or can't be written.
-void tell(RunSummary&& summary, const std::string& file, LogLevel limit) {
-  if (summary.empty()) return;
+// Writes the summary to `file`, or to standard error if that is "" or can't be written. False: it
+// is lost, for want of room say. It is not if nobody reads standard error, or if that is closed.
+bool tell(RunSummary&& summary, const std::string& file, LogLevel limit) {
+  if (summary.empty()) return true;
   std::string text = file.ends_with(".json") ? render_json(std::move(summary).merged())
                                              : std::move(summary).text();
   if (!file.empty()) {
     const int error = write_file(file, text);
-    if (error == 0) return;
+    if (error == 0) return true;
     say(LogLevel::error, limit,
         file + " could not be written: " + std::strerror(error) + "; here is the report");
   }
-  write_all(STDERR_FILENO, text);
+  const int error = write_all(STDERR_FILENO, text);
+  return error == 0 || error == EPIPE || error == EBADF;
 }
 
 // Runs argv, which is not empty, and returns its exit status.
@@ -104,9 +106,9 @@ int run(const std::vector<RunOption>& options, const std::vector<std::string>& a
   if (shimmed)
     take_lost_reports(child.pid(), live_folders(settings.dir), settings,
                       summed_up ? &summary : nullptr);
-  tell(std::move(summary), file, settings.log);
+  const bool told = tell(std::move(summary), file, settings.log);
   reports.reset();  // because death by a signal runs no destructor
-  return end_like(status);
+  return told || status != 0 ? end_like(status) : kUsageError;
 }
 
 struct RunCommand {
