@@ -130,10 +130,10 @@ TEST(Options, ArgumentsOfOtherCommands) {
                  "bench \"list\": takes no command; usage: clockshim bench");
   expect_refused({"doctor", "a", "b"}, "doctor \"b\": must be one command or process id; usage: ");
   expect_refused({"doctor", "a", "--", "b"}, "doctor \"b\": must be one command or process id");
-  expect_refused({"top", "1", "--", "2"},
-                 "top \"2\": must be one process id; usage: clockshim top");
-  expect_refused({"diff", "a"}, "diff: must have two files; usage: clockshim diff");
-  expect_refused({"diff", "a", "b", "c"}, "diff \"c\": must be two files; usage: clockshim diff");
+  const std::string two = "diff: must have BEFORE and AFTER, or only BEFORE; usage: clockshim diff";
+  expect_refused({"diff"}, two);
+  expect_refused({"diff", "--all", "a", "b"}, two);
+  expect_refused({"diff", "a", "b", "c"}, "diff \"c\": must be two at most; usage: clockshim diff");
   expect_refused({"report", "--merge", "--apart", "1"}, " excludes --");
   expect_refused({"list", "gc"}, "gc; usage: clockshim list");
 }

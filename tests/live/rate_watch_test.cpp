@@ -232,7 +232,7 @@ std::string refusal(long pid, const TempDir& dir) {
 
 TEST(RateWatch, WantsAProcessThatIsServedNow) {
   const TempDir dir;
-  EXPECT_EQ(refusal(getpid(), dir), "there is no live file of it in " + dir.path().string());
+  EXPECT_EQ(refusal(getpid(), dir).find("live_tests runs without clockshim: "), 0U);
   {
     OwnFile before(dir, "2.live", 9, 4242);
     before.unmap();

@@ -167,16 +167,17 @@ TEST_F(ReportWatch, RefusesWhatCantBe) {
   EXPECT_EQ(
       refused({"--watch", "3600s", "--interval", "10ms", host.number()}),
       "clockshim: --interval \"10ms\": must be a duration from 360ms to that of --watch, 3600s\n");
-  EXPECT_EQ(refused({"--watch", "1s", "a.json"}),
-            "clockshim: --watch: must have a process that runs, and \"a.json\" is no process id\n");
+  EXPECT_EQ(refused({"--watch", "1s", "./a.json"}),
+            "clockshim: --watch: must have a process that runs, and \"./a.json\" is a file\n");
   EXPECT_EQ(refused({"--watch", "1s", "--children", host.number()}),
             "clockshim: --children: can't be watched, as they come and go: name the processes that "
             "--watch is to look at\n");
   const std::string gone = std::to_string(dead_pid());
   EXPECT_EQ(refused({"--watch", "1s", gone}),
             "clockshim: report " + gone +
-                ": must be a process that is served now: there is no live file of it in " + dir() +
-                "\n");
+                ": must be a process that is served now: no such process runs, and none has left a "
+                "live file in " +
+                dir() + "\n");
 }
 
 }  // namespace

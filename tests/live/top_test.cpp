@@ -137,12 +137,14 @@ TEST(Top, RefusesWhatCantBe) {
   EXPECT_NE(refused({"--interval", "soon"}).find("--interval \"soon\": must be a duration"),
             std::string::npos);
   EXPECT_NE(refused({"--interval", "1us"}).find("at least 10ms"), std::string::npos);
-  EXPECT_NE(refused({"sshd"}).find("top \"sshd\": must be a process id"), std::string::npos);
-  EXPECT_NE(refused({"-7"}).find("-7"), std::string::npos);
-  EXPECT_NE(refused({std::to_string(dead_pid())})
-                .find("no live file of this process in " + dir.path().string()),
+  EXPECT_NE(refused({"no-such-program"}).find("top \"no-such-program\": no program of this name"),
             std::string::npos);
-  EXPECT_NE(refused({"1", "2"}).find("usage: clockshim top"), std::string::npos);
+  EXPECT_NE(refused({"-7"}).find("-7"), std::string::npos);
+  EXPECT_NE(
+      refused({std::to_string(dead_pid())})
+          .find("no such process runs, and none has left a live file in " + dir.path().string()),
+      std::string::npos);
+  EXPECT_NE(refused({dir.path("a.json")}).find("must be a process that runs"), std::string::npos);
 }
 
 TEST(Top, IsEmptyWhereNobodyRuns) {

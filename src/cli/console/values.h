@@ -46,15 +46,4 @@ inline Take duration_into(Nanos& out, Nanos least, std::string right) {
   };
 }
 
-// One process id, as the only argument.
-inline Take process_into(long& out) {
-  return [&out](const std::string& value) -> std::string {
-    const auto pid = process_id(value);
-    if (!pid) return "must be a process id";
-    if (out != 0) return "must be one process id";
-    out = *pid;
-    return "";
-  };
-}
-
 }  // namespace clockshim::cli

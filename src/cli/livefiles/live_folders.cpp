@@ -8,10 +8,12 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdlib>
+#include <filesystem>
 #include <optional>
 #include <string_view>
 
 #include "cli/console/values.h"
+#include "os/read_file.h"
 
 namespace clockshim::cli {
 namespace {
@@ -36,6 +38,42 @@ std::optional<uid_t> user_in(std::string_view name) {
 const char* chosen() {
   const char* const dir = std::getenv("CLOCKSHIM_DIR");
   return dir != nullptr && *dir != '\0' ? dir : nullptr;
+}
+
+bool is_same(const std::string& a, const std::string& b) {
+  struct stat of_a;
+  struct stat of_b;
+  return a == b || (stat(a.c_str(), &of_a) == 0 && stat(b.c_str(), &of_b) == 0 &&
+                    of_a.st_dev == of_b.st_dev && of_a.st_ino == of_b.st_ino);
+}
+
+// A process with mounts of its own may share /dev/shm with us all the same.
+void add(Folders& folders, const std::string& folder) {
+  if (std::none_of(folders.begin(), folders.end(),
+                   [&](const std::string& known) { return is_same(known, folder); }))
+    folders.push_back(folder);
+}
+
+// The process's root if its paths lead to other files than ours, as in a container; else "".
+std::string other_root(const std::string& process) {
+  const auto seen = [&](const std::string& what) {
+    struct stat info;
+    return stat((process + what).c_str(), &info) == 0;
+  };
+  if (!seen("/root/") || !seen("/ns/mnt")) return "";
+  return is_same(process + "/root/", "/") && is_same(process + "/ns/mnt", "/proc/self/ns/mnt")
+             ? ""
+             : process + "/root";
+}
+
+// CLOCKSHIM_DIR as the process was given it; "" if it was not, or must not be seen.
+std::string folder_in_environment(const std::string& process) {
+  const std::string all = '\0' + content_of(process + "/environ");
+  const std::string name = std::string(1, '\0') + "CLOCKSHIM_DIR=";
+  const std::size_t at = all.find(name);
+  if (at == std::string::npos) return "";
+  const std::size_t start = at + name.size();
+  return all.substr(start, all.find('\0', start) - start);
 }
 
 }  // namespace
@@ -64,12 +102,23 @@ Folders live_folders(const std::string& named) {
   return folders_in(kParent, geteuid());
 }
 
-Folders live_folders_of(long pid) {
-  Folders out = live_folders();
+Folders live_folders_of(long pid, const std::string& named) {
+  Folders out = live_folders(named);
+  const std::string process = "/proc/" + std::to_string(pid);
   struct stat info;
-  if (chosen() != nullptr || stat(("/proc/" + std::to_string(pid)).c_str(), &info) != 0) return out;
-  const std::string theirs = folder_of_user(kParent, info.st_uid);
-  if (std::find(out.begin(), out.end(), theirs) == out.end()) out.push_back(theirs);
+  if (!named.empty() || chosen() != nullptr || stat(process.c_str(), &info) != 0) return out;
+  add(out, folder_of_user(kParent, info.st_uid));
+  const std::string root = other_root(process);
+  if (const std::string given = folder_in_environment(process); given.starts_with('/'))
+    add(out, root + given);
+  if (root.empty()) return out;
+  // What a user is called there need not be what we call him, so the names say nothing.
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(root + kParent, error)) {
+    if (user_in(entry.path().filename().string()) && entry.is_directory(error) &&
+        !entry.is_symlink(error))
+      add(out, entry.path().string());
+  }
   return out;
 }
 

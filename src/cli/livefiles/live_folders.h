@@ -18,8 +18,9 @@ using Folders = std::vector<std::string>;
 // all users that we may read, our own first, even if it does not exist. For root that is all of
 // them, for other users their own.
 Folders live_folders(const std::string& named = "");
-// Like live_folders(), and the folder of the process's user.
-Folders live_folders_of(long pid);
+// Like live_folders(). If no folder is chosen in one of these ways: also the folder of the
+// process's user, the one that its own CLOCKSHIM_DIR names, and those of its container.
+Folders live_folders_of(long pid, const std::string& named = "");
 
 // The folders in `parent` named clockshim-UID that belong to UID and can be read. The folder of
 // `own` comes first.

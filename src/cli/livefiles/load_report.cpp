@@ -73,22 +73,39 @@ bool load_file(const std::string& path, Symbolizer& symbolizer, Report& out, std
   return false;
 }
 
-bool load_process(long pid, bool children, Symbolizer& symbolizer, std::vector<Report>& out,
-                  std::string& problem) {
-  const Folders folders = live_folders_of(pid);
+bool TargetLoader::load(const std::vector<Target>& targets, std::vector<Report>& out,
+                        std::string& problem) {
+  const std::size_t before = out.size();
+  std::string last;
+  for (const Target& target : targets) {
+    if (target.pid != 0) {
+      if (load_process(target.pid, out, last)) continue;
+      last.insert(0, "report " + std::to_string(target.pid) + ": ");
+      if (target.found) continue;
+    } else if (Report report; load_file(target.path, symbolizer_, report, last)) {
+      out.push_back(std::move(report));
+      continue;
+    }
+    problem = last;
+    return false;
+  }
+  if (out.size() == before) problem = last;
+  return out.size() > before;
+}
+
+bool TargetLoader::load_process(long pid, std::vector<Report>& out, std::string& problem) {
+  const Folders folders = finder_.folders_of(pid);
   const std::vector<std::string> own = live_files_of(pid, folders);
   const auto first = own.empty() ? std::nullopt : LiveFile::open(own.front(), problem);
   if (!first) {
-    problem = "report " + std::to_string(pid) +
-              ": must be a process that is served, or was: there is no live file of it in " +
-              in_words(folders) + " (a program that can't read a clock makes none)";
+    problem = why_no_live_file(pid, folders);
     return false;
   }
   std::vector<live::Header const*> family{&first->header()};
   std::vector<LiveFile> kept;  // keeps the headers alive
   std::vector<std::string> paths{own.front()};
   std::vector<std::string> rest;
-  if (children) rest = live_files(folders);
+  if (children_) rest = live_files(folders);
   kept.reserve(rest.size());
   // Repeat until no new process is found, because a child's child may be listed before it.
   for (bool found = true; found;) {
@@ -109,10 +126,11 @@ bool load_process(long pid, bool children, Symbolizer& symbolizer, std::vector<R
   }
   for (const std::string& path : paths) {
     Report report;
-    if (load_live(path, symbolizer, report, problem)) {
+    if (!loaded_.insert(path).second) continue;
+    if (load_live(path, symbolizer_, report, problem)) {
       out.push_back(std::move(report));
     } else if (path == own.front()) {
-      problem.insert(0, "report " + std::to_string(pid) + ": " + path + " ");
+      problem.insert(0, path + " ");
       return false;
     }
   }

@@ -1,9 +1,11 @@
 // Loads reports with names, from live files, JSON reports and processes.
 #pragma once
 
+#include <set>
 #include <string>
 #include <vector>
 
+#include "cli/livefiles/find_processes.h"
 #include "report/report.h"
 #include "symbolize/symbolize.h"
 
@@ -17,9 +19,24 @@ bool load_file(const std::string& path, Symbolizer& symbolizer, Report& out, std
 // nothing to report.
 bool load_live(const std::string& path, Symbolizer& symbolizer, Report& out, std::string& problem);
 
-// Loads a process's newest live file. With `children`, also those of the processes that it forked,
-// and of all that the same `clockshim run` started; its own comes first.
-bool load_process(long pid, bool children, Symbolizer& symbolizer, std::vector<Report>& out,
-                  std::string& problem);
+// Loads what targets mean, one after the other, each live file once.
+class TargetLoader {
+ public:
+  // With `children`, a process stands for those that it forked, too, and for all that the same
+  // `clockshim run` started; its own report comes first.
+  TargetLoader(const ProcessFinder& finder, bool children) : finder_(finder), children_(children) {}
+
+  // Appends the reports of all of them. False: `problem` is a line that names the one that can't be
+  // loaded, and says what is wrong.
+  bool load(const std::vector<Target>& targets, std::vector<Report>& out, std::string& problem);
+
+ private:
+  bool load_process(long pid, std::vector<Report>& out, std::string& problem);
+
+  const ProcessFinder& finder_;
+  bool children_;
+  Symbolizer symbolizer_;
+  std::set<std::string> loaded_;  // paths of live files
+};
 
 }  // namespace clockshim::cli

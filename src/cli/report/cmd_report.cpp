@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <cstring>
 #include <memory>
 #include <string>
@@ -13,14 +12,14 @@
 #include "analysis/advice.h"
 #include "analysis/merge.h"
 #include "cli/console/nearest.h"
+#include "cli/console/output.h"
 #include "cli/console/output_file.h"
 #include "cli/console/values.h"
-#include "cli/livefiles/live_dir.h"
+#include "cli/livefiles/find_processes.h"
 #include "cli/livefiles/load_report.h"
 #include "cli/report/watch_rates.h"
 #include "formats/formats.h"
 #include "os/log.h"
-#include "os/write.h"
 #include "report/text.h"
 
 namespace clockshim::cli {
@@ -39,7 +38,9 @@ struct ReportOptions {
   bool threads = false;   // show each thread separately
   Nanos watch{0};         // how long to watch for rates over time; 0: not at all
   Nanos interval{0};      // between two looks; 0: chosen automatically
-  std::vector<std::string> targets;  // process ids and files
+  bool all = false;       // all processes that run
+  std::string dir;        // "": where they are by themselves
+  std::vector<std::string> words;  // process ids, names of programs, and files
 };
 
 struct WatchTimes {
@@ -68,8 +69,28 @@ bool watch_times(const ReportOptions& options, WatchTimes& out, std::string& pro
   return problem.empty();
 }
 
+// Finds what the words mean; without any, the newest process.
+bool find_targets(const ReportOptions& options, const ProcessFinder& finder,
+                  std::vector<Target>& out, std::string& problem) {
+  std::string note;
+  const bool named = options.all || !options.words.empty();
+  if (options.all ? !finder.find_all(out, problem)
+                  : !named && !finder.find_newest("", out, note, problem)) {
+    problem.insert(0, "report: ");
+    return false;
+  }
+  if (!note.empty()) say(LogLevel::warn, LogLevel::warn, "report: " + note);
+  for (const std::string& word : options.words) {
+    if (finder.find(word, out, problem)) continue;
+    problem.insert(0, "report \"" + one_line(word) + "\": ");
+    return false;
+  }
+  return true;
+}
+
 // Watches processes, all at the same moments, and then loads their reports.
-bool load_watched(const ReportOptions& options, const WatchTimes& times, Reports& out,
+bool load_watched(const ReportOptions& options, const WatchTimes& times,
+                  const ProcessFinder& finder, const std::vector<Target>& targets, Reports& out,
                   std::string& problem) {
   if (options.children) {
     problem =
@@ -78,18 +99,23 @@ bool load_watched(const ReportOptions& options, const WatchTimes& times, Reports
     return false;
   }
   std::vector<RateWatch> processes;
-  for (const std::string& target : options.targets) {
-    const auto pid = process_id(target);
-    if (!pid) {
-      problem = "--watch: must have a process that runs, and \"" + target + "\" is no process id";
+  for (const Target& target : targets) {
+    if (target.pid == 0) {
+      problem =
+          "--watch: must have a process that runs, and \"" + one_line(target.path) + "\" is a file";
       return false;
     }
-    auto process = RateWatch::of(*pid, live_folders_of(*pid), problem);
-    if (!process) {
-      problem.insert(0, "report " + target + ": must be a process that is served now: ");
+    auto process = RateWatch::of(target.pid, finder.folders_of(target.pid), problem);
+    if (!process && !target.found) {
+      problem.insert(
+          0, "report " + std::to_string(target.pid) + ": must be a process that is served now: ");
       return false;
     }
-    processes.push_back(std::move(*process));
+    if (process) processes.push_back(std::move(*process));
+  }
+  if (processes.empty()) {
+    problem = "report: all of these processes have ended";
+    return false;
   }
   const std::string who = processes.size() == 1 ? processes.front().program()
                                                 : std::to_string(processes.size()) + " processes";
@@ -99,20 +125,6 @@ bool load_watched(const ReportOptions& options, const WatchTimes& times, Reports
   Symbolizer symbolizer;
   for (const RateWatch& process : processes)
     out.push_back(process.report(symbolizer, static_cast<double>(times.interval.raw()) / 1e9));
-  return true;
-}
-
-bool load_all(const ReportOptions& options, Reports& out, std::string& problem) {
-  Symbolizer symbolizer;
-  for (const std::string& target : options.targets) {
-    if (const auto pid = process_id(target)) {
-      if (!load_process(*pid, options.children, symbolizer, out, problem)) return false;
-      continue;
-    }
-    Report report;
-    if (!load_file(target, symbolizer, report, problem)) return false;
-    out.push_back(std::move(report));
-  }
   return true;
 }
 
@@ -134,8 +146,11 @@ int report(const ReportOptions& options) {
   WatchTimes times{};
   if (!watch_times(options, times, problem)) return refuse(problem);
   const bool watch = times.length > Nanos{0};
-  if (!(watch ? load_watched(options, times, reports, problem)
-              : load_all(options, reports, problem)))
+  const ProcessFinder finder(options.dir);
+  std::vector<Target> targets;
+  if (!find_targets(options, finder, targets, problem)) return refuse(problem);
+  if (!(watch ? load_watched(options, times, finder, targets, reports, problem)
+              : TargetLoader(finder, options.children).load(targets, reports, problem)))
     return refuse(problem);
   if (format->merges && options.apart && reports.size() > 1) {
     return refuse("--apart: " + format_name + " has room for one report, and there are " +
@@ -144,11 +159,12 @@ int report(const ReportOptions& options) {
   if (options.merge || format->merges) reports = {merge(reports)};
   for (Report& each : reports) each.advice = advise(each);
   const std::string text = format->render(reports, StackOptions{options.exact, options.threads});
-  const int error =
-      options.output.empty() ? write_all(STDOUT_FILENO, text) : write_file(options.output, text);
+  if (options.output.empty()) {
+    print(text);
+    return kFine;
+  }
+  const int error = write_file(options.output, text);
   if (error == 0) return kFine;
-  if (options.output.empty())
-    return error == EPIPE ? kFine : refuse(std::string("standard output: ") + std::strerror(error));
   return refuse("--output \"" + options.output +
                 "\": must be a file that can be written: " + std::strerror(error));
 }
@@ -173,12 +189,9 @@ void add_report_command(CommandLine& line) {
   Command& command =
       line.add("report",
                "clockshim report [--format F] [--output FILE] [--merge or --apart] [--threads] "
-               "[--watch D] PID or FILE...",
-               "show who reads the clock in a process, or who did, from files", [options] {
-                 if (options->targets.empty())
-                   throw BadUsage("report: must have a process id or a file");
-                 return report(*options);
-               });
+               "[--watch D] [--all] [--dir D] [PID, NAME or FILE...]",
+               "show who reads the clock in a process, or who did, from files",
+               [options] { return report(*options); });
   command.option("--format", "F", "table (default), or another of the formats below",
                  format_into(options->format));
   command.option("--output", "FILE",
@@ -202,9 +215,13 @@ void add_report_command(CommandLine& line) {
                "show each thread of a process separately (json always does)");
   command.flag("--exact", options->exact,
                "leave out sampled stacks, and callers that were seen at the first call only");
-  command.arguments("PID|FILE", "processes; live files or JSON reports (-: standard input)",
+  command.flag("--all", options->all, "all processes that run under the shim now");
+  add_folder_option(command, options->dir);
+  command.arguments("PID|NAME|FILE",
+                    "processes, by number or by the name of their program; live files or JSON "
+                    "reports (-: standard input); default: the newest process",
                     [options](const std::string& value) {
-                      options->targets.push_back(value);
+                      options->words.push_back(value);
                       return std::string();
                     });
   std::string formats_and_status = "Formats:\n";

@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "analysis/rates.h"
+#include "cli/livefiles/find_processes.h"
 #include "cli/livefiles/live_process.h"
 #include "cli/livefiles/thread_names.h"
 #include "report/frames.h"
@@ -42,7 +43,7 @@ std::optional<RateWatch> RateWatch::of(long pid, const Folders& folders, std::st
   RateWatch watch(pid, folders);
   watch.others_ = live_files_of(pid, folders);
   if (watch.others_.empty()) {
-    problem = "there is no live file of it in " + in_words(folders);
+    problem = why_no_live_file(pid, folders);
     return std::nullopt;
   }
   watch.process_ = Descriptor(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));

@@ -2,19 +2,22 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <ctime>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "cli/console/output.h"
 #include "cli/console/values.h"
+#include "cli/livefiles/find_processes.h"
 #include "cli/livefiles/live_dir.h"
 #include "cli/top/render_top.h"
 #include "cli/top/top_screen.h"
 #include "os/log.h"
-#include "os/write.h"
 #include "report/text.h"
 
 namespace clockshim::cli {
@@ -25,9 +28,10 @@ using namespace std::string_view_literals;
 struct TopOptions {
   bool once = false;
   bool json = false;
+  bool all = false;
   Nanos interval = milliseconds(1000);
-  long pid = 0;     // 0: all processes
-  std::string dir;  // "": CLOCKSHIM_DIR, or the folder of the process's user
+  std::vector<std::string> words;  // processes by number or name; none: all of them
+  std::string dir;                 // "": where they are by themselves
 };
 
 timespec later(timespec t, Nanos n) {
@@ -42,38 +46,74 @@ bool is_dumb_terminal() {
   return isatty(STDOUT_FILENO) != 0 && (name == nullptr || *name == '\0' || name == "dumb"sv);
 }
 
-// Prints snapshots at even intervals, however long one takes. Returns the exit status.
-int print_snapshots(Watch& watch, const TopOptions& options, const Folders& folders) {
-  const long pid = options.pid;
+// Prints snapshots at even intervals, however long one takes: of the callers in `pid`, or of
+// processes if that is 0. With `until_over`, it ends with them.
+void print_snapshots(Watch& watch, const TopOptions& options, const Folders& folders, long pid,
+                     bool until_over) {
   timespec next{};
   clock_gettime(CLOCK_MONOTONIC, &next);
-  for (;;) {
+  for (bool goes_on = true; goes_on;) {
     next = later(next, options.interval);
     while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &next, nullptr) == EINTR) {
     }
     Snapshot snapshot = watch.take_snapshot(folders, pid);
     const bool over =
-        pid != 0 && (snapshot.processes.empty() || snapshot.processes[0].state != "running");
-    const bool last = options.once || !(options.json || is_dumb_terminal()) || over;
-    if (write_all(STDOUT_FILENO, options.json
-                                     ? snapshot_as_json(snapshot, pid != 0)
-                                     : snapshot_as_text(std::move(snapshot), pid != 0)) != 0)
-      return 0;
-    if (last) return 0;
+        until_over &&
+        std::none_of(snapshot.processes.begin(), snapshot.processes.end(),
+                     [](const ProcessRow& process) { return process.state == "running"; });
+    goes_on = (options.json || is_dumb_terminal()) && !options.once && !over;
+    goes_on = print(options.json ? snapshot_as_json(snapshot, pid != 0)
+                                 : snapshot_as_text(std::move(snapshot), pid != 0)) &&
+              goes_on;
   }
 }
 
+// The numbers of the processes that were named. False: `problem` says what is wrong.
+bool find_named(const TopOptions& options, const ProcessFinder& finder, std::vector<long>& out,
+                std::string& problem) {
+  for (const std::string& word : options.words) {
+    std::vector<Target> targets;
+    if (!finder.find(word, targets, problem)) {
+      problem.insert(0, "top \"" + one_line(word) + "\": ");
+      return false;
+    }
+    for (const Target& target : targets) {
+      if (target.pid != 0) {
+        out.push_back(target.pid);
+        continue;
+      }
+      problem = "top \"" + one_line(word) +
+                "\": must be a process that runs; clockshim report shows files, and who is gone";
+      return false;
+    }
+  }
+  return true;
+}
+
 int top(const TopOptions& options) {
-  const long pid = options.pid;
-  const Folders folders =
-      options.dir.empty() && pid != 0 ? live_folders_of(pid) : live_folders(options.dir);
+  const ProcessFinder finder(options.dir);
+  std::vector<long> pids;
+  std::string problem;
+  if (!find_named(options, finder, pids, problem)) return refuse(problem);
   Watch watch;
-  if (watch.take_snapshot(folders, pid).processes.empty() && pid != 0)
-    return refuse("top " + std::to_string(pid) + ": no live file of this process in " +
-                  one_line(in_words(folders)) + "; clockshim list shows who has one");
-  if (options.once || options.json || isatty(STDOUT_FILENO) == 0 || is_dumb_terminal())
-    return print_snapshots(watch, options, folders);
-  const std::string problem = show_screen(watch, {folders, pid, options.interval});
+  Folders folders = live_folders(options.dir);
+  for (const long pid : pids) {
+    const Folders theirs = finder.folders_of(pid);
+    if (live_files_of(pid, theirs).empty())
+      return refuse("top " + std::to_string(pid) + ": " + why_no_live_file(pid, theirs));
+    for (const std::string& folder : theirs) {
+      if (std::find(folders.begin(), folders.end(), folder) == folders.end())
+        folders.push_back(folder);
+    }
+  }
+  const long pid = pids.size() == 1 && !options.all ? pids.front() : 0;
+  if (!options.all) watch.only(pids);
+  watch.take_snapshot(folders, pid);
+  if (options.once || options.json || isatty(STDOUT_FILENO) == 0 || is_dumb_terminal()) {
+    print_snapshots(watch, options, folders, pid, !pids.empty() && !options.all);
+    return 0;
+  }
+  problem = show_screen(watch, {folders, pid, options.interval});
   return problem.empty() ? 0 : refuse(problem);
 }
 
@@ -81,9 +121,9 @@ int top(const TopOptions& options) {
 
 void add_top_command(CommandLine& line) {
   auto options = std::make_shared<TopOptions>();
-  Command& command =
-      line.add("top", "clockshim top [--once] [--json] [--interval D] [--dir D] [PID]",
-               "show who reads the clock now, and how often", [options] { return top(*options); });
+  Command& command = line.add(
+      "top", "clockshim top [--once] [--json] [--interval D] [--all] [--dir D] [PID or NAME...]",
+      "show who reads the clock now, and how often", [options] { return top(*options); });
   command.flag("--once", options->once,
                "print one table, of one interval (the default if standard output is no terminal)");
   command.flag("--json", options->json,
@@ -91,9 +131,15 @@ void add_top_command(CommandLine& line) {
   command.option(
       "--interval", "D", "time between two looks: 500ms, 2s (default 1s)",
       duration_into(options->interval, milliseconds(10), "must be a duration of at least 10ms"));
+  command.flag("--all", options->all, "all processes (the default, if none is named)");
   add_folder_option(command, options->dir);
-  command.arguments("PID", "show the callers in this process (default: all processes)",
-                    process_into(options->pid));
+  command.arguments("PID|NAME",
+                    "one process, by number or by the name of its program: show its callers; "
+                    "several: only these (default: all processes)",
+                    [options](const std::string& value) {
+                      options->words.push_back(value);
+                      return std::string();
+                    });
   command.footer(
       "Keys: q quit, arrows, Enter callers, Esc back, s sort, / filter, p pause, h help.");
 }

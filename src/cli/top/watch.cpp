@@ -103,6 +103,10 @@ std::optional<LiveFile> Watch::file_of(long pid, const Folders& folders) {
   return path_.empty() ? std::nullopt : LiveFile::open(path_, problem);
 }
 
+bool Watch::is_wanted(long pid) const {
+  return only_.empty() || std::find(only_.begin(), only_.end(), pid) != only_.end();
+}
+
 Snapshot Watch::take_snapshot(const Folders& folders, long pid) {
   Snapshot out;
   const std::int64_t now = clock_now(CLOCK_MONOTONIC);
@@ -115,7 +119,8 @@ Snapshot Watch::take_snapshot(const Folders& folders, long pid) {
     for (const std::string& path : live_files(folders)) {
       std::string problem;
       const auto file = LiveFile::open(path, problem);
-      if (file && file->life() != Liveness::gone) add(*file, false, now, out);
+      if (file && file->life() != Liveness::gone && is_wanted(file->pid()))
+        add(*file, false, now, out);
     }
   }
   std::erase_if(before_, [now](const auto& entry) { return now - entry.second.at > kForgotten; });

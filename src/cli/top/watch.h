@@ -5,6 +5,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "analysis/callers.h"
@@ -57,6 +58,9 @@ class Watch {
   // `processes` is empty if it has no file.
   Snapshot take_snapshot(const Folders& folders, long pid);
 
+  // From here on "all processes" are only those with these numbers, if there are any.
+  void only(std::vector<long> pids) { only_ = std::move(pids); }
+
  private:
   struct Seen {
     std::int64_t at = 0;  // CLOCK_MONOTONIC, ns
@@ -68,9 +72,11 @@ class Watch {
     bool has_callers = false;
   };
   [[nodiscard]] std::optional<LiveFile> file_of(long pid, const Folders& folders);
+  [[nodiscard]] bool is_wanted(long pid) const;
   void add(const LiveFile& file, bool with_callers, std::int64_t now, Snapshot& out);
 
   Symbolizer symbolizer_;
+  std::vector<long> only_;
   std::string path_;  // of the process that was watched last, to find it again without a search
   std::map<std::string, Seen> before_;  // by the file's path, as of the last snapshot
   std::int64_t looked_ = 0;
