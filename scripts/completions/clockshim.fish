@@ -53,6 +53,6 @@ complete -c clockshim -n '__clockshim_is run' -l follow -x -a '0 1'
 complete -c clockshim -n '__clockshim_is run' -l log -x -a 'off error warn info debug'
 complete -c clockshim -n '__clockshim_is run' -l report -r -F -a 'stderr none'
 complete -c clockshim -n '__clockshim_is report' -l format -x -a '(__clockshim_help "([a-z]+) +[a-z]" report | string match -v targets)'
-complete -c clockshim -n '__clockshim_is run top list gc' -l dir -x -a '(__fish_complete_directories)'
+complete -c clockshim -n '__clockshim_is run report top diff list gc' -l dir -x -a '(__fish_complete_directories)'
 complete -c clockshim -n "__clockshim_is report" -l output -r -F
 complete -c clockshim -n "__clockshim_is bench" -l plot -r -F
