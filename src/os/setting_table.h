@@ -127,7 +127,8 @@ inline constexpr Setting kSettings[] = {
      .right = "an absolute path of less than 200 characters",
      .values = "an absolute path",
      .usual = "/dev/shm/clockshim-UID",
-     .meaning = "the folder of live files, which `clockshim report`, `top`, `list` and `gc` read"},
+     .meaning = "the folder of live files, which `clockshim report`, `top`, `diff`, `list` and "
+                "`gc` read"},
     {.id = SettingId::log,
      .concern = Concern::observing,
      .variable = "CLOCKSHIM_LOG",
