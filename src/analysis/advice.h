@@ -16,8 +16,9 @@ inline constexpr std::uint64_t kWaitCalls = 100;
 inline constexpr std::uint64_t kPairCalls = 1000;
 inline constexpr std::uint64_t kReuse = 1000;
 
-// Uses exact counts only. Returns at most ten of a kind, busiest first. The report should have
-// names: a function without one is never reported as a pair.
+// Uses exact counts only. Callers that need the same advice (of the same clock, or the same wait)
+// share it. What saves most comes first: CPU time if it is known of all that saves calls, else
+// calls. The report should have names: a function without one is never reported as a pair.
 std::vector<ReportAdvice> advise(const Report& report);
 
 }  // namespace clockshim

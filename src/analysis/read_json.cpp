@@ -32,6 +32,17 @@ std::string text(const Json& in, const char* key) {
   return value->get<std::string>();
 }
 
+std::vector<std::string> texts(const Json& in, const char* key) {
+  std::vector<std::string> out;
+  const Json* value = find(in, key);
+  if (value == nullptr) return out;
+  for (const Json& one : *value) {
+    if (!value->is_array() || !one.is_string()) throw Wrong(key, "an array of strings");
+    out.push_back(one.get<std::string>());
+  }
+  return out;
+}
+
 template <class Integer>
 Integer whole(const Json& in, const char* key) {
   const Json* value = find(in, key);
@@ -184,12 +195,7 @@ void read_head(const Json& in, Report& r) {
       r.pids.push_back(pid.get<long>());
     }
   }
-  if (const Json* notes = find(in, "notes")) {
-    for (const Json& note : *notes) {
-      if (!note.is_string()) throw Wrong("notes", "an array of strings");
-      r.notes.push_back(note.get<std::string>());
-    }
-  }
+  r.notes = texts(in, "notes");
 }
 
 void read_clocks(const Json& in, Report& r) {
@@ -228,7 +234,9 @@ void read_all(const Json& in, Report& r) {
   read_head(in, r);
   read_clocks(in, r);
   each_object(in, "advice", [&](const Json& advice) {
-    r.advice.push_back({text(advice, "kind"), text(advice, "text")});
+    r.advice.push_back({text(advice, "kind"), text(advice, "text"), texts(advice, "callers"),
+                        whole<std::uint64_t>(advice, "saves_calls"),
+                        whole<std::int64_t>(advice, "saves_cpu_ns")});
   });
   each_object(in, "sites", [&](const Json& site) { r.sites.push_back(site_of(site)); });
   each_object(in, "stacks", [&](const Json& site) { r.stacks.push_back(site_of(site)); });

@@ -9,10 +9,13 @@ namespace clockshim {
 namespace {
 
 std::string table(const Reports& reports, const StackOptions& options) {
+  const std::size_t width = options.width == 0 ? kTextWidth : options.width;
   std::string out;
   for (const Report& report : reports) {
-    out += (out.empty() ? "" : "\n") + text_head(report) + rates_as_text(report.rates);
-    out += (options.threads ? text_threads(report) : text_callers(report)) + text_advice(report);
+    out +=
+        (out.empty() ? "" : "\n") + text_head(report, options.width) + rates_as_text(report.rates);
+    out += options.threads ? text_threads(report, width) : text_callers(report, width);
+    out += text_advice(report, width);
   }
   return out;
 }

@@ -134,6 +134,22 @@ std::string breakable(std::string_view name) {
   return out;
 }
 
+std::string advice(const Report& r) {
+  std::string out = r.advice.empty() ? "" : "<h2>Advice</h2>\n";
+  for (const ReportAdvice& advice : r.advice) {
+    out += "<div class=\"box advice\">" + markup(advice.text);
+    // The text names a few of them.
+    if (advice.callers.size() > 3) {
+      out += fmt::format("<details><summary>all {} callers</summary>\n<ul>",
+                         grouped(advice.callers.size()));
+      for (const std::string& caller : advice.callers) out += "<li>" + markup(caller) + "</li>\n";
+      out += "</ul></details>";
+    }
+    out += "</div>\n";
+  }
+  return out;
+}
+
 std::string caller_table(const Report& r) {
   constexpr std::size_t kMostRows = 2000;
   std::string out =
@@ -244,8 +260,6 @@ std::string render_html(const Reports& reports, const StackOptions& options) {
   out += head(report) + totals(report);
   for (const std::string& note : report.notes)
     out += "<div class=\"box\">" + markup(note) + "</div>\n";
-  for (const ReportAdvice& advice : report.advice)
-    out += "<div class=\"box advice\">" + markup(advice.text) + "</div>\n";
   out += rate_charts(report.rates) + clock_table(report);
   out += fmt::format(
       "<h2>Who asks</h2>\n<p class=\"soft\">{}</p>\n<input id=\"find\" type=\"search\" "
@@ -253,7 +267,7 @@ std::string render_html(const Reports& reports, const StackOptions& options) {
       "class=\"soft\" aria-live=\"polite\"></span>\n<div class=\"flame\"><svg "
       "viewBox=\"0 0 {} {}\">\n{}</svg></div>\n",
       flame_hint(root, options), size.width, size.height, flame_boxes(root));
-  out += caller_table(report) + thread_table(report) + histogram(report);
+  out += advice(report) + caller_table(report) + thread_table(report) + histogram(report);
   return out +
          fmt::format("<script>\n{}{}</script>\n</body>\n</html>\n", kFlameScript, kPageScript);
 }

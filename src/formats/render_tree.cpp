@@ -4,18 +4,19 @@
 
 #include "formats/call_tree.h"
 #include "formats/formats.h"
+#include "report/text_table.h"
 
 namespace clockshim {
 namespace {
 
-constexpr std::size_t kWidth = 120;
+constexpr std::size_t kWidth = 120;       // in files
 constexpr std::size_t kCounts = 25;       // the part of it before the names
 constexpr std::size_t kMostCallers = 20;  // of one node; threads and clocks are all shown
 constexpr std::size_t kMostStacks = 3;    // first-seen stacks of one caller
 
 class Drawing {
  public:
-  explicit Drawing(std::uint64_t all) : all_(all) {}
+  Drawing(std::uint64_t all, std::size_t width) : all_(all), width_(width) {}
 
   // NOLINTNEXTLINE(misc-no-recursion): as deep as a stack in the report
   void add(const CallNode& node, const std::string& lead, const std::string& branch,
@@ -50,7 +51,7 @@ class Drawing {
 
  private:
   void line(const std::string& counts, const std::string& text) {
-    out_ += counts + shortened(text, kWidth - counts.size()) + "\n";
+    out_ += counts + shortened(text, width_ - counts.size()) + "\n";
   }
 
   void add_seen(const std::vector<const CallNode*>& seen, const std::string& lead) {
@@ -60,7 +61,7 @@ class Drawing {
       while (!at->callers.empty()) {
         at = &at->callers.front();
         // The nearest frames matter most, so the end is left out.
-        const bool fits = way.size() + at->name.size() + 6 <= kWidth - kCounts;
+        const bool fits = way.size() + at->name.size() + 6 <= width_ - kCounts;
         way += fits ? " < " + at->name : " < ..";
         if (!fits) break;
       }
@@ -72,20 +73,21 @@ class Drawing {
   }
 
   std::uint64_t all_;
+  std::size_t width_;
   std::string out_;
 };
 
 }  // namespace
 
 std::string render_tree(const Reports& reports, const StackOptions& options) {
+  const std::size_t width = options.width == 0 ? kWidth : options.width;
   std::string out;
   for (const Report& report : reports) {
     const CallNode root = call_tree({report}, options);
-    Drawing drawing(root.calls);
+    Drawing drawing(root.calls, width);
     drawing.add(root, "", "", "");
     out += (out.empty() ? "" : "\n") + std::move(drawing).text();
-    for (const ReportAdvice& advice : report.advice)
-      out += "advice: " + one_line(advice.text) + "\n";
+    out += text_advice(report, width);
   }
   return out;
 }

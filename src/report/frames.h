@@ -83,6 +83,7 @@ struct StackOptions {
   bool exact = false;  // leave out samples, and frames that were only seen at the first call
   bool threads =
       false;  // show each thread separately. Sampled stacks, which have no threads, are left out
+  std::size_t width = 0;  // of lines for people, in characters; 0: that of files
 };
 
 // How many of a stack's frames to draw.

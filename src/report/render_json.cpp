@@ -135,8 +135,13 @@ std::string render_json(const Report& r) {
   raw("notes", fmt::format("[{}]", joined(r.notes, ", ",
                                           [](const std::string& n) { return json_quoted(n); })));
   raw("advice", fmt::format("[{}]", joined(r.advice, ", ", [](const ReportAdvice& a) {
-                              return fmt::format(R"({{"kind": {}, "text": {}}})",
-                                                 json_quoted(a.kind), json_quoted(a.text));
+                              return fmt::format(
+                                  R"({{"kind": {}, "text": {}, "callers": [{}], )"
+                                  R"("saves_calls": {}, "saves_cpu_ns": {}}})",
+                                  json_quoted(a.kind), json_quoted(a.text),
+                                  joined(a.callers, ", ",
+                                         [](const std::string& c) { return json_quoted(c); }),
+                                  a.saves_calls, a.saves_cpu_ns);
                             })));
   raw("threads", threads_json(r));
   raw("rates", rates_json(r.rates));

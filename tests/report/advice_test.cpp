@@ -102,15 +102,94 @@ TEST(Advice, ReuseWhereAThousandCallsFallIntoOneInterval) {
   EXPECT_TRUE(reuse(100'000, 0).empty()) << "passed through";
 }
 
-TEST(Advice, TheWeightiestFirstAndNotTooMuch) {
+TEST(Advice, SameForSeveralCallersIsOneThatNamesThem) {
   Report r = asking(0, 0, 10);
   r.sites.clear();
   for (std::uint64_t i = 0; i < 30; ++i)
     r.sites.push_back(
         site(100'000 + i, "realtime", {frame("f" + std::to_string(i), "/bin/daemon", i)}));
   const auto all = advise(r);
-  ASSERT_EQ(all.size(), 10U);
-  EXPECT_EQ(all[0].text.find("f29 "), 0U);
+  ASSERT_EQ(all.size(), 1U);
+  EXPECT_EQ(all[0].text.find("f29 (daemon), f28 (daemon), f27 (daemon) and 27 more callers each "
+                             "ask for realtime about 10,000 times or more between two resyncs"),
+            0U)
+      << all[0].text;
+  EXPECT_NE(all[0].text.find("where they need no such fine time, they could"), std::string::npos);
+  ASSERT_EQ(all[0].callers.size(), 30U);
+  EXPECT_EQ(all[0].callers[29], "f0 (daemon)");
+  r.sites.resize(2);
+  EXPECT_EQ(advise(r)[0].text.find("f1 (daemon) and f0 (daemon) each ask"), 0U);
+  r.sites[0].frames[0].symbol = "f1";
+  EXPECT_EQ(advise(r)[0].text.find("f1 (daemon) asks for realtime about 20,000 times between"), 0U)
+      << "two places of one function: " << advise(r)[0].text;
+  r.sites[0].frames[0].symbol = "f0";
+  r.sites[1].clock = "monotonic";
+  EXPECT_EQ(advise(r).size(), 2U) << "another clock";
+}
+
+TEST(Advice, OfSeveralPairsAndWaitsSumsTheirCalls) {
+  Report r = asking(10'000, 10'000);
+  for (ReportSite each : std::vector(r.sites)) {
+    each.frames[0].symbol = "tock";
+    each.calls = 3000;
+    r.sites.push_back(each);
+  }
+  ASSERT_EQ(advise(r).size(), 1U);
+  EXPECT_EQ(advise(r)[0].text.find("tick (daemon) and tock (daemon) ask for realtime and monotonic "
+                                   "equally often (13,000 and 13,000 calls together)"),
+            0U)
+      << advise(r)[0].text;
+  r.sites.resize(1);
+  r.sites.push_back(r.sites[0]);
+  r.sites[1].frames[0].symbol = "tock";
+  for (ReportSite& each : r.sites) {
+    each.caller_function_start = each.frames[0].symbol == "tick" ? 16 : 17;
+    each.timed_wait = "sem_timedwait";
+  }
+  ASSERT_EQ(advise(r).size(), 1U);
+  EXPECT_EQ(advise(r)[0].text.find("tick (daemon) and tock (daemon) ask for realtime (20,000 calls "
+                                   "together) and wait in sem_timedwait: "),
+            0U)
+      << advise(r)[0].text;
+  EXPECT_EQ(advise(r)[0].text.find("saves"), std::string::npos) << "it is about being right";
+}
+
+TEST(Advice, SaysWhatItSavesInCallsOrCpuTime) {
+  Report r = asking(10'000, 10'000);
+  r.seconds = 2;
+  EXPECT_NE(advise(r)[0].text.find("; saves up to 5,000 calls/s"), std::string::npos);
+  EXPECT_EQ(advise(r)[0].text.find(" of CPU"), std::string::npos) << "costs are not known";
+  EXPECT_EQ(advise(r)[0].saves_calls, 10'000U);
+  EXPECT_EQ(advise(r)[0].saves_cpu_ns, 0);
+  for (ReportClock& clock : r.clocks) {
+    clock.real_call_ns = 2000;
+    clock.served_call_ns = 25;
+  }
+  EXPECT_TRUE(advise(r)[0].text.ends_with(
+      "; saves up to 5,000 calls/s, 125 us of CPU a second (10.0 ms by the real clock)"))
+      << advise(r)[0].text;
+  EXPECT_EQ(advise(r)[0].saves_cpu_ns, 250'000);
+  for (ReportClock& clock : r.clocks) clock.real_call_ns = 30;
+  EXPECT_TRUE(advise(r)[0].text.ends_with("; saves up to 5,000 calls/s, 125 us of CPU a second"))
+      << advise(r)[0].text;
+  r.seconds = 0;
+  EXPECT_TRUE(advise(r)[0].text.ends_with("; saves up to 10,000 calls, 250 us of CPU"))
+      << advise(r)[0].text;
+}
+
+// A clock that is not served is read less often, and costs more.
+TEST(Advice, WhatSavesMostComesFirst) {
+  Report r = asking(1'000'000, 900'000, 10);
+  ASSERT_EQ(advise(r).size(), 2U);
+  EXPECT_EQ(advise(r)[0].callers, std::vector<std::string>{"tick (daemon)"});
+  EXPECT_NE(advise(r)[0].text.find("for realtime about"), std::string::npos) << "by calls";
+  r.clocks[0].real_call_ns = r.clocks[1].real_call_ns = 2000;
+  r.clocks[0].served_call_ns = 25;
+  r.clocks[1].served_call_ns = 30;
+  EXPECT_NE(advise(r)[0].text.find("for monotonic about"), std::string::npos) << "by CPU time";
+  r.clocks[1].served_call_ns = 0;
+  EXPECT_NE(advise(r)[0].text.find("for realtime about"), std::string::npos)
+      << "by calls where one cost is not known";
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include "analysis/merge.h"
 #include "analysis/rates.h"
 #include "formats/formats.h"
+#include "report/wrap.h"
 #include "reports.h"
 
 namespace clockshim {
@@ -80,12 +81,74 @@ TEST(Table, SaysWhatIsNewInAReport) {
   r.sites[0].frames[1].line = 12;
   r.sites[1].frames[0].inlined = true;
   r.advice = {{"pairs", "ask once"}};
-  const std::string text = render_text(r);
+  const std::string text = find_format("table")->render({r}, {});
   expect_contains(text, "daemon[42], 2.0 s, lost, forked from 41\n");
   expect_contains(text, "       ~1,000 ");
   expect_contains(text, "at work.cpp:12\n");
   expect_contains(text, "log (inlined)");
   expect_contains(text, "\n\nadvice: ask once\n");
+}
+
+TEST(Table, HasFiveLinesOfAdviceAtMostAndWrapsThem) {
+  Report r = small_report();
+  for (int i = 0; i < 7; ++i)
+    r.advice.push_back({"pairs", "advice" + std::to_string(i) + " " + std::string(64, 'a') +
+                                     " in words, of which there are a few more than fit"});
+  for (const char* format : {"table", "tree"}) {
+    const std::string text = find_format(format)->render({r}, {.width = 80});
+    expect_contains(text, "advice: advice0 aaaa");
+    expect_contains(text, "advice: advice4 aaaa");
+    EXPECT_EQ(text.find("advice5"), std::string::npos) << format;
+    expect_contains(text, "\n        in words, of which there are a few more than fit\n");
+    expect_contains(text, "\n2 more in --format html and json\n");
+    EXPECT_LE(widest(text), 80U) << format;
+  }
+  const std::string page = render_html({r}, {});
+  expect_contains(page, "advice6");
+  EXPECT_GT(page.find("advice0"), page.find("data-n=")) << "below the flame graph";
+}
+
+TEST(Table, TakesTheWidthOfTheTerminalAndNamesAreWhole) {
+  Report r = small_report();
+  const std::string name = "app::Server<std::chrono::steady_clock>::answer(std::string const&, " +
+                           std::string(90, 'n') + ")";
+  r.sites[1].frames[0].symbol = name;
+  r.sites[2].frames[0].file = "/src/work.cpp";
+  r.sites[2].frames[0].line = 12;
+  r.notes = {"a note that has more words than go into a line of a terminal of sixty columns"};
+  for (const std::size_t width : {60, 72, 80, 100, 132, 200}) {
+    const std::string text = find_format("table")->render({r}, {.width = width});
+    EXPECT_LE(widest(text), width);
+    std::string below;  // the name as it stands below, put together again
+    std::istringstream lines(text.substr(std::min(text.size(), text.find("= app::"))));
+    for (std::string line; std::getline(lines, line) && line.find("1.8%") == std::string::npos &&
+                           line.find("2.7%") == std::string::npos;)
+      below += line.substr(line.find_first_not_of(' '));
+    std::string compact = name;
+    std::erase(compact, ' ');
+    std::erase(below, ' ');
+    if (text.find(name) == std::string::npos) {
+      EXPECT_NE(below.find(compact), std::string::npos) << width << "\n" << text;
+    }
+    EXPECT_NE(text.find("work.cpp:12"), std::string::npos);
+  }
+  expect_contains(find_format("table")->render({r}, {.width = 60}), "at work.cpp:12, daemon\n");
+  expect_contains(find_format("table")->render({r}, {.width = 60}), "in daemon\n");
+}
+
+TEST(Text, WrappedAtBlanksAndLongWordsWhereTheyAreFull) {
+  using Lines = std::vector<std::string>;
+  EXPECT_EQ(wrapped("", 10), Lines{""});
+  EXPECT_EQ(wrapped("0123456789", 10), Lines{"0123456789"});
+  EXPECT_EQ(wrapped("0123456789 b", 10), (Lines{"0123456789", "b"}));
+  EXPECT_EQ(wrapped("012345 7890", 10), (Lines{"012345", "7890"}));
+  EXPECT_EQ(wrapped("0 234567890", 10), (Lines{"0 23456789", "0"})) << "a short line is a waste";
+  EXPECT_EQ(wrapped(std::string(25, 'n'), 10),
+            (Lines{std::string(10, 'n'), std::string(10, 'n'), std::string(5, 'n')}));
+  EXPECT_EQ(wrapped("\xC3\xA9\xC3\xA9\xC3\xA9", 2), (Lines{"\xC3\xA9\xC3\xA9", "\xC3\xA9"}));
+  EXPECT_EQ(wrapped_behind("note: ", "aaaa bbbb cccc dddd eeee", 20),
+            "note: aaaa bbbb cccc dddd\n      eeee\n")
+      << "20 columns are the least";
 }
 
 TEST(Table, OfSeveralProcesses) {

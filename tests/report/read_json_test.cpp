@@ -47,7 +47,7 @@ TEST(ReadJson, WhatWasWrittenIsReadBack) {
   wrote.started_at = 1.7e9;
   wrote.errors = {{15, 7}, {31, 6}};
   wrote.notes = {"a note"};
-  wrote.advice = {{"pairs", "do"}};
+  wrote.advice = {{"pairs", "do", {"a", "b"}, 7, 8}};
   wrote.sites[0].frames[0].file = "/src/clock.cpp";
   wrote.sites[0].frames[0].line = 12;
   wrote.sites[0].frames[0].inlined = true;

@@ -152,7 +152,8 @@ inline Report hostile_report(bool stacks) {
   }
   r.errors = {{0, 3}, {15, 7}, {INT64_MAX, 1}};
   r.notes = {names[2], names[4], names[6]};
-  r.advice = {{names[1], names[5]}};
+  r.advice = {
+      {names[1], names[5], {names[4], names[6], names[8], names[12]}, UINT64_MAX, INT64_MAX}};
   std::uint64_t calls = 100;
   for (const std::string& name : names) {
     for (const std::string& module : {std::string("/lib/") + name, std::string()}) {
