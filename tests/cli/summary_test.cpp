@@ -121,6 +121,11 @@ TEST(Summary, OfManyShortProgramsIsShort) {
   EXPECT_LT(count_of(ending.err, "\n"), 25U) << ending.err;
 }
 
+TEST(Summary, OfOneProcessHasFilesAndLines) {
+  const Ending ending = run_clockshim({"run", program_path("clock_program"), "often"});
+  EXPECT_NE(ending.err.find("at clock_program.cpp:"), std::string::npos) << ending.err;
+}
+
 // --- the parts of it, without processes
 
 Report made_up(const std::string& program, long pid, std::uint64_t calls) {
@@ -142,7 +147,7 @@ TEST(Summary, SingleReportIsShownAsItIs) {
   cli::RunSummary summary(false);
   EXPECT_TRUE(summary.empty());
   summary.add(made_up("date", 7, 2), cli::RunSummary::From::process);
-  EXPECT_EQ(std::move(summary).text(), render_text(made_up("date", 7, 2)));
+  EXPECT_EQ(std::move(summary).text(0), render_text(made_up("date", 7, 2)));
 }
 
 TEST(Summary, TakesEachReportOnce) {
@@ -151,7 +156,7 @@ TEST(Summary, TakesEachReportOnce) {
     summary.add(made_up("a", 7, 2), cli::RunSummary::From::process);
     summary.add(made_up("b", 8, 3), cli::RunSummary::From::live_file);
   }
-  const std::string text = std::move(summary).text();
+  const std::string text = std::move(summary).text(0);
   EXPECT_EQ(by_program(text), (Sums{{"a", {2, 1}}, {"b", {3, 1}}})) << text;
   EXPECT_NE(text.find("calls 5 "), std::string::npos) << text;
 }
@@ -166,7 +171,7 @@ TEST(Summary, FurtherProgramsAreOneLine) {
                   cli::RunSummary::From::process);
       sum += calls;
     }
-    const std::string text = std::move(summary).text();
+    const std::string text = std::move(summary).text(0);
     unsigned long calls = 0;
     unsigned long processes = 0;
     const Sums sums = by_program(text);

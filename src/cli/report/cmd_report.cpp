@@ -14,6 +14,7 @@
 #include "cli/console/nearest.h"
 #include "cli/console/output.h"
 #include "cli/console/output_file.h"
+#include "cli/console/terminal_width.h"
 #include "cli/console/values.h"
 #include "cli/livefiles/find_processes.h"
 #include "cli/livefiles/load_report.h"
@@ -158,7 +159,9 @@ int report(const ReportOptions& options) {
   }
   if (options.merge || format->merges) reports = {merge(reports)};
   for (Report& each : reports) each.advice = advise(each);
-  const std::string text = format->render(reports, StackOptions{options.exact, options.threads});
+  const std::size_t width = options.output.empty() ? terminal_width(STDOUT_FILENO) : 0;
+  const std::string text =
+      format->render(reports, StackOptions{options.exact, options.threads, width});
   if (options.output.empty()) {
     print(text);
     return kFine;

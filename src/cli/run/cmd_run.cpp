@@ -11,6 +11,7 @@
 
 #include "cli/console/command_line.h"
 #include "cli/console/output_file.h"
+#include "cli/console/terminal_width.h"
 #include "cli/inject/load_check.h"
 #include "cli/inject/preflight.h"
 #include "cli/livefiles/live_dir.h"
@@ -46,8 +47,9 @@ int failed_to_start(const std::string& name, const Preflight& preflight, int err
 // is lost, for want of room say. It is not if nobody reads standard error, or if that is closed.
 bool tell(RunSummary&& summary, const std::string& file, LogLevel limit) {
   if (summary.empty()) return true;
+  const std::size_t width = file.empty() ? terminal_width(STDERR_FILENO) : 0;
   std::string text = file.ends_with(".json") ? render_json(std::move(summary).merged())
-                                             : std::move(summary).text();
+                                             : std::move(summary).text(width);
   if (!file.empty()) {
     const int error = write_file(file, text);
     if (error == 0) return true;

@@ -47,8 +47,10 @@ std::uint64_t served_of(const Report& report) {
   return served;
 }
 
+// In `width` columns; 0: names are whole.
 std::string text_programs(const std::vector<Report>& programs, std::uint64_t calls,
-                          std::size_t most) {
+                          std::size_t most, std::size_t width) {
+  constexpr std::size_t kNumbers = 49;
   std::string out = fmt::format("\n{:>13} {:>7} {:>13} {:>10}  program\n", "calls", "share",
                                 "served", "processes");
   std::uint64_t further_calls = 0;
@@ -58,7 +60,9 @@ std::string text_programs(const std::vector<Report>& programs, std::uint64_t cal
     const Report& program = programs[i];
     if (i < most) {
       out += row(processes_of(program), program.calls(), percent(program.calls(), calls),
-                 served_of(program), one_line(program.program));
+                 served_of(program),
+                 width == 0 ? one_line(program.program)
+                            : shortened(one_line(program.program), width - kNumbers));
       continue;
     }
     further_calls += program.calls();
@@ -120,10 +124,11 @@ Report RunSummary::merged() && {
   return added_.size() == 1 ? programs.front() : sum_of(programs);
 }
 
-std::string RunSummary::text() && {
+std::string RunSummary::text(std::size_t width) && {
   if (added_.size() == 1) {
     if (lost_ == 1) name(programs_.begin()->second);
-    return render_text(programs_.begin()->second.reports.front());
+    const Report& report = programs_.begin()->second.reports.front();
+    return text_head(report, width) + text_callers(report, width == 0 ? kTextWidth : width);
   }
   const std::vector<Report> programs = by_program();
   Report sum = sum_of(programs);
@@ -132,8 +137,9 @@ std::string RunSummary::text() && {
     sum.notes.push_back(
         fmt::format("{} ended without a report (exec, _exit, a signal): live files had the counts",
                     counted(lost_, "program")));
-  std::string out = text_head(sum) +
-                    text_programs(programs, sum.calls(), all_ ? programs.size() : kProgramsShown);
+  std::string out =
+      text_head(sum, width) +
+      text_programs(programs, sum.calls(), all_ ? programs.size() : kProgramsShown, width);
   std::size_t shown = 0;
   std::size_t more = 0;
   for (const Report& program : programs) {
@@ -144,7 +150,7 @@ std::string RunSummary::text() && {
     }
     ++shown;
     out += "\n" + one_line(program.program) + ", " + counted(processes_of(program), "process") +
-           ":" + text_callers(program);
+           ":" + text_callers(program, width == 0 ? kTextWidth : width);
   }
   if (more != 0)
     out += fmt::format("\n{} with many calls: --report FILE has their callers\n",

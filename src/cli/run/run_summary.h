@@ -28,7 +28,8 @@ class RunSummary {
   [[nodiscard]] bool empty() const { return programs_.empty(); }
 
   // Both can be called once. A single report is returned or written as `clockshim report` does it.
-  std::string text() &&;
+  // The text is for a terminal of this width; 0: for a file.
+  std::string text(std::size_t width) &&;
   Report merged() &&;
 
  private:
