@@ -36,13 +36,29 @@ std::string demangled(const char* name) {
   return out;
 }
 
-std::string die_name(Dwarf_Die* die) {
+// The entry that declares a function: where its scope is. An inlined function refers to its
+// abstract origin, and a member's definition to the declaration in its class (DWARF 5, 3.3.8
+// and 2.13.2).
+Dwarf_Die declaration_of(Dwarf_Die die) {
+  constexpr int kMostReferences = 16;  // a damaged file may have a circle
+  for (int i = 0; i < kMostReferences; ++i) {
+    Dwarf_Attribute attribute;
+    Dwarf_Die next;
+    if (dwarf_formref_die(dwarf_attr(&die, DW_AT_abstract_origin, &attribute), &next) == nullptr &&
+        dwarf_formref_die(dwarf_attr(&die, DW_AT_specification, &attribute), &next) == nullptr)
+      break;
+    die = next;
+  }
+  return die;
+}
+
+std::string linkage_name(Dwarf_Die* die) {
   Dwarf_Attribute attribute;
   for (const unsigned which : {DW_AT_linkage_name, DW_AT_MIPS_linkage_name}) {
     if (dwarf_attr_integrate(die, which, &attribute) != nullptr)
       return demangled(dwarf_formstring(&attribute));
   }
-  return text_or_empty(dwarf_diename(die));
+  return "";
 }
 
 struct AddressRange {
@@ -173,6 +189,62 @@ class UnitScopes {
   std::vector<AddressRange> ranges_;
 };
 
+// What the functions of one unit are declared in. The unit is walked through once:
+// dwarf_getscopes_die() does it again for each function.
+class DeclaredScopes {
+ public:
+  explicit DeclaredScopes(Dwarf_Die unit) : scopes_{{unit, 0}} {
+    walk(unit, [this](Dwarf_Die& die, std::size_t parent) -> std::optional<std::size_t> {
+      switch (dwarf_tag(&die)) {
+        case DW_TAG_lexical_block: return parent;
+        case DW_TAG_subprogram: functions_[dwarf_dieoffset(&die)] = parent; break;
+        case DW_TAG_namespace:
+        case DW_TAG_module:
+        case DW_TAG_class_type:
+        case DW_TAG_structure_type:
+        case DW_TAG_union_type: break;
+        default: return std::nullopt;
+      }
+      scopes_.push_back({die, parent});
+      return scopes_.size() - 1;
+    });
+  }
+
+  // "app::Server::" for a function that is declared in there; "" in C.
+  std::string around(Dwarf_Die declaration) {
+    constexpr int kDeepest = 100;  // a damaged file may have a circle
+    std::string out;
+    std::size_t at = scope_of(declaration);
+    for (int i = 0; at != 0 && i < kDeepest; ++i) {
+      Dwarf_Die* const die = &scopes_[at].die;
+      const int tag = dwarf_tag(die);
+      std::string name = text_or_empty(dwarf_diename(die));
+      if (tag == DW_TAG_subprogram) name += "()";
+      if (tag == DW_TAG_namespace && name.empty()) name = "(anonymous namespace)";
+      if ((tag == DW_TAG_class_type || tag == DW_TAG_structure_type) && name.empty())
+        name = "{lambda}";  // it has a function
+      if (!name.empty()) out.insert(0, name + "::");
+      // A member function is defined outside of its class.
+      at = tag == DW_TAG_subprogram ? scope_of(declaration_of(*die)) : scopes_[at].parent;
+    }
+    return out;
+  }
+
+ private:
+  struct Scope {
+    Dwarf_Die die;
+    std::size_t parent;
+  };
+
+  std::size_t scope_of(Dwarf_Die declaration) const {
+    const auto found = functions_.find(dwarf_dieoffset(&declaration));
+    return found == functions_.end() ? 0 : found->second;
+  }
+
+  std::vector<Scope> scopes_;                   // the unit first
+  std::map<Dwarf_Off, std::size_t> functions_;  // to the scope of each
+};
+
 std::uint32_t number_of(Dwarf_Die* die, unsigned attribute_name) {
   Dwarf_Attribute attribute;
   Dwarf_Word value = 0;
@@ -188,7 +260,8 @@ struct DebugInfo::Handles {
   Dwarf_Addr bias = 0;                       // of the session's addresses, relative to the file's
   std::unique_ptr<ImportedCalls> code{};     // made at the first use
   std::map<Dwarf_Off, UnitScopes> scopes{};  // by the offset of the unit
-  std::vector<Dwarf_Die*> units{};           // listed when first needed
+  std::map<Dwarf_Off, DeclaredScopes> declared{};
+  std::vector<Dwarf_Die*> units{};  // listed when first needed
   std::vector<AddressRange> unit_ranges{};
   bool units_listed = false;
 
@@ -211,6 +284,19 @@ struct DebugInfo::Handles {
     if (dwfl_module_getdwarf(module, &debug_bias) == nullptr) return nullptr;
     const AddressRange* const range = range_at(unit_ranges, address - debug_bias);
     return range == nullptr ? nullptr : units[range->index];
+  }
+
+  // Functions that only their own file can see have no linkage name: they are named by what they
+  // are declared in.
+  std::string name_of(Dwarf_Die* die) {
+    std::string name = linkage_name(die);
+    if (!name.empty()) return name;
+    name = text_or_empty(dwarf_diename(die));
+    Dwarf_Die declaration = declaration_of(*die);
+    Dwarf_Die unit;
+    if (name.empty() || dwarf_diecu(&declaration, &unit, nullptr, nullptr) == nullptr) return name;
+    const auto [known, added] = declared.try_emplace(dwarf_dieoffset(&unit), unit);
+    return known->second.around(declaration) + name;
   }
 
   std::vector<Dwarf_Die> scopes_at(Dwarf_Die* unit, Dwarf_Addr address) {
@@ -280,11 +366,12 @@ std::vector<DebugInfo::Function> DebugInfo::at(std::uint64_t file_address) {
   for (Dwarf_Die& scope : scopes) {
     const int tag = dwarf_tag(&scope);
     if (tag == DW_TAG_subprogram) {
-      if (outermost.name.empty()) outermost.name = die_name(&scope);
+      if (outermost.name.empty()) outermost.name = handles_->name_of(&scope);
       break;
     }
     if (tag != DW_TAG_inlined_subroutine) continue;
-    out.push_back({die_name(&scope), file, static_cast<std::uint32_t>(std::max(line, 0)), 0, true});
+    out.push_back(
+        {handles_->name_of(&scope), file, static_cast<std::uint32_t>(std::max(line, 0)), 0, true});
     // The enclosing function's place is where the call is.
     file = files == nullptr ? ""
                             : text_or_empty(dwarf_filesrc(files, number_of(&scope, DW_AT_call_file),

@@ -58,6 +58,31 @@ std::vector<std::uintptr_t> all_ask(std::index_sequence<N...> /*numbers*/) {
   return {Caller<N>::asks()...};
 }
 
+// Only this file can see them, so the debug information has no linkage names of theirs.
+[[gnu::always_inline]] inline std::uintptr_t hidden_asker() {
+  const std::uintptr_t address = return_address();
+  asm volatile("" ::: "memory");
+  return address;
+}
+struct Hidden {
+  [[gnu::always_inline]] std::uintptr_t member() const { return hidden_asker() + offset; }
+  // NOLINTNEXTLINE(readability-convert-member-functions-to-static)
+  [[gnu::noinline]] std::uintptr_t with_a_lambda() const;
+  std::uintptr_t offset = 0;
+};
+std::uintptr_t Hidden::with_a_lambda() const {
+  const auto lambda = [this]() __attribute__((always_inline)) { return hidden_asker() + offset; };
+  const std::uintptr_t address = lambda();
+  asm volatile("" ::: "memory");
+  return address;
+}
+[[gnu::noinline]] std::uintptr_t asks_by_a_member() {
+  const Hidden hidden;
+  const std::uintptr_t address = hidden.member();
+  asm volatile("" ::: "memory");
+  return address;
+}
+
 // Never called: their code is read.
 [[gnu::noinline, gnu::used]] int waits_by_realtime(pthread_cond_t* condition,
                                                    pthread_mutex_t* mutex) {
@@ -143,10 +168,34 @@ TEST(Symbolize, ManyCallersInALargeUnit) {
     const std::vector<ReportFrame>& frames = r.sites[i].frames;
     ASSERT_EQ(frames.size(), 2U) << i;
     EXPECT_TRUE(frames[0].inlined);
-    EXPECT_EQ(frames[0].symbol, "inlined_asker");
+    EXPECT_EQ(frames[0].symbol, "clockshim::(anonymous namespace)::inlined_asker");
     EXPECT_EQ(frames[1].symbol,
               "clockshim::(anonymous namespace)::Caller<" + std::to_string(i) + "ul>::asks()");
   }
+}
+
+TEST(Symbolize, ScopesOfInlinedFunctionsThatOnlyTheirFileCanSee) {
+  const auto names_of = [](std::uintptr_t address) {
+    Report r = test::small_report(getpid());
+    ReportFrame asked = frame("", executable_path(), address - own_bias());
+    asked.build_id = own_build_id();
+    r.sites = {site(10, "realtime", {asked})};
+    Symbolizer().name(r, geteuid());
+    std::vector<std::string> names;
+    for (const ReportFrame& each : r.sites[0].frames) names.push_back(each.symbol);
+    return names;
+  };
+  const std::string here = "clockshim::(anonymous namespace)::";
+  const std::vector<std::string> member = names_of(asks_by_a_member());
+  ASSERT_EQ(member.size(), 3U);
+  EXPECT_TRUE(member[0].starts_with(here + "hidden_asker")) << member[0];
+  EXPECT_TRUE(member[1].starts_with(here + "Hidden::member")) << member[1];
+  const std::vector<std::string> lambda = names_of(Hidden().with_a_lambda());
+  ASSERT_EQ(lambda.size(), 3U);
+  EXPECT_TRUE(lambda[1].starts_with(here + "Hidden::with_a_lambda()")) << lambda[1];
+  EXPECT_NE(lambda[1].find("::operator()"), std::string::npos) << lambda[1];
+  EXPECT_NE(lambda[1].find("lambda", lambda[1].find("with_a_lambda()") + 15), std::string::npos)
+      << lambda[1];
 }
 
 TEST(Symbolize, TwiceIsOnce) {
