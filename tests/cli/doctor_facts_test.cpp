@@ -133,6 +133,23 @@ TEST(DoctorReads, Imports) {
   EXPECT_FALSE(read_imports("/proc/self/environ").readable);
 }
 
+TEST(DoctorReads, SystemCallsForTheClockAndNoOthers) {
+  const auto notes_of = [](const std::string& program) {
+    std::string problem;
+    const ProgramFacts facts = inspect_program(test::program_path(program), problem);
+    EXPECT_EQ(problem, "");
+    std::string all;
+    for (const std::string& note : facts.notes) all += note + "\n";
+    return all;
+  };
+  EXPECT_NE(notes_of("syscall_clock").find("syscall_clock reads a clock by syscall()"),
+            std::string::npos);
+  EXPECT_TRUE(read_imports(test::program_path("syscall_other")).imports("syscall"));
+  EXPECT_EQ(notes_of("syscall_other").find("syscall()"), std::string::npos);
+  EXPECT_FALSE(read_imports(test::program_path("clock_program")).names_vdso_clock);
+  EXPECT_TRUE(read_imports(test::command_path()).names_vdso_clock) << "this is how it knows";
+}
+
 struct GoImage {
   Elf64_Ehdr header{};
   Elf64_Phdr segments[2]{};

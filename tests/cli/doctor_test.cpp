@@ -151,6 +151,30 @@ TEST(DoctorCommand, Processes) {
   EXPECT_EQ(json["program"]["loaded"], true);
 }
 
+// Its rate is in its live file. It reads the clock about 10,000 times a second, or less often where
+// the machine is busy; never without a pause.
+TEST(DoctorCommand, RateOfAProcessWithTheLibraryIsThatOfItsLiveFile) {
+  const test::TempDir folder;
+  test::Running shimmed({test::program_path("paced_program")},
+                        {"LD_PRELOAD=" + test::shim_path(), "CLOCKSHIM_REPORT=none",
+                         "CLOCKSHIM_DIR=" + folder.path("live")});
+  ASSERT_TRUE(shimmed.wait_for("there"));
+  const Ending ending =
+      run_clockshim({"doctor", "--quick", "--json", std::to_string(shimmed.pid())},
+                    {"CLOCKSHIM_DIR=" + folder.path("live")});
+  const Json program = parsed(ending)["program"];
+  EXPECT_EQ(program["calls_counted_by"], "live file") << ending.out;
+  EXPECT_GT(program["calls_per_second"], 10) << ending.out;
+  EXPECT_LT(program["calls_per_second"], 20'000) << ending.out;
+  EXPECT_TRUE(program["cpu_share_saved"].is_number()) << ending.out;
+  const Ending elsewhere =
+      run_clockshim({"doctor", "--quick", "--json", std::to_string(shimmed.pid())},
+                    {"CLOCKSHIM_DIR=" + folder.path("none")});
+  EXPECT_TRUE(parsed(elsewhere)["program"]["calls_per_second"].is_null());
+  EXPECT_NE(parsed(elsewhere)["unseen"].dump().find("how often the process asks: no live file"),
+            std::string::npos);
+}
+
 void expect_refused(const std::vector<std::string>& arguments, const std::string& part) {
   const Ending ending = run_clockshim(arguments);
   EXPECT_EQ(ending.exit_code, kError) << part;

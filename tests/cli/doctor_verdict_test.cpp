@@ -1,12 +1,16 @@
-// What the doctor concludes from facts, and what it advises: one sound machine, and each test
-// breaks one thing.
+// What the doctor concludes from facts, what it advises, and what it says first: one sound machine,
+// and each test breaks one thing.
 #include "cli/doctor/verdict.h"
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <optional>
+#include <sstream>
+#include <string>
 
 #include "cli/doctor/remedies.h"
+#include "cli/doctor/render_doctor.h"
 
 namespace clockshim::cli {
 namespace {
@@ -198,6 +202,120 @@ TEST(DoctorAdvises, NotscWinsOverReliable) {
   seen.machine.parameters = {"notsc"};
   EXPECT_TRUE(advises(seen, "take notsc off"));
   EXPECT_FALSE(advises(seen, "tsc=reliable"));
+}
+
+std::string said(const Evidence& seen, const std::optional<ProgramFacts>& program = {},
+                 bool verbose = false, std::size_t width = 0) {
+  DoctorReport report;
+  report.seen = seen;
+  report.diagnosis = diagnose(seen);
+  report.remedies = remedies(seen, report.diagnosis);
+  report.program = program;
+  return render_doctor_text(report, verbose, width);
+}
+
+ProgramFacts process() {
+  ProgramFacts facts;
+  facts.target = "4711";
+  facts.path = "/usr/bin/daemon";
+  facts.pid = 4711;
+  return facts;
+}
+
+void expect_begins(const std::string& text, const std::string& lines) {
+  EXPECT_TRUE(text.starts_with(lines)) << text.substr(0, 1000);
+}
+
+TEST(DoctorSays, FirstWhatThereIsToGainAndWhatToDo) {
+  expect_begins(
+      said(healthy()),
+      "verdict: healthy: the vDSO reads the clock in 23.0 ns; the CPUs' counters agree to "
+      "within 375 ns (clocksource tsc)\n"
+      "gain: none to speak of: the clock is cheap here (a call takes 23.0 ns, served 21.0 "
+      "ns); clockshim would count who reads it\n"
+      "next: nothing needs to be done; clockshim run PROGRAM counts who reads the "
+      "clock\n");
+  expect_begins(said(slow()),
+                "verdict: slow clock: realtime and monotonic: a system call of 2000 ns, where the "
+                "counter is read in 19.0 ns (clocksource acpi_pm)\n"
+                "gain: clockshim would save 1979 ns a call (a call takes 2000 ns, served 21.0 ns): "
+                "19.8 % of a core per 100,000 calls a second\n"
+                "next: clockshim run PROGRAM; or have the kernel trust the TSC: tsc=reliable (see "
+                "below)\n\n");
+  Evidence useless = slow();
+  useless.strict.mode = "passthrough";
+  useless.strict.mode_reason = "the counter is trapped";
+  EXPECT_NE(said(useless).find("\ngain: none: clockshim would serve nothing here, and only count "
+                               "(the counter is trapped)\nnext: have the kernel trust"),
+            std::string::npos)
+      << said(useless);
+  useless.strict.problem = "no library";
+  EXPECT_NE(said(useless).find("\ngain: unknown: clockshim could not be tried: no library\n"),
+            std::string::npos);
+}
+
+TEST(DoctorSays, WhatAProcessGains) {
+  ProgramFacts facts = process();
+  std::string text = said(slow(), facts);
+  EXPECT_NE(text.find("per 100,000 calls a second; how many it makes could not be counted\n"
+                      "next: start it again by clockshim run daemon; or "),
+            std::string::npos)
+      << text;
+  facts.calls_a_second = 50'000;
+  text = said(slow(), facts);
+  EXPECT_NE(text.find("\ngain: process 4711 makes 50,000 system calls a second for the clock: "
+                      "clockshim would save 9.9 % of a core (a call takes 2000 ns, served 21.0 "
+                      "ns)\n"),
+            std::string::npos)
+      << text;
+  facts.loaded = true;
+  facts.saved_share = 0.08;
+  text = said(slow(), facts);
+  EXPECT_NE(text.find("\ngain: process 4711 reads the clock 50,000 times a second, and clockshim "
+                      "saves 8.0 % of a core there\nnext: clockshim report 4711 shows who reads "
+                      "the clock\n"),
+            std::string::npos)
+      << text;
+}
+
+TEST(DoctorSays, ThatAProcessGainsNothingWhereItDoesNot) {
+  ProgramFacts facts = process();
+  facts.loaded = true;
+  facts.calls_a_second = 50'000;
+  facts.saved_share = 0.0004;
+  EXPECT_NE(said(healthy(), facts)
+                .find("\ngain: process 4711 reads the clock 50,000 times a second, and clockshim "
+                      "saves nothing to speak of there\n"),
+            std::string::npos);
+}
+
+TEST(DoctorSays, WhyAProgramCantBeHelped) {
+  ProgramFacts facts;
+  facts.target = facts.path = "/bin/fixed";
+  EXPECT_NE(said(slow(), facts).find("\nnext: clockshim run /bin/fixed; or "), std::string::npos);
+  facts.obstacles = {"it is statically linked"};
+  EXPECT_NE(said(slow(), facts)
+                .find("\nnext: clockshim can't help there: it is statically linked; "
+                      "instead have the kernel trust"),
+            std::string::npos);
+}
+
+TEST(DoctorSays, FactsOnlyWhereTheyAreAskedFor) {
+  for (const char* part : {"\nmachine\n", "\nclocks: ", "\ncounter\n", "\nclockshim here\n"}) {
+    EXPECT_EQ(said(slow()).find(part), std::string::npos) << part;
+    EXPECT_NE(said(slow(), {}, true).find(part), std::string::npos) << part;
+  }
+  EXPECT_NE(said(slow(), {}, true).find(" 2000 ns "), std::string::npos) << "with its unit";
+}
+
+TEST(DoctorSays, LinesThatFit) {
+  Evidence seen = slow();
+  seen.warp.pairs = {{0, 1, 10'000, 55, 100'000, 0}};
+  seen.machine.unseen = {std::string(50, 'a') + " " + std::string(50, 'b')};
+  ProgramFacts facts = process();
+  facts.notes = {std::string(50, 'a') + " " + std::string(50, 'b')};
+  std::istringstream lines(said(seen, facts, false, 70));
+  for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), 70U) << line;
 }
 
 }  // namespace

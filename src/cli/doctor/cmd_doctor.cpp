@@ -10,6 +10,8 @@
 #include "cli/console/installed_places.h"
 #include "cli/console/output.h"
 #include "cli/console/progress.h"
+#include "cli/console/terminal_width.h"
+#include "cli/doctor/live_rate.h"
 #include "cli/doctor/render_doctor.h"
 #include "cli/machine/cpu_set.h"
 #include "os/log.h"
@@ -72,14 +74,34 @@ std::vector<std::string> DoctorReport::unseen() const {
 }
 
 std::optional<double> DoctorReport::cpu_share_saved() const {
-  if (!program || !program->calls_a_second) return std::nullopt;
+  if (!program) return std::nullopt;
+  if (program->saved_share || !program->calls_a_second) return program->saved_share;
   return *program->calls_a_second * std::max(saved_ns(seen, "monotonic"), 0.0) / 1e9;
 }
 
 namespace {
 
+// How often the process reads the clock.
+void find_rate(ProgramFacts& program, Nanos length) {
+  std::string why_not;
+  if (program.loaded) {
+    if (const auto rate = read_live_rate(*program.pid, length, why_not)) {
+      program.calls_a_second = rate->calls_a_second;
+      program.saved_share = rate->saved_share;
+    } else {
+      program.unseen.push_back("how often the process asks: " + why_not);
+    }
+    return;
+  }
+  program.calls_a_second = count_clock_calls(*program.pid, length, why_not);
+  if (!program.calls_a_second)
+    program.unseen.push_back("how often the process asks: " + why_not +
+                             "; clockshim run --tolerance 0 counts it without privileges");
+}
+
 struct DoctorOptions {
   bool quick = false;
+  bool verbose = false;
   bool json = false;
   std::string target;  // a command or a pid; "": only the machine
 };
@@ -96,17 +118,12 @@ int doctor(const DoctorOptions& options) {
     }
   }
   report.seen = gather(how);
-  if (report.program && report.program->pid) {
-    std::string why_not;
-    report.program->calls_a_second = count_clock_calls(*report.program->pid, how.calls, why_not);
-    if (!why_not.empty())
-      report.program->unseen.push_back("how often the process asks: " + why_not +
-                                       "; clockshim run --tolerance 0 counts it");
-  }
+  if (report.program && report.program->pid) find_rate(*report.program, how.calls);
   report.diagnosis = diagnose(report.seen);
   report.remedies = remedies(report.seen, report.diagnosis);
   report.remedies_page = page_path(executable_path(), "slow-clocks.md");
-  print(options.json ? render_doctor_json(report) : render_doctor_text(report));
+  print(options.json ? render_doctor_json(report)
+                     : render_doctor_text(report, options.verbose, terminal_width(STDOUT_FILENO)));
   const bool takes = !report.program || report.program->takes();
   return report.diagnosis.verdict == Verdict::healthy && takes ? kHealthy : kFinding;
 }
@@ -115,11 +132,15 @@ int doctor(const DoctorOptions& options) {
 
 void add_doctor_command(CommandLine& line) {
   auto options = std::make_shared<DoctorOptions>();
-  Command& command = line.add("doctor", "clockshim doctor [--quick] [--json] [COMMAND or PID]",
-                              "say why the clock is slow here, and what would help",
-                              [options] { return doctor(*options); });
+  Command& command =
+      line.add("doctor", "clockshim doctor [--quick] [--verbose or --json] [COMMAND or PID]",
+               "say why the clock is slow here, and what would help",
+               [options] { return doctor(*options); });
   command.flag("--quick", options->quick, "take less than a second");
+  command.flag("--verbose", options->verbose,
+               "also print the machine's facts, the clocks' costs, and the counter's");
   command.flag("--json", options->json, "print JSON, for programs");
+  command.exclusive("--verbose", "--json");
   command.arguments("COMMAND|PID", "also say whether the shim will work in this program",
                     [options](const std::string& value) -> std::string {
                       if (!options->target.empty()) return "must be one command or process id";

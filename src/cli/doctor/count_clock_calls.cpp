@@ -70,15 +70,17 @@ std::optional<double> count_clock_calls(pid_t pid, Nanos length, std::string& wh
   for (const char* event : kEvents) {
     const std::uint64_t number = event_number(event);
     if (number == 0) {
-      why_not =
-          std::string("no tracepoint ") + event + " below /sys/kernel/tracing that we may read";
+      why_not = std::string("no tracepoint ") + event +
+                " below /sys/kernel/tracing that we may read: that needs root, tracefs, and a "
+                "kernel with CONFIG_FTRACE_SYSCALLS";
       return std::nullopt;
     }
     for (const auto& thread :
          std::filesystem::directory_iterator("/proc/" + std::to_string(pid) + "/task", error)) {
       if (counters.add(number, static_cast<pid_t>(std::stol(thread.path().filename().string()))))
         continue;
-      why_not = std::string("perf_event_open: ") + std::strerror(errno);
+      why_not = std::string("perf_event_open: ") + std::strerror(errno) +
+                ": that needs root, or CAP_PERFMON and CAP_SYS_PTRACE";
       return std::nullopt;
     }
   }

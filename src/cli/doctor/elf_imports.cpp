@@ -1,11 +1,15 @@
 #include "cli/doctor/elf_imports.h"
 
+#include <sys/syscall.h>
+
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <optional>
+#include <string_view>
 
 #include "cli/inject/elf_file.h"
+#include "symbolize/imported_calls.h"
 
 namespace clockshim::cli {
 namespace {
@@ -65,6 +69,38 @@ void read_symbols(const ElfFile& file, const GElf_Phdr& dynamic, ElfImports& res
   }
 }
 
+// Whether machine code loads a system call's number as first argument (mov $NUMBER, %edi), and the
+// import that it calls next is syscall().
+bool calls_by_number(std::string_view code, std::uint64_t address, std::uint32_t number,
+                     const ImportedCalls& calls) {
+  constexpr std::size_t kNear = 64;  // bytes in which the other arguments are loaded
+  std::string load("\xBF\0\0\0\0", 5);
+  std::memcpy(load.data() + 1, &number, sizeof number);
+  for (auto at = code.find(load); at != std::string_view::npos; at = code.find(load, at + 1)) {
+    const std::uint64_t start = address + at;
+    const auto called = calls.between({start, start + std::min(kNear, code.size() - at)});
+    if (!called.empty() && called.front() == "syscall") return true;
+  }
+  return false;
+}
+
+void read_content(const ElfFile& file, ElfImports& result) {
+  std::optional<ImportedCalls> calls;
+  if (result.imports("syscall")) calls.emplace(file.elf());
+  for (const GElf_Phdr& segment : file.segments()) {
+    if (segment.p_type != PT_LOAD) continue;
+    const std::string_view bytes =
+        bytes_of(file.part(segment.p_offset, segment.p_filesz, ELF_T_BYTE));
+    for (const char* name : {"__vdso_clock_gettime", "__vdso_gettimeofday"})
+      result.names_vdso_clock =
+          result.names_vdso_clock || bytes.find(name) != std::string_view::npos;
+    if (!calls || (segment.p_flags & PF_X) == 0) continue;
+    for (const std::uint32_t number : {SYS_clock_gettime, SYS_gettimeofday})
+      result.clock_by_syscall =
+          result.clock_by_syscall || calls_by_number(bytes, segment.p_vaddr, number, *calls);
+  }
+}
+
 }  // namespace
 
 bool ElfImports::imports(const std::string& name) const {
@@ -79,6 +115,7 @@ ElfImports read_imports(const std::string& path) {
     if (segment.p_type == PT_NOTE && has_go_note(file, segment)) result.go = true;
     if (segment.p_type == PT_DYNAMIC) read_symbols(file, segment, result);
   }
+  if (!result.go) read_content(file, result);
   return result;
 }
 

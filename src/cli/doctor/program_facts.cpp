@@ -43,11 +43,11 @@ void look_at_file(const std::string& path, bool is_the_program, ProgramFacts& fa
     return;
   }
   if (!imports.readable || is_system_library(path)) return;
-  if (imports.imports("syscall"))
-    facts.notes.push_back(name + " uses syscall(): a clock that it reads that way is not covered");
-  if (imports.imports("getauxval"))
+  if (imports.clock_by_syscall)
+    facts.notes.push_back(name + " reads a clock by syscall(): these calls are not covered");
+  if (imports.names_vdso_clock)
     facts.notes.push_back(
-        name + " uses getauxval(): if it is to call the vDSO itself, that is not covered");
+        name + " knows the vDSO's clock functions: calls that it makes there are not covered");
   if (!is_the_program) return;
   if (imports.imports("dlopen") || imports.imports("dlmopen")) {
     facts.notes.push_back(name +

@@ -20,7 +20,10 @@ struct ProgramFacts {
   std::vector<std::string> obstacles;  // why the shim can't be loaded; empty: it can
   std::vector<std::string> notes;      // what the shim will not cover, and what else to know
   std::vector<std::string> unseen;
-  std::optional<double> calls_a_second;  // the process's clock system calls, counted by the kernel
+  std::optional<double> calls_a_second;  // how often the process reads the clock
+  std::optional<double> saved_share;     // of a core, now, by the shim in it: then the calls above
+                                         // are by its live file. Else by the kernel, which sees
+                                         // system calls only
   [[nodiscard]] bool takes() const { return obstacles.empty(); }
 };
 
@@ -30,7 +33,7 @@ ProgramFacts inspect_program(const std::string& target, std::string& problem);
 
 // Counts a process's clock_gettime and gettimeofday system calls for `length`, by the kernel's
 // tracepoints (perf_event_open(2)). None if that is not allowed or not available; `why_not` says
-// which.
+// which, and what would be needed.
 std::optional<double> count_clock_calls(pid_t pid, Nanos length, std::string& why_not);
 
 }  // namespace clockshim::cli

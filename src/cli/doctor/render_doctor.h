@@ -19,12 +19,14 @@ struct DoctorReport {
   std::optional<ProgramFacts> program;
   // Everything that could not be examined: of the machine, of the program, of the measurements.
   [[nodiscard]] std::vector<std::string> unseen() const;
-  // What the shim would save for the process, in CPUs (1: one CPU, all of the time). None if the
-  // calls were not counted.
+  // What the shim saves for the process, or would save, in CPUs (1: one CPU, all of the time). None
+  // if the calls were not counted.
   [[nodiscard]] std::optional<double> cpu_share_saved() const;
 };
 
-std::string render_doctor_text(const DoctorReport& report);
+// The verdict, the gain, and what to do next come first. With `verbose`, all facts are at the end.
+// Lines are wrapped to `width`; 0: they stay whole.
+std::string render_doctor_text(const DoctorReport& report, bool verbose, std::size_t width);
 std::string render_doctor_json(const DoctorReport& report);
 
 }  // namespace clockshim::cli

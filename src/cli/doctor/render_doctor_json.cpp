@@ -109,6 +109,9 @@ Json program_json(const DoctorReport& report) {
           {"obstacles", p.obstacles},
           {"notes", p.notes},
           {"calls_per_second", p.calls_a_second ? Json(*p.calls_a_second) : Json(nullptr)},
+          {"calls_counted_by", !p.calls_a_second ? Json(nullptr)
+                               : p.saved_share   ? Json("live file")
+                                                 : Json("kernel")},
           {"cpu_share_saved", share ? Json(*share) : Json(nullptr)}};
 }
 

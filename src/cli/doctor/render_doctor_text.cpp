@@ -1,7 +1,13 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cmath>
+
 #include "cli/console/figures.h"
 #include "cli/doctor/render_doctor.h"
+#include "os/base_name.h"
+#include "report/saved.h"
+#include "report/wrap.h"
 
 namespace clockshim::cli {
 namespace {
@@ -12,13 +18,24 @@ std::string joined(const std::vector<std::string>& parts) {
   return text.empty() ? "unknown" : text;
 }
 
+std::string grouped_figure(double value) {
+  return grouped(static_cast<std::uint64_t>(std::llround(std::max(value, 0.0))));
+}
+
 std::string line(const std::string& name, const std::string& value) {
   return fmt::format("  {:<16}{}\n", name, value);
 }
-std::string list(const std::string& heading, const std::vector<std::string>& lines) {
+
+// Text behind a heading, wrapped where there is a width.
+std::string paragraph(const std::string& first, const std::string& text, std::size_t width) {
+  return width == 0 ? first + text + "\n" : wrapped_behind(first, text, width);
+}
+
+std::string list(const std::string& heading, const std::vector<std::string>& lines,
+                 std::size_t width) {
   if (lines.empty()) return "";
   std::string text = "\n" + heading + "\n";
-  for (const std::string& l : lines) text += "  " + l + "\n";
+  for (const std::string& l : lines) text += paragraph("  ", l, width);
   return text;
 }
 
@@ -31,9 +48,7 @@ std::string_view served_by_name(ServedBy served_by) {
   return "unknown";
 }
 
-std::string cell(const Cost* cost) {
-  return cost == nullptr ? "-" : fmt::format("{:.1f}", cost->median);
-}
+std::string cell(const Cost* cost) { return cost == nullptr ? "-" : ns(cost->median); }
 
 std::string machine(const Machine& m) {
   std::string text = "machine\n" + line("kernel", m.kernel.empty() ? "unknown" : m.kernel) +
@@ -51,9 +66,9 @@ std::string machine(const Machine& m) {
 
 std::string clocks(const Evidence& seen) {
   constexpr const char* kLine = "  {:<18}{:<13}{:>13}{:>13}{:>13}{:>13}\n";
-  std::string text =
-      "\nclocks: ns a call, medians\n" + fmt::format(kLine, "clock", "answered by", "bare",
-                                                     "system call", "shim strict", "shim relaxed");
+  std::string text = "\nclocks: the median of a call\n" +
+                     fmt::format(kLine, "clock", "answered by", "bare", "system call",
+                                 "shim strict", "shim relaxed");
   for (const ClockCosts& clock : seen.measured.clocks) {
     if (!clock.there) continue;
     const Row* strict = seen.strict.row(clock.name);
@@ -109,7 +124,82 @@ std::string counter(const Evidence& seen) {
   return text;
 }
 
+// What a call costs here, and under the shim, by CLOCK_MONOTONIC.
+struct Costs {
+  double bare = 0;
+  double served = 0;
+  [[nodiscard]] bool worth_it() const { return is_worth_it(bare, served); }
+};
+Costs costs_of(const Evidence& seen) {
+  const ClockCosts* const bare = find_clock(seen.measured, "monotonic");
+  const Row* const shim = seen.strict.row("monotonic");
+  if (bare == nullptr || shim == nullptr || !seen.strict.served()) return {};
+  return {bare->bare.median, shim->cost.median};
+}
+
+// The second line: what clockshim would gain here, in figures.
 std::string gain(const DoctorReport& report) {
+  const Evidence& seen = report.seen;
+  const ProgramFacts* const program = report.program ? &*report.program : nullptr;
+  const auto share = report.cpu_share_saved();
+  const Costs costs = costs_of(seen);
+  if (program != nullptr && program->saved_share) {
+    constexpr double kLeastShare = 0.0005;  // 0.1 %, rounded
+    return fmt::format("process {} reads the clock {} times a second, and clockshim saves {} there",
+                       *program->pid, grouped_figure(*program->calls_a_second),
+                       *share < kLeastShare ? "nothing to speak of"
+                                            : fmt::format("{:.1f} % of a core", *share * 100));
+  }
+  if (!seen.strict.problem.empty())
+    return "unknown: clockshim could not be tried: " + seen.strict.problem;
+  if (!seen.strict.served())
+    return "none: clockshim would serve nothing here, and only count (" +
+           (seen.strict.mode_reason.empty() ? "mode passthrough" : seen.strict.mode_reason) + ")";
+  const std::string call =
+      fmt::format("a call takes {}, served {}", ns(costs.bare), ns(costs.served));
+  if (!costs.worth_it())
+    return "none to speak of: the clock is cheap here (" + call +
+           "); clockshim would count who reads it";
+  if (share) {
+    return fmt::format(
+        "process {} makes {} system calls a second for the clock: clockshim would "
+        "save {:.1f} % of a core ({})",
+        *program->pid, grouped_figure(*program->calls_a_second), *share * 100, call);
+  }
+  constexpr double kCalls = 100'000;
+  return fmt::format(
+             "clockshim would save {} a call ({}): {:.1f} % of a core per {} calls a second",
+             ns(costs.bare - costs.served), call, kCalls * (costs.bare - costs.served) / 1e7,
+             grouped_figure(kCalls)) +
+         (program != nullptr && program->pid ? "; how many it makes could not be counted" : "");
+}
+
+// The third line: the command to run, or what else to do.
+std::string next(const DoctorReport& report) {
+  const ProgramFacts* const program = report.program ? &*report.program : nullptr;
+  const bool gains = report.seen.strict.served() && costs_of(report.seen).worth_it();
+  const std::string others =
+      report.remedies.empty() ? "" : "; or " + report.remedies.front().what + " (see below)";
+  if (program != nullptr && !program->takes()) {
+    return "clockshim can't help there: " + program->obstacles.front() +
+           (report.remedies.empty() ? ""
+                                    : "; instead " + report.remedies.front().what + " (see below)");
+  }
+  if (program != nullptr && program->loaded)
+    return fmt::format("clockshim report {} shows who reads the clock", *program->pid);
+  const bool runs = program != nullptr && program->pid;
+  const std::string command = program == nullptr ? "PROGRAM"
+                              : runs             ? one_line(base_name(program->path))
+                                                 : one_line(program->target);
+  const std::string run = "clockshim run " + (command.empty() ? "PROGRAM" : command);
+  if (gains) return (runs ? "start it again by " + run : run) + others;
+  if (report.seen.strict.served() && report.remedies.empty())
+    return "nothing needs to be done; " + run + " counts who reads the clock";
+  if (report.remedies.empty()) return run + " counts who reads the clock";
+  return report.remedies.front().what + " (see below)";
+}
+
+std::string trial(const DoctorReport& report) {
   const Evidence& seen = report.seen;
   std::string text = "\nclockshim here\n";
   if (!seen.strict.problem.empty())
@@ -125,50 +215,57 @@ std::string gain(const DoctorReport& report) {
     text += "  " + std::string(name) + ": " +
             (saved >= 0 ? "saves " + ns(saved) : "costs " + ns(-saved)) + " a call\n";
   }
-  if (const auto share = report.cpu_share_saved()) {
-    text += "  process " + std::to_string(*report.program->pid) + " asks " +
-            printed("%.0f", *report.program->calls_a_second) +
-            " times a second by system call: that would save " + printed("%.1f %%", *share * 100) +
-            " of a CPU\n";
-  }
   return text;
 }
 
-std::string program(const ProgramFacts& facts) {
+std::string program(const ProgramFacts& facts, std::size_t width) {
   std::string text =
       "\n" + facts.target +
       (facts.path.empty() || facts.path == facts.target ? "" : " (" + facts.path + ")") + "\n";
   text += facts.loaded    ? "  the shim is in it\n"
           : facts.takes() ? "  the shim will take\n"
                           : "  the shim will not take\n";
-  for (const std::string& obstacle : facts.obstacles) text += "  - " + obstacle + "\n";
-  for (const std::string& note : facts.notes) text += "  note: " + note + "\n";
+  for (const std::string& obstacle : facts.obstacles) text += paragraph("  - ", obstacle, width);
+  for (const std::string& note : facts.notes) text += paragraph("  note: ", note, width);
   return text;
 }
 
-std::string remedies_text(const DoctorReport& report) {
+std::string remedies_text(const DoctorReport& report, std::size_t width) {
   if (report.remedies.empty()) return "";
   std::string text = "\nwhat else would help (" + report.remedies_page + ")\n";
-  for (const Remedy& remedy : report.remedies)
-    text +=
-        "  * " + remedy.what + "\n    how:  " + remedy.how + "\n    risk: " + remedy.risk + "\n";
+  for (const Remedy& remedy : report.remedies) {
+    text += paragraph("  * ", remedy.what, width) + paragraph("    how:  ", remedy.how, width) +
+            paragraph("    risk: ", remedy.risk, width);
+  }
   return text;
+}
+
+std::string verdict(const DoctorReport& report) {
+  const std::string& source = report.seen.machine.clocksource;
+  const std::string& line = report.diagnosis.line;
+  const std::string named = "clocksource " + source;
+  return line.find(named) != std::string::npos ? line : line + " (" + named + ")";
 }
 
 }  // namespace
 
-std::string render_doctor_text(const DoctorReport& report) {
-  std::string text = "verdict: " + report.diagnosis.line + "\n";
+std::string render_doctor_text(const DoctorReport& report, bool verbose, std::size_t width) {
+  std::string text = paragraph("verdict: ", verdict(report), width) +
+                     paragraph("gain: ", gain(report), width) +
+                     paragraph("next: ", next(report), width);
+  std::string also;
   for (std::size_t i = 1; i < report.diagnosis.findings.size(); ++i) {
     const Finding& finding = report.diagnosis.findings[i];
-    text += "also: " + std::string(verdict_name(finding.kind)) + ": " + finding.text + "\n";
+    also +=
+        paragraph("also: ", std::string(verdict_name(finding.kind)) + ": " + finding.text, width);
   }
+  if (!also.empty()) text += "\n" + also;
+  if (report.program) text += program(*report.program, width);
+  text += remedies_text(report, width);
+  text += list("could not be seen", report.unseen(), width);
+  if (!verbose) return text + "\n--verbose: also the facts about machine, clocks and counter\n";
   text += "\n" + machine(report.seen.machine) + clocks(report.seen) + counter(report.seen);
-  text += list("kernel log", report.seen.machine.log);
-  text += gain(report);
-  if (report.program) text += program(*report.program);
-  text += remedies_text(report);
-  return text + list("could not be seen", report.unseen());
+  return text + trial(report) + list("kernel log", report.seen.machine.log, width);
 }
 
 }  // namespace clockshim::cli

@@ -21,6 +21,8 @@ class ElfFile {
   // ELFCLASS64, ELFCLASS32; ELFCLASSNONE: it is no ELF file, or can't be read.
   [[nodiscard]] int bits() const { return gelf_getclass(elf_.get()); }
   [[nodiscard]] unsigned machine() const { return header_.e_machine; }
+  // For what else reads it; null: it is no ELF file, or can't be read.
+  [[nodiscard]] Elf* elf() const { return elf_.get(); }
   // The program headers; none if not all of them can be read.
   [[nodiscard]] const std::vector<GElf_Phdr>& segments() const { return segments_; }
   // A part of the file; null if the file ends before it.
