@@ -15,6 +15,7 @@
 namespace clockshim {
 namespace {
 
+using test::content_of;
 using test::Ending;
 using test::kPlain;
 using test::run_clockshim;
@@ -31,11 +32,6 @@ constexpr const char* kReport = R"({
   "sites": [{"calls": 1000, "clock": "realtime", "function": "gettimeofday", "sampled": false, "exact_frames": 1, "frames": [
     {"symbol": "tick", "symbol_offset": 8, "module": "/nonexistent/daemon", "offset": 4096, "file": null, "line": null}]}]
 })";
-
-std::string content_of(const std::string& path) {
-  std::ifstream file(path);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
 
 void expect_refused(const Ending& ending, const std::string& line) {
   EXPECT_EQ(ending.exit_code, 2);

@@ -10,11 +10,6 @@
 namespace clockshim::test {
 namespace {
 
-std::string content_of(const std::string& path) {
-  std::ifstream file(path);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
 TEST(Reports, OfAProgramThatClosesStandardErrorIsShown) {
   const TempDir folder;
   const Ending ending = run_clockshim({"run", "--", "date"}, {"TMPDIR=" + folder.path().string()});

@@ -5,6 +5,8 @@
 #include <sys/types.h>
 
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <string>
 #include <vector>
 
@@ -58,6 +60,12 @@ std::string shim_path();
 std::string program_path(const std::string& name);
 
 std::size_t count_of(const std::string& text, const std::string& part);
+
+// The whole of a file; "" if it can't be read.
+inline std::string content_of(const std::string& path) {
+  std::ifstream file(path);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
 
 inline constexpr auto kExecutable = static_cast<std::filesystem::perms>(0755);
 inline constexpr auto kPlain = static_cast<std::filesystem::perms>(0644);

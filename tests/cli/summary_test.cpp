@@ -63,11 +63,6 @@ Sums by_program(const std::string& report) {
   return sums;
 }
 
-std::string content_of(const std::string& path) {
-  std::ifstream file(path);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
 // Runs the tree with its live files in a folder of its own, so that other tests leave it alone.
 Ending run_tree(const TempDir& folder, const std::vector<std::string>& options = {}) {
   std::filesystem::create_symlink(program_path("tree_program"), folder.path("tree_leaf"));

@@ -59,7 +59,7 @@ class Shells:
 # Mistakes of each file, whose finding is the self-test.
 PLANTED = [('strict relaxed', 'strict'), ('auto agree disagree', 'auto agree disagree maybe'), ("--[a-z-]+", "--[b-z-]+"),
            ('([a-z]+) +[a-z]', '([e-z]+) +[a-z]'),
-           ('([a-z]+) +[a-z]', '([a-z]+) +[A-Z]'), ('-?*', '?*')]
+           ('([a-z]+) +[a-z]', '([a-z]+) +[A-Z]'), ("-- '^-.'", "-- '^.'")]
 
 
 def violations(command, folder, only=None):

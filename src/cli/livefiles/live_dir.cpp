@@ -25,7 +25,7 @@ constexpr std::size_t kLargest = std::size_t{8} << 20;
 // Reads in ascending order, because the state of a record must be read before its fields, which its
 // writer writes first. Of a segment it reads only pages that were written to, because reading
 // another page would allocate it. Returns the number of bytes; negative: an error.
-ssize_t read_all(const LiveSource& source, std::byte* out, std::size_t size) {
+ssize_t read_whole(const LiveSource& source, std::byte* out, std::size_t size) {
   if (!source.is_segment()) return source.read(out, size, 0);
   std::memset(static_cast<void*>(out), 0, size);
   const ssize_t head = source.read(out, std::min(size, sizeof(live::Header)), 0);
@@ -130,7 +130,7 @@ std::optional<LiveFile> LiveFile::read(const LiveSource& source, const std::stri
   out.content_.reset(
       static_cast<std::byte*>(::operator new[](size, std::align_val_t{alignof(live::Header)})));
   const ssize_t length =
-      read_all(source, out.content_.get(), static_cast<std::size_t>(source.size()));
+      read_whole(source, out.content_.get(), static_cast<std::size_t>(source.size()));
   if (length < 0) return refuse(std::strerror(errno));
   out.size_ = static_cast<std::size_t>(length);
   auto* header = const_cast<live::Header*>(live_header(out.bytes(), problem));

@@ -17,7 +17,7 @@
 namespace clockshim::cli {
 namespace {
 
-constexpr std::size_t kLargest = std::size_t{256} << 20;
+constexpr std::size_t kLargestReport = std::size_t{256} << 20;
 
 // The user who may name generated code: the owner of the file.
 uid_t owner_of(const std::string& path) {
@@ -58,8 +58,8 @@ bool load_file(const std::string& path, Symbolizer& symbolizer, Report& out, std
   }
   const bool standard_input = path == "-";
   std::string text;
-  const int error =
-      standard_input ? read_all(STDIN_FILENO, text, kLargest) : read_file(path, text, kLargest);
+  const int error = standard_input ? read_all(STDIN_FILENO, text, kLargestReport)
+                                   : read_file(path, text, kLargestReport);
   if (error != 0) {
     problem = std::strerror(error);
   } else if (text.starts_with(std::string_view(live::kMagic, sizeof live::kMagic))) {
