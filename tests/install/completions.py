@@ -59,7 +59,9 @@ class Shells:
 # Mistakes of each file, whose finding is the self-test.
 PLANTED = [('strict relaxed', 'strict'), ('auto agree disagree', 'auto agree disagree maybe'), ("--[a-z-]+", "--[b-z-]+"),
            ('([a-z]+) +[a-z]', '([e-z]+) +[a-z]'),
-           ('([a-z]+) +[a-z]', '([a-z]+) +[A-Z]'), ("-- '^-.'", "-- '^.'")]
+           ('([a-z]+) +[a-z]', '([a-z]+) +[A-Z]')]
+# How each shell tells an option from the command of run.
+PLANTED_OF = {'zsh': ('-?*', '?*'), 'bash': ('-?*', '?*'), 'fish': ("-- '^-.'", "-- '^.'")}
 
 
 def violations(command, folder, only=None):
@@ -104,7 +106,7 @@ def self_test(command, folder):
     errors = []
     for file in sorted(folder.iterdir()):
         shell = {'_clockshim': 'zsh'}.get(file.name) or file.suffix[1:]
-        for right, wrong in PLANTED if shutil.which(shell) else []:
+        for right, wrong in [*PLANTED, PLANTED_OF[shell]] if shutil.which(shell) else []:
             with tempfile.TemporaryDirectory() as copy:
                 shutil.copytree(folder, copy, dirs_exist_ok=True)
                 text = file.read_text(encoding='utf-8')
