@@ -167,16 +167,17 @@ void add_times(const std::vector<Report>& reports, Report& to) {
 }
 
 std::string programs(const std::vector<Report>& reports) {
-  constexpr std::size_t kNamed = 3;
+  constexpr std::size_t kProgramsNamed = 3;
   std::set<std::string> names;
   for (const Report& r : reports) names.insert(r.program);
   std::string out;
   std::size_t named = 0;
   for (const std::string& name : names) {
-    if (named++ < kNamed) out += (out.empty() ? "" : ", ") + name;
+    if (named++ < kProgramsNamed) out += (out.empty() ? "" : ", ") + name;
   }
-  return names.size() <= kNamed ? out
-                                : out + " and " + std::to_string(names.size() - kNamed) + " more";
+  return names.size() <= kProgramsNamed
+             ? out
+             : out + " and " + std::to_string(names.size() - kProgramsNamed) + " more";
 }
 
 }  // namespace

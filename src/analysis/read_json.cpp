@@ -11,7 +11,7 @@
 namespace clockshim {
 namespace {
 
-using Json = nlohmann::json;
+using UnorderedJson = nlohmann::json;
 
 // A value is not what the format says. It is thrown and caught in this file.
 struct Wrong : std::runtime_error {
@@ -20,23 +20,23 @@ struct Wrong : std::runtime_error {
 };
 
 // The value of an optional key; null if it is missing or null.
-const Json* find(const Json& in, const char* key) {
+const UnorderedJson* find(const UnorderedJson& in, const char* key) {
   const auto found = in.find(key);
   return found == in.end() || found->is_null() ? nullptr : &*found;
 }
 
-std::string text(const Json& in, const char* key) {
-  const Json* value = find(in, key);
+std::string text(const UnorderedJson& in, const char* key) {
+  const UnorderedJson* value = find(in, key);
   if (value == nullptr) return "";
   if (!value->is_string()) throw Wrong(key, "a string");
   return value->get<std::string>();
 }
 
-std::vector<std::string> texts(const Json& in, const char* key) {
+std::vector<std::string> texts(const UnorderedJson& in, const char* key) {
   std::vector<std::string> out;
-  const Json* value = find(in, key);
+  const UnorderedJson* value = find(in, key);
   if (value == nullptr) return out;
-  for (const Json& one : *value) {
+  for (const UnorderedJson& one : *value) {
     if (!value->is_array() || !one.is_string()) throw Wrong(key, "an array of strings");
     out.push_back(one.get<std::string>());
   }
@@ -44,8 +44,8 @@ std::vector<std::string> texts(const Json& in, const char* key) {
 }
 
 template <class Integer>
-Integer whole(const Json& in, const char* key) {
-  const Json* value = find(in, key);
+Integer whole(const UnorderedJson& in, const char* key) {
+  const UnorderedJson* value = find(in, key);
   if (value == nullptr) return 0;
   const bool fits = value->is_number_unsigned() &&
                     value->get<std::uint64_t>() <=
@@ -54,23 +54,23 @@ Integer whole(const Json& in, const char* key) {
   return static_cast<Integer>(value->get<std::uint64_t>());
 }
 
-double number(const Json& in, const char* key) {
-  const Json* value = find(in, key);
+double number(const UnorderedJson& in, const char* key) {
+  const UnorderedJson* value = find(in, key);
   if (value == nullptr) return 0;
   if (!value->is_number()) throw Wrong(key, "a number");
   return value->get<double>();
 }
 
 // What a call costs, in nanoseconds; 0 if that is not known.
-double cost(const Json& in, const char* key) {
+double cost(const UnorderedJson& in, const char* key) {
   constexpr double kMost = 1e9;
   const double ns = number(in, key);
   if (!(ns >= 0 && ns <= kMost)) throw Wrong(key, "nanoseconds, less than a second of them");
   return ns;
 }
 
-bool flag(const Json& in, const char* key) {
-  const Json* value = find(in, key);
+bool flag(const UnorderedJson& in, const char* key) {
+  const UnorderedJson* value = find(in, key);
   if (value == nullptr) return false;
   if (!value->is_boolean()) throw Wrong(key, "true or false");
   return value->get<bool>();
@@ -78,17 +78,17 @@ bool flag(const Json& in, const char* key) {
 
 // Calls f with each element of an array of objects, which may be missing.
 template <class F>
-void each_object(const Json& in, const char* key, F f) {
-  const Json* value = find(in, key);
+void each_object(const UnorderedJson& in, const char* key, F f) {
+  const UnorderedJson* value = find(in, key);
   if (value == nullptr) return;
   if (!value->is_array()) throw Wrong(key, "an array");
-  for (const Json& element : *value) {
+  for (const UnorderedJson& element : *value) {
     if (!element.is_object()) throw Wrong(key, "an array of objects");
     f(element);
   }
 }
 
-ReportFrame frame_of(const Json& in) {
+ReportFrame frame_of(const UnorderedJson& in) {
   ReportFrame frame;
   frame.symbol = text(in, "symbol");
   frame.module = text(in, "module");
@@ -101,37 +101,38 @@ ReportFrame frame_of(const Json& in) {
   return frame;
 }
 
-ReportSite site_of(const Json& in) {
+ReportSite site_of(const UnorderedJson& in) {
   ReportSite site;
   site.calls = whole<std::uint64_t>(in, "calls");
   site.clock = text(in, "clock");
   site.function = text(in, "function");
   site.sampled = flag(in, "sampled");
   site.exact_frames = whole<std::size_t>(in, "exact_frames");
-  each_object(in, "frames", [&](const Json& frame) { site.frames.push_back(frame_of(frame)); });
+  each_object(in, "frames",
+              [&](const UnorderedJson& frame) { site.frames.push_back(frame_of(frame)); });
   return site;
 }
 
 // Reads one number for each look.
-std::vector<std::uint64_t> series(const Json& in, std::size_t looks) {
+std::vector<std::uint64_t> series(const UnorderedJson& in, std::size_t looks) {
   const char* const must = "an array of as many whole numbers as \"times\" has";
   if (!in.is_array() || in.size() != looks) throw Wrong("calls", must);
   std::vector<std::uint64_t> out;
-  for (const Json& number : in) {
+  for (const UnorderedJson& number : in) {
     if (!number.is_number_unsigned()) throw Wrong("calls", must);
     out.push_back(number.get<std::uint64_t>());
   }
   return out;
 }
 
-void read_rates(const Json& in, Report& r) {
-  const Json* rates = find(in, "rates");
+void read_rates(const UnorderedJson& in, Report& r) {
+  const UnorderedJson* rates = find(in, "rates");
   if (rates == nullptr) return;
   if (!rates->is_object()) throw Wrong("rates", "an object");
   r.rates.interval = number(*rates, "interval");
   r.rates.started_at = number(*rates, "started_at");
-  if (const Json* times = find(*rates, "times")) {
-    for (const Json& time : *times) {
+  if (const UnorderedJson* times = find(*rates, "times")) {
+    for (const UnorderedJson& time : *times) {
       const bool fits = time.is_number() &&
                         time.get<double>() > (r.rates.times.empty() ? 0 : r.rates.times.back());
       if (!fits || time.get<double>() > 1e9) throw Wrong("times", "an array of ascending seconds");
@@ -139,24 +140,24 @@ void read_rates(const Json& in, Report& r) {
     }
   }
   const std::size_t looks = r.rates.times.size();
-  if (const Json* clocks = find(*rates, "clocks")) {
+  if (const UnorderedJson* clocks = find(*rates, "clocks")) {
     if (!clocks->is_object()) throw Wrong("clocks", "an object of arrays");
     for (const auto& [name, calls] : clocks->items())
       r.rates.clocks.push_back({name, "", "", "", series(calls, looks)});
   }
-  each_object(*rates, "callers", [&](const Json& one) {
-    const Json* calls = find(one, "calls");
+  each_object(*rates, "callers", [&](const UnorderedJson& one) {
+    const UnorderedJson* calls = find(one, "calls");
     r.rates.callers.push_back({text(one, "clock"), text(one, "caller"), text(one, "module"),
                                text(one, "function"),
-                               series(calls == nullptr ? Json() : *calls, looks)});
+                               series(calls == nullptr ? UnorderedJson() : *calls, looks)});
   });
   sort_by_calls(r.rates.clocks);
   sort_by_calls(r.rates.callers);
 }
 
 // Reads threads before sites are sorted, because a thread's sites are given by their indices.
-void read_threads(const Json& in, Report& r) {
-  each_object(in, "threads", [&](const Json& one) {
+void read_threads(const UnorderedJson& in, Report& r) {
+  each_object(in, "threads", [&](const UnorderedJson& one) {
     ReportThread& thread = r.threads.emplace_back();
     thread.tid = whole<std::uint32_t>(one, "tid");
     thread.name = text(one, "name");
@@ -164,7 +165,7 @@ void read_threads(const Json& in, Report& r) {
     thread.threads = whole<std::uint64_t>(one, "threads");
     thread.ended = flag(one, "ended");
     thread.shared = flag(one, "shared");
-    each_object(one, "sites", [&](const Json& share) {
+    each_object(one, "sites", [&](const UnorderedJson& share) {
       const auto site = whole<std::size_t>(share, "site");
       if (site >= r.sites.size()) throw Wrong("site", "the number of one of \"sites\"");
       r.sites[site].threads.push_back({r.threads.size() - 1, whole<std::uint64_t>(share, "calls")});
@@ -172,7 +173,7 @@ void read_threads(const Json& in, Report& r) {
   });
 }
 
-void read_head(const Json& in, Report& r) {
+void read_head(const UnorderedJson& in, Report& r) {
   r.version = text(in, "clockshim_version");
   r.program = text(in, "program");
   r.pid = whole<long>(in, "pid");
@@ -189,8 +190,8 @@ void read_head(const Json& in, Report& r) {
   r.tolerance_ns = whole<std::int64_t>(in, "tolerance_ns");
   r.disturbances = whole<std::uint64_t>(in, "disturbances");
   r.dropped = whole<std::uint64_t>(in, "dropped");
-  if (const Json* pids = find(in, "pids"); pids != nullptr && pids->size() > 1) {
-    for (const Json& pid : *pids) {
+  if (const UnorderedJson* pids = find(in, "pids"); pids != nullptr && pids->size() > 1) {
+    for (const UnorderedJson& pid : *pids) {
       if (!pid.is_number_unsigned()) throw Wrong("pids", "an array of process ids");
       r.pids.push_back(pid.get<long>());
     }
@@ -198,7 +199,7 @@ void read_head(const Json& in, Report& r) {
   r.notes = texts(in, "notes");
 }
 
-void read_clocks(const Json& in, Report& r) {
+void read_clocks(const UnorderedJson& in, Report& r) {
   if (!in.contains("clocks") || !in["clocks"].is_object()) throw Wrong("clocks", "an object");
   for (const auto& [name, clock] : in["clocks"].items()) {
     if (!clock.is_object()) throw Wrong("clocks", "an object of objects");
@@ -207,7 +208,7 @@ void read_clocks(const Json& in, Report& r) {
                         whole<std::uint64_t>(clock, "resyncs"), cost(clock, "real_call_ns"),
                         cost(clock, "served_call_ns"), whole<std::int64_t>(clock, "saved_ns")});
   }
-  if (const Json* accuracy = find(in, "accuracy")) {
+  if (const UnorderedJson* accuracy = find(in, "accuracy")) {
     if (!accuracy->is_object()) throw Wrong("accuracy", "an object");
     r.samples = whole<std::uint64_t>(*accuracy, "samples");
     r.p50_ns = whole<std::int64_t>(*accuracy, "p50_ns");
@@ -215,31 +216,31 @@ void read_clocks(const Json& in, Report& r) {
     r.max_ns = whole<std::int64_t>(*accuracy, "max_ns");
     r.over_tolerance = whole<std::uint64_t>(*accuracy, "over_tolerance");
   }
-  each_object(in, "errors", [&](const Json& bucket) {
+  each_object(in, "errors", [&](const UnorderedJson& bucket) {
     r.errors.push_back(
         {whole<std::int64_t>(bucket, "up_to_ns"), whole<std::uint64_t>(bucket, "samples")});
   });
 }
 
-void read_all(const Json& in, Report& r) {
+void read_all(const UnorderedJson& in, Report& r) {
   if (!in.is_object() || !in.contains("schema_version"))
     throw std::runtime_error("is JSON, but no report: it has no \"schema_version\"");
-  if (const Json& version = in["schema_version"]; version != 1) {
+  if (const UnorderedJson& version = in["schema_version"]; version != 1) {
     throw std::runtime_error(
         "is of schema version " +
-        version.dump(-1, ' ', true, Json::error_handler_t::replace).substr(0, 20) +
+        version.dump(-1, ' ', true, UnorderedJson::error_handler_t::replace).substr(0, 20) +
         "; this command reads 1");
   }
   if (!in.contains("sites") || !in["sites"].is_array()) throw Wrong("sites", "an array");
   read_head(in, r);
   read_clocks(in, r);
-  each_object(in, "advice", [&](const Json& advice) {
+  each_object(in, "advice", [&](const UnorderedJson& advice) {
     r.advice.push_back({text(advice, "kind"), text(advice, "text"), texts(advice, "callers"),
                         whole<std::uint64_t>(advice, "saves_calls"),
                         whole<std::int64_t>(advice, "saves_cpu_ns")});
   });
-  each_object(in, "sites", [&](const Json& site) { r.sites.push_back(site_of(site)); });
-  each_object(in, "stacks", [&](const Json& site) { r.stacks.push_back(site_of(site)); });
+  each_object(in, "sites", [&](const UnorderedJson& site) { r.sites.push_back(site_of(site)); });
+  each_object(in, "stacks", [&](const UnorderedJson& site) { r.stacks.push_back(site_of(site)); });
   read_rates(in, r);
   read_threads(in, r);
   settle_threads(r);
@@ -250,7 +251,7 @@ void read_all(const Json& in, Report& r) {
 }  // namespace
 
 bool read_json(std::string_view json, Report& out, std::string& problem) {
-  const Json parsed = Json::parse(json, nullptr, false);
+  const UnorderedJson parsed = UnorderedJson::parse(json, nullptr, false);
   if (parsed.is_discarded()) {
     problem = "is neither a live file nor a report: not JSON, or cut short";
     return false;

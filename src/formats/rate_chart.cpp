@@ -13,7 +13,7 @@ namespace clockshim {
 namespace {
 
 constexpr double kLeft = 90;  // the part of the picture for figures
-constexpr double kWidth = 1200;
+constexpr double kChartWidth = 1200;
 constexpr double kTop = 10;
 constexpr double kHeight = 200;
 constexpr std::size_t kMostColumns = 600;  // more intervals are combined
@@ -90,26 +90,26 @@ std::string chart(const ReportRates& rates, const std::vector<ReportRates::Serie
   const double tick = tick_of(most, 4);
   const double top = std::max(1.0, std::ceil(most / tick)) * tick;
   const auto x = [&](double at) {
-    return kLeft + (kWidth - kLeft) * (seconds > 0 ? at / seconds : 0);
+    return kLeft + (kChartWidth - kLeft) * (seconds > 0 ? at / seconds : 0);
   };
   const auto y = [&](double rate) { return kTop + kHeight * (1 - rate / top); };
   std::string out = fmt::format(
       "<svg class=\"rates\" viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"calls a second over "
       "time, by {}\">\n",
-      kWidth, kTop + kHeight + 24, what);
+      kChartWidth, kTop + kHeight + 24, what);
   const auto ticks = std::lround(top / tick);
   for (long i = 0; i <= ticks; ++i) {
     const double rate = static_cast<double>(i) * tick;
     out += fmt::format(
         "<line x1=\"{0}\" x2=\"{1}\" y1=\"{2:.1f}\" y2=\"{2:.1f}\"/><text x=\"{3}\" y=\"{4:.1f}\" "
         "text-anchor=\"end\">{5}</text>\n",
-        kLeft, kWidth, y(rate), kLeft - 8, y(rate) + 4, figure(rate));
+        kLeft, kChartWidth, y(rate), kLeft - 8, y(rate) + 4, figure(rate));
   }
   const double step = tick_of(seconds, 10);
   const auto steps = static_cast<long>(seconds / step * (1 + 1e-9));
   for (long i = 0; i <= steps; ++i) {
     const double at = static_cast<double>(i) * step;
-    const bool last = x(at) > kWidth - 20;
+    const bool last = x(at) > kChartWidth - 20;
     out += fmt::format("<text x=\"{:.1f}\" y=\"{}\" text-anchor=\"{}\">{}</text>\n", x(at),
                        kTop + kHeight + 18, last ? "end" : "middle",
                        at == 0 ? "0" : format_duration(Nanos{std::llround(at * 1e9)}));

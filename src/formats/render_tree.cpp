@@ -9,10 +9,10 @@
 namespace clockshim {
 namespace {
 
-constexpr std::size_t kWidth = 120;       // in files
-constexpr std::size_t kCounts = 25;       // the part of it before the names
-constexpr std::size_t kMostCallers = 20;  // of one node; threads and clocks are all shown
-constexpr std::size_t kMostStacks = 3;    // first-seen stacks of one caller
+constexpr std::size_t kWidth = 120;     // in files
+constexpr std::size_t kCounts = 25;     // the part of it before the names
+constexpr std::size_t kMostDrawn = 20;  // of one node; threads and clocks are all shown
+constexpr std::size_t kMostStacks = 3;  // first-seen stacks of one caller
 
 class Drawing {
  public:
@@ -33,7 +33,7 @@ class Drawing {
       (caller.first_seen ? seen : callers).push_back(&caller);
     add_seen(seen, lead + below);
     const bool all = callers.empty() || callers.front()->heading;
-    const std::size_t shown = all ? callers.size() : std::min(callers.size(), kMostCallers);
+    const std::size_t shown = all ? callers.size() : std::min(callers.size(), kMostDrawn);
     for (std::size_t i = 0; i < shown; ++i) {
       const bool last = i + 1 == callers.size();
       add(*callers[i], lead + below, last ? "└─ " : "├─ ", last ? "   " : "│  ");
