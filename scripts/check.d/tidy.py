@@ -10,6 +10,7 @@ import concurrent.futures
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -38,19 +39,28 @@ def changed(files, src):
             or any(h in pathlib.Path(f).read_text() for h in headers)]
 
 
+def sources_in(compiled):
+    """The sources of a batch (meson_options.txt), which meson includes in one; or the source itself."""
+    if '-unity' not in compiled.name:
+        return [compiled]
+    return [pathlib.Path(os.path.normpath(compiled.parent / name)) if not name.startswith('/') else pathlib.Path(name).resolve()
+            for name in re.findall(r'#include\s*[<"](.*?\.cpp)[>"]', compiled.read_text())]
+
+
 def main():
     only_changed = '--changed' in sys.argv[3:]
     build, src = (pathlib.Path(p).resolve() for p in sys.argv[1:3])
     commands = []
     for entry in json.loads((build / 'compile_commands.json').read_text()):
-        path = (pathlib.Path(entry['directory']) / entry['file']).resolve()
-        if not path.is_relative_to(src):
-            continue
-        words = [w for w in entry['command'].split() if w not in GCC_ONLY]
-        commands.append({**entry, 'file': str(path), 'command': ' '.join(words)})
+        compiled = (pathlib.Path(entry['directory']) / entry['file']).resolve()
+        for path in sources_in(compiled):
+            if path.is_relative_to(src):
+                words = [w for w in entry['command'].split() if w not in GCC_ONLY]
+                commands.append({**entry, 'file': str(path), 'command': ' '.join([*words[:-1], str(path)])})
     files = sorted({c['file'] for c in commands})
-    if not files:
-        sys.exit(f'no file of {src} in {build}/compile_commands.json')
+    missing = {str(path) for path in src.rglob('*.cpp')} - set(files)
+    if missing:
+        sys.exit(f'not in {build}/compile_commands.json: {sorted(missing)}')
     if only_changed:
         files = changed(files, src)
     with tempfile.TemporaryDirectory() as folder:
