@@ -37,7 +37,11 @@ constexpr const char* kHelp[] = {
     "worst error: the largest that a resync left possible."};
 
 // Colours, as numbers of ncurses' pairs. Pairs that were not set are the terminal's own colours.
-enum Colour : short { kPlain = 0, kGood = 1, kFair = 2, kBad = 3 };
+using Colour = short;
+constexpr Colour kPlain = 0;
+constexpr Colour kGood = 1;
+constexpr Colour kFair = 2;
+constexpr Colour kBad = 3;
 
 Colour colour_of(const std::string& mode) {
   if (mode.empty()) return kPlain;
