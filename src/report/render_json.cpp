@@ -24,15 +24,16 @@ std::string or_null(const std::string& s) { return s.empty() ? "null" : json_quo
 std::string cost_or_null(double ns) { return ns > 0 ? fmt::format("{:.3f}", ns) : "null"; }
 
 std::string clock_json(const ReportClock& c) {
-  return fmt::format(
-      R"({}: {{"calls": {}, "served": {}, "real": {}, "resyncs": {}, "real_call_ns": {}, "served_call_ns": {}, "saved_ns": {}}})",
-      json_quoted(c.name), c.calls, c.served, c.real, c.resyncs, cost_or_null(c.real_call_ns),
-      cost_or_null(c.served_call_ns), c.saved_ns);
+  return fmt::format(R"({}: {{"calls": {}, "served": {}, "real": {}, "resyncs": {}, )"
+                     R"("real_call_ns": {}, "served_call_ns": {}, "saved_ns": {}}})",
+                     json_quoted(c.name), c.calls, c.served, c.real, c.resyncs,
+                     cost_or_null(c.real_call_ns), cost_or_null(c.served_call_ns), c.saved_ns);
 }
 
 std::string frame_json(const ReportFrame& f) {
   return fmt::format(
-      R"({{"symbol": {}, "symbol_offset": {}, "module": {}, "offset": {}, "file": {}, "line": {}, "inlined": {}, "build_id": {}}})",
+      R"({{"symbol": {}, "symbol_offset": {}, "module": {}, "offset": {}, "file": {}, )"
+      R"("line": {}, "inlined": {}, "build_id": {}}})",
       or_null(f.symbol), f.symbol_offset, or_null(f.module), f.offset, or_null(f.file),
       f.line == 0 ? "null" : std::to_string(f.line), f.inlined, or_null(f.build_id));
 }

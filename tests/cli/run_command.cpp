@@ -166,11 +166,4 @@ std::string program_path(const std::string& name) {
   return from_meson("CLOCKSHIM_TEST_PROGRAMS") + "/" + name;
 }
 
-std::size_t count_of(const std::string& text, const std::string& part) {
-  std::size_t count = 0;
-  for (auto at = text.find(part); at != std::string::npos; at = text.find(part, at + part.size()))
-    ++count;
-  return count;
-}
-
 }  // namespace clockshim::test

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "../support/temp_dir.h"
+#include "../support/text.h"
 
 namespace clockshim::test {
 
@@ -58,8 +59,6 @@ Ending run_clockshim(const std::vector<std::string>& arguments,
 std::string command_path();
 std::string shim_path();
 std::string program_path(const std::string& name);
-
-std::size_t count_of(const std::string& text, const std::string& part);
 
 // The whole of a file; "" if it can't be read.
 inline std::string content_of(const std::string& path) {
