@@ -4,6 +4,7 @@
 
 #include "arch/counter.h"
 #include "base/attributes.h"
+#include "live/write_same.h"
 
 extern "C" void* __libc_stack_end;  // ld.so's: where the main thread's stack began
 
@@ -109,11 +110,9 @@ void FullStacks::keep(live::Region& region, SiteKey key, const std::uint64_t* fr
     if (!known) live::note_page(region, &record, sizeof record);
     record.samples.fetch_add(1, std::memory_order_relaxed);
     if (known) return;
-    // The key determines the content. Whoever finds a record that was begun writes the same
-    // content, because the thread that began it may never come back.
-    std::copy_n(frames, depth, record.pc);
-    record.depth = static_cast<std::uint16_t>(depth);
-    record.cut = cut ? 1 : 0;
+    for (unsigned i = 0; i < depth; ++i) live::write_same(record.pc[i], frames[i]);
+    live::write_same(record.depth, static_cast<std::uint16_t>(depth));
+    live::write_same(record.cut, static_cast<std::uint16_t>(cut ? 1 : 0));
     record.state.store(live::kValid, std::memory_order_release);
     return;
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "live/modules.h"
+#include "live/write_same.h"
 #include "os/module.h"
 
 namespace clockshim {
@@ -12,6 +13,7 @@ using live::kSiteDepth;
 using live::kSites;
 using live::kValid;
 using live::SiteRecord;
+using live::write_same;
 
 namespace {
 
@@ -24,8 +26,8 @@ constexpr unsigned kCallerProbes = 256;
 
 // Whoever finds a record that was begun completes it, because its writer may never come back (a
 // signal handler may have jumped over it). The key determines the exact frames, so both write the
-// same. Only the first writer adds the stack behind them. Until that is done, perhaps for good, the
-// site has just its exact frames.
+// same. Only the first writer, which may be overtaken, counts the site and adds the stack behind
+// them. Until that is done, perhaps for good, the site has just its exact frames.
 auto SiteRegistry::add(SiteKey key, SiteKey retired, const Frame* chain, unsigned depth,
                        const PythonFrames* python) noexcept -> Added {
   if (full() && !known_.may_contain(key)) return {};
@@ -48,13 +50,14 @@ auto SiteRegistry::add(SiteKey key, SiteKey retired, const Frame* chain, unsigne
       if (there == key.raw()) site.retired.store(0, std::memory_order_release);
     }
     if (there != key.raw()) continue;
-    if (site.state.load(std::memory_order_acquire) == kValid) return {.stored = true};
+    if (!first && site.state.load(std::memory_order_acquire) == kValid) return {.stored = true};
     if (first) used_.fetch_add(1, std::memory_order_relaxed);
     live::note_page(*region_, &site, sizeof site);
     unsigned exact = 0;
     for (; exact < std::min(depth, kSiteDepth); ++exact) {
-      site.pc[exact] = chain[exact].pc;
-      site.module[exact] = static_cast<std::uint16_t>(live::module_of(*region_, chain[exact].pc));
+      write_same(site.pc[exact], chain[exact].pc);
+      write_same(site.module[exact],
+                 static_cast<std::uint16_t>(live::module_of(*region_, chain[exact].pc)));
     }
     Module module;
     if (first && (python == nullptr || python->count == 0) &&
@@ -62,13 +65,13 @@ auto SiteRegistry::add(SiteKey key, SiteKey retired, const Frame* chain, unsigne
       generated_used_.fetch_add(1, std::memory_order_relaxed);
     for (unsigned i = 0; python != nullptr && i < python->count && exact < kSiteDepth;
          ++i, ++exact) {
-      site.pc[exact] = python->numbers[i];
-      site.module[exact] = live::kNamed;
+      write_same(site.pc[exact], std::uint64_t{python->numbers[i]});
+      write_same(site.module[exact], std::uint16_t{live::kNamed});
     }
-    site.exact_frames = static_cast<std::uint8_t>(exact);
+    write_same(site.exact_frames, static_cast<std::uint8_t>(exact));
     std::uint8_t none = 0;
     std::atomic_ref(site.frames)
-        .compare_exchange_strong(none, site.exact_frames, std::memory_order_release);
+        .compare_exchange_strong(none, static_cast<std::uint8_t>(exact), std::memory_order_release);
     const auto place = static_cast<unsigned>(&site - region_->sites);
     places_[place / 64].fetch_or(1ULL << place % 64, std::memory_order_release);
     site.state.store(kValid, std::memory_order_release);

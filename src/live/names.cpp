@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "live/write_same.h"
+
 namespace clockshim::live {
 
 unsigned room_for_names(const Region& region) noexcept {
@@ -19,11 +21,9 @@ unsigned number_of_name(Region& region, std::uint64_t key, const Name& name, boo
     if (there == 0 && !record.key.compare_exchange_strong(there, key, std::memory_order_acq_rel) &&
         there != key)
       continue;
-    // The key determines the content. Whoever finds a record that was begun writes the same
-    // content, because the thread that began it may never come back.
     if (record.state.load(std::memory_order_acquire) != kValid) {
       note_page(region, &record, sizeof record);
-      record.name = name;
+      write_same(record.name, name);
       record.state.store(kValid, std::memory_order_release);
       fresh = there == 0;
     }

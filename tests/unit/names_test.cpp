@@ -5,8 +5,9 @@
 
 #include <memory>
 #include <set>
-#include <thread>
 #include <vector>
+
+#include "../support/at_once.h"
 
 namespace clockshim::live {
 namespace {
@@ -52,16 +53,12 @@ TEST(Names, ThereIsNoRoomBeforeARegionIsDescribed) {
 
 TEST(Names, ThreadsAgree) {
   const auto region = region_with(kNames);
-  std::vector<std::thread> threads;
   std::vector<unsigned> numbers[4];
-  for (auto& mine : numbers) {
-    threads.emplace_back([&] {
-      bool fresh = false;
-      for (std::uint64_t key = 1; key <= 300; ++key)
-        mine.push_back(number_of_name(*region, key << 40, name_of(7), fresh));
-    });
-  }
-  for (auto& thread : threads) thread.join();
+  test::at_once(4, 300, [&](unsigned thread, unsigned round) {
+    bool fresh = false;
+    const std::uint64_t key = std::uint64_t{round + 1} << 40;
+    numbers[thread].push_back(number_of_name(*region, key, name_of(7), fresh));
+  });
   for (const auto& other : numbers) EXPECT_EQ(other, numbers[0]);
   EXPECT_EQ(std::set<unsigned>(numbers[0].begin(), numbers[0].end()).size(), 300U);
 }
