@@ -33,11 +33,13 @@ def run_together(all_ways, runs, together):
     return found
 
 
-def calls_in(reports):
-    """Clock calls counted in the shim's reports (files of JSON), of all clocks that are dear."""
+def told_in(reports, units):
+    """What the shim's reports (files of JSON) tell for each of so many units: clock calls of all clocks that are dear, and the CPU time that
+    serving them has saved."""
     dear = ("realtime", "monotonic", "monotonic_raw", "boottime", "tai")
-    told = [json.loads(file.read_text(encoding="utf-8"))["clocks"] for file in reports]
-    return sum(clocks[name]["calls"] for clocks in told for name in dear if name in clocks)
+    told = [json.loads(file.read_text(encoding="utf-8")) for file in reports]
+    return {"calls": sum(report["clocks"][name]["calls"] for report in told for name in dear if name in report["clocks"]) / units,
+            "saved_us": sum(report["cpu_saved_ns"] or 0 for report in told) / 1000 / units}
 
 
 def accuracy_in(reports):
@@ -53,7 +55,7 @@ def write(options, result):
 
 def program_result(name, unit, clock, tools, options, one=None, together=None):
     """Runs a program in all ways: one after the other, or all of them side by side in slices. `one` and `together` return a dictionary (the
-    latter by way): rate (units a second), cpu_us (CPU time a unit), calls (clock calls a unit; None without the shim) of a run. `clock` is
+    latter by way): rate (units a second), cpu_us (CPU time a unit), told_in() (with the shim) of a run. `clock` is
     the one that the program asks most."""
     before = lab.machine()
     all_ways = [way for way in lab.ways(options.costs) if not options.ways or way.name in options.ways]
@@ -107,6 +109,15 @@ def share_in_clock(result, row):
     return f"{100 * (gone + in_calls) / cpu_us:.0f} %"
 
 
+def saved(bare, row):
+    """The CPU time a unit that the shim's own report says it saved, and what it was found to be: the difference to the bare runs."""
+    told = values(row, "saved_us")
+    if not told or bare is None:
+        return ""
+    less = statistics.median(values(bare, "cpu_us")) - statistics.median(values(row, "cpu_us"))
+    return f"{number(statistics.median(told))}, {number(less)}"
+
+
 def title(result, clock):
     own = result["machine"]["clocksource"]
     guard = "filter" if result["by"] == "filter" else "tracer"
@@ -143,7 +154,7 @@ def table(result):
     unit, own = result["unit"], title(result, "own")
     paired = [f"x {against}, run by run" for against in ("bare", f"{own} bare")] if result["in_slices"] else []
     columns = ["clock", "shim", f"{unit}s/s", "x bare", f"x {own} bare", *paired, f"CPU us a {unit}", f"clock calls a {unit}", "ns a call",
-               "CPU in the clock"]
+               "CPU in the clock", "CPU us saved: told, found"]
     lines = [where(result), "", "| " + " | ".join(columns) + " |", "|---" * len(columns) + "|"]
     native = row_of(result, "own", "bare")
     for row in result["rows"]:
@@ -158,7 +169,8 @@ def table(result):
             number(statistics.median(values(row, "cpu_us"))),
             f"{statistics.median(calls):.2f}" if calls else "",
             f"{row['ns']:.0f}",
-            share_in_clock(result, row)]) + " |")
+            share_in_clock(result, row),
+            saved(bare, row)]) + " |")
     return "\n".join(lines) + "\n"
 
 
