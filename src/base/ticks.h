@@ -46,6 +46,10 @@ class Ticks {
 // numbers, and the largest value of the fields that hold them.
 inline constexpr unsigned kNoCpu = 1023;
 
+// The offset of a CPU's counter where none is known. It takes a reading so far away that no segment
+// covers it.
+inline constexpr std::int64_t kNoOffset = std::int64_t{1} << 62;
+
 // A value of the counter, and the CPU that it was read on.
 struct Reading {
   Ticks ticks;

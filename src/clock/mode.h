@@ -41,6 +41,8 @@ inline constexpr std::uint8_t kRelaxed = 1;  // CLOCKSHIM_ORDER=relaxed
 inline constexpr std::uint8_t kPerCpu = 2;   // the counters are not known to agree
 inline constexpr std::uint8_t kSettling =
     4;  // the mode has just changed: the floors do not include yet what was served before
+inline constexpr std::uint8_t kAligned =
+    64;  // the counters differ by constants, which readings have less
 
 class Mode {
  public:
@@ -51,13 +53,15 @@ class Mode {
     cpus_ = settings.cpus;
     can_tell_cpus_ = settings.can_tell_cpus;
     may_promote_ = settings.may_promote;
+    offsets_ = settings.offsets;
     bits_.store(static_cast<std::uint8_t>((settings.relaxed ? kRelaxed : 0) |
-                                          (settings.per_cpu ? kPerCpu : 0)),
+                                          (settings.per_cpu ? kPerCpu : 0) |
+                                          (settings.offsets != nullptr ? kAligned : 0)),
                 std::memory_order_relaxed);
     serving_.store(settings.clocks, std::memory_order_release);
   }
 
-  // HOT. kRelaxed, kPerCpu and kSettling.
+  // HOT. kRelaxed, kPerCpu, kSettling and kAligned.
   [[nodiscard]] CLOCKSHIM_INLINE std::uint8_t bits() const noexcept {
     return bits_.load(std::memory_order_acquire);
   }
@@ -67,13 +71,16 @@ class Mode {
   }
 
   // Takes a reading and compares it with the newest one of any other CPU. A counter that is behind
-  // proves that the counters disagree, which demotes.
+  // proves that the counters disagree, which demotes. So does a CPU that has come since the
+  // counters were compared.
   template <TimeSource Source>
   Reading witnessed_reading(Source& source, SegmentStore& segments,
                             live::ClockRecord& record) noexcept {
     if (cpus_ < 2) return source.reading();
     const Witness::Token newest = witness_.newest();
     const Reading now = source.reading();
+    if (offsets_ != nullptr && (now.cpu >= kMaxCpus || offsets_[now.cpu] == kNoOffset))
+      demote(ModeChange::new_cpu, now.cpu, segments, record);
     if (const std::uint64_t behind = witness_.judge(newest, now); behind > 0) {
       witness_.forget();
       demote(ModeChange::warp, behind, segments, record);
@@ -110,6 +117,7 @@ class Mode {
   unsigned cpus_ = 0;
   bool can_tell_cpus_ = false;
   bool may_promote_ = false;
+  const std::int64_t* offsets_ = nullptr;
   Witness witness_{};
 };
 

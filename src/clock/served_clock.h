@@ -72,9 +72,13 @@ struct ServedClock {
   }
   // Reads the time of clock `id` (< kClockIds). Where counters disagree it is from this CPU's chain
   // and never below the floor. Where they agree it is from the common chain, for processes whose
-  // counting keeps them off the fast path.
+  // counting keeps them off the fast path, and for those whose counters differ by constants.
   CLOCKSHIM_INLINE bool read_here(unsigned id, std::uint8_t mode_bits, timespec& out) noexcept {
     if ((mode_bits & kSettling) != 0) return false;
+    if ((mode_bits & (kPerCpu | kAligned)) == kAligned) {
+      const Reading now = (mode_bits & kRelaxed) != 0 ? counter.unordered() : counter.ordered();
+      return timeline.read(id, now.ticks, out);
+    }
     if ((mode_bits & kPerCpu) == 0)
       return timeline.read(id, (mode_bits & kRelaxed) != 0 ? Arch::unordered() : Arch::ordered(),
                            out);

@@ -1,6 +1,8 @@
 // The settings of a timeline. They are written once, before anything is served.
 #pragma once
 
+#include <cstdint>
+
 #include "base/clock_id.h"
 #include "base/nanos.h"
 
@@ -14,6 +16,10 @@ struct TimelineSettings {
                          // resyncs find steps
   unsigned cpus =
       0;  // the CPUs configured in this machine (initially 0, because this is zeroed memory)
+  // The ticks by which each CPU's counter is ahead, kMaxCpus of them: the source of readings takes
+  // them off, so that the counters agree. kNoOffset where a CPU was not compared. Null: readings
+  // are as the counters are.
+  const std::int64_t* offsets = nullptr;
   bool relaxed = false;
   bool per_cpu = false;  // start with one domain for each CPU
   bool can_tell_cpus = false;

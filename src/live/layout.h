@@ -41,7 +41,8 @@ enum class ModeChange : std::uint32_t {
   warp = 1,
   residual = 2,
   promoted = 3,
-  stopped = 4
+  stopped = 4,
+  new_cpu = 5  // the counters differ by constants, and a CPU came that was not compared
 };
 
 // An array of records of one kind: record i is at `at` + i * `size`. A later version may make

@@ -44,4 +44,9 @@ bool CpuCounter::find() noexcept {
   return how_ != How::none;
 }
 
+bool CpuCounter::can_align() const noexcept {
+  if (how_ != How::rseq) return how_ == How::aux;
+  return cpu_has_rdtscp() && agrees_with_kernel([] { return Arch::by_aux(); });
+}
+
 }  // namespace clockshim

@@ -59,10 +59,10 @@ inline constexpr Setting kSettings[] = {
      .concern = Concern::serving,
      .variable = "CLOCKSHIM_COUNTERS",
      .placeholder = "C",
-     .words = "auto agree disagree measured measured:TICKS",
+     .words = "auto agree disagree measured aligned measured:TICKS /PATH",
      .usual = "auto",
-     .meaning = "whether the CPUs' counters agree; with `auto`, `clockshim run` compares them "
-                "at start where the clocksource is not tsc"},
+     .meaning = "whether the CPUs' counters agree; with `auto`, where the clocksource is not tsc, "
+                "the counters file says so, or `clockshim run` compares them at start"},
     {.id = SettingId::clocks,
      .concern = Concern::serving,
      .variable = "CLOCKSHIM_CLOCKS",

@@ -89,8 +89,13 @@ bool take_folder(std::string_view value, Settings& s) {
   return true;
 }
 
-// `clockshim run` sets "measured:TICKS", and the report repeats it.
+// `clockshim run` sets "measured:TICKS", and the report repeats it; or the path of a counters file.
 bool take_counters(std::string_view value, Settings& s) {
+  if (value.starts_with('/')) {
+    s.counters = Counters::file;
+    s.counters_file = value;
+    return true;
+  }
   constexpr std::string_view kMeasured = "measured:";
   if (!value.starts_with(kMeasured)) return take_word<SettingId::counters>(value, s.counters);
   const std::string_view ticks = value.substr(kMeasured.size());

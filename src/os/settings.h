@@ -17,8 +17,8 @@ namespace clockshim {
 enum class Order { strict, relaxed };
 enum class Profile { off, sites, stacks };
 // Whether the CPUs' counters agree: found out while running, assumed from the start, or measured by
-// the process that started us.
-enum class Counters { automatic, agree, disagree, measured };
+// the process that started us; or they differ by constants; or a file has it.
+enum class Counters { automatic, agree, disagree, measured, aligned, file };
 enum class LogLevel { off, error, warn, info, debug };
 
 struct Settings {
@@ -31,6 +31,7 @@ struct Settings {
   Counters counters = Counters::automatic;
   std::string measured_ticks;  // the largest difference that was measured between counters; "" if
                                // none was given
+  std::string counters_file;   // with Counters::file: its path
   LogLevel log = LogLevel::warn;
   ClockMask clocks = all_servable();
   std::string report = "stderr";  // "stderr", "none", or a path with %p %e %h %t

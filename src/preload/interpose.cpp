@@ -189,8 +189,8 @@ CLOCKSHIM_NOINLINE int answer_wrapped(First first, Second second, Ticks ticks, S
   return answer_counted(Call{first, second}, ticks);
 }
 
-// HOT where the CPUs' counters disagree. It also answers before start, in a cloned child, in one
-// that counts in its parent's region, and for a clock that is not served.
+// HOT where the CPUs' counters disagree, or differ by constants. It also answers before start, in a
+// cloned child, in one that counts in its parent's region, and for a clock that is not served.
 template <class Call, class First, class Second>
 CLOCKSHIM_NOINLINE int answer_uncommon(First first, Second second, std::uint8_t mode,
                                        void* return_address, void* cfa, void* rbp) noexcept {

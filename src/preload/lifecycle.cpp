@@ -38,6 +38,7 @@
 #include "os/thread_id.h"
 #include "os/write.h"
 #include "preload/arena.h"
+#include "preload/counters.h"
 #include "preload/exit_report.h"
 #include "preload/forks.h"
 #include "preload/live_file.h"
@@ -96,11 +97,16 @@ std::string plan_timeline(ProcessState& state, TimelineSettings& timeline) {
   const Settings& settings = state.settings;
   timeline.cpus = possible_cpus();
   timeline.can_tell_cpus = g_clock.counter.find();
-  const bool measured = settings.counters == Counters::measured;
-  const bool vouched =
-      state.clocksource == "tsc" || settings.counters == Counters::agree || measured;
-  timeline.per_cpu = settings.counters == Counters::disagree || (!vouched && timeline.cpus > 1);
-  timeline.may_promote = settings.counters == Counters::automatic || measured;
+  const CountersPlan counters =
+      plan_counters(settings, state.clocksource, timeline.cpus, g_clock.counter);
+  timeline.per_cpu = counters.per_cpu;
+  timeline.may_promote = counters.may_promote;
+  timeline.offsets = counters.offsets;
+  state.mode = counters.mode;
+  state.mode_reason = counters.reason;
+  if (!counters.unused.empty())
+    say(settings.counters == Counters::file ? LogLevel::warn : LogLevel::info, settings.log,
+        state.program + ": the counters file is not used: " + counters.unused);
   if (timeline.per_cpu && !timeline.can_tell_cpus)
     return "clocksource " + state.clocksource +
            ": nothing vouches that the CPUs' counters agree, and CPUs can't be told apart";
@@ -109,20 +115,7 @@ std::string plan_timeline(ProcessState& state, TimelineSettings& timeline) {
   timeline.relaxed = settings.order == Order::relaxed;
   timeline.granularity = clocksource_granularity(state.clocksource);
   timeline.coarse_tick = coarse_tick();
-  state.mode = timeline.per_cpu ? "percpu" : "coherent";
-  if (measured) {
-    state.mode_reason = "the CPUs' counters were compared before the start: they agree";
-    if (!settings.measured_ticks.empty())
-      state.mode_reason += " within " + settings.measured_ticks + " ticks";
-  } else if (settings.counters != Counters::automatic) {
-    state.mode_reason =
-        timeline.per_cpu ? "CLOCKSHIM_COUNTERS=disagree" : "CLOCKSHIM_COUNTERS=agree";
-  } else if (timeline.per_cpu) {
-    state.mode_reason =
-        "clocksource " + state.clocksource + ": nothing vouches that the CPUs' counters agree";
-  } else {
-    state.mode_reason = state.clocksource == "tsc" ? "clocksource tsc" : "one CPU";
-  }
+  if (counters.offsets != nullptr) g_clock.counter.align(counters.offsets, kMaxCpus);
   return "";
 }
 

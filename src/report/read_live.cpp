@@ -103,8 +103,11 @@ class Reader {
         became("percpu", "a CPU's counter did not fit what another's had said");
         break;
       case live::ModeChange::promoted:
-        became("coherent",
+        became(out_.mode == "aligned" ? "aligned" : "coherent",
                "the CPUs' counters agreed in " + figure + " readings handed over, a second apart");
+        break;
+      case live::ModeChange::new_cpu:
+        became("percpu", "CPU " + figure + " was not there when the CPUs' counters were compared");
         break;
       case live::ModeChange::stopped:
         became("passthrough", "the CPUs' counters disagree, and CPUs can't be told apart");

@@ -105,7 +105,7 @@ struct Report {
   double started_at = 0;   // seconds since 1970
   double seconds = 0;      // from start to this report or its end
   std::string clocksource;
-  std::string mode;  // coherent, percpu, passthrough
+  std::string mode;  // coherent, aligned, percpu, passthrough
   std::string mode_reason;
   std::string order;
   std::string profile;

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "../support/temp_dir.h"
 #include "run_host.h"
 
 namespace clockshim::test {
@@ -43,9 +44,19 @@ inline std::optional<ServedRun> run_served(const std::string& host,
                                            std::vector<std::string> arguments) {
   // The whole test may be run for counters that disagree: meson.build does so.
   const char* counters = std::getenv("TEST_COUNTERS");
-  const std::map<std::string, std::string> environment{
+  std::map<std::string, std::string> environment{
       {"CLOCKSHIM_ORDER", "strict"},
       {"CLOCKSHIM_COUNTERS", counters != nullptr ? counters : "auto"}};
+  // Or for counters that differ by constants, which the library plants and a file tells it.
+  const TempDir folder;
+  if (const char* planted = std::getenv("TEST_OFFSETS"); planted != nullptr) {
+    const HostRun saved =
+        run_host(std::getenv("TEST_SAVE_COUNTERS"),
+                 {.arguments = {folder.path("clockshim/counters"), planted}, .shim = false});
+    EXPECT_EQ(saved.ending(), "exit 0") << saved.err;
+    environment["XDG_RUNTIME_DIR"] = folder.path().string();
+    environment["TEST_PLANTED"] = planted;
+  }
   ServedRun served{
       run_host(host,
                {.arguments = std::move(arguments), .environment = environment, .report = true}),
@@ -61,6 +72,8 @@ inline std::optional<ServedRun> run_served(const std::string& host,
     [&] { GTEST_SKIP() << "nothing is served here: " << served.mode(); }();
     return {};
   }
+  if (std::getenv("TEST_OFFSETS") != nullptr && served.report.at("mode") != "aligned")
+    ADD_FAILURE() << "not aligned: " << served.mode();
   long calls = 0;
   for (const auto& clock : served.report.at("clocks")) calls += clock.at("served").get<long>();
   EXPECT_GT(calls, 0) << "not one call was served: " << served.report.dump(1);

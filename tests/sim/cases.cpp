@@ -1,6 +1,7 @@
 // The cases: what each disturbs, and on what machine. plan_for() draws the rest.
 #include <ctime>
 
+#include "base/ticks.h"
 #include "plan.h"
 
 namespace sim {
@@ -64,6 +65,20 @@ void one_cpu(Plan& plan, Random& random, Kind kind, std::int64_t amount) {
   plan.pinned = true;
   disturb(plan, random, kind, amount, static_cast<unsigned>(random.below(plan.cpus)));
   plan.ends = plan.disturbances.back().at + 60 * kMs;
+}
+
+// Counters that differ by constants, which are known but for less than the shortest handoff: two
+// readings are at least as far apart as reading the counter takes.
+void align(Plan& plan, Random& random) {
+  constexpr std::int64_t offsets[] = {0, 120, -120, 100'000, -100'000, 5'000'000'000};
+  constexpr double kErrorNs = 4;
+  plan.known_offsets.assign(plan.cpus, 0);
+  const std::int64_t first = plan.offsets[0];
+  for (unsigned cpu = 0; cpu < plan.cpus; ++cpu) {
+    plan.offsets[cpu] += random.one_of(offsets);
+    const auto most = static_cast<std::int64_t>(kErrorNs * plan.hz[cpu] / 1e9 / 2);
+    plan.known_offsets[cpu] = plan.offsets[cpu] - first + random.between(-most, most);
+  }
 }
 
 void promotion(Plan& plan) {
@@ -188,6 +203,44 @@ const std::vector<Case>& cases() {
        [](Plan& p, Random& r) {
          disagree(p, r);
          suspend(p, r, r.one_in(2) ? Kind::suspend_counting : Kind::suspend_restarted);
+       }},
+      {"aligned", "counters that differ by constants", 2,
+       [](Plan& p, Random& r) {
+         align(p, r);
+         p.exact = true;
+       }},
+      {"aligned-relaxed", "the same, order within a thread", 1,
+       [](Plan& p, Random& r) {
+         align(p, r);
+         p.exact = p.relaxed = true;
+       }},
+      {"aligned-storm", "the same, each thread preempted at every few instructions", 1,
+       [](Plan& p, Random& r) {
+         align(p, r);
+         p.accesses_between = 6;
+         p.long_one_in = 2;
+         p.longest_preemption = 200 * kUs;
+         p.sleeps = false;
+       }},
+      {"aligned-wall-step", "counters that differ by constants, the wall clock set", 1,
+       [](Plan& p, Random& r) {
+         align(p, r);
+         wall_step(p, r);
+       }},
+      {"aligned-jump", "counters that differ by constants, until one jumps", 1,
+       [](Plan& p, Random& r) {
+         align(p, r);
+         one_cpu(p, r, Kind::cpu_jump, either_way(r, r.spread(20'000, 1'000'000'000)));
+       }},
+      {"aligned-drift", "counters that differ by constants, until one drifts", 1,
+       [](Plan& p, Random& r) {
+         align(p, r);
+         one_cpu(p, r, Kind::cpu_drift, either_way(r, r.one_in(2) ? 100 : 1000));
+       }},
+      {"aligned-new-cpu", "counters that differ by constants, and a CPU that was not compared", 1,
+       [](Plan& p, Random& r) {
+         align(p, r);
+         p.known_offsets.back() = clockshim::kNoOffset;
        }},
       {"promote", "counters that agree are found to, and served as one (long: not in the round)", 0,
        [](Plan& p, Random&) { promotion(p); }},

@@ -55,6 +55,9 @@ struct Plan {
   bool relaxed = false;
   bool per_cpu = false;
   bool may_promote = false;
+  // Readings are less these, which are the counters' offsets but for an error: the counters differ
+  // by constants. Empty: they are taken as they are. kNoOffset: that CPU was not compared.
+  std::vector<std::int64_t> known_offsets;
 
   // The threads.
   unsigned threads = 3;

@@ -51,6 +51,8 @@ class World {
         fibers_(plan.threads, kStart, [this](unsigned n) { live(n); }) {
     for (unsigned cpu = 0; cpu < plan.cpus; ++cpu)
       counters_.emplace_back(plan.offsets[cpu], plan.hz[cpu]);
+    known_ = plan.known_offsets;
+    if (!known_.empty()) known_.resize(clockshim::kMaxCpus, clockshim::kNoOffset);
     for (unsigned n = 0; n < plan.threads; ++n) threads_[n].cpu = n % plan.cpus;
     for (std::size_t i = 0; i < plan.disturbances.size(); ++i)
       fibers_.at(plan.disturbances[i].at, [this, i] { happen(plan_.disturbances[i]); });
@@ -62,6 +64,7 @@ class World {
                      .granularity = Nanos{plan_.granularity / kNs},
                      .coarse_tick = Nanos{plan_.tick / kNs},
                      .cpus = plan_.cpus,
+                     .offsets = known_.empty() ? nullptr : known_.data(),
                      .relaxed = plan_.relaxed,
                      .per_cpu = plan_.per_cpu,
                      .can_tell_cpus = true,
@@ -91,9 +94,9 @@ class World {
   // What a thread asks the CPU and the kernel for. Half of what it costs passes before, half after.
   Reading reading(Ps early = 0) {
     pass(kCounterCost / 2);
-    const Reading now{
-        clockshim::Ticks{static_cast<std::uint64_t>(counters_[me().cpu].at(fibers_.now() - early))},
-        me().cpu};
+    const Reading now{clockshim::Ticks{static_cast<std::uint64_t>(
+                          counters_[me().cpu].at(fibers_.now() - early) - known())},
+                      me().cpu};
     pass(kCounterCost / 2);
     return now;
   }
@@ -151,6 +154,7 @@ class World {
   };
 
   Thread& me() { return threads_[fibers_.running()]; }
+  std::int64_t known() { return known_.empty() ? 0 : known_[me().cpu]; }
   void deal_accesses() {
     g_accesses_left = 1 + static_cast<std::int64_t>(random_.below(
                               2 * static_cast<std::uint64_t>(plan_.accesses_between)));
@@ -165,7 +169,8 @@ class World {
   bool fast(unsigned id, timespec& out) {
     const std::uint8_t mode_bits = timeline_.mode_bits();
     if ((mode_bits & clockshim::kPerCpu) == 0)
-      return timeline_.read(id, (mode_bits == 0 ? reading() : unordered()).ticks, out);
+      return timeline_.read(
+          id, ((mode_bits & clockshim::kRelaxed) == 0 ? reading() : unordered()).ticks, out);
     if ((mode_bits & clockshim::kSettling) != 0) return false;
     if ((mode_bits & clockshim::kRelaxed) != 0) {
       Floor& mine = me().floors[id].value;
@@ -269,6 +274,7 @@ class World {
   Kernel kernel_;
   Checker checker_;
   std::vector<Curve> counters_;
+  std::vector<std::int64_t> known_;  // kMaxCpus of them, as the library has them; or none
   std::vector<Thread> threads_;
   clockshim::Timeline<SimSource>& timeline_ = g_memory.timeline;
   clockshim::live::ClockRecord record_{};

@@ -12,7 +12,7 @@ namespace clockshim::cli {
 struct ShimTrial {
   std::string order;        // "strict", "relaxed"
   std::string problem;      // "" if it ran
-  std::string mode;         // coherent, percpu, passthrough; "" if unknown
+  std::string mode;         // coherent, aligned, percpu, passthrough; "" if unknown
   std::string mode_reason;  // as the library reports it
   double error_ns = -1;     // the largest error that a resync left possible; negative: unknown
   std::vector<Row> rows;

@@ -1,0 +1,45 @@
+// save_counters FILE OFFSETS: writes a counters file as if the CPUs' counters had been compared and
+// found to differ by these constants: "0,1000,..." in ticks, one for each CPU that is compared.
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+
+#include "os/counters_file.h"
+
+using namespace clockshim;
+
+int main(int argc, char** argv) {
+  if (argc != 3) {
+    std::fprintf(stderr, "usage: save_counters FILE OFFSET,...\n");
+    return 2;
+  }
+  CountersFile file{};
+  char boot[40];
+  const CountersExpected now = counters_expected(boot);
+  std::memcpy(file.magic, CountersFile::kMagic, sizeof file.magic);
+  file.version = CountersFile::kVersion;
+  file.verdict = CountersVerdict::constant;
+  std::memcpy(file.boot, now.boot.data(), now.boot.size());
+  std::strcpy(file.writer, "save_counters");
+  file.compared = file.confirmed = now.boottime.raw();
+  file.slept = now.slept.raw();
+  file.possible = now.possible;
+  file.margin = 1;
+  for (const char* text = argv[2]; text != nullptr && file.cpus < kCountersCpus;) {
+    char* end = nullptr;
+    file.offsets[file.cpus] = std::strtoll(text, &end, 10);
+    file.compared_cpus[file.cpus / 64] |= std::uint64_t{1} << file.cpus % 64;
+    ++file.cpus;
+    text = *end == ',' ? end + 1 : nullptr;
+  }
+  file.checksum = checksum_of(file);
+  std::filesystem::create_directories(std::filesystem::path(argv[1]).parent_path());
+  std::ofstream(argv[1], std::ios::binary).write(reinterpret_cast<const char*>(&file), sizeof file);
+  if (const char* problem = read_counters(argv[1], file); problem != nullptr) {
+    std::fprintf(stderr, "save_counters: %s: %s\n", argv[1], problem);
+    return 1;
+  }
+  return 0;
+}
