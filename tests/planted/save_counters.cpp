@@ -1,5 +1,6 @@
 // save_counters FILE OFFSETS: writes a counters file as if the CPUs' counters had been compared and
-// found to differ by these constants: "0,1000,..." in ticks, one for each CPU that is compared.
+// found to differ by these constants: "0,1000,..." in ticks, one for each CPU, or "-" for one that
+// was not compared.
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -27,12 +28,15 @@ int main(int argc, char** argv) {
   file.slept = now.slept.raw();
   file.possible = now.possible;
   file.margin = 1;
-  for (const char* text = argv[2]; text != nullptr && file.cpus < kCountersCpus;) {
-    char* end = nullptr;
-    file.offsets[file.cpus] = std::strtoll(text, &end, 10);
-    file.compared_cpus[file.cpus / 64] |= std::uint64_t{1} << file.cpus % 64;
-    ++file.cpus;
-    text = *end == ',' ? end + 1 : nullptr;
+  unsigned cpu = 0;
+  for (const char* text = argv[2]; text != nullptr && cpu < kCountersCpus; ++cpu) {
+    const char* const next = std::strchr(text, ',');
+    if (*text != '-' || (text[1] >= '0' && text[1] <= '9')) {
+      file.offsets[cpu] = std::strtoll(text, nullptr, 10);
+      file.compared_cpus[cpu / 64] |= std::uint64_t{1} << cpu % 64;
+      ++file.cpus;
+    }
+    text = next != nullptr ? next + 1 : nullptr;
   }
   file.checksum = checksum_of(file);
   std::filesystem::create_directories(std::filesystem::path(argv[1]).parent_path());
