@@ -13,8 +13,9 @@ not_installed() {
 
 # debian_mirror: the one that this machine's apt uses; nothing where none is found: debootstrap then takes its own
 debian_mirror() {
-  sed -nE 's/^(URIs:|deb( \[[^]]*\])?) +([^ ]*debian\/?)( .*)?$/\3/p' /etc/apt/sources.list.d/debian.sources /etc/apt/sources.list \
-    2>/dev/null | sed -n 1p
+  # A machine has one of these files, and sed's exit status says that the other one is not there.
+  { sed -nE 's/^(URIs:|deb( \[[^]]*\])?) +([^ ]*debian\/?)( .*)?$/\3/p' /etc/apt/sources.list.d/debian.sources /etc/apt/sources.list \
+    2>/dev/null || true; } | sed -n 1p
 }
 
 can_be_root() { ((EUID == 0)) || command -v sudo >/dev/null; }
