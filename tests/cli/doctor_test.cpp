@@ -1,23 +1,19 @@
-// `clockshim doctor`: the comparison of the CPUs' counters, with counters that a test makes up, and
-// the command as a whole on this machine, also under a filter.
+// `clockshim doctor`: the command as a whole on this machine, also under a filter.
 #include "cli/doctor/cmd_doctor.h"
 
 #include <gtest/gtest.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
-#include <sched.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <cerrno>
 #include <cstddef>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <thread>
 
-#include "cli/machine/warp_probe.h"
 #include "run_command.h"
 
 namespace clockshim::cli {
@@ -26,62 +22,6 @@ namespace {
 using test::Ending;
 using test::run_clockshim;
 using Json = nlohmann::json;
-
-// The warp test, on counters of which those of odd CPUs are ahead by minutes: no handoff takes as
-// long.
-constexpr std::uint64_t kPlanted = 1ULL << 40;
-constexpr TickDelta kEnough{20'000};
-Ticks ahead_on_odd_cpus(int cpu) {
-  return counter_of(cpu) + TickDelta{cpu % 2 == 0 ? 0 : kPlanted};
-}
-void no_progress(std::size_t /*done*/, std::size_t /*all*/) {}
-
-TEST(DoctorComparesCounters, FindsWhatIsPlantedAndNothingElse) {
-  const WarpResult sound = probe_warp({0, 1}, milliseconds(5000), kEnough, no_progress, counter_of);
-  if (sound.pairs.empty())
-    GTEST_SKIP() << "no two CPUs to run on, or none that ever run at the same time";
-  if (sound.worst().backward > 0) GTEST_SKIP() << "this machine's own counters disagree";
-  EXPECT_GT(sound.pairs[0].handoffs, 0U);
-  EXPECT_LE(sound.within(), kEnough.raw());
-  const WarpResult planted =
-      probe_warp({0, 1}, milliseconds(5000), kEnough, no_progress, ahead_on_odd_cpus);
-  ASSERT_EQ(planted.pairs.size(), 1U);
-  EXPECT_GT(planted.worst().backward, 0U);
-  EXPECT_GT(planted.worst().greatest, kPlanted / 2);
-  EXPECT_LE(planted.worst().greatest, kPlanted)
-      << "a handoff takes time: less than what is planted is seen, never more";
-}
-
-// CPUs that hardly run at the same time: each handoff takes longer than what they are apart, so
-// nothing shows, and nothing is proved.
-std::atomic<std::uint64_t> g_slow_counter{0};
-Ticks slow_handoffs(int cpu) {
-  return Ticks{g_slow_counter.fetch_add(kEnough.raw() * 2) + (cpu % 2 == 0 ? 0 : kEnough.raw())};
-}
-
-TEST(DoctorComparesCounters, WhatProvesNothingIsToldAsUntested) {
-  const WarpResult result =
-      probe_warp({0, 1}, milliseconds(4), kEnough, no_progress, slow_handoffs);
-  EXPECT_TRUE(result.pairs.empty());
-  EXPECT_EQ(result.untested, 1U);
-}
-
-TEST(DoctorComparesCounters, EveryCpuComesInWhereTimeIsShort) {
-  const auto all = plan_pairs({0, 1, 2, 3}, 100);
-  EXPECT_EQ(all.size(), 6U);
-  const auto some = plan_pairs({0, 2, 4, 6}, 3);
-  ASSERT_EQ(some.size(), 3U);
-  EXPECT_EQ(some[2].first, 4);
-  EXPECT_EQ(some[2].second, 6);
-  EXPECT_TRUE(plan_pairs({0}, 3).empty());
-}
-
-TEST(DoctorComparesCounters, CpuThatWeMayNotUseIsToldAsUntested) {
-  const WarpResult result =
-      probe_warp({0, CPU_SETSIZE - 1}, milliseconds(4), kEnough, no_progress, counter_of);
-  EXPECT_TRUE(result.pairs.empty());
-  EXPECT_EQ(result.untested, 1U);
-}
 
 Json parsed(const Ending& ending) {
   const Json json = Json::parse(ending.out, nullptr, false);
@@ -188,6 +128,8 @@ TEST(DoctorCommand, MistakesAreOneLine) {
   expect_refused({"doctor", "2147483646"}, "no such process");
   expect_refused({"doctor", "sh", "sh"}, "clockshim doctor [--quick]");
   expect_refused({"doctor", "--slow"}, "--slow");
+  expect_refused({"doctor", "--save", "--json"}, "--json");
+  expect_refused({"doctor", "--save", "sh"}, "--save takes no program");
   expect_refused({"doctor", "sh", "--", "sh"}, "must be one command");
 }
 

@@ -13,6 +13,7 @@
 #include "cli/console/terminal_width.h"
 #include "cli/doctor/live_rate.h"
 #include "cli/doctor/render_doctor.h"
+#include "cli/doctor/save_counters.h"
 #include "cli/machine/cpu_set.h"
 #include "os/log.h"
 #include "os/process.h"
@@ -23,13 +24,16 @@ namespace {
 // How long each measurement takes: quick stays below a second on a machine that is not emulated.
 struct Thoroughness {
   Nanos clock;  // for each clock and way of reading it
-  Nanos warp;   // for all pairs of CPUs
+  Comparison counters;
   Nanos calls;  // for counting a process's calls
 };
-// Counters that differ by at most this count as equal: half of clockshim's default tolerance.
-constexpr Nanos kEnough = microseconds(5);
-constexpr Thoroughness kQuick{milliseconds(2), milliseconds(100), milliseconds(100)};
-constexpr Thoroughness kFull{milliseconds(20), milliseconds(2000), milliseconds(1000)};
+constexpr Thoroughness kQuick{milliseconds(2), {}, milliseconds(100)};
+constexpr Thoroughness kFull{milliseconds(20),
+                             {.pass = milliseconds(500),
+                              .longest = milliseconds(20),
+                              .patience = milliseconds(500),
+                              .pause = milliseconds(1000)},
+                             milliseconds(1000)};
 
 Evidence gather(const Thoroughness& how) {
   Progress progress;
@@ -45,13 +49,12 @@ Evidence gather(const Thoroughness& how) {
     progress.show("measuring the clocks under the shim, " + order);
     *shimmed = try_shim(order, budget, allowed);
   }
-  const auto told = [&](std::size_t done, std::size_t all) {
-    progress.show("comparing the CPUs' counters: pair " + std::to_string(done) + " of " +
-                  std::to_string(all));
-  };
-  const TickDelta enough{static_cast<std::uint64_t>(seen.measured.frequency.mhz *
-                                                    static_cast<double>(kEnough.raw()) / 1e3)};
-  if (allowed) seen.warp = probe_warp(allowed_cpus(), how.warp, enough, told, counter_of);
+  progress.show("comparing the CPUs' counters");
+  if (allowed)
+    seen.counters =
+        compare_counters(allowed_cpus(), Settings{}.tolerance, counter_of, how.counters);
+  seen.warp = seen.counters.warp;
+  seen.saved = find_saved(counter_places());
   return seen;
 }
 
@@ -103,6 +106,7 @@ struct DoctorOptions {
   bool quick = false;
   bool verbose = false;
   bool json = false;
+  bool save = false;
   std::string target;  // a command or a pid; "": only the machine
 };
 
@@ -132,15 +136,22 @@ int doctor(const DoctorOptions& options) {
 
 void add_doctor_command(CommandLine& line) {
   auto options = std::make_shared<DoctorOptions>();
-  Command& command =
-      line.add("doctor", "clockshim doctor [--quick] [--verbose or --json] [COMMAND or PID]",
-               "say why the clock is slow here, and what would help",
-               [options] { return doctor(*options); });
+  Command& command = line.add(
+      "doctor", "clockshim doctor [--quick] [--verbose, --json or --save] [COMMAND or PID]",
+      "say why the clock is slow here, and what would help", [options] {
+        if (!options->save) return doctor(*options);
+        if (!options->target.empty()) throw BadUsage("--save takes no program");
+        return save_counters_of_boot();
+      });
   command.flag("--quick", options->quick, "take less than a second");
   command.flag("--verbose", options->verbose,
                "also print the machine's facts, the clocks' costs, and the counter's");
   command.flag("--json", options->json, "print JSON, for programs");
+  command.flag("--save", options->save,
+               "only compare the CPUs' counters, and save what is found for all programs until the "
+               "next boot");
   command.exclusive("--verbose", "--json");
+  for (const char* other : {"--quick", "--verbose", "--json"}) command.exclusive("--save", other);
   command.arguments("COMMAND|PID", "also say whether the shim will work in this program",
                     [options](const std::string& value) -> std::string {
                       if (!options->target.empty()) return "must be one command or process id";
@@ -148,8 +159,9 @@ void add_doctor_command(CommandLine& line) {
                       return "";
                     });
   command.footer(
-      "Exit status: 0: healthy; 1: a finding, or the shim will not work in the program; 2: an "
-      "error.");
+      "Exit status: 0: healthy, or saved; 1: a finding, or the shim will not work in the program, "
+      "or "
+      "nothing is proved of the counters; 2: an error.");
 }
 
 }  // namespace clockshim::cli

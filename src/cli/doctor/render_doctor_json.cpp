@@ -98,6 +98,41 @@ Json shim_json(const Evidence& seen) {
            {{"realtime", saved_ns(seen, "realtime")}, {"monotonic", saved_ns(seen, "monotonic")}}}};
 }
 
+// Ticks may be more than a double holds, but readers of JSON know that of 64 bits.
+Json counters_json(const CounterEvidence& found) {
+  Json offsets = Json::array();
+  for (std::size_t i = 0; i < found.cpus.size(); ++i)
+    offsets.push_back({{"cpu", found.cpus[i]}, {"ticks", found.offsets[i]}});
+  return {
+      {"verdict", name_of(found.found)},
+      {"text", found.text},
+      {"offsets", found.usable() ? offsets : Json(nullptr)},
+      {"worst_offset_ticks", found.usable() ? Json(found.worst_offset()) : Json(nullptr)},
+      {"margin_ticks", found.usable() ? Json(found.margin) : Json(nullptr)},
+      {"within_ticks", found.usable() ? Json(found.within) : Json(nullptr)},
+      {"drift_ppm", found.found == CountersFound::drifts ? Json(found.drift_ppm) : Json(nullptr)}};
+}
+
+Json saved_json(const SavedCounters& saved) {
+  if (saved.path.empty()) return nullptr;
+  Json json{{"path", saved.path},
+            {"problem", saved.usable() ? Json(nullptr) : Json(saved.problem)}};
+  if (!saved.usable()) return json;
+  const CountersFile& file = saved.file;
+  json["verdict"] = file.verdict == CountersVerdict::agree      ? "agree"
+                    : file.verdict == CountersVerdict::constant ? "constant"
+                                                                : "differ";
+  json["cpus"] = file.cpus;
+  json["worst_offset_ticks"] = worst_offset(file);
+  json["margin_ticks"] = file.margin;
+  json["within_ticks"] = file.within;
+  json["age_seconds"] = static_cast<double>(age_of(file).raw()) / kNanosPerSecond;
+  json["constant_for_seconds"] =
+      static_cast<double>(file.confirmed - file.compared) / kNanosPerSecond;
+  json["writer"] = file.writer;
+  return json;
+}
+
 Json program_json(const DoctorReport& report) {
   const ProgramFacts& p = *report.program;
   const auto share = report.cpu_share_saved();
@@ -133,6 +168,8 @@ std::string render_doctor_json(const DoctorReport& report) {
                   {"clocks", clocks_json(report.seen)},
                   {"counter", counter_json(report.seen.measured)},
                   {"warp", warp_json(report.seen)},
+                  {"counters", counters_json(report.seen.counters)},
+                  {"saved_counters", saved_json(report.seen.saved)},
                   {"shim", shim_json(report.seen)},
                   {"program", report.program ? program_json(report) : Json(nullptr)},
                   {"remedies", remedies},

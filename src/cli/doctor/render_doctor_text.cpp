@@ -80,6 +80,12 @@ std::string clocks(const Evidence& seen) {
   return text;
 }
 
+std::string saved(const SavedCounters& saved) {
+  if (saved.path.empty()) return "nothing of this boot (clockshim doctor --save)";
+  return saved.path + ": " +
+         (saved.usable() ? text_of(saved.file) : "not believed: " + saved.problem);
+}
+
 std::string counter(const Evidence& seen) {
   const Measured& m = seen.measured;
   std::string text = "\ncounter\n";
@@ -112,6 +118,12 @@ std::string counter(const Evidence& seen) {
           (worst.backward == 0 && !seen.warp.pairs.empty()
                ? "; apart by " + std::to_string(seen.warp.within()) + " at most"
                : ""));
+  if (!seen.counters.text.empty())
+    text += line("verdict", seen.counters.text +
+                                (seen.counters.found == CountersFound::agree
+                                     ? "; margin " + std::to_string(seen.counters.margin) + " ticks"
+                                     : ""));
+  text += line("saved", saved(seen.saved));
   text += line("invariant", seen.machine.processor.invariant
                                 ? "promised by the CPU (CPUID 80000007H EDX bit 8)"
                                 : "not promised by the CPU");
@@ -259,6 +271,12 @@ std::string render_doctor_text(const DoctorReport& report, bool verbose, std::si
     also +=
         paragraph("also: ", std::string(verdict_name(finding.kind)) + ": " + finding.text, width);
   }
+  // Where the counters simply agree there is nothing to be said.
+  const CountersFound counters = report.seen.counters.found;
+  if (counters != CountersFound::agree && counters != CountersFound::unknown)
+    also += paragraph("counters: ", report.seen.counters.text, width);
+  if (!report.seen.saved.problem.empty())
+    also += paragraph("saved counters: ", saved(report.seen.saved), width);
   if (!also.empty()) text += "\n" + also;
   if (report.program) text += program(*report.program, width);
   text += remedies_text(report, width);

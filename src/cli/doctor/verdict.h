@@ -8,16 +8,19 @@
 
 #include "cli/machine/clocks_measured.h"
 #include "cli/machine/machine_facts.h"
+#include "cli/machine/saved_counters.h"
 #include "cli/machine/shim_trial.h"
 #include "cli/machine/warp_probe.h"
 
 namespace clockshim::cli {
 
-// What was seen by machine_facts, clocks_measured, warp_probe and shim_trial.
+// What was seen by machine_facts, clocks_measured, counter_evidence, saved_counters and shim_trial.
 struct Evidence {
   Machine machine;
   Measured measured;
-  WarpResult warp;
+  WarpResult warp;           // what the comparison of the counters saw
+  CounterEvidence counters;  // and what follows from it
+  SavedCounters saved;
   ShimTrial strict;
   ShimTrial relaxed;
 };

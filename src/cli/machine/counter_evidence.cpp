@@ -1,30 +1,32 @@
 #include "cli/machine/counter_evidence.h"
 
-#include <unistd.h>
-
 #include <algorithm>
+#include <cmath>
+#include <deque>
+#include <limits>
+#include <map>
+#include <optional>
 
+#include "cli/console/figures.h"
 #include "cli/machine/clocks_measured.h"
 #include "cli/machine/cpu_set.h"
 #include "cli/machine/timing.h"
-#include "os/clocksource.h"
-#include "os/log.h"
 
 namespace clockshim::cli {
 namespace {
 
-// There are two rounds. This is the length of each, which the pairs share, and how long it may take
-// if the CPUs are busy.
-constexpr Nanos kRound = milliseconds(20);
-constexpr Nanos kLongestPair = milliseconds(4);
-constexpr Nanos kShortestPair = microseconds(500);
-constexpr Nanos kPatience = milliseconds(200);
+constexpr Nanos kShortestRound = microseconds(500);
 // Fewer handoffs may be chance and prove nothing.
 constexpr std::uint64_t kHandoffs = 1000;
-// With at most this many CPUs all pairs can be compared.
-constexpr std::size_t kMostPairs = 15;
-// The pause between the rounds. Counters within kMost in both rounds can't have drifted by more
-// than 2 * kMost in between.
+// More rounds take too long. It is enough for all pairs of kCountersCpus.
+constexpr std::size_t kMostRounds = 255;
+// Of the CPUs that a CPU was to be compared with, this fraction may have been too busy. So there is
+// always a third one that both of two have been compared with.
+constexpr std::size_t kMissingPart = 8;
+// Above this, offsets are not looked for: the counters file has no room for them.
+constexpr std::size_t kMostOffsets = 256;
+// The pause between two passes that find agreement. Counters within kMost in both passes can't have
+// drifted by more than 2 * kMost in between.
 constexpr Nanos kPause = milliseconds(50);
 constexpr Nanos kMost = microseconds(2);
 constexpr std::int64_t kSeenDriftPpm = 100;
@@ -40,114 +42,365 @@ constexpr std::int64_t kLopsided = 2;
 // This much asymmetry is allowed, because the counter's steps and the CPU's reordering explain it
 // (some 100 ns).
 constexpr std::int64_t kUnevenTicks = 256;
+// Constants have to leave at least this part of the fastest pair's mean handoff as margin. All of
+// it is left if handoffs are as fast there as back. If less than half is left, something has moved
+// between the looks, or handoffs are so uneven that a faster one is to be expected.
+constexpr std::int64_t kMarginPart = 2;
 constexpr Nanos kCalibration = milliseconds(2);
 
 std::string cpu(int number) { return "CPU " + std::to_string(number); }
 
-CounterEvidence unknown(std::string why) { return {CountersFound::unknown, 0, std::move(why)}; }
+// One pass over all pairs.
+struct Pass {
+  std::vector<Round> rounds;
+  std::string missing;       // why it proves nothing; "": enough pairs were compared
+  std::string disagreement;  // why the counters do not simply agree; "": they do
+};
 
-CounterEvidence disagree(const WarpPair& pair) {
-  const bool first = pair.to_first < pair.to_second;
-  return {CountersFound::disagree, 0,
-          cpu(first ? pair.first : pair.second) + "'s counter was " +
-              std::to_string(pair.greatest) + " ticks behind " +
-              cpu(first ? pair.second : pair.first) + "'s"};
+template <class Visit>
+void each_pair(const Pass& pass, Visit&& visit) {
+  for (const Round& round : pass.rounds) {
+    for (const WarpPair& pair : round) visit(pair);
+  }
 }
 
-CounterEvidence compare_round(const std::vector<WarpPair>& pairs, TickDelta enough,
-                              ReadCounter read) {
-  const auto share = [&](Nanos whole) {
-    return Nanos{whole.raw() / static_cast<std::int64_t>(pairs.size())};
+std::string why_nothing(const Pass& pass) {
+  struct Seen {
+    std::size_t planned = 0;
+    std::size_t proved = 0;
+    std::uint64_t handoffs = 0;
   };
-  const Nanos length = std::clamp(share(kRound), kShortestPair, kLongestPair);
-  CounterEvidence evidence;
-  for (WarpPair pair : pairs) {
-    const bool proved =
-        test_pair(pair, {length, std::max(length, share(kPatience)), enough, kHandoffs}, read);
-    const std::string both = cpu(pair.first) + " and " + cpu(pair.second);
-    if (pair.backward > 0) return disagree(pair);
-    if (!proved)
-      return unknown(both + " are too busy to be compared, or not ours to use; handoffs: " +
-                     std::to_string(pair.handoffs));
-    const auto [shorter, longer] = std::minmax(pair.to_first, pair.to_second);
-    if (longer > kLopsided * shorter && longer - shorter > kUnevenTicks) {
-      return unknown("handoffs between " + both + " take " + std::to_string(pair.to_second) +
-                     " ticks there and " + std::to_string(pair.to_first) +
-                     " back: their counters may be apart");
+  std::map<int, Seen> seen;
+  each_pair(pass, [&](const WarpPair& pair) {
+    for (const int one : {pair.first, pair.second}) {
+      ++seen[one].planned;
+      seen[one].proved += pair.proved ? 1 : 0;
+      seen[one].handoffs += pair.handoffs;
     }
-    evidence.within = std::max(evidence.within, pair.within);
+  });
+  const auto missing = [](const auto& one) { return one.second.planned - one.second.proved; };
+  const auto worst = std::max_element(seen.begin(), seen.end(), [&](const auto& a, const auto& b) {
+    return missing(a) < missing(b);
+  });
+  if (missing(*worst) <= worst->second.planned / kMissingPart) return "";
+  const bool two = seen.size() == 2;
+  return (two ? cpu(seen.begin()->first) + " and " + cpu(seen.rbegin()->first) + " are"
+              : cpu(worst->first) + " is") +
+         " too busy to be compared, or not ours to use; handoffs: " +
+         std::to_string(worst->second.handoffs) +
+         (two ? ""
+              : "; compared with " + std::to_string(worst->second.proved) + " of " +
+                    std::to_string(worst->second.planned) + " CPUs");
+}
+
+std::string why_not_agree(const Pass& pass, TickDelta enough) {
+  std::string text;
+  std::uint64_t greatest = 0;
+  each_pair(pass, [&](const WarpPair& pair) {
+    if (pair.backward == 0 || pair.greatest <= greatest) return;
+    greatest = pair.greatest;
+    const bool first = pair.to_first < pair.to_second;
+    text = cpu(first ? pair.first : pair.second) + "'s counter was " +
+           std::to_string(pair.greatest) + " ticks behind " +
+           cpu(first ? pair.second : pair.first) + "'s";
+  });
+  if (!text.empty()) return text;
+  each_pair(pass, [&](const WarpPair& pair) {
+    if (!pair.proved) return;
+    const auto [shorter, longer] = std::minmax(pair.to_first, pair.to_second);
+    const bool lopsided = longer > kLopsided * shorter && longer - shorter > kUnevenTicks;
+    if (!lopsided && pair.within <= enough.raw()) return;
+    text = "handoffs between " + cpu(pair.first) + " and " + cpu(pair.second) + " take " +
+           std::to_string(pair.to_second) + " ticks there and " + std::to_string(pair.to_first) +
+           " back: their counters may be apart";
+  });
+  return text;
+}
+
+// What was found with passes of one plan.
+class Findings {
+ public:
+  Findings(const std::vector<int>& cpus, const Comparison& how, PairComparer& comparer)
+      : cpus_(cpus), how_(how), comparer_(comparer), plan_(plan_rounds(cpus, kMostRounds)) {
+    for (std::size_t i = 0; i < cpus.size(); ++i) position_[cpus[i]] = i;
   }
-  evidence.found = CountersFound::agree;
+
+  [[nodiscard]] std::size_t pairs() const {
+    std::size_t pairs = 0;
+    for (const Round& round : plan_) pairs += round.size();
+    return pairs;
+  }
+
+  // Goes through all pairs once more.
+  const Pass& look_again() {
+    const auto rounds = static_cast<std::int64_t>(plan_.size());
+    const Nanos length = std::clamp(Nanos{how_.pass.raw() / rounds}, kShortestRound,
+                                    std::max(how_.longest, kShortestRound));
+    Pass pass{plan_, "", ""};
+    comparer_.compare(pass.rounds, {length, how_.patience, how_.enough, kHandoffs});
+    pass.missing = why_nothing(pass);
+    pass.disagreement = why_not_agree(pass, how_.enough);
+    passes_.push_back(std::move(pass));
+    return passes_.back();
+  }
+
+  // What all passes allow. Counters that differ by constants do so in each.
+  [[nodiscard]] std::vector<PairBounds> bounds() const {
+    std::map<std::pair<int, int>, PairBounds> known;
+    for (const Pass& pass : passes_) {
+      each_pair(pass, [&](const WarpPair& pair) {
+        if (!pair.proved) return;
+        const auto [there, fresh] =
+            known.try_emplace({pair.first, pair.second},
+                              PairBounds{position_.at(pair.first), position_.at(pair.second),
+                                         pair.to_first, pair.to_second});
+        PairBounds& both = there->second;
+        both.to_first = std::min(both.to_first, pair.to_first);
+        both.to_second = std::min(both.to_second, pair.to_second);
+      });
+    }
+    std::vector<PairBounds> bounds;
+    bounds.reserve(known.size());
+    for (const auto& [cpus, pair] : known) bounds.push_back(pair);
+    return bounds;
+  }
+
+  // Half of the least that two handoffs of a pair took, in any one pass.
+  [[nodiscard]] std::int64_t fastest_handoff() const {
+    std::int64_t fastest = std::numeric_limits<std::int64_t>::max();
+    for (const Pass& pass : passes_) {
+      each_pair(pass, [&](const WarpPair& pair) {
+        if (pair.proved) fastest = std::min(fastest, (pair.to_first + pair.to_second) / 2);
+      });
+    }
+    return fastest;
+  }
+
+  [[nodiscard]] CounterEvidence nothing(const std::string& why) const {
+    return with_pairs(CountersFound::unknown, why);
+  }
+
+  [[nodiscard]] CounterEvidence agreement() const {
+    CounterEvidence evidence = with_pairs(CountersFound::agree, "");
+    evidence.offsets.assign(cpus_.size(), 0);
+    evidence.margin = margin_of(evidence.bounds, evidence.offsets);
+    if (cpus_.size() <= kMostOffsets) {
+      evidence.within = spread_of(cpus_.size(), evidence.bounds, evidence.offsets);
+    } else {
+      for (const Pass& pass : passes_) {
+        each_pair(pass, [&](const WarpPair& pair) {
+          if (pair.proved) evidence.within = std::max(evidence.within, pair.within);
+        });
+      }
+    }
+    evidence.text = std::to_string(cpus_.size()) + " CPUs' counters agree within " +
+                    std::to_string(evidence.within) + " ticks";
+    return evidence;
+  }
+
+  // None: constants do not explain all that was seen. `unsure`: they would, with too small a
+  // margin.
+  [[nodiscard]] std::optional<CounterEvidence> constants(bool& unsure) const {
+    unsure = false;
+    if (cpus_.size() > kMostOffsets) return std::nullopt;
+    CounterEvidence evidence = with_pairs(CountersFound::constant, "");
+    CounterOffsets chosen = choose_offsets(cpus_.size(), evidence.bounds);
+    unsure = chosen.margin > 0;
+    const bool all =
+        std::find(chosen.compared.begin(), chosen.compared.end(), false) == chosen.compared.end();
+    if (!all || chosen.margin <= 0 || chosen.margin < fastest_handoff() / kMarginPart)
+      return std::nullopt;
+    evidence.offsets = std::move(chosen.offsets);
+    evidence.margin = chosen.margin;
+    evidence.within = spread_of(cpus_.size(), evidence.bounds, evidence.offsets);
+    evidence.text = std::to_string(cpus_.size()) + " CPUs' counters differ by constants, up to " +
+                    std::to_string(evidence.worst_offset()) + " ticks; margin " +
+                    std::to_string(evidence.margin) + " ticks";
+    return evidence;
+  }
+
+  // For counters that no constants explain. They drift if for each pair there is a line through all
+  // that was seen of it.
+  [[nodiscard]] CounterEvidence movement() const {
+    std::map<std::pair<int, int>, std::vector<Glimpse>> seen;
+    for (const Pass& pass : passes_) {
+      each_pair(pass, [&](const WarpPair& pair) {
+        std::vector<Glimpse>& glimpses = seen[{pair.first, pair.second}];
+        glimpses.insert(glimpses.end(), pair.glimpses.begin(), pair.glimpses.end());
+      });
+    }
+    CounterEvidence evidence = with_pairs(CountersFound::drifts, "");
+    for (const auto& [cpus, glimpses] : seen) {
+      const auto slopes = slopes_through(glimpses);
+      if (!slopes) return jump(cpus.first, cpus.second, glimpses, std::move(evidence));
+      const double ppm = (slopes->first + slopes->second) / 2 * 1e6;
+      const bool certain = slopes->first > 0 || slopes->second < 0;
+      if (!certain || std::fabs(ppm) <= std::fabs(evidence.drift_ppm)) continue;
+      evidence.drift_ppm = ppm;
+      evidence.text = cpu(ppm > 0 ? cpus.second : cpus.first) + "'s counter gains " +
+                      printed(std::fabs(ppm) < 10 ? "%.2f ppm" : "%.0f ppm", std::fabs(ppm)) +
+                      " on " + cpu(ppm > 0 ? cpus.first : cpus.second) + "'s";
+    }
+    if (evidence.text.empty())
+      return with_pairs(CountersFound::jumps,
+                        "no constants explain what the CPUs' counters show, "
+                        "and no drift: " +
+                            passes_.back().disagreement);
+    return evidence;
+  }
+
+ private:
+  [[nodiscard]] CounterEvidence with_pairs(CountersFound found, const std::string& text) const {
+    CounterEvidence evidence;
+    evidence.found = found;
+    evidence.text = text;
+    evidence.cpus = cpus_;
+    evidence.bounds = bounds();
+    evidence.offsets.assign(cpus_.size(), 0);
+    std::map<std::pair<int, int>, WarpPair> pairs;
+    for (const Pass& pass : passes_) {
+      each_pair(pass, [&](const WarpPair& pair) {
+        if (!pair.proved) return;
+        const auto [there, fresh] = pairs.try_emplace({pair.first, pair.second}, pair);
+        if (fresh) return;
+        WarpPair& both = there->second;
+        both.handoffs += pair.handoffs;
+        both.backward += pair.backward;
+        both.greatest = std::max(both.greatest, pair.greatest);
+        both.within = std::min(both.within, pair.within);
+      });
+    }
+    for (const auto& [cpus, pair] : pairs) evidence.warp.pairs.push_back(pair);
+    evidence.warp.untested = cpus_.size() * (cpus_.size() - 1) / 2 - pairs.size();
+    return evidence;
+  }
+
+  // By how much the second counter can gain on the first one per tick: the least and the most for
+  // which there is a line through all glimpses, that is one through any two of them.
+  static std::optional<std::pair<double, double>> slopes_through(const std::vector<Glimpse>& seen) {
+    double least = -std::numeric_limits<double>::infinity();
+    double most = std::numeric_limits<double>::infinity();
+    for (std::size_t i = 0; i < seen.size(); ++i) {
+      for (std::size_t j = i + 1; j < seen.size(); ++j) {
+        const auto apart =
+            static_cast<double>(static_cast<std::int64_t>((seen[j].at - seen[i].at).raw()));
+        if (apart <= 0) return std::nullopt;
+        // The second one is ahead by -to_first to to_second.
+        const auto difference = [](std::int64_t a, std::int64_t b) {
+          return static_cast<double>(static_cast<std::int64_t>(static_cast<std::uint64_t>(a) -
+                                                               static_cast<std::uint64_t>(b)));
+        };
+        least = std::max(least, difference(-seen[j].to_first, seen[i].to_second) / apart);
+        most = std::min(most, difference(seen[j].to_second, -seen[i].to_first) / apart);
+      }
+    }
+    if (least > most) return std::nullopt;
+    return std::pair(least, most);
+  }
+
+  static CounterEvidence jump(int first, int second, const std::vector<Glimpse>& seen,
+                              CounterEvidence&& evidence) {
+    std::int64_t greatest = 0;
+    const auto middle = [](const Glimpse& glimpse) {
+      return (glimpse.to_second - glimpse.to_first) / 2;
+    };
+    for (std::size_t i = 1; i < seen.size(); ++i)
+      greatest = std::max(greatest, std::abs(middle(seen[i]) - middle(seen[i - 1])));
+    evidence.found = CountersFound::jumps;
+    evidence.drift_ppm = 0;
+    evidence.text = cpu(first) + "'s and " + cpu(second) + "'s counters moved by " +
+                    std::to_string(greatest) + " ticks against each other, and not steadily";
+    return std::move(evidence);
+  }
+
+  const std::vector<int>& cpus_;
+  const Comparison& how_;
+  PairComparer& comparer_;
+  std::vector<Round> plan_;
+  std::map<int, std::size_t> position_;
+  std::deque<Pass> passes_;  // which keeps references valid
+};
+
+CounterEvidence unknown(std::string why) {
+  CounterEvidence evidence;
+  evidence.text = std::move(why);
   return evidence;
 }
 
 }  // namespace
 
-std::vector<WarpPair> pairs_of_evidence(const std::vector<int>& cpus) {
-  std::vector<WarpPair> pairs;
-  for (std::size_t i = 0; i < cpus.size(); ++i) {
-    for (std::size_t j = i + 1; j < cpus.size(); ++j) {
-      if (i > 0 && pairs.size() >= kMostPairs) return pairs;
-      pairs.push_back({cpus[i], cpus[j]});
-    }
+std::string_view name_of(CountersFound found) {
+  switch (found) {
+    case CountersFound::agree: return "agree";
+    case CountersFound::constant: return "constant";
+    case CountersFound::drifts: return "drifts";
+    case CountersFound::jumps: return "jumps";
+    case CountersFound::unknown: break;
   }
-  return pairs;
+  return "unknown";
 }
 
-CounterEvidence compare_counters(const std::vector<int>& cpus, Nanos tolerance, ReadCounter read) {
-  const std::vector<WarpPair> pairs = pairs_of_evidence(cpus);
-  if (pairs.empty()) return unknown("there are no two CPUs to compare");
+std::int64_t CounterEvidence::worst_offset() const {
+  if (offsets.empty()) return 0;
+  const auto [least, most] = std::minmax_element(offsets.begin(), offsets.end());
+  return *most - *least;
+}
+
+Nanos allowed_difference(Nanos tolerance) {
+  return std::min(kMost, Nanos{tolerance.raw() / kTolerancePart});
+}
+
+CounterEvidence compare_counters(const std::vector<int>& cpus, const Comparison& how,
+                                 PairComparer& comparer) {
+  Findings findings(cpus, how, comparer);
+  if (findings.pairs() == 0) return unknown("there are no two CPUs to compare");
+  const Pass& first = findings.look_again();
+  if (!first.missing.empty()) return findings.nothing(first.missing);
+  const bool alike = first.disagreement.empty();
+  comparer.pause(alike ? kPause : how.pause);
+  bool unsure = false;
+  const Pass& second = findings.look_again();
+  if (!second.missing.empty()) return findings.nothing(second.missing);
+  if (alike && second.disagreement.empty()) return findings.agreement();
+  if (!alike) {
+    if (auto evidence = findings.constants(unsure)) return *evidence;
+  }
+  comparer.pause(how.pause);
+  const Pass& third = findings.look_again();
+  if (!third.missing.empty()) return findings.nothing(third.missing);
+  if (auto evidence = findings.constants(unsure)) return *evidence;
+  if (unsure)
+    return findings.nothing("constants would explain what the CPUs' counters show, but hardly: " +
+                            third.disagreement);
+  return findings.movement();
+}
+
+CounterEvidence compare_counters(const std::vector<int>& cpus, Nanos tolerance, ReadCounter read,
+                                 Comparison how) {
   Timebase base;
   {
     const StayHere stay;
     base = calibrate(kCalibration, true);
   }
   if (!base.counter) return unknown("the counter's frequency can't be told");
-  const Nanos most = std::min(kMost, Nanos{tolerance.raw() / kTolerancePart});
-  const TickDelta enough{
-      static_cast<std::uint64_t>(static_cast<double>(most.raw()) / base.ns_per_unit)};
-  CounterEvidence evidence = compare_round(pairs, enough, read);
-  if (evidence.found != CountersFound::agree) return evidence;
-  rest(kPause);
-  const std::uint64_t within = evidence.within;
-  evidence = compare_round(pairs, enough, read);
-  if (evidence.found != CountersFound::agree) return evidence;
-  evidence.within = std::max(evidence.within, within);
-  evidence.text = std::to_string(cpus.size()) + " CPUs' counters agree within " +
-                  std::to_string(evidence.within) + " ticks";
-  return evidence;
+  how.enough = TickDelta{static_cast<std::uint64_t>(
+      static_cast<double>(allowed_difference(tolerance).raw()) / base.ns_per_unit)};
+  CpuComparer comparer(read, base.ns_per_unit);
+  return compare_counters(cpus, how, comparer);
+}
+
+bool is_open(const Settings& settings, std::string_view clocksource, std::size_t online) {
+  return settings.counters == Counters::automatic && settings.tolerance != Nanos{0} &&
+         clocksource != "tsc" && online >= 2;
 }
 
 CounterEvidence find_evidence(const Settings& settings, std::string_view clocksource,
                               const std::vector<int>& cpus, std::size_t online, ReadCounter read) {
-  if (settings.counters != Counters::automatic || settings.tolerance == Nanos{0} ||
-      clocksource == "tsc" || online < 2)
-    return {};
+  if (!is_open(settings, clocksource, online)) return {};
   if (cpus.size() < online)
     return unknown("only " + std::to_string(cpus.size()) + " of " + std::to_string(online) +
                    " CPUs are ours to use");
   return compare_counters(cpus, settings.tolerance, read);
-}
-
-CounterEvidence look_at_counters(const Settings& settings) {
-  if (counter_forbidden()) return {};
-  const std::string clocksource = current_clocksource();
-  const auto online = static_cast<std::size_t>(std::max(1L, sysconf(_SC_NPROCESSORS_ONLN)));
-  CounterEvidence evidence =
-      find_evidence(settings, clocksource, allowed_cpus(), online, counter_of);
-  if (!evidence.text.empty())
-    say(LogLevel::info, settings.log,
-        "clocksource " + clocksource + ", so looked myself: " + evidence.text);
-  return evidence;
-}
-
-std::string handed_over(const CounterEvidence& evidence) {
-  switch (evidence.found) {
-    case CountersFound::agree: return "measured:" + std::to_string(evidence.within);
-    case CountersFound::disagree: return "disagree";
-    case CountersFound::unknown: break;
-  }
-  return "";
 }
 
 }  // namespace clockshim::cli

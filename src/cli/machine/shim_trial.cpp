@@ -15,9 +15,9 @@
 #include "cli/inject/preload_environment.h"
 #include "cli/inject/private_folder.h"
 #include "cli/machine/clocks_measured.h"
-#include "cli/machine/counter_evidence.h"
 #include "cli/machine/cpu_set.h"
 #include "cli/machine/rows_json.h"
+#include "cli/machine/saved_counters.h"
 #include "os/process.h"
 #include "os/read_file.h"
 #include "os/settings.h"
@@ -100,8 +100,8 @@ ShimTrial try_shim(const std::string& order, const Budget& budget, bool counter_
   environment.set("LD_PRELOAD", preload_with(library, present != nullptr ? present : ""));
   // Start it as `clockshim run` would.
   const Settings settings = read_settings([](const char* variable) { return getenv(variable); });
-  const std::string counters = handed_over(look_at_counters(settings));
-  if (!counters.empty()) environment.set("CLOCKSHIM_COUNTERS", counters);
+  const CountersForProgram counters(settings, false);
+  if (!counters.value().empty()) environment.set("CLOCKSHIM_COUNTERS", counters.value());
   environment.set("CLOCKSHIM_ORDER", order);
   environment.set("CLOCKSHIM_REPORT",
                   folder.made() ? escape_percent(folder.path()) + kReport : "none");

@@ -15,7 +15,7 @@
 #include "cli/inject/load_check.h"
 #include "cli/inject/preflight.h"
 #include "cli/livefiles/live_dir.h"
-#include "cli/machine/counter_evidence.h"
+#include "cli/machine/saved_counters.h"
 #include "cli/run/child.h"
 #include "cli/run/lost_reports.h"
 #include "cli/run/private_reports.h"
@@ -77,7 +77,8 @@ int run(const std::vector<RunOption>& options, const std::vector<std::string>& a
     say(LogLevel::warn, settings.log,
         name + preflight.problem + ": the shim can't get in; it runs without");
 
-  const std::string counters = shimmed ? handed_over(look_at_counters(settings)) : "";
+  std::unique_ptr<CountersForProgram> counters;
+  if (shimmed) counters = std::make_unique<CountersForProgram>(settings, true);
 
   Child child;  // from here on signals wait until there is a command to pass them on to
   Environment environment(environ);
@@ -90,7 +91,7 @@ int run(const std::vector<RunOption>& options, const std::vector<std::string>& a
     for (const RunOption& option : options) {
       if (option.value) environment.set(option.setting->variable, *option.value);
     }
-    if (!counters.empty()) environment.set("CLOCKSHIM_COUNTERS", counters);
+    if (!counters->value().empty()) environment.set("CLOCKSHIM_COUNTERS", counters->value());
     if (summed_up) reports = std::make_unique<PrivateReports>();
     if (reports && !reports->pattern().empty()) {
       environment.set("CLOCKSHIM_REPORT", reports->pattern());
@@ -110,6 +111,7 @@ int run(const std::vector<RunOption>& options, const std::vector<std::string>& a
                       summed_up ? &summary : nullptr);
   const bool told = tell(std::move(summary), file, settings.log);
   reports.reset();  // because death by a signal runs no destructor
+  counters.reset();
   return told || status != 0 ? end_like(status) : kUsageError;
 }
 
