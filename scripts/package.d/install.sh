@@ -79,7 +79,11 @@ if [ "$what" = all ]; then files=$(find bin lib share -type f | sort); else file
 for file in $files; do
   make_folder "${file%/*}"
   # Beside it first: a library that programs have mapped must not be written into.
-  cp "$file" "$target/$file.new"
+  case $file in
+    # A unit names the command with its whole path.
+    lib/systemd/*) sed "s|=/usr/local/bin/|=$prefix/bin/|" "$file" >"$target/$file.new" ;;
+    *) cp "$file" "$target/$file.new" ;;
+  esac
   case $file in bin/*) chmod 755 "$target/$file.new" ;; *) chmod 644 "$target/$file.new" ;; esac
   mv -f "$target/$file.new" "$target/$file"
   echo "$file" >>"$list"

@@ -60,6 +60,18 @@ def installed(prefix, source):
             expect(f'{page}: the link {link} leads somewhere', ours or (page.parent / link).exists())
 
 
+def check_units(prefix):
+    """systemd finds nothing wrong with the units, which start the command of this prefix."""
+    units = prefix / 'lib/systemd/system'
+    service = (units / 'clockshim-counters.service').read_text()
+    expect('the unit starts the command', f'\nExecStart={prefix}/bin/clockshim doctor --save\n' in service)
+    if shutil.which('systemd-analyze'):
+        for unit in ('clockshim-counters.service', 'clockshim-counters.timer'):
+            done = subprocess.run(['systemd-analyze', 'verify', '--man=no', '--recursive-errors=no', units / unit], capture_output=True, text=True,
+                                  env={**os.environ, 'SYSTEMD_UNIT_PATH': f'{units}:', 'SYSTEMD_LOG_TARGET': 'console'}, check=False)
+            expect(f'{unit} is right: {done.stderr}', 'clockshim' not in done.stderr)
+
+
 def files_below(folder):
     return [str(path) for path in folder.rglob('*')] if folder.exists() else []
 
@@ -72,6 +84,7 @@ def try_folder(source, build, folder, temp):
     library = prefix / folder / 'libclockshim.so'  # the absolute one alone, if it is that
     use(prefix, library, temp)
     installed(prefix, source)
+    check_units(prefix)
     if not os.path.isabs(folder):
         moved = temp / 'moved'
         prefix.rename(moved)
