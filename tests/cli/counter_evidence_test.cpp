@@ -274,7 +274,7 @@ TEST(CounterEvidence, ConstantsHaveToLeaveHalfAHandoff) {
   machine.crooked = 600;
   const CounterEvidence hardly = found_by(machine, 3);
   EXPECT_EQ(hardly.found, CountersFound::unknown) << hardly.text;
-  EXPECT_TRUE(hardly.text.ends_with("their counters may be apart")) << hardly.text;
+  EXPECT_NE(hardly.text.find("but hardly"), std::string::npos) << hardly.text;
   machine.crooked = 1200;
   const CounterEvidence none = found_by(machine, 3);
   EXPECT_EQ(none.found, CountersFound::jumps) << none.text;

@@ -220,33 +220,17 @@ class Findings {
   }
 
   // For counters that no constants explain. They drift if for each pair there is a line through all
-  // that was seen of it.
+  // that was seen of it. Of a slow drift the whole passes tell most; a fast one shows within them.
   [[nodiscard]] CounterEvidence movement() const {
-    std::map<std::pair<int, int>, std::vector<Glimpse>> seen;
-    for (const Pass& pass : passes_) {
-      each_pair(pass, [&](const WarpPair& pair) {
-        std::vector<Glimpse>& glimpses = seen[{pair.first, pair.second}];
-        glimpses.insert(glimpses.end(), pair.glimpses.begin(), pair.glimpses.end());
-      });
+    for (const auto& seen : {whole_passes(), glimpses()}) {
+      if (auto evidence = drift(seen)) return *evidence;
     }
-    CounterEvidence evidence = with_pairs(CountersFound::drifts, "");
-    for (const auto& [cpus, glimpses] : seen) {
-      const auto slopes = slopes_through(glimpses);
-      if (!slopes) return jump(cpus.first, cpus.second, glimpses, std::move(evidence));
-      const double ppm = (slopes->first + slopes->second) / 2 * 1e6;
-      const bool certain = slopes->first > 0 || slopes->second < 0;
-      if (!certain || std::fabs(ppm) <= std::fabs(evidence.drift_ppm)) continue;
-      evidence.drift_ppm = ppm;
-      evidence.text = cpu(ppm > 0 ? cpus.second : cpus.first) + "'s counter gains " +
-                      printed(std::fabs(ppm) < 10 ? "%.2f ppm" : "%.0f ppm", std::fabs(ppm)) +
-                      " on " + cpu(ppm > 0 ? cpus.first : cpus.second) + "'s";
+    for (const auto& [cpus, seen] : glimpses()) {
+      if (!slopes_through(seen)) return jump(cpus.first, cpus.second, seen);
     }
-    if (evidence.text.empty())
-      return with_pairs(CountersFound::jumps,
-                        "no constants explain what the CPUs' counters show, "
-                        "and no drift: " +
-                            passes_.back().disagreement);
-    return evidence;
+    return with_pairs(CountersFound::jumps,
+                      "no constants explain what the CPUs' counters show, and no drift: " +
+                          passes_.back().disagreement);
   }
 
  private:
@@ -275,6 +259,51 @@ class Findings {
     return evidence;
   }
 
+  using SeenOfPairs = std::map<std::pair<int, int>, std::vector<Glimpse>>;
+
+  [[nodiscard]] SeenOfPairs glimpses() const {
+    SeenOfPairs seen;
+    for (const Pass& pass : passes_) {
+      each_pair(pass, [&](const WarpPair& pair) {
+        std::vector<Glimpse>& of_pair = seen[{pair.first, pair.second}];
+        of_pair.insert(of_pair.end(), pair.glimpses.begin(), pair.glimpses.end());
+      });
+    }
+    return seen;
+  }
+
+  // As if each pass had taken no time.
+  [[nodiscard]] SeenOfPairs whole_passes() const {
+    SeenOfPairs seen;
+    for (const Pass& pass : passes_) {
+      each_pair(pass, [&](const WarpPair& pair) {
+        if (pair.glimpses.empty()) return;
+        const Ticks begin = pair.glimpses.front().at;
+        const TickDelta half{(pair.glimpses.back().at - begin).raw() / 2};
+        seen[{pair.first, pair.second}].push_back({begin + half, pair.to_first, pair.to_second});
+      });
+    }
+    return seen;
+  }
+
+  // None: it is no drift, or it may be none.
+  [[nodiscard]] std::optional<CounterEvidence> drift(const SeenOfPairs& all) const {
+    CounterEvidence evidence = with_pairs(CountersFound::drifts, "");
+    for (const auto& [cpus, seen] : all) {
+      const auto slopes = slopes_through(seen);
+      if (!slopes) return std::nullopt;
+      const double ppm = (slopes->first + slopes->second) / 2 * 1e6;
+      const bool certain = slopes->first > 0 || slopes->second < 0;
+      if (!certain || std::fabs(ppm) <= std::fabs(evidence.drift_ppm)) continue;
+      evidence.drift_ppm = ppm;
+      evidence.text = cpu(ppm > 0 ? cpus.second : cpus.first) + "'s counter gains " +
+                      printed(std::fabs(ppm) < 10 ? "%.2f ppm" : "%.0f ppm", std::fabs(ppm)) +
+                      " on " + cpu(ppm > 0 ? cpus.first : cpus.second) + "'s";
+    }
+    if (evidence.text.empty()) return std::nullopt;
+    return evidence;
+  }
+
   // By how much the second counter can gain on the first one per tick: the least and the most for
   // which there is a line through all glimpses, that is one through any two of them.
   static std::optional<std::pair<double, double>> slopes_through(const std::vector<Glimpse>& seen) {
@@ -298,19 +327,17 @@ class Findings {
     return std::pair(least, most);
   }
 
-  static CounterEvidence jump(int first, int second, const std::vector<Glimpse>& seen,
-                              CounterEvidence&& evidence) {
+  [[nodiscard]] CounterEvidence jump(int first, int second,
+                                     const std::vector<Glimpse>& seen) const {
     std::int64_t greatest = 0;
     const auto middle = [](const Glimpse& glimpse) {
       return (glimpse.to_second - glimpse.to_first) / 2;
     };
     for (std::size_t i = 1; i < seen.size(); ++i)
       greatest = std::max(greatest, std::abs(middle(seen[i]) - middle(seen[i - 1])));
-    evidence.found = CountersFound::jumps;
-    evidence.drift_ppm = 0;
-    evidence.text = cpu(first) + "'s and " + cpu(second) + "'s counters moved by " +
-                    std::to_string(greatest) + " ticks against each other, and not steadily";
-    return std::move(evidence);
+    return with_pairs(CountersFound::jumps, cpu(first) + "'s and " + cpu(second) +
+                                                "'s counters moved by " + std::to_string(greatest) +
+                                                " ticks against each other, and not steadily");
   }
 
   const std::vector<int>& cpus_;

@@ -28,6 +28,8 @@ constexpr std::uint64_t kTurnsPerLook = 16;
 // A pair that is not done after so many times the usual length is put off, and so is one whose
 // other side does not come for half as long.
 constexpr std::uint64_t kLengthsUntilPutOff = 4;
+// Within a view a drift of this much, 1000 ppm, may move the counters.
+constexpr std::uint64_t kSteadyParts = 1000;
 constexpr std::int64_t kNothing = std::numeric_limits<std::int64_t>::max();
 
 // What one side sees within kTurnsOfView of its turns, some 20 us.
@@ -176,12 +178,13 @@ class alignas(64) Meeting {
 
   void tell(const View& to_first, const View& to_second, const Limits& limits) {
     const std::uint64_t took = (to_first.end - to_first.begin).raw();
+    const std::uint64_t longest = std::max(took, (to_second.end - to_second.begin).raw());
     if (to_first.turns < View::kTurns / 2 || to_second.turns < View::kTurns / 2 ||
-        to_first.number != to_second.number || took > limits.view ||
-        (to_second.end - to_second.begin).raw() > limits.view)
+        to_first.number != to_second.number || longest > limits.view)
       return;
+    const auto slack = static_cast<std::int64_t>(longest / kSteadyParts);
     pair_.glimpses.push_back(
-        {to_first.begin + TickDelta{took / 2}, to_first.least, to_second.least});
+        {to_first.begin + TickDelta{took / 2}, to_first.least + slack, to_second.least + slack});
   }
 
   std::atomic<int> whose_{0};

@@ -20,7 +20,7 @@ namespace clockshim::cli {
 
 using ReadCounter = Ticks (*)(int cpu);
 
-// What a short time shows of two counters, so that a drift does not matter within it.
+// What a short time shows of two counters. It leaves room for a drift of up to 1000 ppm within it.
 struct Glimpse {
   Ticks at;  // on the first one's counter
   std::int64_t to_first = 0;

@@ -54,7 +54,7 @@ class Interrupts {
   sigset_t mask_{};
 };
 
-Nanos clock_now(clockid_t clock) {
+Nanos kernel_time(clockid_t clock) {
   timespec now{};
   clock_gettime(clock, &now);
   return from_timespec(now);
@@ -62,7 +62,7 @@ Nanos clock_now(clockid_t clock) {
 
 // Looks at all of them at the same moment, so that their rates can be added.
 void look_at(std::vector<RateWatch>& processes, Nanos now) {
-  const Nanos realtime = clock_now(CLOCK_REALTIME);
+  const Nanos realtime = kernel_time(CLOCK_REALTIME);
   for (RateWatch& process : processes) process.look(now, realtime);
 }
 
@@ -83,7 +83,7 @@ void watch_rates(std::vector<RateWatch>& processes, Nanos length, Nanos interval
   const bool wakes =
       running.size() ==
       processes.size();  // otherwise some are only seen to have ended at the next look
-  const Nanos start = clock_now(CLOCK_MONOTONIC);
+  const Nanos start = kernel_time(CLOCK_MONOTONIC);
   const Nanos end = start + length;
   look_at(processes, start);
   Progress line;
@@ -91,14 +91,14 @@ void watch_rates(std::vector<RateWatch>& processes, Nanos length, Nanos interval
   Nanos next = start;
   bool goes_on = true;
   while (goes_on && !all_over(processes)) {
-    Nanos now = clock_now(CLOCK_MONOTONIC);
+    Nanos now = kernel_time(CLOCK_MONOTONIC);
     while (next <= now)
       next = next + interval;  // missed intervals (the machine slept) become one long interval
     next = std::min(next, end);
     while (goes_on && now < next) {
       goes_on = interrupts.wait(running, next - now);
       std::erase_if(running, [](const pollfd& process) { return process.revents != 0; });
-      now = clock_now(CLOCK_MONOTONIC);
+      now = kernel_time(CLOCK_MONOTONIC);
       if (wakes && running.empty()) break;
     }
     look_at(processes, now);
