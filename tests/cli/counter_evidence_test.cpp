@@ -234,6 +234,20 @@ TEST(CounterEvidence, OneOfManyPairsMayBeMissing) {
   EXPECT_EQ(found_by(machine, 7).found, CountersFound::unknown) << "of so few all are needed";
 }
 
+// A busy CPU answers late in one direction, in one pass: the other pass settles it.
+TEST(CounterEvidence, LateAnswersInOnePassAreNoDifference) {
+  struct : MadeUpMachine {
+    std::int64_t ahead(int) override { return 0; }
+    void compare(std::vector<Round>& rounds, const PassTest& how) override {
+      MadeUpMachine::compare(rounds, how);
+      if (passes == 1) rounds[0][0].to_second += 1000;
+    }
+  } machine;
+  const CounterEvidence evidence = found_by(machine, 2);
+  EXPECT_EQ(evidence.found, CountersFound::agree) << evidence.text;
+  EXPECT_EQ(evidence.within, 100U);
+}
+
 // One CPU of many that drifts spoils it for all, and is named.
 TEST(CounterEvidence, DriftOfOneCpuIsNamed) {
   struct : MadeUpMachine {

@@ -93,6 +93,10 @@ std::string why_nothing(const Pass& pass) {
                     std::to_string(worst->second.planned) + " CPUs");
 }
 
+bool is_lopsided(std::int64_t shorter, std::int64_t longer) {
+  return longer > kLopsided * shorter && longer - shorter > kUnevenTicks;
+}
+
 std::string why_not_agree(const Pass& pass, TickDelta enough) {
   std::string text;
   std::uint64_t greatest = 0;
@@ -108,8 +112,7 @@ std::string why_not_agree(const Pass& pass, TickDelta enough) {
   each_pair(pass, [&](const WarpPair& pair) {
     if (!pair.proved) return;
     const auto [shorter, longer] = std::minmax(pair.to_first, pair.to_second);
-    const bool lopsided = longer > kLopsided * shorter && longer - shorter > kUnevenTicks;
-    if (!lopsided && pair.within <= enough.raw()) return;
+    if (!is_lopsided(shorter, longer) && pair.within <= enough.raw()) return;
     text = "handoffs between " + cpu(pair.first) + " and " + cpu(pair.second) + " take " +
            std::to_string(pair.to_second) + " ticks there and " + std::to_string(pair.to_first) +
            " back: their counters may be apart";
@@ -174,6 +177,16 @@ class Findings {
       });
     }
     return fastest;
+  }
+
+  // What one pass leaves open, because CPUs were busy, another may have settled.
+  [[nodiscard]] bool agree_together() const {
+    const std::vector<PairBounds> all = bounds();
+    return std::all_of(all.begin(), all.end(), [&](const PairBounds& pair) {
+      const auto [shorter, longer] = std::minmax(pair.to_first, pair.to_second);
+      return shorter >= 0 && static_cast<std::uint64_t>(longer) <= how_.enough.raw() &&
+             !is_lopsided(shorter, longer);
+    });
   }
 
   [[nodiscard]] CounterEvidence nothing(const std::string& why) const {
@@ -388,7 +401,7 @@ CounterEvidence compare_counters(const std::vector<int>& cpus, const Comparison&
   bool unsure = false;
   const Pass& second = findings.look_again();
   if (!second.missing.empty()) return findings.nothing(second.missing);
-  if (alike && second.disagreement.empty()) return findings.agreement();
+  if (findings.agree_together()) return findings.agreement();
   if (!alike) {
     if (auto evidence = findings.constants(unsure)) return *evidence;
   }
