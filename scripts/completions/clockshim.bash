@@ -9,6 +9,15 @@ _clockshim_help() {
   "$_clockshim_program" "$@" --help 2>/dev/null | sed -nE "s/^  (-h,)?$pattern.*/\2/p"
 }
 
+# _clockshim_processes PREFIX: the numbers and the names of the processes that have a live file. compgen -W would expand
+# what looks like a command in a name, and anybody may give a program a name.
+_clockshim_processes() {
+  local word
+  while IFS= read -r word; do
+    [[ $word != "$1"* ]] || printf '%s\n' "$word"
+  done < <("$_clockshim_program" list --json 2>/dev/null | sed -nE 's/^ *"(pid|program)": "?([^"]*)"?,$/\2/p' | sort -u)
+}
+
 # _clockshim_values OPTION COMMAND: the values that an option takes, if they are words
 _clockshim_values() {
   case $1 in
@@ -79,10 +88,8 @@ _clockshim() {
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
   else
     case $command in
-      report | top) words=$("$_clockshim_program" list 2>/dev/null | sed -nE 's/^ *([0-9]+) .*/\1/p') ;;
-      *) words='' ;;
+      report | top | diff) mapfile -t COMPREPLY < <(_clockshim_processes "$current") ;;
     esac
-    mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
     case $command in
       report | diff) mapfile -t -O ${#COMPREPLY[@]} COMPREPLY < <(compgen -f -- "$current") ;;
       doctor) mapfile -t -O ${#COMPREPLY[@]} COMPREPLY < <(compgen -c -- "$current") ;;

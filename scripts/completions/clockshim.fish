@@ -42,7 +42,9 @@ complete -c clockshim -n 'test (count (commandline -opc)) -eq 1' -f -a '(__clock
 complete -c clockshim -n '__clockshim_is run doctor bench report top list gc diff; and string match -q -- "-*" (commandline -ct)' \
     -f -a '(__clockshim_help "(--[a-z-]+)" (__clockshim_command))'
 complete -c clockshim -n '__clockshim_own >/dev/null' -x -a '(__fish_complete_subcommand --fcs-skip=(__clockshim_own))'
-complete -c clockshim -n '__clockshim_is report top' -a '(clockshim list 2>/dev/null | string replace -rf "^ *([0-9]+) .*" \'$1\')'
+# The numbers and the names of the processes that have a live file.
+complete -c clockshim -n '__clockshim_is report top diff' \
+    -a '(clockshim list --json 2>/dev/null | string replace -rf "^ *\"(?:pid|program)\": \"?([^\"]*)\"?,\$" \'$1\' | sort -u)'
 complete -c clockshim -n '__clockshim_is doctor' -x -a '(__fish_complete_command)'
 complete -c clockshim -n '__clockshim_is run' -l counters -x -a 'auto agree disagree'
 complete -c clockshim -n '__clockshim_is run' -l order -x -a 'strict relaxed'

@@ -18,7 +18,7 @@ import tempfile
 
 BASH = '. "$FOLDER/clockshim.bash"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _clockshim; printf "%s\\n" "${COMPREPLY[@]}"'
 # Outside of zsh's line editor, its functions say what they were given.
-ZSH = '''compadd() { [[ $1 != -- ]] || shift; print -l -- "$@" }; _files() { }; _message() { }; _command_names() { }
+ZSH = '''compadd() { [[ $1 != -- ]] || shift; print -rl -- "$@" }; _files() { }; _message() { }; _command_names() { }
 _normal() { print -l -- "a command of its own: $words" }; words=("$@"); CURRENT=$#; set --; source "$FOLDER/_clockshim"'''
 FISH = 'source "$FOLDER/clockshim.fish"; complete -C "$argv" | string replace -r "\\t.*" ""'
 # One line of each command, up to where a word is missing, and what must be offered.
@@ -31,6 +31,30 @@ VALUES = {
 
 def lines(text):
     return {line.strip() for line in text.splitlines()} - {''}
+
+
+# A program's name is whatever its owner likes: a shell must not run what stands in it.
+NAME = 'odd $(touch planted) `touch planted` name'
+
+
+class Served:
+    """A program that reads the clock under the shim, and stays until it is told to end."""
+
+    def __init__(self, command, folder):
+        # Python finds its library from where its program is; PYTHONHOME says it for a copy.
+        program = folder / NAME
+        shutil.copy(os.path.realpath(sys.executable), program)
+        self.process = subprocess.Popen(
+            [command, 'run', '--dir', folder / 'live', '--report', 'none', program, '-S', '-c',
+             'import sys, time; print(time.time(), flush=True); sys.stdin.read()'],
+            env={**os.environ, 'PYTHONHOME': sys.base_prefix}, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    def __enter__(self):
+        self.process.stdout.readline()
+        return self
+
+    def __exit__(self, *_):
+        self.process.communicate()
 
 
 class Shells:
@@ -49,9 +73,9 @@ class Shells:
                       'fish': lambda words: ['fish', '--no-config', '-c', FISH, ' '.join(words)]}
         self.missing = [name for name in self.known if not shutil.which(name)]
 
-    def offer(self, shell, *words):
+    def offer(self, shell, *words, **variables):
         """What the shell would offer for the last of the words."""
-        done = subprocess.run(self.known[shell](['clockshim', *words]), env=self.environment, cwd=self.empty, timeout=60,
+        done = subprocess.run(self.known[shell](['clockshim', *words]), env={**self.environment, **variables}, cwd=self.empty, timeout=60,
                               stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
         return lines(done.stdout) | {f'error: {line}' for line in lines(done.stderr)}
 
@@ -60,8 +84,13 @@ class Shells:
 PLANTED = [('strict relaxed', 'strict'), ('auto agree disagree', 'auto agree disagree maybe'), ("--[a-z-]+", "--[b-z-]+"),
            ('([a-z]+) +[a-z]', '([e-z]+) +[a-z]'),
            ('([a-z]+) +[a-z]', '([a-z]+) +[A-Z]')]
-# How each shell tells an option from the command of run.
-PLANTED_OF = {'zsh': ('-?*', '?*'), 'bash': ('-?*', '?*'), 'fish': ("-- '^-.'", "-- '^.'")}
+# How each shell tells an option from the command of run, and finds processes.
+PLANTED_OF = {
+    'zsh': [('-?*', '?*'), ('(pid|program)', '(pid|file)')],
+    'bash': [('-?*', '?*'), ('(pid|program)', '(pid|file)'),
+             ('_clockshim_processes "$current")', 'compgen -W "$(_clockshim_processes "$current")" -- "$current")')],
+    'fish': [("-- '^-.'", "-- '^.'"), ('(?:pid|program)', '(?:program)')],
+}
 
 
 def violations(command, folder, only=None):
@@ -94,6 +123,17 @@ def violations(command, folder, only=None):
                     errors.append(f'{shell}, behind {ours}: offered {sorted(behind)[:5]}')
             if shells.offer(shell, 'run', 'printf', '--') & (options['run'] - {'--help'}):
                 errors.append(f'{shell}, behind a command: offered the options of run')
+        with Served(command, pathlib.Path(empty)):
+            live = pathlib.Path(empty) / 'live'
+            number = ''.join(file.name.partition('-')[0] for file in live.iterdir())
+            for shell in [only] if only else set(shells.known) - set(shells.missing):
+                for name in 'report', 'top', 'diff':
+                    offered = shells.offer(shell, name, '', CLOCKSHIM_DIR=str(live))
+                    if not {number, NAME} <= offered:
+                        errors.append(f'{shell}, {name}: offered {sorted(offered)}, expected {number} and {NAME}')
+                if (shells.empty / 'planted').exists():
+                    errors.append(f'{shell}: has run what stands in a name')
+                    (shells.empty / 'planted').unlink()
     for option, values in () if only else VALUES.items():
         for value in sorted(values - {'stderr'}):
             done = subprocess.run([command, 'run', option, value, '--log', 'error', '--', 'true'], capture_output=True, text=True, check=False)
@@ -106,7 +146,7 @@ def self_test(command, folder):
     errors = []
     for file in sorted(folder.iterdir()):
         shell = {'_clockshim': 'zsh'}.get(file.name) or file.suffix[1:]
-        for right, wrong in [*PLANTED, PLANTED_OF[shell]] if shutil.which(shell) else []:
+        for right, wrong in [*PLANTED, *PLANTED_OF[shell]] if shutil.which(shell) else []:
             with tempfile.TemporaryDirectory() as copy:
                 shutil.copytree(folder, copy, dirs_exist_ok=True)
                 text = file.read_text(encoding='utf-8')
