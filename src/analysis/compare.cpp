@@ -4,9 +4,11 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-#include "report/columns.h"
+#include "report/fitted_table.h"
 #include "report/frames.h"
 #include "report/text.h"
+#include "report/text_table.h"
+#include "report/wrap.h"
 
 namespace clockshim {
 namespace {
@@ -35,22 +37,13 @@ std::string ratio_of(const Change& change) {
   return change.before > 0 ? "x" + decimal(change.ratio()) : "-";
 }
 
-std::string columns(const std::string& before, const std::string& after,
-                    const std::string& difference, const std::string& ratio,
-                    const std::string& clock, const std::string& caller,
-                    const std::string& module) {
-  std::string line = right_column(before, 15) + right_column(after, 16) +
-                     right_column(difference, 17) + right_column(ratio, 9) + "  " +
-                     left_column(clock, 16) + " " + left_column(shortened(caller, 40), 40) + " " +
-                     module;
-  while (line.back() == ' ') line.pop_back();
-  return line + "\n";
+std::string difference_of(const Change& change) {
+  return (std::llround(change.difference()) < 0 ? "-" : "+") + amount(change.difference());
 }
 
-std::string line_of(const Change& change) {
-  const std::string sign = std::llround(change.difference()) < 0 ? "-" : "+";
-  return columns(amount(change.before), amount(change.after), sign + amount(change.difference()),
-                 ratio_of(change), change.caller.clock, change.caller.name, change.caller.module);
+bool is_unchanged(const Change& change) {
+  return std::llround(change.before) == std::llround(change.after) &&
+         change.kind == Change::Kind::both;
 }
 
 std::string run_line(const char* label, const Report& report) {
@@ -60,6 +53,76 @@ std::string run_line(const char* label, const Report& report) {
   if (report.dropped != 0) line += ", " + grouped(report.dropped) + " of them under no caller";
   return line + "\n";
 }
+
+// The names get the room that the other columns leave. Where there is little, a module stands below
+// its name; where there is hardly any, the name and even the clock do, too. A name that is cut
+// stands below as a whole.
+class ChangeTable {
+ public:
+  ChangeTable(const std::string& unit, std::size_t width)
+      : width_(width),
+        table_({{"before" + unit, Side::right},
+                {"after" + unit, Side::right},
+                {"difference", Side::right},
+                {"ratio", Side::right},
+                {"clock"},
+                {"caller"},
+                {"module"}}) {}
+
+  void add(const Change& change) {
+    const Caller& caller = change.caller;
+    callers_.push_back({one_line(caller.clock), one_line(caller.name), one_line(caller.module)});
+    const auto& [clock, name, module] = callers_.back();
+    table_.add_row({amount(change.before), amount(change.after), difference_of(change),
+                    ratio_of(change), clock, name, module});
+  }
+
+  [[nodiscard]] std::string text() {
+    const std::size_t left = width_ - std::min(width_, table_.width_before(kName));
+    const std::size_t of_module = std::min(table_.width(kName + 1), kWidestModule) + 2;
+    std::size_t columns = kName + 2;
+    if (table_.width_before(kName + 1) + table_.width(kName + 1) > width_) {
+      const std::size_t least = std::min(table_.width(kName), kLeastName);
+      if (left < least + of_module) columns = left < least ? kName : kName + 1;
+      table_.narrow(kName + 1, kWidestModule);
+      table_.narrow(kName, columns == kName + 2 ? left - of_module : left);
+      if (left == 0) columns = kName - 1;
+    }
+    std::string out = table_.headings(columns);
+    for (std::size_t i = 0; i < table_.rows(); ++i) {
+      out += table_.row(i, columns);
+      const auto& [clock, name, module] = callers_[i];
+      if (columns <= kName)
+        out += below("", (columns < kName && !clock.empty() ? clock + ", " : "") + name);
+      else if (shortened(name, table_.width(kName)) != name)
+        out += below("= ", name);
+      if (columns < kName + 2 && !module.empty()) out += below("in ", module);
+    }
+    return out;
+  }
+
+ private:
+  using Side = TableColumn::Side;
+  struct Names {
+    std::string clock;
+    std::string name;
+    std::string module;
+  };
+  static constexpr std::size_t kName = 5;
+  static constexpr std::size_t kLeastName = 20;
+  static constexpr std::size_t kWidestModule = 40;
+  static constexpr std::size_t kMostLines = 16;  // of one name
+
+  [[nodiscard]] std::string below(const char* what, const std::string& text) const {
+    const std::size_t indent = std::min(table_.width_before(kName), width_ / 4);
+    return wrapped_behind(std::string(indent, ' ') + what,
+                          shortened(text, kMostLines * (width_ - indent)), width_);
+  }
+
+  std::size_t width_;
+  FittedTable table_;
+  std::vector<Names> callers_{};
+};
 
 Json run_json(const Report& report) {
   return {{"program", report.program},
@@ -82,9 +145,9 @@ Json change_json(const Change& change, const Report& before, const Report& after
 
 }  // namespace
 
-Comparison compare(const Report& before, const Report& after) {
+Comparison compare(const Report& before, const Report& after, Amounts amounts) {
   Comparison out;
-  out.per_second = lengths_differ(before.seconds, after.seconds);
+  out.per_second = amounts == Amounts::by_length && lengths_differ(before.seconds, after.seconds);
   const double length_before = out.per_second ? before.seconds : 1;
   const double length_after = out.per_second ? after.seconds : 1;
   const auto finish = [&](Change& change) {
@@ -113,31 +176,32 @@ Comparison compare(const Report& before, const Report& after) {
   return out;
 }
 
-std::string render_diff_text(const Report& before, const Report& after) {
-  const Comparison comparison = compare(before, after);
+std::string render_diff_text(const Report& before, const Report& after, Amounts amounts,
+                             std::size_t width) {
+  const Comparison comparison = compare(before, after, amounts);
   std::string out = run_line("before: ", before) + run_line("after:  ", after);
-  if (comparison.per_second) out += "the runs' lengths differ: calls a second are compared\n";
+  if (comparison.per_second)
+    out += "the runs' lengths differ: calls a second are compared (--calls: calls)\n";
   const std::string unit = comparison.per_second ? " /s" : "";
-  out += "\n" + columns("before" + unit, "after" + unit, "difference", "ratio", "clock", "caller",
-                        "module");
-  out += line_of(comparison.all);
+  ChangeTable table(unit, width == 0 ? kTextWidth : width);
+  table.add(comparison.all);
   std::size_t unchanged = 0;
   for (const Change& change : comparison.callers) {
-    if (std::llround(change.before) == std::llround(change.after) &&
-        change.kind == Change::Kind::both) {
+    if (is_unchanged(change)) {
       ++unchanged;
     } else {
-      out += line_of(change);
+      table.add(change);
     }
   }
+  out += "\n" + table.text();
   if (unchanged != 0)
     out += std::to_string(unchanged) +
            (unchanged == 1 ? " caller as before\n" : " callers as before\n");
   return out;
 }
 
-std::string render_diff_json(const Report& before, const Report& after) {
-  const Comparison comparison = compare(before, after);
+std::string render_diff_json(const Report& before, const Report& after, Amounts amounts) {
+  const Comparison comparison = compare(before, after, amounts);
   Json callers = Json::array();
   for (const Change& change : comparison.callers) {
     constexpr const char* kKinds[] = {"both", "new", "gone"};

@@ -25,14 +25,21 @@ struct Change {
 };
 
 struct Comparison {
-  bool per_second = false;  // the runs' lengths differ by more than 5 %: amounts are calls a second
+  bool per_second = false;  // amounts are calls a second
   Change all;
   std::vector<Change> callers;  // the largest difference first, whatever its sign
 };
 
-Comparison compare(const Report& before, const Report& after);
+// What the amounts are: calls a second if the runs' lengths differ by more than 5 %; or always
+// calls, as for two runs that do the same work in different times.
+enum class Amounts { by_length, calls };
 
-std::string render_diff_text(const Report& before, const Report& after);
-std::string render_diff_json(const Report& before, const Report& after);
+Comparison compare(const Report& before, const Report& after, Amounts amounts);
+
+// The table is at most `width` wide, as far as its figures leave room; 0: as wide as tables in
+// files.
+std::string render_diff_text(const Report& before, const Report& after, Amounts amounts,
+                             std::size_t width);
+std::string render_diff_json(const Report& before, const Report& after, Amounts amounts);
 
 }  // namespace clockshim

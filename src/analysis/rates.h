@@ -8,9 +8,10 @@
 
 namespace clockshim {
 
-// One line for each clock: the average calls a second, and the minimum and maximum of an interval.
-// "": it was not watched.
-std::string rates_as_text(const ReportRates& rates);
+// One line for each clock, and for each of the busiest callers: the average calls a second, and the
+// minimum and maximum of an interval. Names are cut to fit into `width`; 0: they stay whole. "": it
+// was not watched.
+std::string rates_as_text(const ReportRates& rates, std::size_t width);
 
 // Charts for a page: calls a second by clock, and by caller. "": it was not watched.
 std::string rate_charts(const ReportRates& rates);

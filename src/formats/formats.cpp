@@ -12,8 +12,8 @@ std::string table(const Reports& reports, const StackOptions& options) {
   const std::size_t width = options.width == 0 ? kTextWidth : options.width;
   std::string out;
   for (const Report& report : reports) {
-    out +=
-        (out.empty() ? "" : "\n") + text_head(report, options.width) + rates_as_text(report.rates);
+    out += (out.empty() ? "" : "\n") + text_head(report, options.width) +
+           rates_as_text(report.rates, options.width);
     out += options.threads ? text_threads(report, width) : text_callers(report, width);
     out += text_advice(report, width);
   }

@@ -70,7 +70,29 @@ TextTable::TextTable(const Report& r, std::size_t width)
     module_ = 0;
   }
   name_ = module_ == 0 ? left : left - module_ - 1;
+  if (module_ != 0) share_room();
   if (!wide) below_ = std::min(before + 2, width / 2);
+}
+
+// Gives what either of names and modules has to spare to the other, by those of the busiest
+// callers.
+void TextTable::share_room() {
+  std::size_t names = 0;
+  std::size_t modules = std::string_view("module").size();
+  for (std::size_t i = 0; i < std::min(report_.sites.size(), kTopSites); ++i) {
+    const ReportFrame caller = caller_of(report_.sites[i]);
+    names = std::max(names, frame_name(caller).size());
+    modules = std::max(modules, std::min(module_name(caller).size(), kWidestModule));
+  }
+  if (names > name_ && modules < module_) {
+    const std::size_t more = std::min(names - name_, module_ - modules);
+    name_ += more;
+    module_ -= more;
+  } else if (names < name_ && modules > module_) {
+    const std::size_t more = std::min(name_ - names, modules - module_);
+    name_ -= more;
+    module_ += more;
+  }
 }
 
 std::string TextTable::numbers(const std::string& calls, const std::string& share,

@@ -43,6 +43,7 @@ class TextTable {
  private:
   [[nodiscard]] std::string numbers(const std::string& calls, const std::string& share,
                                     const std::string& rate, const std::string& saved) const;
+  void share_room();
   void add_below(std::string& out, const std::string& what, const std::string& text) const;
 
   const Report& report_;

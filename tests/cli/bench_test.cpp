@@ -135,6 +135,24 @@ TEST(BenchRenders, EachWayOnce) {
   EXPECT_NE(svg.find("CPU &lt;A&amp;B&gt;"), std::string::npos) << svg;
 }
 
+TEST(BenchRenders, TablesThatFit) {
+  BenchReport report = small_report();
+  report.rows[0].cost = summarise({1e9, 2e9}, 1'000'000);
+  report.shims.push_back({});
+  report.shims.back().order = "strict";
+  report.shims.back().problem = "a reason that is longer than a narrow terminal is wide, by far";
+  for (const std::size_t width : {60, 80, 120, 200}) {
+    const std::string text = render_bench_text(report, width);
+    EXPECT_LE(test::widest_line(text), width) << text;
+    for (const char* heading :
+         {"average", "median", "p99", "spread", "resolution", "backward", "worst", "run, times"})
+      EXPECT_EQ(test::count_of(text.substr(0, text.find("ns a call")), heading), 1U)
+          << heading << "\n"
+          << text;
+    EXPECT_EQ(test::count_of(text, "\nmonotonic") > 4, width < 120) << text;
+  }
+}
+
 TEST(BenchCommand, MeasuresEachClockEachWay) {
   const TempDir folder;
   const Ending ending =

@@ -159,27 +159,17 @@ TEST_F(ReportCommand, ATerminalGetsLinesOfItsWidth) {
   std::string text = kReport;
   text.replace(text.find("\"tick\""), 6, "\"" + name + "\"");
   const std::string report = folder_.file("long.json", text, kPlain);
-  const auto widest = [](const std::string& lines) {
-    std::size_t most = 0;
-    std::istringstream in(lines);
-    for (std::string line; std::getline(in, line);)
-      most = std::max(most, line.size() - (line.ends_with('\r') ? 1 : 0));
-    return most;
-  };
   for (const std::size_t columns : {30, 60, 72, 150, 400}) {
-    test::Running command({"/bin/sh", "-c", "stty cols \"$0\"; exec \"$1\" report \"$2\"",
-                           std::to_string(columns), test::command_path(), report},
-                          {}, test::On::terminal);
-    const Ending ending = command.finish();
+    const Ending ending = test::run_on_terminal(columns, {"report", report});
     ASSERT_EQ(ending.exit_code, 0) << ending.out;
     const std::size_t width = std::clamp<std::size_t>(columns, 60, 200);
-    EXPECT_LE(widest(ending.out), width) << ending.out;
+    EXPECT_LE(test::widest_line(ending.out), width) << ending.out;
     EXPECT_EQ(ending.out.find(name) != std::string::npos, columns == 400) << ending.out;
     std::string letters = ending.out;
     std::erase_if(letters, [](char c) { return c != 'n'; });
     EXPECT_GE(letters.size(), 90U) << "the name is whole: " << ending.out;
   }
-  EXPECT_LE(widest(run_clockshim({"report", report}).out), 100U);
+  EXPECT_LE(test::widest_line(run_clockshim({"report", report}).out), 100U);
 }
 
 }  // namespace

@@ -12,6 +12,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <fstream>
+#include <sstream>
 
 namespace clockshim::test {
 namespace {
@@ -151,6 +152,21 @@ Ending Running::finish() {
   if (WIFEXITED(status)) ending_.exit_code = WEXITSTATUS(status);
   if (WIFSIGNALED(status)) ending_.signal = WTERMSIG(status);
   return ending_;
+}
+
+Ending run_on_terminal(std::size_t columns, const std::vector<std::string>& arguments) {
+  std::vector<std::string> argv{"/bin/sh", "-c", "stty cols \"$0\"; exec \"$@\"",
+                                std::to_string(columns), command_path()};
+  argv.insert(argv.end(), arguments.begin(), arguments.end());
+  return Running(argv, {}, On::terminal).finish();
+}
+
+std::size_t widest_line(const std::string& text) {
+  std::size_t most = 0;
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);)
+    most = std::max(most, line.size() - (line.ends_with('\r') ? 1 : 0));
+  return most;
 }
 
 Ending run_clockshim(const std::vector<std::string>& arguments,

@@ -52,6 +52,11 @@ class Running {
   Ending ending_;
 };
 
+// `clockshim` with these arguments, on a terminal of so many columns, to its end.
+Ending run_on_terminal(std::size_t columns, const std::vector<std::string>& arguments);
+// The length of the longest line, as a terminal got it; without line feeds and carriage returns.
+std::size_t widest_line(const std::string& text);
+
 // `clockshim` with these arguments, to its end.
 Ending run_clockshim(const std::vector<std::string>& arguments,
                      const std::vector<std::string>& environment = {});

@@ -56,7 +56,7 @@ TEST(Compare, MatchesCallersWhoseAddressesHaveMoved) {
   const Report after =
       run(10.2, {site("f", 60, "/new/place/lib.so", 0x5550),
                  site("h", 9, "/new/place/lib.so", 0x6660), site("same", 5, "/p", 2)});
-  const Comparison c = compare(before, after);
+  const Comparison c = compare(before, after, Amounts::by_length);
   EXPECT_FALSE(c.per_second);
   ASSERT_EQ(c.callers.size(), 4U);
   EXPECT_EQ(c.callers[0].caller.name, "f") << "the largest difference first";
@@ -73,7 +73,8 @@ TEST(Compare, MatchesCallersWhoseAddressesHaveMoved) {
 TEST(Compare, TellsTheSameNameInAnotherModuleOrForAnotherClockApart) {
   Report after = run(1, {site("f", 1, "/b.so", 1), site("f", 1, "/a.so", 1)});
   after.sites[1].clock = "realtime";
-  EXPECT_EQ(compare(run(1, {site("f", 1, "/a.so", 1)}), after).callers.size(), 3U);
+  EXPECT_EQ(compare(run(1, {site("f", 1, "/a.so", 1)}), after, Amounts::by_length).callers.size(),
+            3U);
 }
 
 TEST(Compare, MatchesPythonFunctionsByNameAndFile) {
@@ -83,11 +84,13 @@ TEST(Compare, MatchesPythonFunctionsByNameAndFile) {
     out.frames[0].line = line;
     return out;
   };
-  EXPECT_EQ(of(compare(run(1, {python("/srv/app.py", 12)}), run(1, {python("/opt/app.py", 99)})),
+  EXPECT_EQ(of(compare(run(1, {python("/srv/app.py", 12)}), run(1, {python("/opt/app.py", 99)}),
+                       Amounts::by_length),
                "handler (app.py)")
                 .kind,
             Change::Kind::both);
-  EXPECT_EQ(compare(run(1, {python("/srv/app.py", 12)}), run(1, {python("/srv/other.py", 12)}))
+  EXPECT_EQ(compare(run(1, {python("/srv/app.py", 12)}), run(1, {python("/srv/other.py", 12)}),
+                    Amounts::by_length)
                 .callers.size(),
             2U);
 }
@@ -95,28 +98,81 @@ TEST(Compare, MatchesPythonFunctionsByNameAndFile) {
 TEST(Compare, TakesRatesWhereTheLengthsDiffer) {
   const Report before = run(10, {site("f", 100, "/p", 1)});
   const Report after = run(20, {site("f", 400, "/p", 1)});
-  const Comparison c = compare(before, after);
+  const Comparison c = compare(before, after, Amounts::by_length);
   EXPECT_TRUE(c.per_second);
   EXPECT_EQ(of(c, "f").before, 10);
   EXPECT_EQ(of(c, "f").after, 20);
   EXPECT_EQ(of(c, "f").ratio(), 2);
-  const std::string text = render_diff_text(before, after);
+  const std::string text = render_diff_text(before, after, Amounts::by_length, 0);
   EXPECT_NE(text.find("the runs' lengths differ"), std::string::npos);
-  EXPECT_NE(line_with(text, " f ")
-                .find("             10              20              +10    x2.00  monotonic"),
+  EXPECT_NE(line_with(text, " f ").find("       10        20         +10  x2.00  monotonic  f"),
             std::string::npos)
       << text;
-  EXPECT_FALSE(compare(run(0, {}), after).per_second) << "no length is known";
+  EXPECT_FALSE(compare(run(0, {}), after, Amounts::by_length).per_second) << "no length is known";
+}
+
+// The same work, done in half the time: what has changed is the one caller, not the other.
+TEST(Compare, TakesCallsWhereTheyAreAskedFor) {
+  const Report before = run(10, {site("work", 400, "/p", 1), site("log", 400, "/p", 2)});
+  const Report after = run(5, {site("work", 400, "/p", 1), site("log", 40, "/p", 2)});
+  const Comparison c = compare(before, after, Amounts::calls);
+  EXPECT_EQ(of(c, "work").difference(), 0);
+  EXPECT_EQ(of(c, "log").ratio(), 0.1);
+  const std::string text = render_diff_text(before, after, Amounts::calls, 0);
+  EXPECT_NE(text.find("\n1 caller as before\n"), std::string::npos) << text;
+  EXPECT_EQ(text.find("lengths differ"), std::string::npos) << text;
+  const test::TempDir dir;
+  const std::string one = dir.file("one.json", render_json(before), test::kPlain);
+  const std::string other = dir.file("other.json", render_json(after), test::kPlain);
+  const auto compared = [&](const std::vector<std::string>& words) {
+    return Json::parse(run_clockshim(words).out)["compared"];
+  };
+  EXPECT_EQ(compared({"diff", "--json", one, other}), "calls_per_s");
+  EXPECT_EQ(compared({"diff", "--json", "--calls", one, other}), "calls");
 }
 
 TEST(Compare, TellsWhatIsNewGoneAndAsBefore) {
-  const std::string text =
-      render_diff_text(run(1, {site("g", 7, "/p", 1), site("same", 5, "/p", 2)}),
-                       run(1, {site("h", 9000, "/p", 3), site("same", 5, "/p", 4)}));
-  EXPECT_NE(line_with(text, " g ").find("-7     gone"), std::string::npos) << text;
-  EXPECT_NE(line_with(text, " h ").find("+9,000      new"), std::string::npos) << text;
+  const std::string text = render_diff_text(
+      run(1, {site("g", 7, "/p", 1), site("same", 5, "/p", 2)}),
+      run(1, {site("h", 9000, "/p", 3), site("same", 5, "/p", 4)}), Amounts::by_length, 0);
+  EXPECT_NE(line_with(text, " g ").find("-7    gone"), std::string::npos) << text;
+  EXPECT_NE(line_with(text, " h ").find("+9,000     new"), std::string::npos) << text;
   EXPECT_EQ(line_with(text, "same"), "") << text;
   EXPECT_NE(text.find("1 caller as before"), std::string::npos) << text;
+}
+
+// A long C++ name, which is cut where it must be, and then stands below as a whole.
+TEST(Compare, FitsIntoTheWidthAndLosesNoName) {
+  const std::string name = "storage::" + std::string(70, 'n') + "::tick(int)";
+  const Report before = run(1, {site(name, 1'234'567'890, "/usr/lib/libstorage.so", 1)});
+  const Report after = run(1, {site(name, 2'234'567'890, "/usr/lib/libstorage.so", 1)});
+  for (const std::size_t width : {60, 72, 80, 100, 132, 150, 200}) {
+    const std::string text = render_diff_text(before, after, Amounts::by_length, width);
+    EXPECT_LE(test::widest_line(text), width) << text;
+    std::string letters = text;
+    std::erase_if(letters, [](char c) { return c != 'n'; });
+    EXPECT_GE(letters.size(), 70U) << text;
+    EXPECT_EQ(text.find(" " + name + "  libstorage.so\n") != std::string::npos, width == 200)
+        << text;
+    EXPECT_NE(text.find("libstorage.so"), std::string::npos) << text;
+    EXPECT_NE(text.find("monotonic"), std::string::npos) << text;
+    EXPECT_NE(line_with(text, "1,000,000,000").find("x1.81"), std::string::npos) << text;
+  }
+  EXPECT_LE(test::widest_line(render_diff_text(before, after, Amounts::by_length, 0)), 100U)
+      << "in files";
+}
+
+TEST(Diff, IsAsWideAsTheTerminal) {
+  const test::TempDir dir;
+  const std::string name(120, 'n');
+  const std::string json =
+      dir.file("r.json", render_json(run(1, {site(name, 5, "/p", 1)})), test::kPlain);
+  for (const std::size_t columns : {60, 200}) {
+    const Ending ending = test::run_on_terminal(columns, {"diff", test::dead_file(dir), json});
+    ASSERT_EQ(ending.exit_code, 0) << ending.out;
+    EXPECT_LE(test::widest_line(ending.out), columns) << ending.out;
+    EXPECT_EQ(ending.out.find(name) != std::string::npos, columns == 200) << ending.out;
+  }
 }
 
 TEST(Diff, ReadsLiveFilesAndJsonReports) {

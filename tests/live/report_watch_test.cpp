@@ -155,11 +155,11 @@ TEST_F(ReportWatch, RefusesWhatCantBe) {
     return ending.err;
   };
   EXPECT_EQ(refused({"--watch", "soon", host.number()}),
-            "clockshim: --watch \"soon\": must be a duration from 10ms to 3600s\n");
+            "clockshim: --watch \"soon\": must be a duration from 10ms to 3600s, such as 30s\n");
   EXPECT_EQ(refused({"--watch", "0", host.number()}),
-            "clockshim: --watch \"0\": must be a duration from 10ms to 3600s\n");
+            "clockshim: --watch \"0\": must be a duration from 10ms to 3600s, such as 30s\n");
   EXPECT_EQ(refused({"--watch", "", host.number()}),
-            "clockshim: --watch \"\": must be a duration from 10ms to 3600s\n");
+            "clockshim: --watch \"\": must be a duration from 10ms to 3600s, such as 30s\n");
   EXPECT_EQ(refused({"--interval", "1s", host.number()}),
             "clockshim: --interval \"1s\": must be with --watch, which looks so often\n");
   EXPECT_EQ(refused({"--watch", "2s", "--interval", "3s", host.number()}),

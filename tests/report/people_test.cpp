@@ -128,6 +128,25 @@ TEST(Table, TakesTheWidthOfTheTerminalAndNamesAreWhole) {
   expect_contains(find_format("table")->render({r}, {.width = 60}), "in daemon\n");
 }
 
+// Of names and modules, neither is cut while the other has room to spare.
+TEST(Table, NamesAndModulesShareTheirRoom) {
+  Report r = small_report();
+  const std::string module = "a-daemon-of-twenty-eight-let";
+  for (ReportSite& site : r.sites) site.frames[site.exact_frames - 1].module = "/bin/" + module;
+  std::string text = find_format("table")->render({r}, {});
+  EXPECT_EQ(text.find(".."), std::string::npos) << text;
+  expect_contains(text, " " + module + "\n");
+  const std::string name(36, 'n');
+  for (ReportSite& site : r.sites) {
+    site.frames[site.exact_frames - 1].module = "/bin/d";
+    site.frames[site.exact_frames - 1].symbol = name;
+  }
+  text = find_format("table")->render({r}, {});
+  EXPECT_EQ(text.find(".."), std::string::npos) << text;
+  expect_contains(text, " " + name);
+  EXPECT_LE(widest(text), 100U);
+}
+
 TEST(Text, WrappedAtBlanksAndLongWordsWhereTheyAreFull) {
   using Lines = std::vector<std::string>;
   EXPECT_EQ(wrapped("", 10), Lines{""});
@@ -284,14 +303,28 @@ TEST(Tree, ShowsAllThreadsWhateverTheirNumber) {
   EXPECT_EQ(count_of(render_tree({r}, {.threads = true}), "─ thread 1"), 30U);
 }
 
-TEST(Rates, StandInTheTableByClock) {
+TEST(Rates, StandInTheTableByClockAndByCaller) {
   const std::string text = find_format("table")->render({watched_report()}, {});
-  expect_contains(
-      text,
-      "\nwatched for 3.5 s, in 3 intervals\n      calls/s        least         most  clock\n"
-      "           86            0          400  realtime\n            9            0           15  "
-      "monotonic\n\n");
+  expect_contains(text,
+                  "\nwatched for 3.5 s, in 3 intervals\n"
+                  "calls/s  least  most  clock      caller\n"
+                  "     86      0   400  realtime   all callers\n"
+                  "      9      0    15  monotonic  all callers\n"
+                  "     83      0   400  realtime   work (daemon)\n"
+                  "      9      0    15  monotonic  work (daemon)\n"
+                  "      3      0    10  realtime   log (daemon)\n\n");
   EXPECT_EQ(find_format("table")->render({small_report()}, {}).find("watched"), std::string::npos);
+}
+
+TEST(Rates, FitIntoTheWidthWithTheBusiestCallers) {
+  Report r = watched_report();
+  r.rates.callers.assign(12, {"realtime", std::string(150, 'n'), "daemon", "", {1, 1, 1}});
+  const std::string text = find_format("table")->render({r}, {.width = 60});
+  EXPECT_LE(widest(text), 60U) << text;
+  EXPECT_EQ(count_of(text, " nnn"), 8U) << text;
+  EXPECT_EQ(count_of(find_format("table")->render({r}, {}), std::string(150, 'n') + " (daemon)"),
+            8U)
+      << "whole in a file";
 }
 
 TEST(Rates, AreDrawnOnThePageInStepsAsLongAsTheIntervals) {

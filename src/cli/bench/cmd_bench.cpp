@@ -12,6 +12,7 @@
 #include "cli/console/output.h"
 #include "cli/console/output_file.h"
 #include "cli/console/progress.h"
+#include "cli/console/terminal_width.h"
 #include "cli/console/values.h"
 #include "cli/machine/clocks_measured.h"
 #include "cli/machine/cpu_set.h"
@@ -80,7 +81,8 @@ int bench(const BenchOptions& options) {
   // Check the file before minutes of measuring, not after.
   if (!options.plot.empty() && !write_plot(options.plot, "")) return kFailed;
   const BenchReport report = run_all(options.quick ? kQuick : kFull);
-  print(options.json ? render_bench_json(report) : render_bench_text(report));
+  print(options.json ? render_bench_json(report)
+                     : render_bench_text(report, terminal_width(STDOUT_FILENO)));
   if (!options.plot.empty() && !write_plot(options.plot, render_bench_svg(report))) return kFailed;
   const bool backward = std::any_of(report.rows.begin(), report.rows.end(),
                                     [](const Row& row) { return row.steps.backward > 0; });

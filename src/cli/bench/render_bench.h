@@ -21,7 +21,8 @@ struct BenchReport {
 std::vector<std::string> clocks_of(const BenchReport& report);
 const Row* find_row(const BenchReport& report, const std::string& clock, const std::string& way);
 
-std::string render_bench_text(const BenchReport& report);
+// At most `width` wide, by several tables below each other if need be; 0: as wide as it takes.
+std::string render_bench_text(const BenchReport& report, std::size_t width = 0);
 std::string render_bench_json(const BenchReport& report);
 std::string render_bench_svg(const BenchReport& report);
 

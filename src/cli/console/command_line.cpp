@@ -188,7 +188,11 @@ int CommandLine::refuse_extras(const std::string& problem) const {
   }
   const std::vector<std::string> extras =
       chosen != nullptr ? chosen->app_.remaining() : app_->remaining();
-  if (chosen != nullptr) right = chosen->options();
+  if (chosen != nullptr) {
+    right = chosen->options();
+  } else {
+    right.insert(right.end(), {"--help", "--version"});
+  }
   std::string nearest;
   if (!extras.empty()) {
     const std::string word = extras.front().substr(0, extras.front().find('='));

@@ -1,5 +1,7 @@
 #include "cli/report/cmd_diff.h"
 
+#include <unistd.h>
+
 #include <memory>
 #include <string>
 #include <vector>
@@ -8,6 +10,7 @@
 #include "analysis/merge.h"
 #include "cli/console/command_line.h"
 #include "cli/console/output.h"
+#include "cli/console/terminal_width.h"
 #include "cli/livefiles/find_processes.h"
 #include "cli/livefiles/load_report.h"
 #include "os/log.h"
@@ -19,6 +22,7 @@ namespace {
 struct DiffOptions {
   bool json = false;
   bool all = false;  // what comes after is all processes that run
+  bool calls = false;
   std::string dir;
   std::vector<std::string> words;  // BEFORE and AFTER
 };
@@ -56,7 +60,9 @@ int diff(const DiffOptions& options) {
     say(LogLevel::warn, LogLevel::warn, "diff: " + note);
   }
   if (!load(finder, of_after, after, problem)) return refuse(problem);
-  print(options.json ? render_diff_json(before, after) : render_diff_text(before, after));
+  const Amounts amounts = options.calls ? Amounts::calls : Amounts::by_length;
+  print(options.json ? render_diff_json(before, after, amounts)
+                     : render_diff_text(before, after, amounts, terminal_width(STDOUT_FILENO)));
   return 0;
 }
 
@@ -65,7 +71,7 @@ int diff(const DiffOptions& options) {
 void add_diff_command(CommandLine& line) {
   auto options = std::make_shared<DiffOptions>();
   Command& command =
-      line.add("diff", "clockshim diff [--json] [--all] [--dir D] BEFORE [AFTER]",
+      line.add("diff", "clockshim diff [--json] [--calls] [--all] [--dir D] BEFORE [AFTER]",
                "compare two runs, caller by caller", [options] {
                  const std::size_t most = options->all ? 1 : 2;
                  if (options->words.empty() || options->words.size() > most)
@@ -73,6 +79,8 @@ void add_diff_command(CommandLine& line) {
                  return diff(*options);
                });
   command.flag("--json", options->json, "print JSON, for programs");
+  command.flag("--calls", options->calls,
+               "compare calls, not calls a second, whatever the runs' lengths");
   command.flag("--all", options->all, "AFTER is all processes that run under the shim now");
   add_folder_option(command, options->dir);
   command.arguments("BEFORE AFTER",

@@ -209,7 +209,8 @@ void add_report_command(CommandLine& line) {
   command.option("--watch", "D",
                  "watch the processes first, for this long (30s; Ctrl-C ends it): html and json "
                  "then have rates over time",
-                 duration_into(options->watch, kShortest, "must be a duration from 10ms to 3600s"));
+                 duration_into(options->watch, kShortest,
+                               "must be a duration from 10ms to 3600s, such as 30s"));
   command.option("--interval", "D",
                  "time between two looks (default 1s, or a tenth of a shorter watch)",
                  duration_into(options->interval, kShortest,

@@ -9,13 +9,14 @@
 #include "report/columns.h"
 #include "report/saved.h"
 #include "report/text.h"
+#include "report/wrap.h"
 
 namespace clockshim::cli {
 namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr std::size_t kTextWidth = 132;
+constexpr std::size_t kWidthInFiles = 132;
 
 std::string fitted(const std::string& text, std::size_t width) {
   return left_column(shortened(text, width), width);
@@ -217,7 +218,9 @@ std::string process_line(const ProcessRow& row, std::size_t width) {
              width);
 }
 
-std::string snapshot_as_text(Snapshot snapshot, bool callers) {
+std::string snapshot_as_text(Snapshot snapshot, bool callers, std::size_t width) {
+  const bool in_file = width == 0;
+  if (in_file) width = kWidthInFiles;
   sort_rows(snapshot.processes, SortBy::rate);
   sort_rows(snapshot.callers, SortBy::rate);
   std::string out;
@@ -226,15 +229,18 @@ std::string snapshot_as_text(Snapshot snapshot, bool callers) {
     out += line + "\n";
   };
   if (callers) {
-    for (const ProcessRow& row : snapshot.processes) add(process_line(row, std::string::npos));
+    for (const ProcessRow& row : snapshot.processes) {
+      const std::string line = process_line(row, std::string::npos);
+      out += in_file ? line + "\n" : wrapped_behind("", line, width);
+    }
   } else {
-    add(totals_line(snapshot.processes, kTextWidth));
+    add(totals_line(snapshot.processes, width));
   }
-  add(header_line(callers, kTextWidth));
+  add(header_line(callers, width));
   if (callers) {
-    for (const CallerRow& row : snapshot.callers) add(row_line(row, kTextWidth));
+    for (const CallerRow& row : snapshot.callers) add(row_line(row, width));
   } else {
-    for (const ProcessRow& row : snapshot.processes) add(row_line(row, kTextWidth));
+    for (const ProcessRow& row : snapshot.processes) add(row_line(row, width));
   }
   return out;
 }

@@ -40,8 +40,9 @@ std::string totals_line(const std::vector<ProcessRow>& rows, std::size_t width);
 // One line about the process whose callers follow.
 std::string process_line(const ProcessRow& row, std::size_t width);
 
-// With `callers`: the callers of the one process; else the table of processes.
-std::string snapshot_as_text(Snapshot snapshot, bool callers);
+// With `callers`: the callers of the one process; else the table of processes. Lines are cut to
+// `width`; 0: as in files.
+std::string snapshot_as_text(Snapshot snapshot, bool callers, std::size_t width = 0);
 // The snapshot as JSON, on one line.
 std::string snapshot_as_json(const Snapshot& snapshot, bool callers);
 
