@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "cli/livefiles/find_processes.h"
@@ -154,7 +155,7 @@ TEST_F(Finds, OtherUsersProcessIsForSudo) {
 }
 
 // Its folder is in /dev/shm as it sees that, and we see another one.
-TEST(FindsByItself, ProcessInAContainer) {
+TEST(FindsByItself, ProcessInAContainerByItsNumberAndAmongAll) {
   const std::string user = geteuid() == 0 ? "" : "r";
   // Not in a chroot, nor where users may not make namespaces.
   if (Running({"/usr/bin/unshare", "-m" + user, "/bin/mount", "-t", "tmpfs", "none", "/dev/shm"})
@@ -174,6 +175,25 @@ TEST(FindsByItself, ProcessInAContainer) {
   const Ending list =
       run_clockshim({"list", "--dir", "/proc/" + number + "/root/dev/shm/clockshim-4321"});
   EXPECT_NE(list.out.find("boxed"), std::string::npos) << "what it found: " << list.err;
+
+  const std::string inside = "/proc/" + number + "/root/dev/shm/clockshim-4321/";
+  EXPECT_EQ(count_of(run_clockshim({"list", "--json"}).out, "\"file\": \"" + inside + number), 1U);
+  const std::vector<long> all = pids_in(run_clockshim({"report", "--all"}));
+  EXPECT_EQ(std::count(all.begin(), all.end(), boxed.pid()), 1);
+  const Ending top_of_all = run_clockshim({"top", "--once", "--interval", "10ms"});
+  EXPECT_NE(line_with(top_of_all.out, number).find(" boxed "), std::string::npos) << top_of_all.out;
+  EXPECT_EQ(pids_in(run_clockshim({"report", "boxed"})), std::vector<long>{boxed.pid()})
+      << "by the name in the live file";
+
+  // What somebody has left behind there is shown, but it is not ours to remove.
+  const TempDir made_in;
+  const std::string dead = dead_file(made_in);
+  const std::string left = inside + dead.substr(dead.rfind('/') + 1);
+  std::error_code error;
+  std::filesystem::copy_file(dead, left, error);
+  ASSERT_FALSE(error) << error.message();
+  EXPECT_NE(run_clockshim({"list", "--json"}).out.find(left), std::string::npos);
+  EXPECT_EQ(run_clockshim({"gc", "--dry-run"}).out.find("/root/"), std::string::npos);
 }
 
 TEST(FindsByItself, FolderThatTheProcessWasGiven) {
@@ -183,6 +203,7 @@ TEST(FindsByItself, FolderThatTheProcessWasGiven) {
   ASSERT_TRUE(host.wait_for("ready"));
   EXPECT_EQ(pids_in(run_clockshim({"report", std::to_string(host.pid())})),
             std::vector<long>{host.pid()});
+  EXPECT_NE(run_clockshim({"list"}).out.find(" " + dir.path().string() + "/"), std::string::npos);
   const TempDir other;
   EXPECT_EQ(run_clockshim({"report", "--dir", other.path().string(), std::to_string(host.pid())})
                 .exit_code,

@@ -34,6 +34,26 @@ TEST(List, HasALineAFile) {
   EXPECT_EQ(count_of(ending.out, "\n"), 3U);
 }
 
+// What a terminal has no room for stands below, and is not cut: a path that is is none.
+TEST(List, IsAsWideAsTheTerminal) {
+  const TempDir dir;
+  const std::string name = "a-program-" + std::string(50, 'n');
+  LiveHost host(dir.path().string(), name);
+  const std::string file = dir.path(host.number() + "-");
+  for (const std::size_t columns : {60, 72, 80, 200}) {
+    const Ending ending = run_on_terminal(columns, {"list", "--dir", dir.path().string()});
+    ASSERT_EQ(ending.exit_code, 0) << ending.out;
+    EXPECT_LE(widest_line(ending.out), columns) << ending.out;
+    EXPECT_NE(ending.out.find(file), std::string::npos) << ending.out;
+    EXPECT_NE(line_with(ending.out, "a-pr").find(" running "), std::string::npos) << ending.out;
+    EXPECT_EQ(line_with(ending.out, " running ").find(file) != std::string::npos, columns == 200)
+        << ending.out;
+    EXPECT_EQ(ending.out.find(name) != std::string::npos, columns == 200) << ending.out;
+  }
+  const std::string in_a_file = run_clockshim({"list", "--dir", dir.path().string()}).out;
+  EXPECT_NE(line_with(in_a_file, name).find(file), std::string::npos) << in_a_file;
+}
+
 TEST(List, IsJsonForPrograms) {
   const TempDir dir;
   LiveHost host(dir.path().string(), "host");

@@ -44,6 +44,18 @@ TEST(LiveFolders, OthersOnlyWhereTheyAreWhatTheySay) {
   EXPECT_EQ(folders_in(parent.path().string(), own), cli::Folders{first}) << "a link";
 }
 
+TEST(LiveFolders, OfAllAreOnlyTheOneThatWasNamed) {
+  EXPECT_EQ(cli::live_folders_of_all("/somewhere"), cli::Folders{"/somewhere"});
+  EXPECT_EQ(cli::live_folders_of_all("").front(), cli::live_folders("").front()) << "our own first";
+}
+
+TEST(LiveFolders, AreLookedUpAgainFromTimeToTimeOnly) {
+  int looks = 0;
+  cli::CurrentFolders folders([&] { return cli::Folders{std::to_string(++looks)}; });
+  EXPECT_EQ(folders.get(), cli::Folders{"1"});
+  EXPECT_EQ(folders.get(), cli::Folders{"1"});
+}
+
 // In the real place, because that is where root looks.
 class OtherUsersFolder : public testing::Test {
  protected:

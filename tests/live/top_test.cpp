@@ -46,6 +46,24 @@ TEST(TopOnce, HasALineAProcess) {
   EXPECT_LT(line.find("coherent"), 80U) << line;
 }
 
+TEST(TopOnce, IsAsWideAsTheTerminal) {
+  const TempDir dir;
+  LiveHost host(dir.path().string(), "first");
+  for (const std::size_t columns : {60, 80, 200}) {
+    const auto top = [&](const std::string& word) {
+      return run_on_terminal(columns, {"top", "--once", "--interval", "10ms", "--dir",
+                                       dir.path().string(), word})
+          .out;
+    };
+    EXPECT_LE(widest_line(top("--all")), columns);
+    EXPECT_EQ(line_with(top("--all"), "first").find("monotonic 91%") != std::string::npos,
+              columns == 200);
+    const std::string callers = top(host.number());
+    EXPECT_LE(widest_line(callers), columns) << callers;
+    EXPECT_NE(callers.find("resyncs/s"), std::string::npos) << "wrapped, not cut: " << callers;
+  }
+}
+
 TEST(TopOnce, IsWhatAPipeGets) {
   const TempDir dir;
   LiveHost host(dir.path().string(), "first");

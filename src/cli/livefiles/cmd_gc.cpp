@@ -169,7 +169,9 @@ void add_gc_command(CommandLine& line) {
                               [options] { return gc(*options); });
   command.flag("--dry-run", options->dry_run, "only list the files that would be removed");
   add_folder_option(command, options->dir);
-  command.footer("Exit status: 0; 1: a file could not be removed.");
+  command.footer(
+      "Files in containers stay, though list shows them: they are for gc there, or for the next "
+      "start there.\nExit status: 0; 1: a file could not be removed.");
 }
 
 }  // namespace clockshim::cli

@@ -1,7 +1,7 @@
 #include "cli/livefiles/cmd_list.h"
 
-#include <fmt/format.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <ctime>
 #include <memory>
@@ -10,9 +10,12 @@
 
 #include "cli/console/command_line.h"
 #include "cli/console/output.h"
+#include "cli/console/terminal_width.h"
 #include "cli/livefiles/live_dir.h"
 #include "os/log.h"
+#include "report/fitted_table.h"
 #include "report/text.h"
+#include "report/wrap.h"
 
 namespace clockshim::cli {
 namespace {
@@ -32,13 +35,45 @@ std::string local_time(double seconds) {
   return text;
 }
 
-constexpr const char* kLine = "{:>8}  {:<16} {:<7}  {:<19} {:>15}  {:<11}  {}\n";
+// Only the time of a moment today, only the day of one before.
+std::string short_time_of(double seconds) {
+  const std::string whole = local_time(seconds);
+  const std::size_t blank = whole.find(' ');
+  const std::string now = local_time(static_cast<double>(std::time(nullptr)));
+  return blank != std::string::npos && whole.substr(0, blank) == now.substr(0, blank)
+             ? whole.substr(blank + 1)
+             : whole.substr(0, blank);
+}
 
-std::string as_text(const std::vector<Row>& rows) {
-  std::string out = fmt::format(kLine, "pid", "program", "state", "since", "calls", "mode", "file");
+// Where a line has no room for the file, it stands below; then the program gets what the other
+// columns leave.
+std::string as_text(const std::vector<Row>& rows, std::size_t width) {
+  constexpr std::size_t kWholeTimes = 80;  // a terminal with room for them
+  constexpr std::size_t kProgram = 1;
+  constexpr std::size_t kFile = 6;
+  using Side = TableColumn::Side;
+  FittedTable table({{"pid", Side::right},
+                     {"program"},
+                     {"state"},
+                     {"since"},
+                     {"calls", Side::right},
+                     {"mode"},
+                     {"file"}});
   for (const auto& [r, path] : rows) {
-    out += fmt::format(kLine, r.pid, shortened(one_line(r.program), 16), r.state,
-                       local_time(r.started_at), grouped(r.calls()), r.mode, one_line(path));
+    table.add_row({std::to_string(r.pid), one_line(r.program), r.state,
+                   width == 0 || width >= kWholeTimes ? local_time(r.started_at)
+                                                      : short_time_of(r.started_at),
+                   grouped(r.calls()), one_line(r.mode), one_line(path)});
+  }
+  const bool beside = width == 0 || table.width_before(kFile) + table.width(kFile) <= width;
+  if (!beside) {
+    const std::size_t others = table.width_before(kFile) - table.width(kProgram) - 2;
+    table.narrow(kProgram, width - std::min(width, others));
+  }
+  std::string out = table.headings(beside ? kFile + 1 : kFile);
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    out += table.row(i, beside ? kFile + 1 : kFile);
+    if (!beside) out += wrapped_behind("    ", one_line(rows[i].path), width);
   }
   return out;
 }
@@ -67,7 +102,7 @@ struct ListOptions {
 };
 
 int list(const ListOptions& options) {
-  const Folders folders = live_folders(options.dir);
+  const Folders folders = live_folders_of_all(options.dir);
   std::vector<Row> rows;
   for (const std::string& path : live_files(folders)) {
     std::string problem;
@@ -85,7 +120,7 @@ int list(const ListOptions& options) {
     say(LogLevel::info, LogLevel::info, "no live files in " + one_line(in_words(folders)));
     return 0;
   }
-  print(options.json ? as_json(rows) : as_text(rows));
+  print(options.json ? as_json(rows) : as_text(rows, terminal_width(STDOUT_FILENO)));
   return 0;
 }
 

@@ -154,7 +154,7 @@ bool ProcessFinder::find_program(const std::string& name, std::vector<Target>& o
     if (!live_files_of(pid, folders_of(pid)).empty()) out.push_back({pid, "", true});
   }
   if (out.size() > before) return true;
-  const Folders folders = live_folders(dir_);
+  const Folders folders = live_folders_of_all(dir_);
   const std::vector<Counted> all = counted_in(folders);
   const auto add_if = [&](bool runs) {
     for (const Counted& counted : all) {
@@ -172,7 +172,7 @@ bool ProcessFinder::find_program(const std::string& name, std::vector<Target>& o
 }
 
 bool ProcessFinder::find_all(std::vector<Target>& out, std::string& problem) const {
-  const Folders folders = live_folders(dir_);
+  const Folders folders = live_folders_of_all(dir_);
   std::vector<long> pids;
   for (const Counted& counted : counted_in(folders)) {
     if (counted.runs) pids.push_back(counted.pid);
@@ -187,7 +187,7 @@ bool ProcessFinder::find_all(std::vector<Target>& out, std::string& problem) con
 
 bool ProcessFinder::find_newest(const std::string& program, std::vector<Target>& out,
                                 std::string& note, std::string& problem) const {
-  const Folders folders = live_folders(dir_);
+  const Folders folders = live_folders_of_all(dir_);
   std::vector<Counted> all = counted_in(folders);
   const bool any = program.empty();
   std::erase_if(all, [&](const Counted& counted) {

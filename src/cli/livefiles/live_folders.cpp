@@ -6,10 +6,13 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
+#include <cstdint>
 #include <cstdlib>
 #include <filesystem>
 #include <optional>
+#include <set>
 #include <string_view>
 
 #include "cli/console/values.h"
@@ -76,6 +79,41 @@ std::string folder_in_environment(const std::string& process) {
   return all.substr(start, all.find('\0', start) - start);
 }
 
+// What a user is called in a container need not be what we call him, so the names say nothing.
+void add_folders_of_container(Folders& folders, const std::string& root) {
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(root + kParent, error)) {
+    if (user_in(entry.path().filename().string()) && entry.is_directory(error) &&
+        !entry.is_symlink(error))
+      add(folders, entry.path().string());
+  }
+}
+
+// Equal for two processes whose paths lead to the same files.
+using Paths = std::array<std::uint64_t, 3>;
+
+Paths paths_seen_by(const std::string& process) {
+  struct stat mounts {};
+  struct stat root {};
+  stat((process + "/ns/mnt").c_str(), &mounts);
+  stat((process + "/root/").c_str(), &root);
+  return {mounts.st_ino, root.st_dev, root.st_ino};
+}
+
+// In ascending order: what started first is likely to stay longest, and its number stands in the
+// paths of its container's files.
+std::vector<long> all_processes() {
+  std::vector<long> out;
+  DIR* const all = opendir("/proc");
+  if (all == nullptr) return out;
+  while (const dirent* entry = readdir(all)) {
+    if (const auto pid = process_id(entry->d_name)) out.push_back(*pid);
+  }
+  closedir(all);
+  std::sort(out.begin(), out.end());
+  return out;
+}
+
 }  // namespace
 
 Folders folders_in(const std::string& parent, uid_t own) {
@@ -102,6 +140,24 @@ Folders live_folders(const std::string& named) {
   return folders_in(kParent, geteuid());
 }
 
+Folders live_folders_of_all(const std::string& named) {
+  Folders out = live_folders(named);
+  if (!named.empty() || chosen() != nullptr) return out;
+  std::set<Paths> known;
+  for (const long pid : all_processes()) {
+    const std::string process = "/proc/" + std::to_string(pid);
+    const std::string root = other_root(process);
+    if (!root.empty() && known.insert(paths_seen_by(process)).second)
+      add_folders_of_container(out, root);
+    const std::string folder = folder_in_environment(process);
+    struct stat info;
+    if (folder.starts_with('/') && stat((root + folder).c_str(), &info) == 0 &&
+        S_ISDIR(info.st_mode))
+      add(out, root + folder);
+  }
+  return out;
+}
+
 Folders live_folders_of(long pid, const std::string& named) {
   Folders out = live_folders(named);
   const std::string process = "/proc/" + std::to_string(pid);
@@ -111,15 +167,18 @@ Folders live_folders_of(long pid, const std::string& named) {
   const std::string root = other_root(process);
   if (const std::string given = folder_in_environment(process); given.starts_with('/'))
     add(out, root + given);
-  if (root.empty()) return out;
-  // What a user is called there need not be what we call him, so the names say nothing.
-  std::error_code error;
-  for (const auto& entry : std::filesystem::directory_iterator(root + kParent, error)) {
-    if (user_in(entry.path().filename().string()) && entry.is_directory(error) &&
-        !entry.is_symlink(error))
-      add(out, entry.path().string());
-  }
+  if (!root.empty()) add_folders_of_container(out, root);
   return out;
+}
+
+const Folders& CurrentFolders::get() {
+  constexpr std::chrono::seconds kLong{5};
+  const auto now = std::chrono::steady_clock::now();
+  if (found_.empty() || now >= next_) {
+    found_ = find_();
+    next_ = now + kLong;
+  }
+  return found_;
 }
 
 std::string in_words(const Folders& folders) {

@@ -5,7 +5,10 @@
 
 #include <sys/types.h>
 
+#include <chrono>
+#include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace clockshim::cli {
@@ -18,9 +21,25 @@ using Folders = std::vector<std::string>;
 // all users that we may read, our own first, even if it does not exist. For root that is all of
 // them, for other users their own.
 Folders live_folders(const std::string& named = "");
+// Like live_folders(). If no folder is chosen in one of these ways: also those of all containers,
+// and the folders that the CLOCKSHIM_DIR of any process that runs names, as far as they may be
+// seen.
+Folders live_folders_of_all(const std::string& named = "");
 // Like live_folders(). If no folder is chosen in one of these ways: also the folder of the
 // process's user, the one that its own CLOCKSHIM_DIR names, and those of its container.
 Folders live_folders_of(long pid, const std::string& named = "");
+
+// Folders that are looked up again every few seconds, because containers come and go.
+class CurrentFolders {
+ public:
+  explicit CurrentFolders(std::function<Folders()> find) : find_(std::move(find)) {}
+  const Folders& get();
+
+ private:
+  std::function<Folders()> find_;
+  Folders found_{};
+  std::chrono::steady_clock::time_point next_{};
+};
 
 // The folders in `parent` named clockshim-UID that belong to UID and can be read. The folder of
 // `own` comes first.

@@ -57,6 +57,13 @@ std::uint32_t inner_number(const std::string& folder) {
   return inner;
 }
 
+// Whether it is known to be in another pid namespace. Much cheaper to find out than what it maps.
+bool is_in_another(long pid, std::uint64_t pid_namespace) {
+  struct stat info {};
+  return pid_namespace != 0 && stat((proc(pid) + "/ns/pid").c_str(), &info) == 0 &&
+         info.st_ino != pid_namespace;
+}
+
 // Searches for a process in other pid namespaces. A forked child has its parent's file mapped until
 // its first clock call, so the pid decides among the processes that have it.
 long search_namespaces(const FileCreator& creator) {
@@ -65,7 +72,8 @@ long search_namespaces(const FileCreator& creator) {
   if (all == nullptr) return 0;
   while (const dirent* entry = readdir(all)) {
     const long pid = std::strtol(entry->d_name, nullptr, 10);
-    if (pid > 0 && maps_file(pid, creator) == Liveness::running &&
+    if (pid > 0 && !is_in_another(pid, creator.pid_namespace) &&
+        maps_file(pid, creator) == Liveness::running &&
         (creator.pid == 0 || inner_number(proc(pid)) == creator.pid)) {
       found = pid;
       break;

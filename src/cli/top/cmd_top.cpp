@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "cli/console/output.h"
+#include "cli/console/terminal_width.h"
 #include "cli/console/values.h"
 #include "cli/livefiles/find_processes.h"
 #include "cli/livefiles/live_dir.h"
@@ -48,7 +49,7 @@ bool is_dumb_terminal() {
 
 // Prints snapshots at even intervals, however long one takes: of the callers in `pid`, or of
 // processes if that is 0. With `until_over`, it ends with them.
-void print_snapshots(Watch& watch, const TopOptions& options, const Folders& folders, long pid,
+void print_snapshots(Watch& watch, const TopOptions& options, CurrentFolders& folders, long pid,
                      bool until_over) {
   timespec next{};
   clock_gettime(CLOCK_MONOTONIC, &next);
@@ -56,14 +57,15 @@ void print_snapshots(Watch& watch, const TopOptions& options, const Folders& fol
     next = later(next, options.interval);
     while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &next, nullptr) == EINTR) {
     }
-    Snapshot snapshot = watch.take_snapshot(folders, pid);
+    Snapshot snapshot = watch.take_snapshot(folders.get(), pid);
     const bool over =
         until_over &&
         std::none_of(snapshot.processes.begin(), snapshot.processes.end(),
                      [](const ProcessRow& process) { return process.state == "running"; });
     goes_on = (options.json || is_dumb_terminal()) && !options.once && !over;
     goes_on = print(options.json ? snapshot_as_json(snapshot, pid != 0)
-                                 : snapshot_as_text(std::move(snapshot), pid != 0)) &&
+                                 : snapshot_as_text(std::move(snapshot), pid != 0,
+                                                    terminal_width(STDOUT_FILENO))) &&
               goes_on;
   }
 }
@@ -90,30 +92,40 @@ bool find_named(const TopOptions& options, const ProcessFinder& finder, std::vec
   return true;
 }
 
+// Where the files of the processes are; or of all, if none is named.
+Folders folders_to_watch(const TopOptions& options, const ProcessFinder& finder,
+                         const std::vector<long>& pids) {
+  if (pids.empty() || options.all) return live_folders_of_all(options.dir);
+  Folders out;
+  for (const long pid : pids) {
+    for (const std::string& folder : finder.folders_of(pid)) {
+      if (std::find(out.begin(), out.end(), folder) == out.end()) out.push_back(folder);
+    }
+  }
+  return out;
+}
+
 int top(const TopOptions& options) {
   const ProcessFinder finder(options.dir);
   std::vector<long> pids;
   std::string problem;
   if (!find_named(options, finder, pids, problem)) return refuse(problem);
   Watch watch;
-  Folders folders = live_folders(options.dir);
   for (const long pid : pids) {
     const Folders theirs = finder.folders_of(pid);
     if (live_files_of(pid, theirs).empty())
       return refuse("top " + std::to_string(pid) + ": " + why_no_live_file(pid, theirs));
-    for (const std::string& folder : theirs) {
-      if (std::find(folders.begin(), folders.end(), folder) == folders.end())
-        folders.push_back(folder);
-    }
   }
+  const auto find_folders = [&] { return folders_to_watch(options, finder, pids); };
+  CurrentFolders folders(find_folders);
   const long pid = pids.size() == 1 && !options.all ? pids.front() : 0;
   if (!options.all) watch.only(pids);
-  watch.take_snapshot(folders, pid);
+  watch.take_snapshot(folders.get(), pid);
   if (options.once || options.json || isatty(STDOUT_FILENO) == 0 || is_dumb_terminal()) {
     print_snapshots(watch, options, folders, pid, !pids.empty() && !options.all);
     return 0;
   }
-  problem = show_screen(watch, {folders, pid, options.interval});
+  problem = show_screen(watch, {find_folders, pid, options.interval});
   return problem.empty() ? 0 : refuse(problem);
 }
 
@@ -128,9 +140,9 @@ void add_top_command(CommandLine& line) {
                "print one table, of one interval (the default if standard output is no terminal)");
   command.flag("--json", options->json,
                "print JSON, for programs: one object an interval and line");
-  command.option(
-      "--interval", "D", "time between two looks: 500ms, 2s (default 1s)",
-      duration_into(options->interval, milliseconds(10), "must be a duration of at least 10ms"));
+  command.option("--interval", "D", "time between two looks: 500ms, 2s (default 1s)",
+                 duration_into(options->interval, milliseconds(10),
+                               "must be a duration of at least 10ms, such as 1s"));
   command.flag("--all", options->all, "all processes (the default, if none is named)");
   add_folder_option(command, options->dir);
   command.arguments("PID|NAME",

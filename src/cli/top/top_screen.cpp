@@ -98,8 +98,8 @@ class Terminal {
 class Top {
  public:
   Top(Watch& watch, const ScreenOptions& options)
-      : table_(watch, options.folders, options.pid),
-        folders_(options.folders),
+      : folders_(options.folders),
+        table_(watch, folders_.get(), options.pid),
         interval_(options.interval) {}
 
   void run() {
@@ -125,6 +125,7 @@ class Top {
   }
 
   void take_snapshot() {
+    table_.look_in(folders_.get());
     table_.refresh();
     next_snapshot_ = now_ms() + interval_ms();
   }
@@ -245,14 +246,14 @@ class Top {
     if (table_.rows() == 0 && !table_.callers()) {
       put(line, shortened(table_.filter().empty()
                               ? "nobody runs under clockshim here: no live files in " +
-                                    one_line(in_words(folders_))
+                                    one_line(in_words(folders_.get()))
                               : "nothing that holds this text",
                           width));
     }
   }
 
+  CurrentFolders folders_;
   TopTable table_;
-  Folders folders_;
   Nanos interval_;
   std::size_t first_ = 0;           // row on the screen
   std::int64_t next_snapshot_ = 0;  // ms

@@ -1,6 +1,7 @@
 // The screen of `clockshim top`. The only file that includes ncurses is top_screen.cpp.
 #pragma once
 
+#include <functional>
 #include <string>
 
 #include "base/nanos.h"
@@ -9,7 +10,7 @@
 namespace clockshim::cli {
 
 struct ScreenOptions {
-  Folders folders;
+  std::function<Folders()> folders;  // where to look
   long pid = 0;  // the process whose callers are shown first; 0: the table of processes
   Nanos interval;
 };

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "cli/top/render_top.h"
@@ -16,6 +17,8 @@ class TopTable {
   TopTable(Watch& watch, Folders folders, long pid)
       : watch_(watch), folders_(std::move(folders)), pid_(pid) {}
 
+  // Looks in these folders from here on.
+  void look_in(Folders folders) { folders_ = std::move(folders); }
   // Takes a new snapshot. The mark stays on its row.
   void refresh();
   // Shows the callers of another process from here on; 0: all processes. Takes a snapshot at once,
