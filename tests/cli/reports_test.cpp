@@ -78,7 +78,12 @@ TEST(Reports, ThatCantBeWrittenAreShown) {
   EXPECT_EQ(count_of(ending.err, "gone/report could not be written: No such file"), 1U)
       << ending.err;
   EXPECT_EQ(count_of(ending.err, ": date["), 1U) << ending.err;
+  EXPECT_EQ(ending.exit_code, 2) << "a script would look for the file";
   EXPECT_EQ(run_clockshim({"run", "--report", "/dev/null", "date"}).err, "");
+  const Ending full = run_clockshim({"run", "--report", "/dev/full", "sh", "-c", "date; date"});
+  EXPECT_EQ(full.exit_code, 2);
+  EXPECT_EQ(count_of(full.err, "/dev/full could not be written: No space left on device"), 1U)
+      << full.err;
 }
 
 TEST(Reports, FollowIsTheNamedProgramAlone) {

@@ -44,20 +44,23 @@ int failed_to_start(const std::string& name, const Preflight& preflight, int err
 }
 
 // Writes the summary to `file`, or to standard error if that is "" or can't be written. False: it
-// is lost, for want of room say. It is not if nobody reads standard error, or if that is closed.
+// is not where it was asked for, for want of room say. It need not be if nobody reads standard
+// error, or if that is closed.
 bool tell(RunSummary&& summary, const std::string& file, LogLevel limit) {
   if (summary.empty()) return true;
   const std::size_t width = file.empty() ? terminal_width(STDERR_FILENO) : 0;
   std::string text = file.ends_with(".json") ? render_json(std::move(summary).merged())
                                              : std::move(summary).text(width);
+  bool as_asked = true;
   if (!file.empty()) {
     const int error = write_file(file, text);
     if (error == 0) return true;
+    as_asked = false;
     say(LogLevel::error, limit,
         file + " could not be written: " + std::strerror(error) + "; here is the report");
   }
   const int error = write_all(STDERR_FILENO, text);
-  return error == 0 || error == EPIPE || error == EBADF;
+  return as_asked && (error == 0 || error == EPIPE || error == EBADF);
 }
 
 // Runs argv, which is not empty, and returns its exit status.

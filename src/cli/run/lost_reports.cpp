@@ -1,5 +1,6 @@
 #include "cli/run/lost_reports.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli/console/output_file.h"
@@ -28,8 +29,11 @@ bool write_report(const Report& report, const Settings& settings) {
   if (report.clocks.empty()) return true;
   std::string path = path_of(report, settings);
   const bool json = path.ends_with(".json");
-  // Never overwrite a report that a process has written itself.
-  if (access(path.c_str(), F_OK) == 0) path += "." + std::to_string(report.pid);
+  // Never overwrite a report that a process has written itself. A device has room for both; a FIFO
+  // may have no reader.
+  struct stat info;
+  if (stat(path.c_str(), &info) == 0 && !S_ISCHR(info.st_mode))
+    path += "." + std::to_string(report.pid);
   if (write_file(path, json ? render_json(report) : render_text(report)) == 0) return true;
   say(LogLevel::error, settings.log,
       path + " could not be written: the report of " + name_of(report) + " stays in its live file");

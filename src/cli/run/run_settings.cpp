@@ -123,9 +123,13 @@ std::string file_of_all(const Settings& settings) {
   const std::string path = expand_path(pattern, {1, "a", host, 1});
   std::error_code error;
   const bool one_file = path == expand_path(pattern, {2, "b", host, 2});
-  const bool plain = std::filesystem::is_regular_file(path, error) ||
-                     !std::filesystem::exists(std::filesystem::symlink_status(path, error));
-  return one_file && plain && pattern_problem(pattern).empty() ? path : "";
+  // A device takes one report as a file does; but not if it is /dev/stdout, which run lets go of
+  // before. What reads a FIFO may want a report of each process.
+  const bool takes_one = std::filesystem::is_regular_file(path, error) ||
+                         (std::filesystem::is_character_file(path, error) &&
+                          !std::filesystem::is_symlink(path, error)) ||
+                         !std::filesystem::exists(std::filesystem::symlink_status(path, error));
+  return one_file && takes_one && pattern_problem(pattern).empty() ? path : "";
 }
 
 std::string absolute_pattern(const std::string& path) {
