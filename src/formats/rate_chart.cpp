@@ -94,7 +94,8 @@ std::string chart(const ReportRates& rates, const std::vector<ReportRates::Serie
   };
   const auto y = [&](double rate) { return kTop + kHeight * (1 - rate / top); };
   std::string out = fmt::format(
-      "<svg class=\"rates\" viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"calls a second over "
+      "<div class=\"chart\"><svg class=\"rates\" viewBox=\"0 0 {} {}\" role=\"img\" "
+      "aria-label=\"calls a second over "
       "time, by {}\">\n",
       kChartWidth, kTop + kHeight + 24, what);
   const auto ticks = std::lround(top / tick);
@@ -129,7 +130,7 @@ std::string chart(const ReportRates& rates, const std::vector<ReportRates::Serie
         "<rect x=\"{:.2f}\" y=\"{}\" width=\"{:.2f}\" height=\"{}\"><title>{}</title></rect>\n",
         x(column.from), kTop, x(column.to) - x(column.from), kHeight, markup(title));
   }
-  return out + "</svg>\n" + legend(lines, seconds);
+  return out + "</svg></div>\n" + legend(lines, seconds);
 }
 
 }  // namespace

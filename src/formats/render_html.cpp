@@ -214,7 +214,8 @@ std::string histogram(const Report& r) {
   const auto x = [&](double ns) { return kWidth * (place_of(ns) - low) / (high - low); };
   const double bar = kWidth / (high - low) / 8;
   std::string out = fmt::format(
-      "<h2>Errors at resync</h2>\n<svg class=\"bars\" viewBox=\"0 0 {} {}\" role=\"img\" "
+      "<h2>Errors at resync</h2>\n<div class=\"chart\"><svg class=\"bars\" viewBox=\"0 0 {} {}\" "
+      "role=\"img\" "
       "aria-label=\"histogram of errors\">\n",
       kWidth, kHeight + 40);
   // A damaged file may have a bucket beyond what a duration can say.
@@ -243,7 +244,7 @@ std::string histogram(const Report& r) {
         "text-anchor=\"middle\">tolerance {2}</text>\n",
         at, kHeight, duration(r.tolerance_ns));
   }
-  return out + "</svg>\n";
+  return out + "</svg></div>\n";
 }
 
 }  // namespace
