@@ -79,16 +79,17 @@ Attempt Timeline<Source>::try_serve(const SlowCall& call, Source& source, Nanos&
       if (beyond) segments_.make_current(call.chain, current, head);
       return Attempt::again;
     }
-    // If the predecessor has merely ended, its successor is good. And if the newest was not built
-    // on it, but begun afresh, that was later than this reading. In both cases move on to the
-    // newest, with a new reading.
-    const bool ended = record.closed == Closed::over;
+    // If the newest was not built on the predecessor, but begun afresh, that was later than this
+    // reading: move on to it.
     const bool afresh = (record.closed != Closed::no || record.segment.length.raw() == 0) &&
                         !(record.segment.end() == joint);
-    if (!beyond && (ended || afresh)) {
+    if (!beyond && afresh) {
       segments_.make_current(call.chain, current, head);
       return Attempt::again;
     }
+    // If the predecessor has merely ended, a new reading is past the joint. Nothing else may move
+    // on to a successor: until the joint is reached, that starts ahead of the time.
+    if (!beyond && record.closed == Closed::over && resync.has_ended(joint)) return Attempt::again;
     if (beyond || record.closed != Closed::no) {
       // If a thread had moved on to head before that was closed, what that thread was served
       // counts.
