@@ -66,11 +66,14 @@ inline TickDelta slack_of(TickDelta width, TickDelta steady) {
   return TickDelta{width.raw() - std::min(width.raw(), steady.raw())};
 }
 
-// The measured rate, raised by what the slack of the two brackets leaves open: see place_reading().
-inline Rate late_rate(const MeasuredRate& measured, const Baseline& from, const Baseline& to,
+// The measured rate, raised by what would make it early: the first reading was later in its
+// bracket, by its slack, or the last one earlier, by what settled() has moved it. So it is late by
+// the delays alone, and wrong by no more than its uncertainty.
+inline Rate late_rate(const MeasuredRate& measured, const Baseline& from, const Sample& to,
                       TickDelta steady) {
   const std::uint64_t ticks = (to.at - from.at).raw();
-  const std::uint64_t open = slack_of(from.width, steady).raw() + slack_of(to.width, steady).raw();
+  const std::uint64_t open =
+      slack_of(from.width, steady).raw() + (to.at - to.before).raw() - to.half_way.raw();
   return measured.rate.bent(static_cast<std::int64_t>(
       std::min<UnsignedWide>(static_cast<UnsignedWide>(open) * kNanosPerSecond / ticks,
                              static_cast<UnsignedWide>(measured.uncertainty_ppb))));

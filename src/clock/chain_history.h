@@ -14,6 +14,7 @@
 #include "clock/chain_id.h"
 #include "clock/policy.h"
 #include "clock/sampler.h"
+#include "clock/suspicion.h"
 
 namespace clockshim {
 
@@ -68,12 +69,10 @@ class ChainHistory {
     return cost;
   }
 
-  // A sample contradicts another CPU's. True: so many have, with none that agreed in between, that
-  // the counters disagree.
-  bool contradicted() noexcept {
-    return contradictions_.fetch_add(1, std::memory_order_relaxed) + 1 >= policy::kContradictions;
-  }
-  void agreed() noexcept { contradictions_.store(0, std::memory_order_relaxed); }
+  // A sample contradicts another CPU's, at the time `now` of CLOCK_BOOTTIME. True: one has before,
+  // and none has agreed in between, so the counters disagree.
+  bool contradicted(Nanos now) noexcept { return contradiction_.again(now); }
+  void agreed() noexcept { contradiction_.clear(); }
 
   // A sample was too wide for the tolerance. True: so were as many before it, and they can't all
   // have been preempted.
@@ -90,7 +89,7 @@ class ChainHistory {
   std::atomic<std::uint64_t> usual_width_{};
   std::atomic<std::uint64_t> shortest_width_{};  // the recent minimum
   std::atomic<std::uint64_t> check_cost_{};      // the recent minimum
-  std::atomic<std::uint32_t> contradictions_{};
+  Suspicion contradiction_{};
   std::atomic<std::uint32_t> too_wide_{};
   std::atomic<bool> served_{};
 };

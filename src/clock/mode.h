@@ -27,6 +27,7 @@
 #include "clock/floors.h"
 #include "clock/sampler.h"
 #include "clock/segment_store.h"
+#include "clock/suspicion.h"
 #include "clock/timeline_settings.h"
 #include "clock/witness.h"
 #include "live/layout.h"
@@ -70,9 +71,10 @@ class Mode {
     return (serving_.load(std::memory_order_acquire) >> id & 1U) != 0;
   }
 
-  // Takes a reading and compares it with the newest one of any other CPU. A counter that is behind
-  // proves that the counters disagree, which demotes. So does a CPU that has come since the
-  // counters were compared.
+  // Takes a reading and compares it with the newest one of any other CPU. If a counter is behind,
+  // either all of them have gone back, once, or they disagree. What was learned from them is void
+  // in both cases, and the common chains begin afresh. If it happens again, it demotes. So does a
+  // CPU that has come since the counters were compared.
   template <TimeSource Source>
   Reading witnessed_reading(Source& source, SegmentStore& segments,
                             live::ClockRecord& record) noexcept {
@@ -82,8 +84,8 @@ class Mode {
     if (offsets_ != nullptr && (now.cpu >= kMaxCpus || offsets_[now.cpu] == kNoOffset))
       demote(ModeChange::new_cpu, now.cpu, segments, record);
     if (const std::uint64_t behind = witness_.judge(newest, now); behind > 0) {
+      if ((bits() & kPerCpu) == 0) found_behind(source, behind, segments, record);
       witness_.forget();
-      demote(ModeChange::warp, behind, segments, record);
     }
     return now;
   }
@@ -107,6 +109,15 @@ class Mode {
   void promote(Nanos now, SegmentStore& segments, live::ClockRecord& record) noexcept;
 
  private:
+  template <TimeSource Source>
+  void found_behind(Source& source, std::uint64_t ticks, SegmentStore& segments,
+                    live::ClockRecord& record) noexcept {
+    segments.close_domain(kCommon, Closed::disturbed);
+    record.disturbances.fetch_add(1, std::memory_order_relaxed);
+    Nanos now;
+    if (!source.real(CLOCK_BOOTTIME, now) || behind_.again(now))
+      demote(ModeChange::warp, ticks, segments, record);
+  }
   static void note(ModeChange why, std::uint64_t ticks, live::ClockRecord& record) noexcept {
     record.last_change.store(why, std::memory_order_relaxed);
     record.change_ticks.store(ticks, std::memory_order_relaxed);
@@ -119,6 +130,7 @@ class Mode {
   bool may_promote_ = false;
   const std::int64_t* offsets_ = nullptr;
   Witness witness_{};
+  Suspicion behind_{};
 };
 
 }  // namespace clockshim

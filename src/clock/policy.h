@@ -114,9 +114,10 @@ inline constexpr int kTimedReadings = 4;
 // The least cost of a served call may rise by 1/8 of the difference with each measurement.
 inline constexpr std::uint32_t kCostMemory = 8;
 
-// This many samples that contradict another CPU's, with none that agrees in between, prove that the
-// counters disagree.
-inline constexpr std::uint32_t kContradictions = 2;
+// Evidence that counters disagree counts if it comes again within this time (clock/suspicion.h). A
+// machine hardly sleeps or jumps twice in 10 s, and a thread that moves between CPUs once a second
+// is found.
+inline constexpr Nanos kSuspicionSpan = milliseconds(10'000);
 // Counters are believed to agree once each CPU has exchanged this many readings, in both
 // directions, with a CPU that is already believed. Each handoff must take less than kTightTicks
 // (about 1 us, which two CPUs need to meet at a cache line), and all of them must span at least

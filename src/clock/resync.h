@@ -75,8 +75,9 @@ class Resync {
   // next check is due.
   CoarseCheck check_coarse(const Record& record) noexcept;
 
-  // Closes the segment `ref`, which was found wrong by a reading on `cpu`; or all that are older
-  // than a step of the wall clock, where `stepped` gives the coarse clocks after the step.
+  // Closes the segment `ref`, which was found wrong by a reading on `cpu`, and its successors; or
+  // all that are older than a step of the wall clock, where `stepped` gives the coarse clocks after
+  // the step.
   void disturbed(SegmentRef ref, const Record& record, unsigned cpu,
                  const CoarsePair* stepped = nullptr) noexcept;
 
@@ -99,10 +100,11 @@ class Resync {
   // The steps of begin().
   bool find_step(const Record* last, const CoarsePair* coarse) noexcept;
   Nanos least(const Record* last, const Sample& s, bool wall_stepped) noexcept;
-  Calibration calibration_after(const Record* last, const Sample& s, bool wall_stepped,
-                                TickDelta steady) noexcept;
+  Update calibration_after(const Record* last, const Sample& s, bool wall_stepped,
+                           TickDelta steady) noexcept;
   bool place_segment(Record& next, const Sample& s, Nanos floor) noexcept;
-  Attempt publish_first(SegmentRef head, SegmentRef current, const Record& next) noexcept;
+  Attempt publish_first(SegmentRef head, SegmentRef current, const Record& next,
+                        const Record* refuted) noexcept;
 
   // A step of refresh(): the successor of `record`, of which the sample says `unknown`.
   Record successor(const Record& record, const Sample& s, const Calibration& calibration,

@@ -54,16 +54,18 @@ void Resync<Source>::close_before_step(Nanos wall) noexcept {
   segments_.close_before_step(wall);
 }
 
-// Handles a sample that contradicts what was known. If it came from another CPU, and the clock was
-// not set, one of the two counters is to blame. One contradiction may be a machine that slept; two
-// without an agreement in between are two counters that disagree.
+// Handles a sample that contradicts what was known: called once for each segment that was closed,
+// or replaced, for it. If the sample came from another CPU, and the clock was not set, one of the
+// two counters may be to blame. One contradiction may be a machine that slept; two without an
+// agreement in between are two counters that disagree.
 template <TimeSource Source>
 void Resync<Source>::contradicted(unsigned cpu, const Record& record) noexcept {
   state_.figures.count_disturbance();
   const bool clock_to_blame =
       id() == CLOCK_TAI || (id() == CLOCK_REALTIME && state_.coarse_tick.raw() == 0);
   if (call_.chain.domain != kCommon || clock_to_blame || cpu == record.cpu || cpu == kNoCpu) return;
-  if (history_.contradicted())
+  Nanos now;
+  if (!source_.real(CLOCK_BOOTTIME, now) || history_.contradicted(now))
     mode_.demote(ModeChange::residual, 0, segments_, state_.figures.record());
 }
 
@@ -74,7 +76,13 @@ void Resync<Source>::disturbed(SegmentRef ref, const Record& record, unsigned cp
     state_.figures.count_disturbance();
     return close_before_step(stepped->wall());
   }
-  if (segments_.close(ref, Closed::disturbed)) contradicted(cpu, record);
+  // What was built on it is as wrong. Loaded first: what has begun afresh since was not.
+  const SegmentRef current = segments_.current(call_.chain);
+  const SegmentRef head = segments_.head(call_.chain);
+  if (!segments_.close(ref, Closed::disturbed)) return;
+  segments_.close(current, Closed::disturbed);
+  segments_.close(head, Closed::disturbed);
+  contradicted(cpu, record);
 }
 
 template <TimeSource Source>
@@ -186,15 +194,13 @@ Nanos Resync<Source>::least(const Record* last, const Sample& s, bool wall_stepp
 
 // What is known of the rate after a sample that begins a segment.
 template <TimeSource Source>
-Calibration Resync<Source>::calibration_after(const Record* last, const Sample& s,
-                                              bool wall_stepped, TickDelta steady) noexcept {
-  if (last == nullptr) return calibration_from(s);
+Update Resync<Source>::calibration_after(const Record* last, const Sample& s, bool wall_stepped,
+                                         TickDelta steady) noexcept {
+  if (last == nullptr) return {calibration_from(s)};
   if ((wall_stepped || last->closed == Closed::set) && last->calibration.rate.plausible())
-    return rebased(last->calibration, s);
-  if (last->closed == Closed::disturbed) return calibration_from(s);
-  const Update update = updated(last->calibration, s, steady);
-  if (update.jumped) contradicted(s.cpu, *last);
-  return update.calibration;
+    return {rebased(last->calibration, s)};
+  if (last->closed == Closed::disturbed) return {calibration_from(s)};
+  return updated(last->calibration, s, steady);
 }
 
 // Places the segment of `next`, whose rate is known, at the sample and not below the floor. False:
@@ -253,7 +259,8 @@ Attempt Resync<Source>::begin(SegmentRef head, SegmentRef current, const Record*
   history_.learn_width(s.width);
   const TickDelta steady = history_.brackets().steady;
   Record next;
-  next.calibration = calibration_after(last, s, wall_stepped, steady);
+  const Update update = calibration_after(last, s, wall_stepped, steady);
+  next.calibration = update.calibration;
   const bool known = next.calibration.rate.plausible();
   if (known) {
     if (!place_segment(next, s, floor)) return Attempt::real;
@@ -265,14 +272,16 @@ Attempt Resync<Source>::begin(SegmentRef head, SegmentRef current, const Record*
     next.segment = Segment{s.before, TickDelta{0}, next.calibration.rate, out};
   }
   place_guard(next, s, coarse);
-  return publish_first(head, current, next);
+  return publish_first(head, current, next, update.jumped ? last : nullptr);
 }
 
 template <TimeSource Source>
-Attempt Resync<Source>::publish_first(SegmentRef head, SegmentRef current,
-                                      const Record& next) noexcept {
+Attempt Resync<Source>::publish_first(SegmentRef head, SegmentRef current, const Record& next,
+                                      const Record* refuted) noexcept {
   switch (segments_.publish(call_.chain, source_.thread(), head, next)) {
-    case SegmentStore::Published::done: break;
+    case SegmentStore::Published::done:
+      if (refuted != nullptr) contradicted(next.cpu, *refuted);
+      break;
     case SegmentStore::Published::lost: return Attempt::again;
     case SegmentStore::Published::no_slot: return Attempt::real;
   }

@@ -40,9 +40,11 @@ Attempt Timeline<Source>::serve(Resync<Source>& resync, const SlowCall& call, So
   }
   ChainHistory& history = state_.histories.of(call.chain);
   const bool due = ref == head && age >= record.due();
-  if ((due || seen.suspicious) && history.claim_refresh(call.now.ticks)) {
+  const bool claimed = due && history.claim_refresh(call.now.ticks);
+  // Whoever suspects the segment looks for itself: the one that refreshes it may be held up.
+  if (claimed || seen.suspicious) {
     const bool good = resync.refresh(ref, head, record);
-    history.end_refresh();
+    if (claimed) history.end_refresh();
     if (!good) return Attempt::again;
   }
   return segments_.advance_gate(ref, record, age, seen.step) ? Attempt::served : Attempt::again;
@@ -63,10 +65,12 @@ Attempt Timeline<Source>::try_serve(const SlowCall& call, Source& source, Nanos&
     const Ticks end = record.segment.end();
     // A counter that has jumped past the joint must not use a segment that no thread was served
     // from yet.
-    bool beyond = !(call.now.ticks - end).backward() && resync.has_ended(end);
-    if (!beyond && current != 0 && !(call.now.ticks - joint).backward())
+    const bool past_joint = !(call.now.ticks - joint).backward();
+    const bool learning = record.segment.length.raw() == 0;  // nobody is served from it
+    bool beyond = !learning && !(call.now.ticks - end).backward() && resync.has_ended(end);
+    if (!learning && !beyond && current != 0 && past_joint)
       beyond = resync.check_coarse(record).ahead;
-    if (current == 0 || (!(call.now.ticks - joint).backward() && !beyond)) {
+    if (current == 0 || learning || (past_joint && !beyond)) {
       segments_.make_current(call.chain, current, head);
       return Attempt::again;
     }

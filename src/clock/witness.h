@@ -32,9 +32,11 @@ class Witness {
     const auto ahead = static_cast<std::int64_t>((mine & ~std::uint64_t{kCpuMask}) -
                                                  (seen & ~std::uint64_t{kCpuMask})) >>
                        kCpuBits;
-    newest_.compare_exchange_strong(seen, mine, std::memory_order_acq_rel);
-    if (seen == 0 || other == own.cpu) return 0;
-    if (ahead < 0) return static_cast<std::uint64_t>(-ahead);
+    const bool first = seen == 0;
+    const bool newest = newest_.compare_exchange_strong(seen, mine, std::memory_order_acq_rel);
+    if (first || other == own.cpu) return 0;
+    // Of several threads that are behind the same reading, one finds so.
+    if (ahead < 0) return newest ? static_cast<std::uint64_t>(-ahead) : 0;
     if (static_cast<std::uint64_t>(ahead) < policy::kTightTicks) met(other, own.cpu);
     return 0;
   }

@@ -1,4 +1,5 @@
 // The cases: what each disturbs, and on what machine. plan_for() draws the rest.
+#include <algorithm>
 #include <ctime>
 
 #include "base/ticks.h"
@@ -81,6 +82,39 @@ void align(Plan& plan, Random& random) {
   }
 }
 
+// Whatever can be taken for counters that disagree: long preemptions anywhere, and one disturbance
+// of the whole machine, or a few that go on.
+void held_up(Plan& plan, Random& random) {
+  constexpr Ps preemptions[] = {200 * kUs, 5 * kMs, 50 * kMs};
+  plan.accesses_between = 10;
+  plan.long_one_in = 2;
+  plan.longest_preemption = random.one_of(preemptions);
+  // The counter has more bits than a handoff tells of.
+  if (random.one_in(2))
+    for (std::int64_t& offset : plan.offsets) offset = (std::int64_t{1} << 53) + offset / 2;
+  constexpr Kind kinds[] = {Kind::wall_step,        Kind::frequency,
+                            Kind::counter_forward,  Kind::counter_backward,
+                            Kind::suspend_counting, Kind::suspend_restarted,
+                            Kind::suspend_stopped,  Kind::steal,
+                            Kind::steal_all};
+  const Kind kind = random.one_of(kinds);
+  switch (kind) {
+    case Kind::wall_step: return wall_step(plan, random);
+    case Kind::suspend_counting:
+    case Kind::suspend_restarted:
+    case Kind::suspend_stopped: return suspend(plan, random, kind);
+    case Kind::counter_forward:
+    case Kind::counter_backward:
+      return disturb(plan, random, kind, random.spread(1000, 1'000'000'000));
+    default: break;
+  }
+  for (int i = 0; i < 3; ++i)
+    disturb(
+        plan, random, kind,
+        kind == Kind::frequency ? random.between(-500, 500) : random.spread(100'000, 50'000'000),
+        static_cast<unsigned>(random.below(plan.cpus)));
+}
+
 void promotion(Plan& plan) {
   busy(plan);
   plan.per_cpu = plan.may_promote = plan.pinned = plan.tight = true;
@@ -120,6 +154,8 @@ const std::vector<Case>& cases() {
          p.longest_preemption = 200 * kUs;
          p.sleeps = false;
        }},
+      {"held-up", "threads held up at any point of a resync; all counters jump, the machine sleeps",
+       2, held_up},
       {"stolen", "a vCPU, or all of them, away for up to 50 ms; all threads asleep for up to 2 s",
        1,
        [](Plan& p, Random& r) {
@@ -258,6 +294,15 @@ const std::vector<Case>& cases() {
        [](Plan& p, Random& r) { disturb(p, r, Kind::counter_stop, 0); }},
   };
   return all;
+}
+
+bool counters_agree(const Plan& plan) {
+  const auto apart = [](const Disturbance& d) {
+    return d.kind == Kind::cpu_jump || d.kind == Kind::cpu_drift;
+  };
+  return !plan.per_cpu && std::none_of(plan.disturbances.begin(), plan.disturbances.end(), apart) &&
+         std::find(plan.known_offsets.begin(), plan.known_offsets.end(), clockshim::kNoOffset) ==
+             plan.known_offsets.end();
 }
 
 Plan plan_for(const Case& c, std::uint64_t seed) {

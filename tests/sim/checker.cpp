@@ -26,6 +26,7 @@ void Checker::happened(const Disturbance& d, Ps asleep) {
   watched_.push_back({allowance(d, plan_), d.at + asleep});
   if (preempted_until_ > d.at) watched_.back().stale_until = preempted_until_ + asleep;
   asleep_ += asleep;
+  if (d.kind == Kind::cpu_jump) parting_.jumped(d);
   if (!watched_.back().allowance.stepped_back) return;
   for (const clockid_t id : {CLOCK_REALTIME, CLOCK_TAI}) {
     for (Seen& seen : own_) seen.newest[id] = seen.slowest[id] = 0;
@@ -47,10 +48,13 @@ bool Checker::applies(const Watched& watched, const Read& read) const {
 // of.
 static std::int64_t rounded_up(Ps time) { return (time + kNs - 1) / kNs; }
 
-// What the kernel says next is read no sooner than the way to it takes; and beyond that, within a
-// bracket and the clock's step.
+// What the kernel says next is read no sooner than the way to it takes. Beyond that, the last
+// sample may have been held up before its reading, and so may be early in its bracket by all of the
+// delay. The rate is late by this, and by as long as the first sample of its baseline was held up.
+// A segment is shorter than the baseline of a rate that is so uncertain. And there is the clock's
+// step.
 std::int64_t Checker::kernel_later() const {
-  return rounded_up(plan_.way_there + (plan_.dearest - plan_.cheapest) +
+  return rounded_up(plan_.way_there + 3 * (plan_.dearest - plan_.cheapest) +
                     (plan_.granularity > kNs ? plan_.granularity : 0)) +
          kRoundingNs;
 }
@@ -67,6 +71,7 @@ void Checker::begin(Read& read) const {
 }
 
 void Checker::end(const Read& read) {
+  parting_.read(read.cpu, read.id, read.begin, read.end);
   last_.push_back(read);
   if (last_.size() > kLastReads) last_.pop_front();
   if (failed()) return;
@@ -102,6 +107,9 @@ void Checker::end(const Read& read) {
     fail(read, text("%lld ns behind, allowed are %lld", static_cast<long long>(behind),
                     static_cast<long long>(may_be_behind)));
   if (stepped_back) return;  // old time or new: no floor for anybody
+  if (read.value < read.least && !watched_.empty())
+    back_ = {std::max(back_.most, read.least - read.value),
+             std::max(back_.last, read.begin - watched_.back().awake)};
   if (read.least != 0 && read.value + may_go_back < read.least)
     fail(read, text("goes back by %lld ns", static_cast<long long>(read.least - read.value)));
   // One that may be behind, and may not go back, has to wait.
@@ -114,6 +122,14 @@ void Checker::end(const Read& read) {
   Seen& seen = seen_by(read);
   seen.newest[read.id] = std::max(seen.newest[read.id], read.value);
   seen.slowest[read.id] = std::max(seen.slowest[read.id], read.value - part_of(read.end));
+}
+
+void Checker::finish(Ps now) {
+  const Ps bound = parting_.bound(now, plan_);
+  const Ps after = parting_.after() != 0 ? parting_.after() : now - parting_.jumped_at();
+  if (!failed() && bound != 0 && after > bound)
+    failure_ =
+        text("parted %lld ns after a counter has jumped, allowed are %lld", ns(after), ns(bound));
 }
 
 std::vector<Detection> Checker::detections() const {

@@ -8,6 +8,7 @@
 
 #include "bounds.h"
 #include "machine.h"
+#include "parting.h"
 #include "plan.h"
 
 namespace sim {
@@ -31,13 +32,22 @@ struct Detection {
   Ps bound;
 };
 
+// The readings below one before them, where a disturbance allows for it.
+struct Backward {
+  std::int64_t most = 0;  // in ns
+  Ps last = 0;            // how long after the disturbance the last one began
+};
+
 class Checker {
  public:
   Checker(const Plan& plan, const Kernel& kernel)
       : plan_(plan), kernel_(kernel), own_(plan.threads) {}
 
   void happened(const Disturbance& d, Ps asleep);
-  void demoted(Ps at) { demoted_ = at; }
+  void demoted(Ps at) {
+    demoted_ = at;
+    parting_.parted(at);
+  }
   void preempted(Ps until) {
     preempted_until_ = until > preempted_until_ ? until : preempted_until_;
   }
@@ -45,11 +55,17 @@ class Checker {
   // What the read that is about to begin may rely on.
   void begin(Read& read) const;
   void end(const Read& read);
+  // At the end of the schedule, at `now`.
+  void finish(Ps now);
 
   [[nodiscard]] bool failed() const { return !failure_.empty(); }
   [[nodiscard]] const std::string& failure() const { return failure_; }
   [[nodiscard]] std::vector<Detection> detections() const;
   [[nodiscard]] std::int64_t worst_error() const { return worst_error_; }
+  [[nodiscard]] const Backward& back() const { return back_; }
+  // How long after one CPU's counter had jumped the CPUs were parted; 0: it did not, or they were
+  // not.
+  [[nodiscard]] Ps parted_after() const { return parting_.after(); }
   [[nodiscard]] const std::deque<Read>& last_reads() const { return last_; }
   [[nodiscard]] std::string describe(const Read& read) const;
 
@@ -86,6 +102,8 @@ class Checker {
   Ps preempted_until_ = 0;
   Ps asleep_ = 0;
   std::int64_t worst_error_ = 0;
+  Backward back_;
+  Parting parting_;
   std::deque<Read> last_;
   std::string failure_;
 };

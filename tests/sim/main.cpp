@@ -123,6 +123,8 @@ struct CaseTotal {
   std::int64_t worst_error = 0;
   std::vector<Ps> latencies;
   Ps bound = 0;
+  Backward back;
+  Ps parted_after = 0;
 
   void add(const Outcome& outcome) {
     ++seeds;
@@ -132,6 +134,8 @@ struct CaseTotal {
     promoted += outcome.promoted ? 1 : 0;
     demoted += outcome.demoted ? 1 : 0;
     worst_error = std::max(worst_error, outcome.worst_error);
+    parted_after = std::max(parted_after, outcome.parted_after);
+    back = {std::max(back.most, outcome.back.most), std::max(back.last, outcome.back.last)};
     for (const Detection& d : outcome.detections) {
       latencies.push_back(d.latency);
       bound = std::max(bound, d.bound);
@@ -162,6 +166,13 @@ void print_table(std::map<std::string, CaseTotal>& totals) {
     if (!total.latencies.empty())
       std::printf("   %.1f %.1f %.1f %.1f", at(50), at(99), at(100),
                   static_cast<double>(total.bound) / kUs);
+    if (total.back.most > 0)
+      std::printf("   back by %.1f us at most, until %.1f us after it",
+                  static_cast<double>(total.back.most) / 1000,
+                  static_cast<double>(total.back.last) / kUs);
+    if (total.parted_after > 0)
+      std::printf(", parted %.1f us after it at most",
+                  static_cast<double>(total.parted_after) / kUs);
     std::printf("\n");
   }
 }

@@ -92,4 +92,8 @@ struct Case {
 const std::vector<Case>& cases();
 Plan plan_for(const Case& c, std::uint64_t seed);
 
+// Whether the counters of all CPUs agree, whatever happens to all of them together: nothing that
+// threads can see may then part the CPUs.
+bool counters_agree(const Plan& plan);
+
 }  // namespace sim

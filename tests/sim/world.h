@@ -19,6 +19,8 @@ struct Outcome {
   bool promoted = false;
   bool demoted = false;
   std::vector<Detection> detections;
+  Backward back;
+  Ps parted_after = 0;  // one CPU's counter had jumped
 };
 
 // verbose: tells on standard output what happens.

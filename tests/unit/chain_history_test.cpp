@@ -56,10 +56,12 @@ TEST(ChainHistoryTest, TheCostOfACheckIsTheRecentMinimum) {
 
 TEST(ChainHistoryTest, OneContradictionIsNoProof) {
   ChainHistory history;
-  EXPECT_FALSE(history.contradicted());
+  const Nanos now = milliseconds(60'000);
+  EXPECT_FALSE(history.contradicted(now));
   history.agreed();
-  EXPECT_FALSE(history.contradicted());
-  EXPECT_TRUE(history.contradicted());
+  EXPECT_FALSE(history.contradicted(now));
+  EXPECT_FALSE(history.contradicted(now + policy::kSuspicionSpan)) << "the machine slept twice";
+  EXPECT_TRUE(history.contradicted(now + policy::kSuspicionSpan + Nanos{1}));
 }
 
 TEST(ChainHistoryTest, AClockIsGivenUpAfterMoreSamplesThanCanAllBePreempted) {

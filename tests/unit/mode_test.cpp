@@ -16,9 +16,13 @@ constexpr ChainId kCpuChain{domain_of(1), CLOCK_MONOTONIC};
 struct Counter {
   std::uint64_t ticks = 1'000'000;
   unsigned cpu = 0;
+  Nanos boottime = milliseconds(60'000);  // 0: it can't be read
 
   [[nodiscard]] Reading reading() const noexcept { return {Ticks{ticks}, cpu}; }
-  static bool real(clockid_t, Nanos&) noexcept { return false; }
+  bool real(clockid_t, Nanos& out) const noexcept {
+    out = boottime;
+    return out.raw() != 0;
+  }
   static bool coarse(CoarsePair&) noexcept { return false; }
   static std::uintptr_t thread() noexcept { return 1; }
 };
@@ -118,16 +122,58 @@ TEST_F(ModeTest, WhereCpusCannotBeToldApartTheServiceEndsForGood) {
   for (unsigned id = 0; id < kClockIds; ++id) EXPECT_FALSE(mode->serves(id));
 }
 
-TEST_F(ModeTest, AReadingBehindAnotherCpusDemotes) {
+TEST_F(ModeTest, AReadingBehindAnotherCpusDemotesTheSecondTime) {
   start(false);
+  const SegmentRef common = begin(kCommonChain, 7000);
   EXPECT_EQ(read_on(0, 5000).ticks, Ticks{5000});
   EXPECT_EQ(read_on(0, 4000).ticks, Ticks{4000}) << "of one CPU it proves nothing about two";
   EXPECT_EQ(mode->bits(), kRelaxed);
+  read_on(0, 6000);
+  read_on(1, 5980);
+  EXPECT_EQ(mode->bits(), kRelaxed) << "all counters may have gone back together";
+  EXPECT_EQ(closed(common), Closed::disturbed);
+  EXPECT_EQ(record.disturbances.load(), 1U);
   read_on(0, 6000);
   read_on(1, 5990);
   EXPECT_EQ(mode->bits(), kRelaxed | kPerCpu | kSettling);
   EXPECT_EQ(record.last_change.load(), ModeChange::warp);
   EXPECT_EQ(record.change_ticks.load(), 10U);
+}
+
+TEST_F(ModeTest, CountersThatGoBackTogetherNowAndThenDoNotDemote) {
+  start(false);
+  std::uint64_t ticks = 1'000'000'000;
+  for (int sleep = 0; sleep < 100; ++sleep) {
+    read_on(0, ticks);
+    read_on(1, ticks -= 1000);
+    source.boottime = source.boottime + policy::kSuspicionSpan;
+  }
+  EXPECT_EQ(mode->bits(), kRelaxed);
+  EXPECT_EQ(record.disturbances.load(), 100U);
+}
+
+TEST_F(ModeTest, WithoutATimeOneReadingBehindDemotes) {
+  start(false);
+  source.boottime = Nanos{0};
+  read_on(0, 6000);
+  read_on(1, 5990);
+  EXPECT_EQ(mode->bits(), kRelaxed | kPerCpu | kSettling);
+}
+
+TEST(WitnessTest, OfThreadsBehindTheSameReadingOneFindsSo) {
+  Witness witness;
+  witness.judge(witness.newest(), {Ticks{6000}, 0});
+  const Witness::Token seen = witness.newest();
+  EXPECT_EQ(witness.judge(seen, {Ticks{5990}, 1}), 10U);
+  EXPECT_EQ(witness.judge(seen, {Ticks{5980}, 2}), 0U);
+}
+
+TEST(WitnessTest, BeforeTheFirstReadingThereIsNoneToBeBehind) {
+  Witness witness;
+  const Witness::Token none = witness.newest();
+  const Ticks after_40_days{std::uint64_t{1} << 53};
+  EXPECT_EQ(witness.judge(none, {after_40_days, 0}), 0U);
+  EXPECT_EQ(witness.judge(none, {after_40_days, 1}), 0U);
 }
 
 TEST_F(ModeTest, TwoRoundsOfEvidenceASecondApartPromote) {
