@@ -108,7 +108,7 @@ Allowance allowance(const Disturbance& d, const Plan& plan) {
     // Wrong by the jump until the CPUs are parted; then right, once the real clock has caught up
     // with what was served.
     case Kind::cpu_jump:
-      a.behind = std::min<std::int64_t>(size, 2 * kSegment / kNs);
+      a.behind = std::min<std::int64_t>(size, kSegment / kNs);  // not past the end of a segment
       a.backward = a.behind + a.behind / 500;  // the two CPUs' lines may be bent
       a.ahead = a.behind + kGateNs;
       a.after_demotion = kLook + held_back(a.ahead);
