@@ -47,6 +47,7 @@ struct CoarseCheck {
   bool stepped = false;     // the wall clock was stepped, and this segment is older than the step
   bool suspicious = false;  // the segment is too far from the coarse clock
   bool ahead = false;       // and it is ahead, which can't be an effect of preemption
+  bool gone_back = false;   // the counter has since the call's reading, or it is another CPU's now
 };
 
 template <TimeSource Source>

@@ -26,6 +26,7 @@ CoarseCheck Resync<Source>::check_coarse(const Record& record) noexcept {
   CoarseCheck seen;
   seen.step = record.segment.length.raw();
   const Reading first = source_.reading();
+  seen.gone_back = !call_.chain.includes(first.cpu) || (first.ticks - call_.now.ticks).backward();
   if (!read_coarse(seen.coarse)) return seen;
   const Reading last = source_.reading();
   const bool moved = seen.coarse.wall() != record.wall;

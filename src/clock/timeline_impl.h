@@ -34,6 +34,7 @@ Attempt Timeline<Source>::serve(Resync<Source>& resync, const SlowCall& call, So
   if (age < record.gate) return Attempt::served;
 
   const CoarseCheck seen = resync.check_coarse(record);
+  if (seen.gone_back) return Attempt::again;  // the reading would be one of the time to come
   if (seen.stepped) {
     resync.disturbed(ref, record, call.now.cpu, &seen.coarse);
     return Attempt::again;

@@ -7,9 +7,6 @@
 namespace sim {
 namespace {
 
-// Somebody looks at the coarse clocks after so much counter time, and the look itself takes a
-// while.
-constexpr Ps kLook = 100 * kUs + kUs;
 // A thread preempted in its look lets the others go on for one more.
 constexpr Ps kPreemptedLook = 2 * kLook;
 // A jump is measured against a tick, and so was the line: each may have been late.
@@ -109,7 +106,7 @@ Allowance allowance(const Disturbance& d, const Plan& plan) {
     // with what was served.
     case Kind::cpu_jump:
       a.behind = std::min<std::int64_t>(size, kSegment / kNs);  // not past the end of a segment
-      a.backward = a.behind + a.behind / 500;  // the two CPUs' lines may be bent
+      a.backward = a.behind + a.behind / 500;                   // the two CPUs' lines may be bent
       a.ahead = a.behind + kGateNs;
       a.after_demotion = kLook + held_back(a.ahead);
       until(kParted, kParted);

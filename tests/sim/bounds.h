@@ -31,6 +31,10 @@ Allowance allowance(const Disturbance& disturbance, const Plan& plan);
 // tolerances: waited out as a smaller one is.
 Allowance late_step_back(const Disturbance& disturbance, const Plan& plan);
 
+// Somebody looks at the coarse clocks after so much counter time, and the look itself takes a
+// while.
+inline constexpr Ps kLook = 100 * kUs + kUs;
+
 // A clock that is held back until the real one has caught up runs at a tenth of the counter's pace
 // or more, and the counter at half its own or more: so no clock, at no time, is slower than this
 // many parts of the true time ...

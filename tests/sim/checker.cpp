@@ -67,7 +67,14 @@ std::int64_t Checker::kernel_back() const {
 void Checker::begin(Read& read) const {
   const Seen& seen = seen_by(read);
   read.least = seen.newest[read.id];
-  read.slowest = seen.slowest[read.id] == 0 ? 0 : seen.slowest[read.id] + part_of(read.begin);
+  read.slowest = seen.slowest[read.id] == 0
+                     ? 0
+                     : seen.slowest[read.id] + part_of(read.begin) - unasked(seen, read);
+}
+
+std::int64_t Checker::unasked(const Seen& seen, const Read& read) const {
+  const Ps gap = watched_.empty() ? 0 : read.begin - seen.asked[read.id];
+  return gap > kLook ? rounded_up(gap) / kSlowestPart + 1 : 0;
 }
 
 void Checker::end(const Read& read) {
@@ -120,6 +127,8 @@ void Checker::end(const Read& read) {
                     static_cast<long long>(read.slowest - read.value),
                     static_cast<long long>(kSlowestPart)));
   Seen& seen = seen_by(read);
+  if (seen.slowest[read.id] != 0) seen.slowest[read.id] -= unasked(seen, read);
+  seen.asked[read.id] = std::max(seen.asked[read.id], read.end);
   seen.newest[read.id] = std::max(seen.newest[read.id], read.value);
   seen.slowest[read.id] = std::max(seen.slowest[read.id], read.value - part_of(read.end));
 }

@@ -73,6 +73,7 @@ class Checker {
   struct Seen {
     std::int64_t newest[clockshim::kClockIds]{};
     std::int64_t slowest[clockshim::kClockIds]{};  // newest value, less a part of the time since
+    Ps asked[clockshim::kClockIds]{};              // when the newest read ended
   };
   struct Watched {
     Allowance allowance;
@@ -91,6 +92,9 @@ class Checker {
     return plan_.relaxed ? own_[read.thread] : shared_;
   }
   [[nodiscard]] std::int64_t part_of(Ps t) const { return (t - asleep_) / kNs / kSlowestPart; }
+  // While nobody asks for longer than a look is due after, nobody finds that a clock is ahead: what
+  // it had come to by then is what it is held back from.
+  [[nodiscard]] std::int64_t unasked(const Seen& seen, const Read& read) const;
   void fail(const Read& read, const std::string& why);
 
   const Plan& plan_;
