@@ -41,7 +41,7 @@ Evidence healthy() {
   seen.measured.fenced = cost_of(19);
   seen.measured.null_syscall = cost_of(150);
   seen.measured.frequency = {2400, 1};
-  seen.warp.pairs = {{0, 1, 10'000, 0, 0, 900}};
+  seen.warp.pairs = {{0, 1, true, 10'000, 0, 0, 900, 0, 0, {}}};
   seen.strict.order = "strict";
   seen.strict.mode = "coherent";
   for (const char* name : {"realtime", "monotonic"})
@@ -97,7 +97,8 @@ TEST(DoctorConcludes, UnsynchronisedWeighsMoreThanSlow) {
   Evidence seen = slow();
   seen.machine.available = {"tsc", "acpi_pm"};
   EXPECT_TRUE(advises(seen, "echo tsc >"));
-  seen.warp.pairs = {{0, 1, 10'000, 0, 0, 900}, {1, 2, 10'000, 55, 66'930, 0}};
+  seen.warp.pairs = {{0, 1, true, 10'000, 0, 0, 900, 0, 0, {}},
+                     {1, 2, true, 10'000, 55, 66'930, 0, 0, 0, {}}};
   const Diagnosis diagnosis = diagnose(seen);
   EXPECT_EQ(diagnosis.verdict, Verdict::unsynchronised);
   EXPECT_TRUE(found(diagnosis, Verdict::slow_clock));
@@ -110,7 +111,7 @@ TEST(DoctorConcludes, UnsynchronisedWeighsMoreThanSlow) {
 TEST(DoctorConcludes, UnsynchronisedAndInUse) {
   Evidence seen = healthy();
   seen.machine.parameters = {"tsc=reliable"};
-  seen.warp.pairs = {{0, 1, 10'000, 55, 100'000, 0}};
+  seen.warp.pairs = {{0, 1, true, 10'000, 55, 100'000, 0, 0, 0, {}}};
   EXPECT_EQ(diagnose(seen).verdict, Verdict::unsynchronised);
   EXPECT_TRUE(advises(seen, "echo hpet >"));
   EXPECT_TRUE(advises(seen, "take tsc=reliable off"));
@@ -310,7 +311,7 @@ TEST(DoctorSays, FactsOnlyWhereTheyAreAskedFor) {
 
 TEST(DoctorSays, LinesThatFit) {
   Evidence seen = slow();
-  seen.warp.pairs = {{0, 1, 10'000, 55, 100'000, 0}};
+  seen.warp.pairs = {{0, 1, true, 10'000, 55, 100'000, 0, 0, 0, {}}};
   seen.machine.unseen = {std::string(50, 'a') + " " + std::string(50, 'b')};
   ProgramFacts facts = process();
   facts.notes = {std::string(50, 'a') + " " + std::string(50, 'b')};
