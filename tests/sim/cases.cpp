@@ -72,12 +72,12 @@ void one_cpu(Plan& plan, Random& random, Kind kind, std::int64_t amount) {
 // readings are at least as far apart as reading the counter takes.
 void align(Plan& plan, Random& random) {
   constexpr std::int64_t offsets[] = {0, 120, -120, 100'000, -100'000, 5'000'000'000};
-  constexpr double kErrorNs = 4;
   plan.known_offsets.assign(plan.cpus, 0);
   const std::int64_t first = plan.offsets[0];
   for (unsigned cpu = 0; cpu < plan.cpus; ++cpu) {
     plan.offsets[cpu] += random.one_of(offsets);
-    const auto most = static_cast<std::int64_t>(kErrorNs * plan.hz[cpu] / 1e9 / 2);
+    const auto most =
+        static_cast<std::int64_t>(static_cast<double>(kOffsetErrorNs) * plan.hz[cpu] / 1e9 / 2);
     plan.known_offsets[cpu] = plan.offsets[cpu] - first + random.between(-most, most);
   }
 }
@@ -231,9 +231,13 @@ const std::vector<Case>& cases() {
       {"percpu-jump", "counters that disagree, one of them jumps", 1,
        [](Plan& p, Random& r) {
          disagree(p, r);
-         const bool forward = r.one_in(2);
-         disturb(p, r, forward ? Kind::counter_forward : Kind::counter_backward,
-                 r.spread(1000, 10'000'000'000));
+         if (r.one_in(2)) {
+           disturb(p, r, Kind::counter_forward, r.spread(1000, 10'000'000'000));
+         } else if (r.one_in(2)) {
+           disturb(p, r, Kind::counter_backward, r.spread(1000, 4'000'000));
+         } else {
+           back(p, r);
+         }
        }},
       {"percpu-rate", "counters that disagree, all at another rate", 1,
        [](Plan& p, Random& r) {

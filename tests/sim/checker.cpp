@@ -56,12 +56,19 @@ static std::int64_t rounded_up(Ps time) { return (time + kNs - 1) / kNs; }
 std::int64_t Checker::kernel_later() const {
   return rounded_up(plan_.way_there + 3 * (plan_.dearest - plan_.cheapest) +
                     (plan_.granularity > kNs ? plan_.granularity : 0)) +
-         kRoundingNs;
+         offset_error() + kRoundingNs;
 }
 
 // A wait that the kernel has ended comes back no sooner than its reading of the clock does.
 std::int64_t Checker::kernel_back() const {
-  return rounded_up(plan_.cheapest - plan_.way_there) + kRoundingNs;
+  return rounded_up(plan_.cheapest - plan_.way_there) + (plan_.relaxed ? kUnfencedNs : 0) +
+         offset_error() + kRoundingNs;
+}
+
+// The sample may be of another CPU than the reading, and the ends of the rate's baseline, which is
+// at least as long as a segment, may be of two.
+std::int64_t Checker::offset_error() const {
+  return plan_.known_offsets.empty() ? 0 : 2 * kOffsetErrorNs;
 }
 
 void Checker::begin(Read& read) const {

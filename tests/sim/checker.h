@@ -84,6 +84,7 @@ class Checker {
   };
   [[nodiscard]] std::int64_t kernel_later() const;
   [[nodiscard]] std::int64_t kernel_back() const;
+  [[nodiscard]] std::int64_t offset_error() const;
   [[nodiscard]] bool applies(const Watched& watched, const Read& read) const;
   [[nodiscard]] Seen& seen_by(const Read& read) {
     return plan_.relaxed ? own_[read.thread] : shared_;

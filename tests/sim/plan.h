@@ -28,6 +28,12 @@ enum class Kind {
 };
 const char* name_of(Kind kind);
 
+// Where counters differ by constants, the offset between two of them is known but for this.
+inline constexpr std::int64_t kOffsetErrorNs = 4;
+
+// An unfenced counter is read by so much early.
+inline constexpr std::int64_t kUnfencedNs = 5;
+
 struct Disturbance {
   Kind kind;
   Ps at;

@@ -147,12 +147,12 @@ class World {
 
  private:
   static constexpr Ps kCounterCost = 10 * kNs;
+  static_assert(kUnfencedNs * kNs <= kCounterCost / 2, "no earlier than the one before");
   static constexpr Ps kCoarseCost = 18 * kNs;
   static constexpr Ps kLearning = 4 * kMs;
   static constexpr std::uint64_t kFewReads = 500;
   static constexpr Ps kSteadyPart = 8;
   static constexpr int kHeldUpOneIn = 8;
-  static constexpr Ps kReordering = 30 * kNs;  // an unfenced counter is read that much early
   static constexpr int kSleepOneIn = 2000;
 
   struct Thread {
@@ -195,10 +195,7 @@ class World {
                                 });
   }
   // Not before this thread's last one: those stay in order.
-  Reading unordered() {
-    return reading(static_cast<Ps>(
-        random_.below(static_cast<std::uint64_t>(std::min(kReordering, kCounterCost / 2)))));
-  }
+  Reading unordered() { return reading(static_cast<Ps>(random_.below(kUnfencedNs * kNs))); }
 
   void call(Read& read) {
     const auto id = static_cast<unsigned>(read.id);
