@@ -21,12 +21,12 @@ long long ns(Ps t) { return t / kNs; }
 
 }  // namespace
 
-void Checker::happened(const Disturbance& d, Ps asleep) {
+void Checker::happened(const Disturbance& d, Ps asleep, bool parted) {
   watched_.push_back({late_step_back(d, plan_), d.at + asleep});
   watched_.push_back({allowance(d, plan_), d.at + asleep});
   if (preempted_until_ > d.at) watched_.back().stale_until = preempted_until_ + asleep;
   asleep_ += asleep;
-  if (d.kind == Kind::cpu_jump) parting_.jumped(d);
+  if (d.kind == Kind::cpu_jump && !parted) parting_.jumped(d);
   if (!watched_.back().allowance.stepped_back) return;
   for (const clockid_t id : {CLOCK_REALTIME, CLOCK_TAI}) {
     for (Seen& seen : own_) seen.newest[id] = seen.slowest[id] = 0;

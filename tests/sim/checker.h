@@ -43,7 +43,8 @@ class Checker {
   Checker(const Plan& plan, const Kernel& kernel)
       : plan_(plan), kernel_(kernel), own_(plan.threads) {}
 
-  void happened(const Disturbance& d, Ps asleep);
+  // `parted`: each CPU has a timeline of its own by then.
+  void happened(const Disturbance& d, Ps asleep, bool parted);
   void demoted(Ps at) {
     demoted_ = at;
     parting_.parted(at);

@@ -273,7 +273,7 @@ class World {
       ends_ += length;
     }
     if (d.kind == Kind::steal || d.kind == Kind::steal_all) checker_.preempted(d.at + length);
-    checker_.happened(d, asleep);
+    checker_.happened(d, asleep, per_cpu_);
   }
 
   const Plan& plan_;
