@@ -92,10 +92,13 @@ class ChangeTable {
     for (std::size_t i = 0; i < table_.rows(); ++i) {
       out += table_.row(i, columns);
       const auto& [clock, name, module] = callers_[i];
-      if (columns <= kName)
-        out += below("", (columns < kName && !clock.empty() ? clock + ", " : "") + name);
-      else if (shortened(name, table_.width(kName)) != name)
+      if (columns <= kName) {
+        std::string whole = columns < kName && !clock.empty() ? clock + ", " : "";
+        whole += name;
+        out += below("", whole);
+      } else if (shortened(name, table_.width(kName)) != name) {
         out += below("= ", name);
+      }
       if (columns < kName + 2 && !module.empty()) out += below("in ", module);
     }
     return out;

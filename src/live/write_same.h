@@ -19,7 +19,8 @@ void write_same(T& field, const T& value) noexcept {
     std::atomic_ref(field).store(value, std::memory_order_relaxed);
   } else {
     using Word [[gnu::may_alias]] = std::uint32_t;
-    static_assert(sizeof(T) % sizeof(Word) == 0 && alignof(T) % alignof(Word) == 0);
+    static_assert(sizeof(T) % sizeof(Word) == 0);
+    static_assert(alignof(T) >= alignof(Word));
     auto* to = reinterpret_cast<Word*>(&field);
     const auto* from = reinterpret_cast<const Word*>(&value);
     for (std::size_t i = 0; i < sizeof(T) / sizeof(Word); ++i)
