@@ -81,8 +81,11 @@ class Mode {
     if (cpus_ < 2) return source.reading();
     const Witness::Token newest = witness_.newest();
     const Reading now = source.reading();
-    if (offsets_ != nullptr && (now.cpu >= kMaxCpus || offsets_[now.cpu] == kNoOffset))
+    if (offsets_ != nullptr && (now.cpu >= kMaxCpus || offsets_[now.cpu] == kNoOffset)) {
+      // It is no evidence either: CPUs that were not compared must not be found to agree.
       demote(ModeChange::new_cpu, now.cpu, segments, record);
+      return now;
+    }
     if (const std::uint64_t behind = witness_.judge(newest, now); behind > 0) {
       if ((bits() & kPerCpu) == 0) found_behind(source, behind, segments, record);
       witness_.forget();

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <vector>
 
 namespace clockshim {
 namespace {
@@ -195,6 +196,31 @@ TEST_F(ModeTest, TwoRoundsOfEvidenceASecondApartPromote) {
   EXPECT_EQ(closed(own), Closed::over);
   EXPECT_EQ(record.last_change.load(), ModeChange::promoted);
   EXPECT_GE(record.change_ticks.load(), 6 * policy::kHandoffs);
+}
+
+// Whatever its counter shows: it was not compared, so its readings are of nothing that others
+// share.
+TEST_F(ModeTest, ACpuThatWasNotComparedDemotesAndIsNoEvidence) {
+  std::vector<std::int64_t> offsets(kMaxCpus, kNoOffset);
+  offsets[0] = 0;
+  mode->start({.tolerance = microseconds(10),
+               .clocks = all_servable(),
+               .cpus = 2,
+               .offsets = offsets.data(),
+               .can_tell_cpus = true,
+               .may_promote = true});
+  EXPECT_EQ(mode->bits(), kAligned);
+  read_on(0, 1'000'000);
+  EXPECT_EQ(mode->bits() & kPerCpu, 0);
+  read_on(1, 1'000'100);
+  EXPECT_EQ(mode->bits(), kAligned | kPerCpu | kSettling);
+  EXPECT_EQ(record.last_change.load(), ModeChange::new_cpu);
+  EXPECT_EQ(record.change_ticks.load(), 1U) << "which CPU it was";
+  mode->settle(*store, floors);
+  agree();
+  EXPECT_FALSE(mode->may_promote()) << "it would be served from the others' timeline";
+  read_on(kMaxCpus, 1'000'000);
+  EXPECT_EQ(record.disturbances.load(), 0U) << "a CPU without a number is none either";
 }
 
 TEST_F(ModeTest, AWarpDropsTheEvidenceOfAgreement) {
