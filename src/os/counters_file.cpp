@@ -72,6 +72,22 @@ CountersExpected counters_expected(char (&buffer)[40]) noexcept {
   return now;
 }
 
+bool begin_counters(CountersFile& file, CountersVerdict verdict, std::string_view writer) noexcept {
+  file = CountersFile{};
+  char boot[40];
+  const CountersExpected now = counters_expected(boot);
+  if (now.boot.empty() || now.boot.size() >= sizeof file.boot) return false;
+  std::memcpy(file.magic, CountersFile::kMagic, sizeof file.magic);
+  file.version = CountersFile::kVersion;
+  file.verdict = verdict;
+  now.boot.copy(file.boot, sizeof file.boot - 1);
+  writer.copy(file.writer, sizeof file.writer - 1);
+  file.compared = file.confirmed = now.boottime.raw();
+  file.slept = now.slept.raw();
+  file.possible = now.possible;
+  return true;
+}
+
 const char* read_counters(const char* path, CountersFile& out) noexcept {
   // A FIFO in its place must not make the program wait.
   const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);

@@ -83,4 +83,8 @@ const char* read_counters(const char* path, CountersFile& out) noexcept;
 // The machine as it is now. `boot` is a part of `buffer`.
 CountersExpected counters_expected(char (&buffer)[40]) noexcept;
 
+// Begins a file for the machine as it is now: compared and confirmed just now, with no CPU yet and
+// no checksum. False: the kernel doesn't say which boot this is.
+bool begin_counters(CountersFile& file, CountersVerdict verdict, std::string_view writer) noexcept;
+
 }  // namespace clockshim

@@ -16,17 +16,8 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "usage: save_counters FILE OFFSET,...\n");
     return 2;
   }
-  CountersFile file{};
-  char boot[40];
-  const CountersExpected now = counters_expected(boot);
-  std::memcpy(file.magic, CountersFile::kMagic, sizeof file.magic);
-  file.version = CountersFile::kVersion;
-  file.verdict = CountersVerdict::constant;
-  std::memcpy(file.boot, now.boot.data(), now.boot.size());
-  std::strcpy(file.writer, "save_counters");
-  file.compared = file.confirmed = now.boottime.raw();
-  file.slept = now.slept.raw();
-  file.possible = now.possible;
+  CountersFile file;
+  begin_counters(file, CountersVerdict::constant, "save_counters");
   file.margin = 1;
   unsigned cpu = 0;
   for (const char* text = argv[2]; text != nullptr && cpu < kCountersCpus; ++cpu) {

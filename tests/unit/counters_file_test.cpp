@@ -19,17 +19,10 @@ namespace fs = std::filesystem;
 
 // A file as it is right on this machine, now.
 CountersFile right() {
-  CountersFile file{};
-  char boot[40];
-  const CountersExpected now = counters_expected(boot);
-  std::memcpy(file.magic, CountersFile::kMagic, sizeof file.magic);
-  file.version = CountersFile::kVersion;
-  file.verdict = CountersVerdict::constant;
-  std::memcpy(file.boot, now.boot.data(), now.boot.size());
-  file.compared = now.boottime.raw() - 2'000'000'000;
-  file.confirmed = now.boottime.raw() - 1'000'000'000;
-  file.slept = now.slept.raw();
-  file.possible = now.possible;
+  CountersFile file;
+  EXPECT_TRUE(begin_counters(file, CountersVerdict::constant, "a test"));
+  file.compared -= 2'000'000'000;
+  file.confirmed -= 1'000'000'000;
   file.cpus = 2;
   file.compared_cpus[0] = 3;
   file.offsets[1] = 1000;

@@ -153,26 +153,18 @@ bool make_file(const CounterEvidence& evidence, const std::string& writer, Count
     why_not = evidence.text;
     return false;
   }
-  char boot[40];
-  const CountersExpected now = counters_expected(boot);
-  if (now.boot.empty() || now.boot.size() >= sizeof out.boot) {
-    why_not = "the kernel does not say which boot this is";
-    return false;
-  }
   if (evidence.cpus.back() >= static_cast<int>(kCountersCpus)) {
     why_not = "the file has room for " + std::to_string(kCountersCpus) + " CPUs";
     return false;
   }
-  std::memcpy(out.magic, CountersFile::kMagic, sizeof out.magic);
-  out.version = CountersFile::kVersion;
-  out.verdict = evidence.found == CountersFound::agree      ? CountersVerdict::agree
-                : evidence.found == CountersFound::constant ? CountersVerdict::constant
-                                                            : CountersVerdict::differ;
-  now.boot.copy(out.boot, sizeof out.boot - 1);
-  writer.copy(out.writer, sizeof out.writer - 1);
-  out.compared = out.confirmed = now.boottime.raw();
-  out.slept = now.slept.raw();
-  out.possible = now.possible;
+  const CountersVerdict verdict = evidence.found == CountersFound::agree ? CountersVerdict::agree
+                                  : evidence.found == CountersFound::constant
+                                      ? CountersVerdict::constant
+                                      : CountersVerdict::differ;
+  if (!begin_counters(out, verdict, writer)) {
+    why_not = "the kernel does not say which boot this is";
+    return false;
+  }
   out.cpus = static_cast<std::uint32_t>(evidence.cpus.size());
   for (const int cpu : evidence.cpus)
     out.compared_cpus[static_cast<unsigned>(cpu) / 64] |= std::uint64_t{1} << cpu % 64;
