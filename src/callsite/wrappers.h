@@ -18,8 +18,4 @@ bool in_wrapper(const Module& module, std::uintptr_t return_address, unsigned de
 // program, or of one with a very large symbol table.
 void find_static_wrappers() noexcept;
 
-// Whether a function of this name in a .symtab is a wrapper: the known names, static functions
-// among them, and those of Rust's standard library, whose names have a hash in them.
-bool is_wrapper_name(const char* name) noexcept;
-
 }  // namespace clockshim

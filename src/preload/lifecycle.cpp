@@ -26,6 +26,9 @@
 #include "live/region.h"
 #include "os/clock_readers.h"
 #include "os/clocksource.h"
+#include "os/counter_cost.h"
+#include "os/counters_file.h"
+#include "os/counters_plan.h"
 #include "os/log.h"
 #include "os/module_snapshot.h"
 #include "os/next_clocks.h"
@@ -38,7 +41,6 @@
 #include "os/thread_id.h"
 #include "os/write.h"
 #include "preload/arena.h"
-#include "preload/counters.h"
 #include "preload/exit_report.h"
 #include "preload/forks.h"
 #include "preload/live_file.h"
@@ -53,26 +55,6 @@ namespace {
 // It is never destroyed, because the host may call us after the last destructor has run.
 alignas(ProcessState) constinit unsigned char g_state_storage[sizeof(ProcessState)]{};
 constinit ProcessState* g_state = nullptr;
-
-// Whether reading the counter costs more than the clock itself, because a hypervisor or the kernel
-// traps it. The costs are measured in ticks of that counter, so no time base is needed.
-bool counter_expensive() {
-  constexpr int kReadings = 8;
-  constexpr std::uint64_t kFactor =
-      2;  // the same cost is fine: on a good machine the vDSO costs hardly more than the counter
-  std::uint64_t counter = UINT64_MAX;
-  std::uint64_t clock = UINT64_MAX;
-  Nanos ignored;
-  for (int i = 0; i < kReadings; ++i) {
-    const Ticks a = Arch::ordered();
-    const Ticks b = Arch::ordered();
-    real::read(CLOCK_MONOTONIC, ignored);
-    const Ticks c = Arch::ordered();
-    counter = std::min(counter, (b - a).raw());
-    clock = std::min(clock, (c - b).raw());
-  }
-  return counter > kFactor * clock;
-}
 
 // Why this process must pass its calls through; "" if it can be served.
 std::string reason_to_pass_through(const ProcessState& state, const NextClocks& next) {
@@ -115,6 +97,7 @@ std::string plan_timeline(ProcessState& state, TimelineSettings& timeline) {
   timeline.relaxed = settings.order == Order::relaxed;
   timeline.granularity = clocksource_granularity(state.clocksource);
   timeline.coarse_tick = coarse_tick();
+  static_assert(kCountersCpus == kMaxCpus);
   if (counters.offsets != nullptr) g_clock.counter.align(counters.offsets, kMaxCpus);
   return "";
 }

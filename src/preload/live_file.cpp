@@ -12,6 +12,7 @@
 
 #include "callsite/call_sites.h"
 #include "clock/served_clock.h"
+#include "live/describe.h"
 #include "os/clocksource.h"
 #include "os/dynamic_symbols.h"
 #include "os/error_text.h"
@@ -24,36 +25,24 @@ namespace {
 
 using live::Region;
 
-// Copies `text` and cuts what does not fit. The field must be zero.
+void describe(const ProcessState& state, live::Header& header) {
+  live::ProcessFacts process;
+  process.pid = static_cast<std::uint32_t>(state.pid);
+  process.start_ticks = process_start_ticks();
+  if (const char* run = getenv("CLOCKSHIM_RUN_PID"))
+    std::from_chars(run, run + std::strlen(run), process.run_pid);
+  process.program = state.program;
+  process.executable = state.executable;
+  process.clocksource = state.clocksource;
+  process.mode = state.mode;
+  process.mode_reason = state.mode_reason;
+  process.notes = state.notes;
+  live::describe(header, state.settings, process);
+}
+
 template <std::size_t N>
 void put(char (&field)[N], std::string_view text) {
   std::memcpy(field, text.data(), text.size() < N ? text.size() : N - 1);
-}
-
-void describe(const ProcessState& state, live::Header& header) {
-  const Settings& settings = state.settings;
-  header.pid = static_cast<std::uint32_t>(state.pid);
-  header.uid = geteuid();
-  header.start_ticks = process_start_ticks();
-  header.pid_namespace = pid_namespace();
-  header.started_at = now_on(CLOCK_REALTIME).raw();
-  header.started = now_on(CLOCK_MONOTONIC).raw();
-  if (const char* run = getenv("CLOCKSHIM_RUN_PID"))
-    std::from_chars(run, run + std::strlen(run), header.run_pid);
-  header.stacks_every = settings.stacks_every;
-  header.tolerance = settings.tolerance.raw();
-  put(header.clockshim_version, CLOCKSHIM_VERSION);
-  put(header.program, state.program);
-  put(header.executable, state.executable);
-  put(header.clocksource, state.clocksource);
-  put(header.order, settings.order == Order::strict ? "strict" : "relaxed");
-  put(header.profile, settings.profile == Profile::off     ? "off"
-                      : settings.profile == Profile::sites ? "sites"
-                                                           : "stacks");
-  put(header.mode, state.mode);
-  put(header.mode_reason, state.mode_reason);
-  for (std::size_t i = 0; i < std::size(header.notes) && i < state.notes.size(); ++i)
-    put(header.notes[i], state.notes[i]);
 }
 
 void choose_folder(const Settings& settings) {

@@ -1,5 +1,5 @@
 // Which names of a symbol table are those of functions that ask for the time on somebody's behalf.
-#include "callsite/wrappers.h"
+#include "base/wrapper_names.h"
 
 #include <gtest/gtest.h>
 

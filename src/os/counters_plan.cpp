@@ -1,19 +1,16 @@
-#include "preload/counters.h"
+#include "os/counters_plan.h"
 
 #include <algorithm>
 #include <cstdlib>
 
 #include "base/attributes.h"
-#include "clock/chain_id.h"
 #include "os/counters_file.h"
 
 namespace clockshim {
 namespace {
 
-static_assert(kCountersCpus == kMaxCpus);
-
 // Only processes whose counters differ by constants ever write to it.
-CLOCKSHIM_LARGE constinit std::int64_t g_offsets[kMaxCpus];
+CLOCKSHIM_LARGE constinit std::int64_t g_offsets[kCountersCpus];
 
 // Reads the file that the settings name, or the first one that can be used. False: there is none;
 // then `unused` says why one that is there is not believed.
@@ -37,7 +34,7 @@ bool find_file(const Settings& settings, CountersFile& file, std::string& unused
 }
 
 void take_offsets(const CountersFile& file) {
-  for (unsigned cpu = 0; cpu < kMaxCpus; ++cpu)
+  for (unsigned cpu = 0; cpu < kCountersCpus; ++cpu)
     g_offsets[cpu] = file.has(cpu) ? file.offsets[cpu] : kNoOffset;
 }
 

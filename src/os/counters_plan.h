@@ -12,7 +12,7 @@ namespace clockshim {
 struct CountersPlan {
   bool per_cpu = false;      // nothing vouches for them: each CPU gets a domain of its own
   bool may_promote = false;  // to one for all, once the counters were seen to agree
-  // The ticks by which each CPU's counter is ahead, kMaxCpus of them; null: none is.
+  // The ticks by which each CPU's counter is ahead, kCountersCpus of them; null: none is.
   const std::int64_t* offsets = nullptr;
   std::string mode;    // for the report
   std::string reason;  // for it, too
