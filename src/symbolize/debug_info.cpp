@@ -10,6 +10,8 @@
 #include <map>
 #include <optional>
 
+#include "symbolize/go_functions.h"
+
 namespace clockshim {
 namespace {
 
@@ -264,6 +266,8 @@ struct DebugInfo::Handles {
   std::vector<Dwarf_Die*> units{};  // listed when first needed
   std::vector<AddressRange> unit_ranges{};
   bool units_listed = false;
+  std::vector<GoFunction> go{};  // read when first needed
+  bool go_read = false;
 
   ~Handles() { dwfl_end(session); }
 
@@ -297,6 +301,21 @@ struct DebugInfo::Handles {
     if (name.empty() || dwarf_diecu(&declaration, &unit, nullptr, nullptr) == nullptr) return name;
     const auto [known, added] = declared.try_emplace(dwarf_dieoffset(&unit), unit);
     return known->second.around(declaration) + name;
+  }
+
+  // A stripped Go program still has its own table of functions.
+  void name_by_go(std::uint64_t address, Function& out) {
+    if (!go_read) {
+      Dwarf_Addr unused = 0;
+      go = read_go_functions(dwfl_module_getelf(module, &unused));
+      go_read = true;
+    }
+    const auto behind =
+        std::upper_bound(go.begin(), go.end(), address,
+                         [](std::uint64_t at, const GoFunction& f) { return at < f.start; });
+    if (behind == go.begin() || address >= std::prev(behind)->end) return;
+    out.name = std::prev(behind)->name;
+    out.offset = address - std::prev(behind)->start;
   }
 
   std::vector<Dwarf_Die> scopes_at(Dwarf_Die* unit, Dwarf_Addr address) {
@@ -350,6 +369,7 @@ std::vector<DebugInfo::Function> DebugInfo::at(std::uint64_t file_address) {
   const std::string symbol_name = text_or_empty(name);
   outermost.name = demangled(symbol_name.substr(0, symbol_name.find('@', 1)).c_str());
   outermost.offset = name == nullptr ? 0 : offset;
+  if (name == nullptr) handles_->name_by_go(file_address, outermost);
 
   std::string file;
   int line = 0;

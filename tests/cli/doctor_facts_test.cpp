@@ -183,8 +183,10 @@ TEST(DoctorReads, GoPrograms) {
   std::string problem;
   const ProgramFacts facts = inspect_program(path, problem);
   EXPECT_EQ(problem, "");
-  ASSERT_EQ(facts.obstacles.size(), 1U) << "it is dynamic: nothing else speaks against it";
-  EXPECT_NE(facts.obstacles[0].find("Go program"), std::string::npos);
+  EXPECT_TRUE(facts.takes());
+  EXPECT_TRUE(facts.by_image) << "though it is dynamic";
+  ASSERT_FALSE(facts.notes.empty());
+  EXPECT_NE(facts.notes[0].find("Go program"), std::string::npos);
 }
 
 }  // namespace

@@ -70,12 +70,13 @@ TEST(DoctorCommand, Programs) {
   Json json =
       parsed(run_clockshim({"doctor", "--quick", "--json", test::program_path("clock_program")}));
   EXPECT_EQ(json["program"]["takes"], true);
+  EXPECT_EQ(json["program"]["by_image"], false);
   const Ending ending =
       run_clockshim({"doctor", "--quick", "--json", test::program_path("static_program")});
   json = parsed(ending);
-  EXPECT_EQ(json["program"]["takes"], false);
-  EXPECT_EQ(ending.exit_code, kFinding);
-  EXPECT_NE(json["program"]["obstacles"].dump().find("statically linked"), std::string::npos);
+  EXPECT_EQ(json["program"]["takes"], true);
+  EXPECT_EQ(json["program"]["by_image"], true);
+  EXPECT_NE(json["program"]["notes"].dump().find("statically linked"), std::string::npos);
 }
 
 TEST(DoctorCommand, Processes) {

@@ -59,6 +59,9 @@ TEST(Preflight, OrdinaryProgramTakes) {
 TEST(Preflight, StaticProgram) {
   EXPECT_EQ(problem_of_program(program_path("static_program")), "is statically linked");
   EXPECT_EQ(problem_of_program(program_path("static_pie_program")), "is statically linked");
+  EXPECT_TRUE(takes_image(program_path("static_program")));
+  EXPECT_TRUE(inspect_command(program_path("static_program")).takes_image);
+  EXPECT_FALSE(takes_image(program_path("clock_program"))) << "a preload does there";
 }
 
 TEST(Preflight, LoaderByItsOwnNameTakes) {
@@ -129,6 +132,7 @@ TEST(Preflight, SetuidProgram) {
   ASSERT_EQ(chown(copy.c_str(), 65534, 0), 0);
   ASSERT_EQ(chmod(copy.c_str(), 04755), 0);
   EXPECT_EQ(problem_of_program(copy), "runs as another user (setuid)");
+  EXPECT_FALSE(takes_image(copy));
   ASSERT_EQ(chown(copy.c_str(), 0, 65534), 0);
   ASSERT_EQ(chmod(copy.c_str(), 02755), 0);
   EXPECT_EQ(problem_of_program(copy), "runs as another group (setgid)");

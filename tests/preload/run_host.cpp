@@ -31,6 +31,9 @@ std::string contents(const fs::path& path) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
+// Whether hosts are static programs, into which the command puts the image.
+bool by_image() { return std::getenv("TEST_IMAGE") != nullptr; }
+
 std::vector<std::string> environment_of(const HostOptions& options, const fs::path& reports) {
   std::map<std::string, std::string> all;
   for (char** entry = environ; *entry != nullptr; ++entry) {
@@ -45,7 +48,7 @@ std::vector<std::string> environment_of(const HostOptions& options, const fs::pa
   if (options.report) all["CLOCKSHIM_REPORT"] = (reports / "%p.json").string();
   for (const auto& [name, value] : options.environment) all[name] = value;
   std::string preload = options.preload_before;
-  if (options.shim) preload += " " + shim_path();
+  if (options.shim && !by_image()) preload += " " + shim_path();
   preload += " " + options.preload_after;
   if (preload.find_first_not_of(' ') != std::string::npos) all["LD_PRELOAD"] = preload;
   std::vector<std::string> lines;
@@ -126,7 +129,9 @@ HostRun run_host(const std::string& name, const HostOptions& options) {
   const TempDir directory;
   const fs::path reports = directory.path() / "reports";
   fs::create_directory(reports);
-  std::vector<std::string> arguments{host_path(name)};
+  std::vector<std::string> arguments;
+  if (options.shim && by_image()) arguments = {from_environment("CLOCKSHIM_TEST_COMMAND"), "run"};
+  arguments.push_back(host_path(name));
   arguments.insert(arguments.end(), options.arguments.begin(), options.arguments.end());
   std::vector<std::string> environment = environment_of(options, reports);
   const std::vector<char*> argv = pointers(arguments);

@@ -14,8 +14,6 @@
 namespace clockshim::cli {
 namespace {
 
-constexpr std::string_view kGoNote("Go\0", 3);
-
 using Segments = std::vector<GElf_Phdr>;
 
 // The offset in the file of an address in the loaded image.
@@ -25,18 +23,6 @@ std::optional<std::uint64_t> offset_of(const Segments& segments, std::uint64_t a
       return address - s.p_vaddr + s.p_offset;
   }
   return std::nullopt;
-}
-
-bool has_go_note(const ElfFile& file, const GElf_Phdr& notes) {
-  Elf_Data* const data = file.part(notes.p_offset, notes.p_filesz, ELF_T_NHDR);
-  if (data == nullptr) return false;
-  GElf_Nhdr note;
-  std::size_t name = 0;
-  std::size_t content = 0;
-  for (std::size_t at = 0; (at = gelf_getnote(data, at, &note, &name, &content)) > 0;) {
-    if (bytes_of(data).substr(name, note.n_namesz).starts_with(kGoNote)) return true;
-  }
-  return false;
 }
 
 void read_symbols(const ElfFile& file, const GElf_Phdr& dynamic, ElfImports& result) {
@@ -112,9 +98,9 @@ ElfImports read_imports(const std::string& path) {
   const ElfFile file(path);
   if (file.bits() != ELFCLASS64) return result;
   for (const GElf_Phdr& segment : file.segments()) {
-    if (segment.p_type == PT_NOTE && has_go_note(file, segment)) result.go = true;
     if (segment.p_type == PT_DYNAMIC) read_symbols(file, segment, result);
   }
+  result.go = file.is_go();
   if (!result.go) read_content(file, result);
   return result;
 }

@@ -38,11 +38,7 @@ bool is_system_library(const std::string& path) {
 void look_at_file(const std::string& path, bool is_the_program, ProgramFacts& facts) {
   const ElfImports imports = read_imports(path);
   const std::string name = base_name(path);
-  if (imports.go) {
-    facts.obstacles.push_back(name + " is a Go program: its runtime calls the vDSO itself");
-    return;
-  }
-  if (!imports.readable || is_system_library(path)) return;
+  if (imports.go || !imports.readable || is_system_library(path)) return;
   if (imports.clock_by_syscall)
     facts.notes.push_back(name + " reads a clock by syscall(): these calls are not covered");
   if (imports.names_vdso_clock)
@@ -96,6 +92,15 @@ bool mapped_files(const std::string& folder, std::vector<std::string>& files) {
   return any;
 }
 
+// What keeps the library out: an obstacle, unless the image takes its place.
+void note_problem(const std::string& told, const std::string& problem, bool takes_image,
+                  ProgramFacts& facts) {
+  if (problem.empty()) return;
+  facts.by_image = takes_image;
+  if (!takes_image) return facts.obstacles.push_back(told);
+  facts.notes.push_back(told + ": it takes no preload, `clockshim run` serves it by other means");
+}
+
 void look_at_process(pid_t pid, ProgramFacts& facts) {
   const std::string folder = "/proc/" + std::to_string(pid);
   std::error_code error;
@@ -119,14 +124,16 @@ void look_at_process(pid_t pid, ProgramFacts& facts) {
   for (const std::string& file : files)
     look_at_file(std::string(root).append(file), file == facts.path, facts);
   facts.loaded = is_mapped(pid, kLibraryName) == Mapped::yes;
-  if (!facts.loaded)
-    facts.notes.emplace_back("it runs without the shim, and can be given it by a restart only");
   if (!facts.path.empty()) {
     const std::string problem = problem_of_program(folder + "/exe");
     // A running process was checked for a change of user above.
-    if (!problem.empty() && problem.find("runs as another") == std::string::npos)
-      facts.obstacles.push_back("it " + problem);
+    if (problem.find("runs as another") == std::string::npos)
+      note_problem("it " + problem, problem, takes_image(folder + "/exe"), facts);
     look_at_name(base_name(facts.path), facts);
+  }
+  if (!facts.loaded) {
+    facts.notes.emplace_back("it runs without the shim, and can be given it by a restart " +
+                             std::string(facts.by_image ? "under `clockshim run` only" : "only"));
   }
 }
 
@@ -152,7 +159,7 @@ ProgramFacts inspect_program(const std::string& target, std::string& problem) {
               "\": no such command; must be a command that can be run, or a process id";
     return facts;
   }
-  if (!preflight.problem.empty()) facts.obstacles.push_back(target + preflight.problem);
+  note_problem(target + preflight.problem, preflight.problem, preflight.takes_image, facts);
   if (!preflight.missing_interpreter.empty())
     facts.obstacles.push_back("its interpreter " + preflight.missing_interpreter + " is not there");
   look_at_file(facts.path, true, facts);

@@ -17,7 +17,8 @@ struct ProgramFacts {
   std::string path;                    // its file; "" if unknown
   std::optional<pid_t> pid;            // if it runs already
   bool loaded = false;                 // the shim is loaded in it
-  std::vector<std::string> obstacles;  // why the shim can't be loaded; empty: it can
+  bool by_image = false;               // it takes no preload, but `clockshim run` has the image
+  std::vector<std::string> obstacles;  // why the shim can't get in; empty: it can
   std::vector<std::string> notes;      // what the shim will not cover, and what else to know
   std::vector<std::string> unseen;
   std::optional<double> calls_a_second;  // how often the process reads the clock

@@ -140,6 +140,7 @@ Json program_json(const DoctorReport& report) {
           {"path", p.path},
           {"pid", p.pid ? Json(*p.pid) : Json(nullptr)},
           {"takes", p.takes()},
+          {"by_image", p.by_image},
           {"loaded", p.loaded},
           {"obstacles", p.obstacles},
           {"notes", p.notes},

@@ -8,6 +8,19 @@ namespace clockshim::cli {
 namespace {
 
 constexpr std::uint64_t kLongestPath = 4096;
+constexpr std::string_view kGoNote("Go\0", 3);
+
+bool has_go_note(const ElfFile& file, const GElf_Phdr& notes) {
+  Elf_Data* const data = file.part(notes.p_offset, notes.p_filesz, ELF_T_NHDR);
+  if (data == nullptr) return false;
+  GElf_Nhdr note;
+  std::size_t name = 0;
+  std::size_t content = 0;
+  for (std::size_t at = 0; (at = gelf_getnote(data, at, &note, &name, &content)) > 0;) {
+    if (bytes_of(data).substr(name, note.n_namesz).starts_with(kGoNote)) return true;
+  }
+  return false;
+}
 
 }  // namespace
 
@@ -30,6 +43,12 @@ ElfFile::ElfFile(const std::string& path)
 
 Elf_Data* ElfFile::part(std::uint64_t offset, std::uint64_t size, Elf_Type type) const {
   return elf_getdata_rawchunk(elf_.get(), static_cast<std::int64_t>(offset), size, type);
+}
+
+bool ElfFile::is_go() const {
+  return std::any_of(segments_.begin(), segments_.end(), [this](const GElf_Phdr& segment) {
+    return segment.p_type == PT_NOTE && has_go_note(*this, segment);
+  });
 }
 
 std::string ElfFile::interpreter() const {

@@ -27,6 +27,8 @@ class ElfFile {
   [[nodiscard]] const std::vector<GElf_Phdr>& segments() const { return segments_; }
   // A part of the file; null if the file ends before it.
   [[nodiscard]] Elf_Data* part(std::uint64_t offset, std::uint64_t size, Elf_Type type) const;
+  // Whether Go's linker has made it: it notes so.
+  [[nodiscard]] bool is_go() const;
   // The interpreter (the loader) that it names; "": none.
   [[nodiscard]] std::string interpreter() const;
 

@@ -102,7 +102,15 @@ std::string elf_problem(const std::string& path, const ElfFile& file) {
            "build of it for glibc)";
   if (const std::string old = old_glibc(loader); !old.empty())
     return "is a program of glibc " + old + ", and the library needs 2.17";
+  if (file.is_go()) return "is a Go program, whose runtime calls the vDSO itself";
   return privilege_problem(path);
+}
+
+// Whether the image may take the library's place. A program that changes the user would not do so
+// while it is traced.
+bool elf_takes_image(const std::string& path, const ElfFile& file) {
+  return file.bits() == ELFCLASS64 && file.machine() == EM_X86_64 &&
+         !elf_problem(path, file).empty() && privilege_problem(path).empty();
 }
 
 // The first bytes of a file; "" if it can't be read.
@@ -117,6 +125,8 @@ std::string beginning_of(const std::string& path) {
 
 std::string problem_of_program(const std::string& path) { return elf_problem(path, ElfFile(path)); }
 
+bool takes_image(const std::string& path) { return elf_takes_image(path, ElfFile(path)); }
+
 Preflight inspect_command(const std::string& name) {
   Preflight result;
   result.path = resolve(name, result.there);
@@ -129,6 +139,7 @@ Preflight inspect_command(const std::string& name) {
       const std::string loader = file.interpreter();
       if (!loader.empty() && access(loader.c_str(), F_OK) != 0) result.missing_interpreter = loader;
       if (problem.empty()) return result;
+      result.takes_image = elf_takes_image(path, file);
       if (depth > 0) result.problem.append("'s interpreter ").append(path);
       result.problem.append(" ").append(problem);
       return result;

@@ -12,6 +12,7 @@ struct Preflight {
   bool there = false;   // the file exists, but it may not be executable
   std::string problem;  // "is statically linked", "'s interpreter /x is statically linked"; "" if
                         // the shim can be loaded
+  bool takes_image = false;  // it can't, but the image can be put in (cli/inject/image_injection.h)
   std::string
       missing_interpreter;  // the interpreter of the script or the program, if that does not exist
 };
@@ -23,5 +24,6 @@ Preflight inspect_command(const std::string& name);
 
 // The same for one file, without following interpreters.
 std::string problem_of_program(const std::string& path);
+bool takes_image(const std::string& path);
 
 }  // namespace clockshim::cli

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -31,6 +32,26 @@ void let_go_of_descriptors(int keep) {
   close_range(static_cast<unsigned>(keep) + 1, ~0U, 0);
 }
 
+// False: there was none. The read ends without data when exec closes the other end, or when the
+// child is killed before that.
+bool read_word(int from, int& word) {
+  ssize_t got;
+  do {
+    got = read(from, &word, sizeof word);
+  } while (got < 0 && errno == EINTR);
+  return got == sizeof word;
+}
+
+// Waits until a traced process has stopped behind its exec. False: it is not traced, or is gone.
+bool stands_behind_exec(pid_t pid) {
+  siginfo_t info{};
+  if (waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WSTOPPED | WNOWAIT | __WALL) != 0 ||
+      info.si_code != CLD_TRAPPED)
+    return false;
+  waitpid(pid, nullptr, __WALL);
+  return true;
+}
+
 }  // namespace
 
 Child::Child() {
@@ -44,8 +65,8 @@ Child::Child() {
   sigprocmask(SIG_BLOCK, &taken_, &mask_before_);
 }
 
-void Child::become(const std::vector<std::string>& argv, Environment& environment,
-                   int report_to) const {
+void Child::become(const std::vector<std::string>& argv, Environment& environment, int report_to,
+                   bool traced) const {
   sigaction(SIGCHLD, &child_before_, nullptr);
   environment.set("CLOCKSHIM_RUN_PID", std::to_string(getpid()));
   std::vector<char*> arguments;
@@ -53,13 +74,19 @@ void Child::become(const std::vector<std::string>& argv, Environment& environmen
   for (const std::string& argument : argv) arguments.push_back(const_cast<char*>(argument.c_str()));
   arguments.push_back(nullptr);
   sigprocmask(SIG_SETMASK, &mask_before_, nullptr);
+  if (traced) {
+    // Behind exec the pipe ends without a word, so this one comes before.
+    const int error = ptrace(PTRACE_TRACEME, 0, nullptr, nullptr) == 0 ? 0 : errno;
+    (void)!write(report_to, &error, sizeof error);
+  }
   execvpe(arguments[0], arguments.data(), environment.pointers());
   const int error = errno;
   (void)!write(report_to, &error, sizeof error);
   _exit(0);
 }
 
-int Child::start(const std::vector<std::string>& argv, Environment environment) {
+int Child::start(const std::vector<std::string>& argv, Environment environment,
+                 const BehindExec& behind_exec) {
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) return errno;
   // One of the first three descriptors was closed when we were started. It must stay closed for the
@@ -73,18 +100,18 @@ int Child::start(const std::vector<std::string>& argv, Environment environment) 
   }
   pid_ = fork();
   if (pid_ < 0) return errno;
-  if (pid_ == 0) become(argv, environment, ends[1]);
+  if (pid_ == 0) become(argv, environment, ends[1], static_cast<bool>(behind_exec));
   close(ends[1]);
   let_go_of_descriptors(ends[0]);
-  // The read ends without data when exec closes the other end, or when the child is killed before
-  // that.
+  int untraced = 0;
+  if (behind_exec) read_word(ends[0], untraced);
   int error = 0;
-  ssize_t got;
-  do {
-    got = read(ends[0], &error, sizeof error);
-  } while (got < 0 && errno == EINTR);
+  const bool failed = read_word(ends[0], error);
   close(ends[0]);
-  if (got != sizeof error) return 0;
+  if (!failed) {
+    if (behind_exec && (untraced != 0 || stands_behind_exec(pid_))) behind_exec(pid_, untraced);
+    return 0;
+  }
   waitpid(pid_, nullptr, 0);
   return error;
 }

@@ -6,6 +6,7 @@
 #include <sys/types.h>
 
 #include <csignal>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -23,7 +24,13 @@ class Child {
   // Starts the command as execvp(3) would, with its pid in CLOCKSHIM_RUN_PID. Returns 0, or the
   // errno of what failed; then there is no child. Closes our own standard input and output and all
   // descriptors above 2, so that a pipe of the command ends when the command closes it.
-  int start(const std::vector<std::string>& argv, Environment environment);
+  //
+  // With `behind_exec` the command is traced until then: that is called while it stands still
+  // behind its exec, and must let it go. Where it can't be traced, that is called with the errno
+  // of the attempt and a command that runs.
+  using BehindExec = std::function<void(pid_t, int error)>;
+  int start(const std::vector<std::string>& argv, Environment environment,
+            const BehindExec& behind_exec = {});
 
   // Passes signals on until the command has ended. Returns its status as of waitpid(2).
   int supervise(LoadCheck& load_check);
@@ -32,7 +39,7 @@ class Child {
 
  private:
   [[noreturn]] void become(const std::vector<std::string>& argv, Environment& environment,
-                           int report_to) const;
+                           int report_to, bool traced) const;
   bool ended(int& status) const;
   void pass_on(const siginfo_t& info) const;
   void stop_too(int signal) const;

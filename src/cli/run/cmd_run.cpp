@@ -8,10 +8,12 @@
 #include <cstdlib>
 #include <cstring>
 #include <memory>
+#include <string_view>
 
 #include "cli/console/command_line.h"
 #include "cli/console/output_file.h"
 #include "cli/console/terminal_width.h"
+#include "cli/inject/image_injection.h"
 #include "cli/inject/load_check.h"
 #include "cli/inject/preflight.h"
 #include "cli/livefiles/live_dir.h"
@@ -21,6 +23,8 @@
 #include "cli/run/private_reports.h"
 #include "cli/run/run_settings.h"
 #include "cli/run/run_summary.h"
+#include "os/base_name.h"
+#include "os/error_text.h"
 #include "os/log.h"
 #include "os/process.h"
 #include "os/write.h"
@@ -63,6 +67,30 @@ bool tell(RunSummary&& summary, const std::string& file, LogLevel limit) {
   return as_asked && (error == 0 || error == EPIPE || error == EBADF);
 }
 
+void say_without(const Settings& settings, const std::string& why) {
+  say(LogLevel::warn, settings.log, why + ": the shim can't get in; it runs without");
+}
+
+void say_served_by_image(const Settings& settings, const std::string& name,
+                         const ImageInjection& image) {
+  if (!image.uncounted().empty())
+    say(LogLevel::warn, settings.log, name + ": no live file: " + image.uncounted());
+  const LogLevel level = image.mode() == "passthrough" && settings.tolerance != Nanos{0}
+                             ? LogLevel::warn
+                             : LogLevel::info;
+  say(level, settings.log, name + ": mode " + image.mode() + " (" + image.mode_reason() + ")");
+}
+
+// The settings that the command will be served by: with what is known of the counters.
+Settings settings_told(std::vector<RunOption> options, const CountersForProgram& counters) {
+  for (RunOption& option : options) {
+    if (std::string_view(option.setting->variable) == "CLOCKSHIM_COUNTERS" &&
+        !counters.value().empty())
+      option.value = counters.value();
+  }
+  return effective_settings(options);
+}
+
 // Runs argv, which is not empty, and returns its exit status.
 int run(const std::vector<RunOption>& options, const std::vector<std::string>& argv) {
   const Settings settings = effective_settings(options);
@@ -76,12 +104,11 @@ int run(const std::vector<RunOption>& options, const std::vector<std::string>& a
   const std::string& name = argv.front();
   const Preflight preflight = inspect_command(name);
   const bool shimmed = preflight.problem.empty();
-  if (!shimmed)
-    say(LogLevel::warn, settings.log,
-        name + preflight.problem + ": the shim can't get in; it runs without");
+  const bool by_image = preflight.takes_image && reason_to_skip(settings, base_name(name)).empty();
+  if (!shimmed && !by_image) say_without(settings, name + preflight.problem);
 
   std::unique_ptr<CountersForProgram> counters;
-  if (shimmed) counters = std::make_unique<CountersForProgram>(settings, true);
+  if (shimmed || by_image) counters = std::make_unique<CountersForProgram>(settings, true);
 
   Child child;  // from here on signals wait until there is a command to pass them on to
   Environment environment(environ);
@@ -103,13 +130,24 @@ int run(const std::vector<RunOption>& options, const std::vector<std::string>& a
       summed_up = settings.report == "stderr";
     }
   }
-  if (const int error = child.start(argv, environment); error != 0)
+  std::unique_ptr<ImageInjection> image;
+  const Child::BehindExec put_image_in = [&](pid_t pid, int untraced) {
+    image = std::make_unique<ImageInjection>(settings_told(options, *counters));
+    const std::string why_not =
+        untraced != 0 ? "it can't be traced: " + error_text(untraced) : image->inject(pid);
+    if (!why_not.empty()) return say_without(settings, name + ": " + why_not);
+    say_served_by_image(settings, name, *image);
+  };
+  if (const int error =
+          child.start(argv, environment, by_image ? put_image_in : Child::BehindExec{});
+      error != 0)
     return failed_to_start(name, preflight, error);
   LoadCheck load_check(shimmed ? library : "", name, settings.log);
   const int status = child.supervise(load_check);
+  if (image != nullptr && !WIFSIGNALED(status)) image->process_has_ended();
   RunSummary summary(!file.empty());
   if (reports) reports->collect(summary, name, settings.log);
-  if (shimmed)
+  if (shimmed || by_image)
     take_lost_reports(child.pid(), live_folders(settings.dir), settings,
                       summed_up ? &summary : nullptr);
   const bool told = tell(std::move(summary), file, settings.log);

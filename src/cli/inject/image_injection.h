@@ -1,0 +1,44 @@
+// Gets the image (image/contract.h) into a process that takes no preload: a static program, Go's,
+// or one of musl. The process stands still behind its exec, so nobody has looked the vDSO's
+// functions up yet; from then on whoever does finds the image's.
+#pragma once
+
+#include <sys/types.h>
+
+#include <memory>
+#include <string>
+
+#include "os/settings.h"
+
+namespace clockshim::cli {
+
+class SharedRegion;
+
+class ImageInjection {
+ public:
+  // `settings` are those that the program is to be served by.
+  explicit ImageInjection(Settings settings);
+  ~ImageInjection();
+
+  // Puts the image into the process and lets it run; it must be stopped by ptrace(2) behind its
+  // exec. Returns "", or why it runs without: then it is as it was.
+  [[nodiscard]] std::string inject(pid_t pid);
+
+  // The mode that the process was started in, and why; "": it has no image.
+  [[nodiscard]] const std::string& mode() const { return mode_; }
+  [[nodiscard]] const std::string& mode_reason() const { return mode_reason_; }
+  // Why its counts can't be told; "": they can.
+  [[nodiscard]] const std::string& uncounted() const { return uncounted_; }
+
+  // The process has ended in an orderly way: its report is complete.
+  void process_has_ended();
+
+ private:
+  Settings settings_;
+  std::unique_ptr<SharedRegion> region_;
+  std::string mode_;
+  std::string mode_reason_;
+  std::string uncounted_;
+};
+
+}  // namespace clockshim::cli

@@ -1,0 +1,156 @@
+#include "image/cpu_counts.h"
+
+#include <algorithm>
+#include <new>
+
+#include "callsite/site_registry.h"
+#include "image/state.h"
+
+namespace clockshim {
+namespace {
+
+using live::kSharedBits;
+using live::kSharedSites;
+using live::kThreadSiteBits;
+
+// As many as ChainWalker walks, so that a report's chains are as deep in both.
+constexpr unsigned kMostFrames = 6;
+constexpr unsigned kCpuProbes = 8;
+constexpr unsigned kSharedProbes = 256;
+static_assert(kMostFrames < live::kSiteDepth);
+
+CLOCKSHIM_LARGE constinit KeyFilter g_known;
+// It is made at start, because it needs to know its region.
+CLOCKSHIM_LARGE alignas(SiteRegistry) constinit unsigned char g_registry[sizeof(SiteRegistry)];
+SiteRegistry& registry() noexcept { return *reinterpret_cast<SiteRegistry*>(g_registry); }
+
+// An entry of either table.
+struct Entry {
+  std::atomic<std::uint64_t> key;
+  std::atomic<std::uint64_t> word;  // the count, or a packed FrameRule, if the key has kRule
+};
+static_assert(sizeof(Entry) == sizeof(live::ThreadTable::Entry));
+static_assert(sizeof(Entry) == sizeof(live::SharedEntry));
+
+struct Table {
+  Entry* entries;
+  unsigned bits;
+  unsigned probes;
+  [[nodiscard]] Entry& at(SiteKey key, unsigned probe) const noexcept {
+    return entries[(key.home(bits) + probe) & ((1U << bits) - 1)];
+  }
+};
+
+Table table_of(live::Region& region, unsigned cpu) noexcept {
+  return {reinterpret_cast<Entry*>(region.threads[cpu % live::kThreads].entries), kThreadSiteBits,
+          kCpuProbes};
+}
+Table shared_table(live::Region& region) noexcept {
+  return {reinterpret_cast<Entry*>(region.shared.entries), kSharedBits, kSharedProbes};
+}
+
+enum class Found { nothing, counted, rule };
+
+// Counts under a key, or finds the rule that it has. An entry is free while both its words are 0.
+Found count_in(const Table& table, SiteKey key, FrameRule& rule) noexcept {
+  for (unsigned probe = 0; probe < table.probes; ++probe) {
+    Entry& entry = table.at(key, probe);
+    const std::uint64_t there = entry.key.load(std::memory_order_acquire);
+    if (CLOCKSHIM_LIKELY(there == key.raw())) {
+      entry.word.fetch_add(1, std::memory_order_relaxed);
+      return Found::counted;
+    }
+    if (there == (key.raw() | SiteKey::kRule)) {
+      rule = FrameRule::unpacked(entry.word.load(std::memory_order_relaxed));
+      return Found::rule;
+    }
+    if (there == 0 && entry.word.load(std::memory_order_relaxed) == 0) break;
+  }
+  return Found::nothing;
+}
+
+// Adds an entry. Its word is claimed first, so whoever finds the key finds the word, too. A writer
+// that never comes back leaves an entry without a key, which stands for nothing. Two that add the
+// same key may get an entry each: the first is found from then on, and reports add up both.
+bool add_to(const Table& table, std::uint64_t key, std::uint64_t word) noexcept {
+  const SiteKey plain{key & ~SiteKey::kRule};
+  for (unsigned probe = 0; probe < table.probes; ++probe) {
+    Entry& entry = table.at(plain, probe);
+    if (entry.key.load(std::memory_order_acquire) != 0) continue;
+    std::uint64_t free = 0;
+    if (!entry.word.compare_exchange_strong(free, word, std::memory_order_relaxed)) continue;
+    entry.key.store(key, std::memory_order_release);
+    return true;
+  }
+  return false;
+}
+
+void add(live::Region& region, unsigned cpu, std::uint64_t key, std::uint64_t word) noexcept {
+  live::ThreadTable& own = region.threads[cpu % live::kThreads];
+  live::note_page(region, &own, sizeof own);
+  if (add_to(table_of(region, cpu), key, word)) {
+    std::atomic_ref(own.used).fetch_add(1, std::memory_order_relaxed);
+    return;
+  }
+  live::note_page(region, region.shared.entries, sizeof region.shared.entries);
+  if (!add_to(shared_table(region), key, word) && (key & SiteKey::kRule) == 0)
+    region.shared.dropped.fetch_add(1, std::memory_order_relaxed);
+}
+
+// The rule of the wrapper that a call from `pc` came through. False: it is no wrapper's.
+bool find_rule(std::uintptr_t pc, FrameRule& rule) noexcept {
+  const WrapperCode* const first = g_settings.wrappers;
+  const WrapperCode* const last = first + g_settings.wrappers_used;
+  // A call may be the last instruction of its function, so look up the call itself.
+  const WrapperCode* const found = std::partition_point(
+      first, last, [pc](const WrapperCode& code) { return code.end <= pc - 1; });
+  if (found == last || pc - 1 < found->begin) return false;
+  rule = FrameRule{found->cfa_offset, found->saved_frame, found->from_frame};
+  return true;
+}
+
+CLOCKSHIM_SLOW void begin_counting(live::Header& header) noexcept {
+  header.counted.store(1, std::memory_order_relaxed);
+  live::State none = live::State::none;
+  header.state.compare_exchange_strong(none, live::State::running, std::memory_order_release);
+}
+
+// The first call of a key on a CPU. True: its frame has to be walked by `rule`. False: the call is
+// counted.
+CLOCKSHIM_SLOW bool learn(live::Region& region, SiteKey key, const Frame* chain, unsigned depth,
+                          unsigned cpu, FrameRule& rule) noexcept {
+  if (region.header.counted.load(std::memory_order_relaxed) == 0) begin_counting(region.header);
+  const Found found = count_in(shared_table(region), key, rule);
+  if (found != Found::nothing) return found == Found::rule;
+  if (depth <= kMostFrames && find_rule(chain[depth - 1].pc, rule)) {
+    add(region, cpu, key.raw() | SiteKey::kRule, rule.packed());
+    return true;
+  }
+  const SiteRegistry::Added added = registry().add(key, SiteKey{0}, chain, depth, nullptr);
+  if (!added.stored) key = SiteKey{SiteKey::kOtherCallers, key.clock(), key.function()};
+  add(region, cpu, key.raw(), 1);
+  return false;
+}
+
+}  // namespace
+
+void CpuCounts::start(live::Region& region) noexcept {
+  new (g_registry) SiteRegistry(region, g_known);
+}
+
+void CpuCounts::count_any(live::Region& region, SiteKey key, const Frame& caller,
+                          unsigned cpu) noexcept {
+  const Table table = table_of(region, cpu);
+  Frame chain[kMostFrames + 1];
+  chain[0] = caller;
+  for (unsigned depth = 1;; ++depth) {
+    FrameRule rule;
+    const Found found = count_in(table, key, rule);
+    if (found == Found::counted) return;
+    if (found == Found::nothing && !learn(region, key, chain, depth, cpu, rule)) return;
+    chain[depth] = rule.caller_of(chain[depth - 1]);
+    key = key.behind(chain[depth].pc);
+  }
+}
+
+}  // namespace clockshim

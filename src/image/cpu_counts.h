@@ -1,0 +1,59 @@
+// Counts per call site without thread-local storage: each CPU has a table of the region, in which
+// it adds by locked additions. Hardly any other CPU adds there (a thread that was moved just now),
+// so they cost little. What a table has no room for is counted in the one that all CPUs share.
+//
+// The caller of a vDSO's function always is a wrapper: the C library's clock_gettime(), say. The
+// command knows the wrappers' code and the rules that lead from it to their callers.
+//
+// Async-signal-safe and lock-free; any thread may call any function at any time.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "base/attributes.h"
+#include "callsite/stack.h"
+#include "live/layout.h"
+#include "live/site_key.h"
+
+namespace clockshim {
+
+class CpuCounts {
+ public:
+  // Call it before anything is counted.
+  static void start(live::Region& region) noexcept;
+
+  // HOT. Counts a call that was made on `cpu`, or thereabouts. `caller` is the frame that called
+  // the image's function, and `key` the key of that. What is in line here is a call through one
+  // wrapper whose caller has called before on this CPU.
+  static CLOCKSHIM_INLINE void count(live::Region& region, SiteKey key, const Frame& caller,
+                                     unsigned cpu) noexcept {
+    live::ThreadTable& table = region.threads[cpu % live::kThreads];
+    const live::ThreadTable::Entry& wrapper = home_of(table, key);
+    if (CLOCKSHIM_LIKELY(wrapper.key == (key.raw() | SiteKey::kRule))) {
+      const FrameRule rule = FrameRule::unpacked(wrapper.count);
+      const SiteKey behind = key.behind(rule.return_address_of(caller));
+      live::ThreadTable::Entry& entry = home_of(table, behind);
+      if (CLOCKSHIM_LIKELY(entry.key == behind.raw())) {
+        std::atomic_ref(entry.count).fetch_add(1, std::memory_order_relaxed);
+        return;
+      }
+    }
+    count_any(region, key, caller, cpu);
+  }
+
+  // Counts a call that the real function answered. `clock` is below kClockIds.
+  static void count_real(live::Region& region, unsigned clock) noexcept {
+    region.shared.real[clock].fetch_add(1, std::memory_order_relaxed);
+  }
+
+ private:
+  static CLOCKSHIM_INLINE live::ThreadTable::Entry& home_of(live::ThreadTable& table,
+                                                            SiteKey key) noexcept {
+    return table.at(key.place(live::kThreadSiteBits, sizeof(live::ThreadTable::Entry)));
+  }
+  static CLOCKSHIM_NOINLINE void count_any(live::Region& region, SiteKey key, const Frame& caller,
+                                           unsigned cpu) noexcept;
+};
+
+}  // namespace clockshim

@@ -1,0 +1,201 @@
+// The vDSO's clock_gettime and gettimeofday, for processes that take no preload. They run in
+// whatever calls the vDSO: C libraries, and Go's runtime on a stack of its own. So there is no C
+// library here, no thread-local storage, and no memory but the image's own and the region.
+//
+// The CPU's number comes with each reading of the counter (rdtscp), because counts are kept for
+// each CPU. Relaxed order is served as strict: a floor of each thread's own would need the thread.
+#include <sys/time.h>
+
+#include <ctime>
+
+#include "arch/counter.h"
+#include "base/attributes.h"
+#include "base/clock_id.h"
+#include "clock/call_costs.h"
+#include "clock/timeline_impl.h"
+#include "image/cpu_counts.h"
+#include "image/state.h"
+
+namespace clockshim {
+
+CLOCKSHIM_LARGE constinit ImageSettings g_settings;
+
+namespace {
+
+static_assert(kCountersCpus == kMaxCpus);
+
+// What a call of a vDSO's function returns on success, and on failure a negative errno.
+constexpr int kSuccess = 0;
+
+// The counter by rdtscp, and the vDSO's own functions.
+struct ImageSource {
+  [[nodiscard]] static CLOCKSHIM_INLINE Reading reading() noexcept {
+    const Reading now = Arch::by_aux();
+    if (!g_settings.aligned) return now;
+    if (CLOCKSHIM_UNLIKELY(now.cpu >= kCountersCpus))
+      return {now.ticks + TickDelta{kNoOffset}, kNoCpu};
+    return {Ticks{now.ticks.raw() - static_cast<std::uint64_t>(g_settings.offsets[now.cpu])},
+            now.cpu};
+  }
+  static bool real(clockid_t id, Nanos& out) noexcept {
+    timespec now;
+    if (g_settings.clock_gettime(id, &now) != kSuccess) return false;
+    out = Nanos{now.tv_sec * kNanosPerSecond + now.tv_nsec};
+    return true;
+  }
+  // Both in one tick: the wall clock must be the same before and after the other one.
+  static bool coarse(CoarsePair& out) noexcept {
+    Nanos again;
+    for (int attempt = 0; attempt < policy::kReadingsPerSample; ++attempt) {
+      if (!real(CLOCK_REALTIME_COARSE, out.realtime) ||
+          !real(CLOCK_MONOTONIC_COARSE, out.monotonic) || !real(CLOCK_REALTIME_COARSE, again))
+        return false;
+      if (again == out.realtime) return true;
+    }
+    return false;
+  }
+  // No two threads stand on the same page of stack. A handler on a stack of its own has another
+  // number than the code that it interrupted: it then is one more thread.
+  static std::uintptr_t thread() noexcept {
+    return reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0)) / live::kPage;
+  }
+};
+
+CLOCKSHIM_LARGE constinit Timeline<ImageSource> g_timeline;
+CLOCKSHIM_LARGE constinit CallCosts g_costs;
+
+CLOCKSHIM_INLINE bool read_fast(unsigned id, const Reading& now, std::int64_t seen,
+                                timespec& out) noexcept {
+  if (CLOCKSHIM_LIKELY((g_timeline.mode_bits() & (kPerCpu | kSettling)) == 0))
+    return g_timeline.read(id, now.ticks, out);
+  if ((g_timeline.mode_bits() & kSettling) != 0) return false;
+  return g_timeline.read_above(id, now, g_timeline.floor(id), seen, out,
+                               [](Floor& floor, std::int64_t& expected, std::int64_t to) {
+                                 return floor.compare_exchange_strong(expected, to,
+                                                                      std::memory_order_acq_rel);
+                               });
+}
+
+CLOCKSHIM_INLINE std::int64_t floor_seen(unsigned id) noexcept {
+  return (g_timeline.mode_bits() & kPerCpu) == 0
+             ? 0
+             : g_timeline.floor(id).load(std::memory_order_acquire);
+}
+
+// What a call costs, as served_clock.cpp measures it for the library.
+CLOCKSHIM_SLOW void measure_costs(unsigned id) noexcept {
+  TickDelta empty{UINT64_MAX};
+  TickDelta served{UINT64_MAX};
+  unsigned cpu = kNoCpu;
+  timespec time{};
+  for (int i = 0; i < policy::kTimedReadings; ++i) {
+    const Reading first = ImageSource::reading();
+    const Reading second = ImageSource::reading();
+    const std::int64_t seen = floor_seen(id);
+    const bool read = read_fast(id, ImageSource::reading(), seen, time);
+    asm volatile("" : : "m"(time));
+    const Reading last = ImageSource::reading();
+    const TickDelta around_nothing = second.ticks - first.ticks;
+    const TickDelta around_reading = last.ticks - second.ticks;
+    if (!read || first.cpu != last.cpu || second.cpu != last.cpu || around_nothing.backward() ||
+        around_reading.backward())
+      continue;
+    empty = std::min(empty, around_nothing);
+    served = std::min(served, around_reading);
+    cpu = last.cpu;
+  }
+  TickDelta real;
+  Rate rate;
+  if (served.raw() != UINT64_MAX && g_timeline.real_cost(id, cpu, real, rate))
+    g_costs.note(id, real, served, empty, rate, g_settings.region->header);
+}
+
+// The gate was shut. False: the call must be passed through.
+CLOCKSHIM_SLOW bool read_slow(unsigned id, timespec& out) noexcept {
+  ImageSource source;
+  Nanos time;
+  const Answer answer = g_timeline.resync(id, source, time);
+  if (answer == Answer::none) return false;
+  if (answer == Answer::real) {
+    if (!g_settings.uncounted) CpuCounts::count_real(*g_settings.region, id);
+  } else if (g_costs.claim(id, g_timeline.resyncs(id))) {
+    measure_costs(id);
+  }
+  out.tv_sec = time.raw() / kNanosPerSecond;
+  out.tv_nsec = time.raw() % kNanosPerSecond;
+  return true;
+}
+
+// HOT. Counts a call and reads the time for it. False: it must be passed through.
+CLOCKSHIM_INLINE bool answer(unsigned id, SiteKey site, const Frame& caller,
+                             timespec& out) noexcept {
+  const std::int64_t seen = floor_seen(id);
+  const Reading now = ImageSource::reading();
+  if (!g_settings.uncounted) CpuCounts::count(*g_settings.region, site, caller, now.cpu);
+  if (CLOCKSHIM_LIKELY(read_fast(id, now, seen, out))) return true;
+  if ((g_settings.clocks >> id & 1U) != 0 && read_slow(id, out)) return true;
+  if (!g_settings.uncounted) CpuCounts::count_real(*g_settings.region, id);
+  return false;
+}
+
+CLOCKSHIM_INLINE std::uintptr_t callers_rbp() noexcept {
+  std::uintptr_t frame;
+  asm("mov %%rbp, %0" : "=r"(frame));
+  return frame;
+}
+
+}  // namespace
+}  // namespace clockshim
+
+using namespace clockshim;
+
+#define CALLER                                                                 \
+  Frame {                                                                      \
+    reinterpret_cast<std::uintptr_t>(__builtin_return_address(0)),             \
+        reinterpret_cast<std::uintptr_t>(__builtin_dwarf_cfa()), callers_rbp() \
+  }
+
+CLOCKSHIM_EXPORT int clockshim_image_clock_gettime(clockid_t id, timespec* tp) noexcept {
+  const Frame caller = CALLER;
+  const unsigned clock = clock_index(id);
+  if (CLOCKSHIM_LIKELY(tp != nullptr) &&
+      answer(clock, SiteKey{caller.pc, clock, Function::clock_gettime}, caller, *tp))
+    return kSuccess;
+  return g_settings.clock_gettime(id, tp);
+}
+
+CLOCKSHIM_EXPORT int clockshim_image_gettimeofday(timeval* tv, void* tz) noexcept {
+  const Frame caller = CALLER;
+  timespec now;
+  if (CLOCKSHIM_LIKELY(tv != nullptr) &&
+      answer(CLOCK_REALTIME, SiteKey{caller.pc, CLOCK_REALTIME, Function::gettimeofday}, caller,
+             now)) {
+    if (tz != nullptr) g_settings.gettimeofday(nullptr, tz);
+    tv->tv_sec = now.tv_sec;
+    tv->tv_usec = now.tv_nsec / 1000;
+    return kSuccess;
+  }
+  return g_settings.gettimeofday(tv, tz);
+}
+
+// Run once, by the process itself while it is stopped, before it has looked up the vDSO.
+extern "C" CLOCKSHIM_HIDDEN void clockshim_start() noexcept {
+  const ImageSettings& settings = g_settings;
+  CpuCounts::start(*settings.region);
+  TimelineSettings timeline;
+  timeline.tolerance = Nanos{settings.tolerance};
+  timeline.clocks = settings.clocks;
+  timeline.granularity = Nanos{settings.granularity};
+  timeline.coarse_tick = Nanos{settings.coarse_tick};
+  timeline.cpus = settings.cpus;
+  timeline.offsets = settings.aligned ? settings.offsets : nullptr;
+  timeline.per_cpu = settings.per_cpu;
+  timeline.can_tell_cpus = true;
+  timeline.may_promote = settings.may_promote;
+  g_timeline.start(timeline, settings.region->clock);
+}
+
+// Where the command lets the process begin: the breakpoint behind the call tells that it is done.
+CLOCKSHIM_EXPORT __attribute__((naked)) void clockshim_image_entry() noexcept {
+  asm("call clockshim_start\n\tint3");
+}

@@ -1,0 +1,33 @@
+// Where a program's wrappers of the clock are, and how their callers are found: for programs that
+// call the vDSO from their own code, without a C library that is loaded beside them.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace clockshim {
+
+// A stretch of code [begin, end), as addr2line counts addresses, and the rule that leads from a
+// return address in it to the caller. CFA = (from_frame ? rbp : rsp) + cfa_offset; the return
+// address stands below it; rbp was saved at CFA + saved_frame (0: it was not).
+struct WrapperStretch {
+  std::uint64_t begin = 0;
+  std::uint64_t end = 0;
+  std::int32_t cfa_offset = 0;
+  std::int16_t saved_frame = 0;
+  bool from_frame = false;
+};
+
+struct WrapperFile {
+  std::vector<std::uint8_t> build_id;  // empty: it has none
+  std::uint64_t first_address = 0;     // of its first segment, rounded down to a page
+  bool go = false;
+  std::vector<WrapperStretch> wrappers;  // in order, and none overlaps another
+};
+
+// Reads an ELF file. Its wrappers are those that its symbol table names, with the rules of its
+// .eh_frame, and Go's, which its runtime's own table names. A file that can't be read has nothing.
+WrapperFile read_wrapper_file(const std::string& path);
+
+}  // namespace clockshim

@@ -1,0 +1,218 @@
+// Programs that take no preload: static ones, musl's, Go's. The command puts the image into them,
+// and then they are served and counted as others are.
+#include <elf.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include "../preload/run_host.h"
+
+namespace clockshim::test {
+namespace {
+
+bool is_there(const std::string& host) { return std::filesystem::exists(host_path(host)); }
+
+long served(const Json& report) {
+  long sum = 0;
+  for (const auto& clock : report.at("clocks")) sum += clock.at("served").get<long>();
+  return sum;
+}
+
+// Calls of a function of the host's, behind whatever wrappers.
+long calls_by(const Json& report, const std::string& function) {
+  return calls_from(report, function, 8);
+}
+
+// The only report of a run.
+Json report_of(const HostRun& run) {
+  EXPECT_EQ(run.reports.size(), 1U) << run.out << run.err;
+  return run.reports.empty() ? Json() : run.reports.begin()->second;
+}
+
+HostRun run_alone(const std::string& host, std::vector<std::string> arguments,
+                  std::map<std::string, std::string> environment = {}) {
+  HostRun run = run_host(
+      host,
+      {.arguments = std::move(arguments), .environment = std::move(environment), .report = true});
+  EXPECT_EQ(run.err, "");
+  return run;
+}
+
+// What is there depends on the compilers that are there.
+class Alone : public testing::TestWithParam<const char*> {
+ protected:
+  void SetUp() override {
+    if (!is_there(GetParam())) GTEST_SKIP() << "no compiler for it was found";
+  }
+};
+
+TEST_P(Alone, CallersAndCountsAreExact) {
+  const HostRun run = run_alone(GetParam(), {"calls", "40000"});
+  EXPECT_EQ(run.ending(), "exit 7") << run.out << run.err;
+  const Json report = report_of(run);
+  EXPECT_EQ(calls_in_all(report), 70'000);
+  EXPECT_EQ(calls_by(report, "asks_monotonic"), 40'000);
+  EXPECT_EQ(calls_by(report, "asks_timeofday"), 20'000);
+  EXPECT_EQ(calls_by(report, "asks_coarse"), 10'000);
+  EXPECT_EQ(report.at("state"), "ended");
+  if (report.at("mode") == "passthrough") {
+    EXPECT_EQ(served(report), 0);
+  } else {
+    EXPECT_GT(served(report), 0);
+  }
+}
+
+TEST_P(Alone, Threads) {
+  const HostRun run = run_alone(GetParam(), {"threads", "50000"});
+  EXPECT_EQ(run.ending(), "exit 7") << run.out << run.err;
+  EXPECT_EQ(calls_by(report_of(run), "asks_monotonic"), 200'000);
+}
+
+TEST_P(Alone, ThreadsOfSmallStacks) {
+  const HostRun run = run_alone(GetParam(), {"small_stacks", "50000"});
+  EXPECT_EQ(run.ending(), "exit 7") << run.out << run.err;
+}
+
+TEST_P(Alone, AForkedChildIsCountedWithItsParent) {
+  const HostRun run = run_alone(GetParam(), {"fork", "30000"});
+  EXPECT_EQ(run.ending(), "exit 7") << run.out << run.err;
+  EXPECT_EQ(calls_by(report_of(run), "asks_monotonic"), 60'000);
+}
+
+TEST_P(Alone, HandlersAskInTheMiddleOfACall) {
+  const HostRun run = run_alone(GetParam(), {"signals", "1000000"});
+  EXPECT_EQ(run.ending(), "exit 7") << run.out << run.err;
+  const auto handled = numbers_by_process(run, "handled");
+  ASSERT_EQ(handled.size(), 1U);
+  EXPECT_EQ(calls_by(report_of(run), "asks_monotonic"), 1'000'000 + handled.begin()->second);
+}
+
+TEST_P(Alone, AKilledOneLeavesItsCounts) {
+  const HostRun run = run_alone(GetParam(), {"kill", "30000"});
+  EXPECT_EQ(run.ending(), "signal 9") << run.out << run.err;
+  const Json report = report_of(run);
+  EXPECT_EQ(calls_by(report, "asks_monotonic"), 30'000);
+  EXPECT_EQ(report.at("state"), "lost");
+}
+
+TEST_P(Alone, ItFindsEverythingAsItWouldWithoutUs) {
+  HostRun bare =
+      run_host(GetParam(), {.arguments = {"state", "0"}, .shim = false, .report = false});
+  HostRun run = run_host(GetParam(), {.arguments = {"state", "0"}});
+  const auto without_pids = [](const HostRun& of) {
+    std::string out;
+    for (const std::string& line : lines_of(of.out))
+      out += line.substr(0, line.find(' ')) + line.substr(line.rfind(' ')) + "\n";
+    return out;
+  };
+  EXPECT_EQ(without_pids(run), without_pids(bare));
+  EXPECT_EQ(run.err, "");
+}
+
+TEST_P(Alone, AfterExecTheCountsOfBeforeAreTold) {
+  const HostRun run = run_alone(GetParam(), {"exec", "30000"});
+  EXPECT_EQ(run.ending(), "exit 7") << run.out << run.err;
+  EXPECT_EQ(calls_by(report_of(run), "asks_monotonic"), 30'000);
+}
+
+TEST_P(Alone, ToleranceZeroOnlyCounts) {
+  const HostRun run = run_alone(GetParam(), {"calls", "4000"}, {{"CLOCKSHIM_TOLERANCE", "0"}});
+  const Json report = report_of(run);
+  EXPECT_EQ(report.at("mode"), "passthrough");
+  EXPECT_EQ(calls_in_all(report), 7'000);
+  EXPECT_EQ(served(report), 0);
+}
+
+TEST_P(Alone, WhatIsNotToBeCountedOrServedIsNot) {
+  EXPECT_TRUE(
+      run_alone(GetParam(), {"calls", "4000"}, {{"CLOCKSHIM_PROFILE", "off"}}).reports.empty());
+  const std::string name = std::filesystem::path(host_path(GetParam())).filename();
+  const HostRun run = run_host(
+      GetParam(),
+      {.arguments = {"calls", "4000"}, .environment = {{"CLOCKSHIM_SKIP", name}}, .report = true});
+  EXPECT_EQ(run.ending(), "exit 7");
+  EXPECT_TRUE(run.reports.empty());
+}
+
+TEST_P(Alone, NothingStaysBehind) {
+  const TempDir folder;
+  std::filesystem::permissions(folder.path(), std::filesystem::perms::owner_all);
+  for (const char* what : {"calls", "fork", "exec"})
+    run_alone(GetParam(), {what, "1000"}, {{"CLOCKSHIM_DIR", folder.path().string()}});
+  EXPECT_EQ(folder.files(), 0U);
+}
+
+INSTANTIATE_TEST_SUITE_P(Kinds, Alone,
+                         testing::Values("asks_static", "asks_static_pie", "asks_musl",
+                                         "asks_musl_static"),
+                         [](const auto& kind) { return std::string(kind.param); });
+
+TEST(AloneStripped, CountsAreExactWithoutNames) {
+  const Json report = report_of(run_alone("asks_static_stripped", {"calls", "40000"}));
+  EXPECT_EQ(calls_in_all(report), 70'000);
+}
+
+class AloneInGo : public testing::TestWithParam<const char*> {
+ protected:
+  void SetUp() override {
+    if (!is_there(GetParam())) GTEST_SKIP() << "no Go compiler was found";
+  }
+};
+
+// Each time.Now() is a reading of both clocks, each time.Since() one of the monotonic clock.
+TEST_P(AloneInGo, FunctionsAreTheCallers) {
+  const HostRun run = run_alone(GetParam(), {"calls", "40000"});
+  EXPECT_EQ(run.ending(), "exit 0") << run.out << run.err;
+  const Json report = report_of(run);
+  EXPECT_EQ(calls_by(report, "main.asksNow"), 80'000) << report.dump(1);
+  EXPECT_EQ(calls_by(report, "main.asksSince"), 40'000);
+  long backward = -1;
+  for (const auto& [pid, number] : numbers_by_process(run, "backward")) backward = number;
+  EXPECT_EQ(backward, 0);
+}
+
+TEST_P(AloneInGo, GoroutinesThatHandReadingsOverReadForward) {
+  for (const char* counters : {"auto", "disagree"}) {
+    for (const char* threads : {"1", "2", "4"}) {
+      const HostRun run = run_alone(GetParam(), {"handoffs", "200000"},
+                                    {{"GOMAXPROCS", threads}, {"CLOCKSHIM_COUNTERS", counters}});
+      EXPECT_EQ(run.ending(), "exit 0") << run.out << run.err;
+      for (const auto& [pid, number] : numbers_by_process(run, "backward"))
+        EXPECT_EQ(number, 0) << counters << threads;
+      EXPECT_EQ(calls_by(report_of(run), "main.handOver.func1"), 800'000) << counters << threads;
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Kinds, AloneInGo, testing::Values("asks_go", "asks_go_stripped"),
+                         [](const auto& kind) { return std::string(kind.param); });
+
+// It is dynamic, and its C library asks the vDSO, too.
+TEST(AloneWithC, BothAreCountedOnce) {
+  if (!is_there("asks_go_and_c")) GTEST_SKIP() << "no Go compiler was found";
+  const Json report = report_of(run_alone("asks_go_and_c", {}));
+  EXPECT_EQ(calls_by(report, "main.asksNow"), 80'000);
+  // The C library was loaded after the image was put in, so its functions have no names.
+  const auto asked_in_c = [](const Json& site) { return site.at("calls") == 20'000; };
+  const Json& sites = report.at("sites");
+  EXPECT_EQ(std::count_if(sites.begin(), sites.end(), asked_in_c), 1) << report.dump(1);
+}
+
+// A process has one tracer: a debugger that follows the command's children is there first.
+TEST(AloneTraced, RunsWithoutAndSaysSo) {
+  const HostRun run =
+      run_host(std::getenv("TEST_SLOWCLOCK"),
+               {.arguments = {"--cost", "2us", "--", std::getenv("CLOCKSHIM_TEST_COMMAND"), "run",
+                              host_path("asks_static"), "calls", "4000"},
+                .shim = false});
+  EXPECT_EQ(run.ending(), "exit 7") << run.out << run.err;
+  EXPECT_NE(run.err.find("it can't be traced"), std::string::npos) << run.err;
+}
+
+}  // namespace
+}  // namespace clockshim::test
