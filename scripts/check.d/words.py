@@ -29,7 +29,7 @@ PATH = re.compile(r'(?<![\w./%{}$~*<>@+-])(?:\./)?[A-Za-z][\w.-]*(?:/[\w.*-]+)+/
 BARE = re.compile(r'(?<![\w./%{}$~*<>@+"-])[a-z][a-z0-9_]*\.(?:cpp|h|md|pml)\b(?!\.\w)')
 # Files of others that comments name: of the C library, CPython, Linux. And what is only there once it is built.
 FOREIGN = {'errno.h', 'link.h', 'pthread.h', 'time.h', 'unistd.h', 'code.h', 'unicodeobject.h', 'arch/x86/kernel/tsc_sync.c',
-           'page_assets.cpp', 'configured_places.cpp'}
+           'page_assets.cpp', 'image_bytes.cpp', 'configured_places.cpp'}
 PLACEHOLDER = re.compile(r'\*|(?<![A-Z])(?:DATE|DAY|DIR|FILE|NAME|PID)(?![A-Z])')  # docs/results/DAY.md
 EXTENSION = re.compile(r'\.(h|hpp|cpp|c|py|sh|md|1|json|svg|map|pml|css|js|build)$')
 
