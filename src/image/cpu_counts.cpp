@@ -21,7 +21,7 @@ static_assert(kMostFrames < live::kSiteDepth);
 
 CLOCKSHIM_LARGE constinit KeyFilter g_known;
 // It is made at start, because it needs to know its region.
-CLOCKSHIM_LARGE alignas(SiteRegistry) constinit unsigned char g_registry[sizeof(SiteRegistry)];
+alignas(SiteRegistry) CLOCKSHIM_LARGE constinit unsigned char g_registry[sizeof(SiteRegistry)]{};
 SiteRegistry& registry() noexcept { return *reinterpret_cast<SiteRegistry*>(g_registry); }
 
 // An entry of either table.

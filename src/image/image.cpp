@@ -18,7 +18,7 @@
 
 namespace clockshim {
 
-CLOCKSHIM_LARGE constinit ImageSettings g_settings;
+CLOCKSHIM_LARGE constinit ImageSettings g_settings{};
 
 namespace {
 
@@ -138,25 +138,13 @@ CLOCKSHIM_INLINE bool answer(unsigned id, SiteKey site, const Frame& caller,
   return false;
 }
 
-CLOCKSHIM_INLINE std::uintptr_t callers_rbp() noexcept {
-  std::uintptr_t frame;
-  asm("mov %%rbp, %0" : "=r"(frame));
-  return frame;
+CLOCKSHIM_INLINE Frame caller_of_vdso(void* return_address, void* cfa, void* rbp) noexcept {
+  return Frame{reinterpret_cast<std::uintptr_t>(return_address),
+               reinterpret_cast<std::uintptr_t>(cfa), reinterpret_cast<std::uintptr_t>(rbp)};
 }
 
-}  // namespace
-}  // namespace clockshim
-
-using namespace clockshim;
-
-#define CALLER                                                                 \
-  Frame {                                                                      \
-    reinterpret_cast<std::uintptr_t>(__builtin_return_address(0)),             \
-        reinterpret_cast<std::uintptr_t>(__builtin_dwarf_cfa()), callers_rbp() \
-  }
-
-CLOCKSHIM_EXPORT int clockshim_image_clock_gettime(clockid_t id, timespec* tp) noexcept {
-  const Frame caller = CALLER;
+CLOCKSHIM_INLINE int answer_clock_gettime(clockid_t id, timespec* tp,
+                                          const Frame& caller) noexcept {
   const unsigned clock = clock_index(id);
   if (CLOCKSHIM_LIKELY(tp != nullptr) &&
       answer(clock, SiteKey{caller.pc, clock, Function::clock_gettime}, caller, *tp))
@@ -164,8 +152,7 @@ CLOCKSHIM_EXPORT int clockshim_image_clock_gettime(clockid_t id, timespec* tp) n
   return g_settings.clock_gettime(id, tp);
 }
 
-CLOCKSHIM_EXPORT int clockshim_image_gettimeofday(timeval* tv, void* tz) noexcept {
-  const Frame caller = CALLER;
+CLOCKSHIM_INLINE int answer_gettimeofday(timeval* tv, void* tz, const Frame& caller) noexcept {
   timespec now;
   if (CLOCKSHIM_LIKELY(tv != nullptr) &&
       answer(CLOCK_REALTIME, SiteKey{caller.pc, CLOCK_REALTIME, Function::gettimeofday}, caller,
@@ -177,6 +164,58 @@ CLOCKSHIM_EXPORT int clockshim_image_gettimeofday(timeval* tv, void* tz) noexcep
   }
   return g_settings.gettimeofday(tv, tz);
 }
+
+}  // namespace
+}  // namespace clockshim
+
+using namespace clockshim;
+
+// What the caller has in rbp is read before anything changes it, as in preload/interpose.cpp: GCC
+// leaves the register alone in this file, and under clang a jump passes it on.
+#ifdef CLOCKSHIM_FIXED_RBP
+
+CLOCKSHIM_INLINE void* callers_rbp() noexcept {
+  void* frame;
+  asm("mov %%rbp, %0" : "=r"(frame));
+  return frame;
+}
+
+CLOCKSHIM_EXPORT int clockshim_image_clock_gettime(clockid_t id, timespec* tp) noexcept {
+  return answer_clock_gettime(
+      id, tp, caller_of_vdso(__builtin_return_address(0), __builtin_dwarf_cfa(), callers_rbp()));
+}
+
+CLOCKSHIM_EXPORT int clockshim_image_gettimeofday(timeval* tv, void* tz) noexcept {
+  return answer_gettimeofday(
+      tv, tz, caller_of_vdso(__builtin_return_address(0), __builtin_dwarf_cfa(), callers_rbp()));
+}
+
+#else
+
+extern "C" {
+CLOCKSHIM_HIDDEN __attribute__((used)) int clockshim_clock_gettime(clockid_t id, timespec* tp,
+                                                                   void* rbp) noexcept {
+  return answer_clock_gettime(
+      id, tp, caller_of_vdso(__builtin_return_address(0), __builtin_dwarf_cfa(), rbp));
+}
+
+CLOCKSHIM_HIDDEN __attribute__((used)) int clockshim_gettimeofday(timeval* tv, void* tz,
+                                                                  void* rbp) noexcept {
+  return answer_gettimeofday(
+      tv, tz, caller_of_vdso(__builtin_return_address(0), __builtin_dwarf_cfa(), rbp));
+}
+}
+
+CLOCKSHIM_EXPORT __attribute__((naked)) int clockshim_image_clock_gettime(clockid_t,
+                                                                          timespec*) noexcept {
+  asm("movq %rbp, %rdx\n\tjmp clockshim_clock_gettime");
+}
+
+CLOCKSHIM_EXPORT __attribute__((naked)) int clockshim_image_gettimeofday(timeval*, void*) noexcept {
+  asm("movq %rbp, %rdx\n\tjmp clockshim_gettimeofday");
+}
+
+#endif
 
 // Run once, by the process itself while it is stopped, before it has looked up the vDSO.
 extern "C" CLOCKSHIM_HIDDEN void clockshim_start() noexcept {
