@@ -56,9 +56,24 @@ void run(Carrier& carrier, int threads, clockid_t clock, long wanted) {
   common.say();
 }
 
+void run_lines(int threads, clockid_t clock, long wanted) {
+  ByLines lines;
+  Common common;
+  common.start = host_clock(clock);
+  std::vector<std::thread> all;
+  for (int id = 1; id <= threads; ++id) {
+    all.emplace_back([&, id] {
+      ByLines::View mine(lines, id, threads);
+      exchange(mine, common, id, clock, wanted, [](long) {});
+    });
+  }
+  for (auto& thread : all) thread.join();
+  common.say();
+}
+
 }  // namespace
 
-// atomic|mutex|pipe THREADS CLOCK HANDOFFS
+// atomic|lines|mutex|pipe THREADS CLOCK HANDOFFS
 int main(int argc, char** argv) {
   HOST_EXPECT(argc == 5);
   const int threads = atoi(argv[2]);
@@ -69,6 +84,8 @@ int main(int argc, char** argv) {
   if (strcmp(argv[1], "atomic") == 0) {
     ByAtomic carrier;
     run(carrier, threads, clock, wanted);
+  } else if (strcmp(argv[1], "lines") == 0) {
+    run_lines(threads, clock, wanted);
   } else if (strcmp(argv[1], "mutex") == 0) {
     ByMutex carrier;
     run(carrier, threads, clock, wanted);
