@@ -10,7 +10,6 @@ namespace clockshim {
 namespace {
 
 using live::kSharedBits;
-using live::kSharedSites;
 using live::kThreadSiteBits;
 
 // As many as ChainWalker walks, so that a report's chains are as deep in both.

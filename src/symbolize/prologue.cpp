@@ -38,9 +38,7 @@ class Decoder {
       out.rm = static_cast<std::uint8_t>((op & 7U) | (rex & 1U) << 3);
     } else if (op >= 0x70 && op <= 0x7f) {  // jcc
       immediate = 1;
-    } else if (op >= 0xb8 && op <= 0xbf && !out.wide) {  // mov $, register
-      immediate = 4;
-    } else if (op == 0xe8) {  // call
+    } else if ((op >= 0xb8 && op <= 0xbf && !out.wide) || op == 0xe8) {  // mov $, register; call
       immediate = 4;
     } else if (op == 0x83 || op == 0xc6) {
       modrm = true;
@@ -61,7 +59,10 @@ class Decoder {
       return {};
     }
     if (modrm) take_operand(rex, out);
-    if (immediate == 1) out.immediate = static_cast<std::int8_t>(take());
+    if (immediate == 1) {
+      const int byte = take();
+      out.immediate = byte < 0x80 ? byte : byte - 0x100;
+    }
     if (immediate == 4) {
       if (code_.size() - at_ < sizeof out.immediate) return {};
       std::memcpy(&out.immediate, code_.data() + at_, sizeof out.immediate);
@@ -104,6 +105,16 @@ class Decoder {
   bool cut_ = false;
 };
 
+// Whether what is neither a push, a subtraction nor a call ends the way, or changes the stack
+// pointer. Copies of it are harmless.
+bool may_move_stack(const Instruction& now) {
+  const std::uint8_t op = now.opcode;
+  if (op == 0xff || (op >= 0x58 && op <= 0x5f)) return true;  // inc, dec, jmp, push; pop
+  if (op == 0x8d) return now.reg == kRsp;                     // lea
+  const bool copied = op == 0x89 && now.reg == kRsp && now.rm != kRsp;
+  return now.direct && (now.rm == kRsp || now.reg == kRsp) && !copied;
+}
+
 }  // namespace
 
 std::vector<CallInPrologue> calls_in_prologue(std::span<const std::uint8_t> code) {
@@ -125,13 +136,7 @@ std::vector<CallInPrologue> calls_in_prologue(std::span<const std::uint8_t> code
       depth += now.immediate;
     } else if (op == 0xe8 || (op == 0xff && (now.reg & 7U) == 2)) {  // call
       out.push_back({decoder.at(), depth, saved_frame});
-    } else if (op == 0xff || (op >= 0x58 && op <= 0x5f)) {  // inc, dec, jmp, push; pop
-      break;
-    } else if (now.direct && (now.rm == kRsp || now.reg == kRsp) && op != 0x8d) {
-      // Copies of the stack pointer are harmless; what changes it is not followed.
-      const bool copied = op == 0x89 && now.reg == kRsp && now.rm != kRsp;
-      if (!copied) break;
-    } else if (op == 0x8d && now.reg == kRsp) {
+    } else if (may_move_stack(now)) {
       break;
     }
   }
