@@ -92,6 +92,30 @@ TEST(DoctorCommand, Processes) {
   EXPECT_EQ(json["program"]["loaded"], true);
 }
 
+// What the image is in is known by its live file, which all that look at processes read.
+TEST(DoctorCommand, ProcessesWithTheImage) {
+  const test::TempDir folder;
+  const std::vector<std::string> environment{"CLOCKSHIM_LIBRARY=" + test::shim_path(),
+                                             "CLOCKSHIM_DIR=" + folder.path("live")};
+  test::Running run({std::getenv("CLOCKSHIM_TEST_COMMAND"), "run", "--report", "none", "--",
+                     test::program_path("paced_program_static")},
+                    environment);
+  ASSERT_TRUE(run.wait_for("there"));
+  const std::string number = std::to_string(run.pid());
+  std::ifstream children("/proc/" + number + "/task/" + number + "/children");
+  std::string pid;
+  ASSERT_TRUE(children >> pid);
+  const Json program =
+      parsed(run_clockshim({"doctor", "--quick", "--json", pid}, environment))["program"];
+  EXPECT_EQ(program["loaded"], true) << program.dump(1);
+  EXPECT_EQ(program["by_image"], true);
+  EXPECT_EQ(program["calls_counted_by"], "live file");
+  const Ending top = run_clockshim({"top", "--once", pid}, environment);
+  EXPECT_NE(top.out.find("main"), std::string::npos) << top.out << top.err;
+  const Ending list = run_clockshim({"list"}, environment);
+  EXPECT_NE(list.out.find("paced_program"), std::string::npos) << list.out << list.err;
+}
+
 // Its rate is in its live file. It reads the clock about 10,000 times a second, or less often where
 // the machine is busy; never without a pause.
 TEST(DoctorCommand, RateOfAProcessWithTheLibraryIsThatOfItsLiveFile) {

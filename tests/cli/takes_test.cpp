@@ -41,6 +41,13 @@ TEST(Takes, StaticProgramTakesTheImage) {
   }
 }
 
+TEST(Takes, AtInfoTheWayIsTold) {
+  const std::string program = program_path("static_program");
+  const Ending ending = run_clockshim({"run", "--log", "info", "--", program});
+  expect_contains(ending.err,
+                  "clockshim: " + program + " is statically linked: served by the image, mode ");
+}
+
 TEST(Takes, ScriptOfAStaticInterpreter) {
   const TempDir folder;
   const std::string script =

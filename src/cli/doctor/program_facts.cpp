@@ -3,6 +3,7 @@
 #include <elf.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
@@ -14,6 +15,8 @@
 #include "cli/doctor/elf_imports.h"
 #include "cli/inject/load_check.h"
 #include "cli/inject/preflight.h"
+#include "cli/livefiles/live_dir.h"
+#include "cli/livefiles/live_folders.h"
 #include "os/base_name.h"
 #include "os/read_file.h"
 #include "os/settings.h"
@@ -101,6 +104,16 @@ void note_problem(const std::string& told, const std::string& problem, bool take
   facts.notes.push_back(told + ": it takes no preload, `clockshim run` serves it by other means");
 }
 
+// Nothing is mapped in the image's name; what it counts in has one.
+bool counts_now(pid_t pid) {
+  const std::vector<std::string> files = live_files_of(pid, live_folders_of(pid));
+  return std::any_of(files.begin(), files.end(), [](const std::string& path) {
+    std::string problem;
+    const auto file = LiveFile::open(path, problem);
+    return file && file->life() == Liveness::running;
+  });
+}
+
 void look_at_process(pid_t pid, ProgramFacts& facts) {
   const std::string folder = "/proc/" + std::to_string(pid);
   std::error_code error;
@@ -131,6 +144,7 @@ void look_at_process(pid_t pid, ProgramFacts& facts) {
       note_problem("it " + problem, problem, takes_image(folder + "/exe"), facts);
     look_at_name(base_name(facts.path), facts);
   }
+  facts.loaded = facts.loaded || (facts.by_image && counts_now(pid));
   if (!facts.loaded) {
     facts.notes.emplace_back("it runs without the shim, and can be given it by a restart " +
                              std::string(facts.by_image ? "under `clockshim run` only" : "only"));

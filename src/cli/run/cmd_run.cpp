@@ -71,14 +71,17 @@ void say_without(const Settings& settings, const std::string& why) {
   say(LogLevel::warn, settings.log, why + ": the shim can't get in; it runs without");
 }
 
+// `problem` is why it takes no preload.
 void say_served_by_image(const Settings& settings, const std::string& name,
-                         const ImageInjection& image) {
+                         const std::string& problem, const ImageInjection& image) {
   if (!image.uncounted().empty())
     say(LogLevel::warn, settings.log, name + ": no live file: " + image.uncounted());
   const LogLevel level = image.mode() == "passthrough" && settings.tolerance != Nanos{0}
                              ? LogLevel::warn
                              : LogLevel::info;
-  say(level, settings.log, name + ": mode " + image.mode() + " (" + image.mode_reason() + ")");
+  say(level, settings.log,
+      name + problem + ": served by the image, mode " + image.mode() + " (" + image.mode_reason() +
+          ")");
 }
 
 // The settings that the command will be served by: with what is known of the counters.
@@ -136,7 +139,7 @@ int run(const std::vector<RunOption>& options, const std::vector<std::string>& a
     const std::string why_not =
         untraced != 0 ? "it can't be traced: " + error_text(untraced) : image->inject(pid);
     if (!why_not.empty()) return say_without(settings, name + ": " + why_not);
-    say_served_by_image(settings, name, *image);
+    say_served_by_image(settings, name, preflight.problem, *image);
   };
   if (const int error =
           child.start(argv, environment, by_image ? put_image_in : Child::BehindExec{});
