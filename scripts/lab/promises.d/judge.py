@@ -4,6 +4,7 @@ import json
 import math
 import re
 
+SEGMENT_NS = 4_000_000  # the longest: nothing is served past its end
 SLOWEST_GHZ = 1  # of the counters of machines that run these guests: what a jump of so many ticks takes at most
 UNITS = {"ns": 1, "us": 1_000, "ms": 1_000_000, "s": 1_000_000_000}
 
@@ -56,7 +57,7 @@ class Run:
 
     def one_timeline(self):
         """Whether a process of it had one timeline for all CPUs, at least until it found the counters to be apart."""
-        return any(report["mode"] == "coherent" or report["mode_reason"].startswith("a CPU's counter") for report in self.reports)
+        return any(report["mode"] in ("coherent", "aligned") or report["mode_reason"].startswith("a CPU's counter") for report in self.reports)
 
     def went_back(self):
         return f"{self.backward()} of {self.backward('readings')} readings went back, the worst by {self.worst()} ns"
@@ -65,8 +66,8 @@ class Run:
         return f"{self.said['early']} of {self.said['turns']} waits ended early, the worst by {-self.said['nearest']} ns"
 
     def limited(self, jump):
-        """What docs/limits.md says of one timeline and a counter that jumps by less than a tick of the kernel, where it came to pass.
-        `jump`: by how many ns it does; 0: it does not."""
+        """What docs/limits.md says of one timeline and a counter that jumps by less than a tick of the kernel, or drifts, where it came to
+        pass. `jump`: by how many ns it is apart then, or the length of a segment, if that is less; 0: it does neither."""
         if not jump or not self.one_timeline():
             return
         if 0 < self.worst() <= jump and self.backward():
@@ -115,7 +116,7 @@ class JudgedCase:
         failed = [f"{run.probe.name}: ended with status {run.status}" for run in self.bare if run.status != "0"]
         allowed_back = max((run.worst() for run in self.bare), default=0)
         allowed_back += limit if allowed_back else 0
-        jump = max((round(int(ticks) / SLOWEST_GHZ) for ticks in case.jumps), default=0)
+        jump = min(SEGMENT_NS, round(int(case.change[1]) / SLOWEST_GHZ) if case.change[0] == "jump" else SEGMENT_NS) if case.change else 0
         self.broken = [f"{run.probe.name}: {why}" for run in self.runs for why in run.broken(limit, case.quiet, allowed_back, jump)]
         self.limited = [f"{run.probe.name}: {why}" for run in self.runs for why in run.limited(jump)]
         self.broken += failed
@@ -129,9 +130,25 @@ class JudgedCase:
                                f"{self.worst_of('max_ns')} ns")
         jumps = folder / "jumps"
         self.jumps = len(jumps.read_text(encoding="utf-8").split()) if jumps.exists() else 0
-        if case.jumps and self.jumps < 3:
+        if "jump" in case.change and self.jumps < 3:
             self.broken.append(f"proves nothing: the counter jumped {self.jumps} times")
+        # What `clockshim doctor --save` said, before the first probe and after the last.
+        self.saved = [path.read_text(encoding="utf-8").strip() for path in (folder / "saved", folder / "saved-again") if path.exists()]
+        if case.mode():
+            self.broken += list(self.wrong_modes())
         self.seconds = 0
+
+    def wrong_modes(self):
+        """A mode other than what was planted, and then saved. Where a counter jumps or drifts afterwards, it has to end."""
+        if any("nothing is proved" in text for text in self.saved[:1]):
+            yield f"proves nothing: {self.saved[0]}"
+            return
+        ended = [report for report in self.reports if report["mode"] == "percpu" and report["mode_reason"].startswith("a CPU's counter")]
+        wrong = [report for report in self.reports if report["mode"] != self.case.mode() and report not in (ended if self.case.change else [])]
+        if wrong:
+            yield f"mode {wrong[0]['mode']} ({wrong[0]['mode_reason']}) in {len(wrong)} processes, and not {self.case.mode()}"
+        if self.case.change and not ended:
+            yield f"no process has ended the mode {self.case.mode()}, whatever the counter did"
 
     def sum_of(self, word):
         return sum(report["accuracy"][word] for report in self.reports)
@@ -156,11 +173,12 @@ class JudgedCase:
 
     def remarks(self):
         reasons = collections.Counter(r["mode"] + ": " + re.sub("[0-9]+ ticks", "N ticks", r["mode_reason"]) for r in self.reports)
-        lines = [f"{text} ({count} of {len(self.reports)} processes)" for text, count in reasons.items()]
+        lines = [f"{when}: {text.splitlines()[-1]}" for when, text in zip(("saved before", "and after"), self.saved)]
+        lines += [f"{text} ({count} of {len(self.reports)} processes)" for text, count in reasons.items()]
         if self.jumps:
             noticed = sum(report["disturbances"] for report in self.reports)
             lines.append(f"the counter jumped {self.jumps} times; {noticed} disturbances noticed")
-            lines += [f"within the limits of one timeline: {what}" for what in self.limited]
+        lines += [f"within the limits of one timeline: {what}" for what in self.limited]
         if self.bare:
             backward, readings = (sum(run.backward(word) for run in self.bare) for word in ("backward", "readings"))
             worst = max(run.worst() for run in self.bare)
@@ -172,6 +190,7 @@ class JudgedCase:
                  "reports": [{key: report[key] for key in ("mode", "mode_reason", "clocks", "accuracy", "disturbances", "notes")}
                              for report in run.reports]} for run in self.runs + self.bare]
         return {"case": self.case.name, "clocksource": self.case.clocksource, "cpus": self.case.cpus, "counters": self.case.counters,
+                "way": self.case.way, "change": self.case.change, "saved": self.saved,
                 "tolerance": self.tolerance, "seconds": self.seconds, "jumps": self.jumps, "over_percent": self.over,
                 "row": dict(zip(COLUMNS, self.row())),
                 "broken": self.broken, "limited": self.limited, "runs": runs}
