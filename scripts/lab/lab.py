@@ -1,8 +1,9 @@
 """What the lab's scripts share: options, the builds, the ways to run a program. What they find is in results.py.
 
 A *way* is a clock and what stands before it: the machine's own clock or one made dear by slowclock; and no shim (bare), the shim in
-strict or in relaxed order as `clockshim run` starts it, or with CLOCKSHIM_COUNTERS set as well ("strict:disagree"; "strict:auto" is
-what LD_PRELOAD alone does). `guard` is the machine's own clock below slowclock: what the lab itself costs.
+strict or in relaxed order as `clockshim run` starts it, or with CLOCKSHIM_COUNTERS set as well ("strict:disagree"), or by LD_PRELOAD
+alone: "strict:saved" with the counters file of `clockshim doctor --save`, "strict:alone" without one. `guard` is the machine's own clock
+below slowclock: what the lab itself costs.
 """
 import argparse
 import glob
@@ -40,7 +41,7 @@ def bad(option, value, wanted):
 @dataclass(frozen=True)
 class Way:
     clock: str  # "own", "guard", or a cost as slowclock takes it
-    shim: str  # "bare", "strict" or "relaxed", and ":auto", ":agree" or ":disagree"
+    shim: str  # "bare", "strict" or "relaxed", and ":saved", ":alone", ":agree" or ":disagree"
 
     @property
     def name(self):
@@ -128,6 +129,7 @@ class Tools:
         self.library = self.build / "src/libclockshim.so"
         self.command = self.build / "src/cli/clockshim"
         self._handed_over = None
+        self._saved = False
         self.by = getattr(options, "by", "filter")
         self.slowclock = self.build / "scripts/lab/slowclock"
         self.clocks = self.build / "scripts/lab/clocks"
@@ -161,6 +163,16 @@ class Tools:
             self._handed_over = told.stdout.strip()
         return self._handed_over
 
+    def counters_for(self, how):
+        """CLOCKSHIM_COUNTERS for a way. What is not there is no counters file, whatever `clockshim run` has saved before."""
+        if how == "alone":
+            return "/dev/null"
+        if how != "saved":
+            return how or self.handed_over()
+        for _ in range(5):
+            self._saved = self._saved or subprocess.run([self.command, "doctor", "--save"], check=False, capture_output=True).returncode == 0
+        return "auto"
+
     def prefix(self, way, report="none"):
         """The command that a program is run under. `clockshim run` is asked once, not for each run: where a program is started by a
         script that looks for its process, there is none between the two."""
@@ -171,7 +183,7 @@ class Tools:
             command = [self.slowclock, "--by", self.by, "--cost", way.clock, "--"]
         if way.shim != "bare":
             order, _, counters = way.shim.partition(":")
-            command += ["env", f"LD_PRELOAD={self.library}", f"CLOCKSHIM_ORDER={order}", f"CLOCKSHIM_COUNTERS={counters or self.handed_over()}",
+            command += ["env", f"LD_PRELOAD={self.library}", f"CLOCKSHIM_ORDER={order}", f"CLOCKSHIM_COUNTERS={self.counters_for(counters)}",
                         f"CLOCKSHIM_REPORT={report}"]
         return [str(word) for word in command]
 
@@ -205,11 +217,12 @@ class Tools:
             return found
 
 
-def in_guest(clocksource, script, tools, words, limit):
-    """What a script of the lab writes as JSON when it is run in a guest on this clocksource, by the name of its file."""
+def in_guest(clocksource, script, tools, words, limit, counters=()):
+    """What a script of the lab writes as JSON when it is run in a guest on this clocksource, by the name of its file. `counters`: more
+    options of scripts/lab/guest."""
     with tempfile.TemporaryDirectory(prefix="clockshim-lab.") as folder:
         file = pathlib.Path(folder) / "result.json"
-        command = [LAB / "guest", "--clocksource", clocksource, "--timeout", str(limit), "--exchange", folder, "--", sys.executable,
+        command = [LAB / "guest", "--clocksource", clocksource, *counters, "--timeout", str(limit), "--exchange", folder, "--", sys.executable,
                    pathlib.Path(script).resolve(), "--built", "--build", tools.build, "--costs", "none", "--json", file, *words]
         done = subprocess.run(command, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         if done.returncode != 0 or not file.exists():

@@ -129,7 +129,8 @@ def number(value):
 
 
 def shim_title(shim):
-    names = {":disagree": ", counters disagree", ":agree": ", counters agree", ":auto": ", by LD_PRELOAD alone"}
+    names = {":disagree": ", counters disagree", ":agree": ", counters agree", ":alone": ", by LD_PRELOAD alone",
+             ":saved": ", by LD_PRELOAD and counters file"}
     return next((shim.removesuffix(end) + name for end, name in names.items() if shim.endswith(end)), shim)
 
 
