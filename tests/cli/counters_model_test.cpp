@@ -13,6 +13,7 @@
 #include <limits>
 #include <random>
 
+#include "cli/doctor/save_counters.h"
 #include "cli/machine/counter_evidence.h"
 
 namespace clockshim::cli {
@@ -43,6 +44,11 @@ class SimulatedCpus final : public PairComparer {
   void compare(std::vector<Round>& rounds, const PassTest& how) override {
     // CPUs go through the rounds without waiting for all others, only for their next partner. Who
     // waits for one that never comes loses the patience for one meeting.
+    if (how.patience < busy) {
+      now = now + how.patience;
+      return;
+    }
+    now = now + busy;
     std::vector<Nanos> free(cpus_, now);
     for (Round& round : rounds) {
       for (WarpPair& pair : round) {
@@ -75,6 +81,7 @@ class SimulatedCpus final : public PairComparer {
   std::vector<std::int64_t> offsets;
   Nanos now{};
   double drift_ppm = 0;  // of the last CPU
+  Nanos busy{};          // so long no CPU meets another one in each pass
 
  private:
   std::int64_t uniform(std::int64_t from, std::int64_t to) {
@@ -123,16 +130,28 @@ class SimulatedCpus final : public PairComparer {
   std::vector<bool> absent_;
 };
 
-CounterEvidence found_by(SimulatedCpus& machine, std::size_t cpus) {
+CounterEvidence found_by(SimulatedCpus& machine, std::size_t cpus, Comparison how = {}) {
   std::vector<int> numbers;
   for (std::size_t i = 0; i < cpus; ++i) numbers.push_back(static_cast<int>(i));
-  return compare_counters(numbers, {.enough = TickDelta{4900}}, machine);
+  how.enough = TickDelta{4900};
+  return compare_counters(numbers, how, machine);
 }
 
 struct Expected {
   std::size_t cpus;
   Nanos at_most;  // how long the comparison may take
 };
+
+// Four CPUs of a guest on two of its host met after 0.2 to 2 s.
+TEST(CountersModel, BusyCpusAreWaitedForWhereNobodyWaits) {
+  for (const bool saves : {false, true}) {
+    SimulatedCpus machine(4, 1);
+    machine.busy = milliseconds(1500);
+    const CounterEvidence found = found_by(machine, 4, saves ? kSaveComparison : Comparison{});
+    EXPECT_EQ(found.found, saves ? CountersFound::constant : CountersFound::unknown) << found.text;
+    EXPECT_LE(machine.now, saves ? milliseconds(4200) : milliseconds(200));
+  }
+}
 
 TEST(CountersModel, ConstantsOfManyCpus) {
   for (const Expected& expected :

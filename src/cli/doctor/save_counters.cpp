@@ -16,10 +16,6 @@
 namespace clockshim::cli {
 namespace {
 
-// Nobody waits for it, so passes are further apart than `run` can afford: 1 s instead of 100 ms
-// shows a drift that is a tenth.
-constexpr Comparison kComparison{.pause = milliseconds(1000)};
-
 int nothing_to_do(const std::string& why) {
   print(why + ": nothing to save\n");
   return kHealthy;
@@ -36,7 +32,7 @@ CounterEvidence compare_all(std::size_t online) {
   } else {
     Progress progress;
     progress.show("comparing the CPUs' counters");
-    evidence = compare_counters(cpus, Settings{}.tolerance, counter_of, kComparison);
+    evidence = compare_counters(cpus, Settings{}.tolerance, counter_of, kSaveComparison);
   }
   return evidence;
 }
