@@ -101,6 +101,14 @@ struct CounterX86_64 {
 #endif
   }
 
+  // Loads the word that lies `below` bytes below the thread pointer, before a fence() that follows.
+  template <std::ptrdiff_t below>
+  static CLOCKSHIM_INLINE std::uintptr_t word_of_thread() noexcept {
+    std::uintptr_t word;
+    asm volatile("movq %%fs:%c1, %0" : "=r"(word) : "i"(-below));
+    return word;
+  }
+
   // Compare-and-swap without the lock prefix: it is one step for the signal handlers of this
   // thread, but not for other CPUs.
   static CLOCKSHIM_INLINE bool exchange_here(std::atomic<std::int64_t>& word,

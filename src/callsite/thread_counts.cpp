@@ -30,7 +30,7 @@ CLOCKSHIM_LARGE constinit ThreadTable g_no_table{};
 
 }  // namespace
 
-CLOCKSHIM_TLS ThreadTable* ThreadCounts::t_table_ = &g_no_table;
+alignas(64) CLOCKSHIM_TLS ThreadTable* ThreadCounts::t_table_ = &g_no_table;
 CLOCKSHIM_TLS ThreadMemos* ThreadCounts::t_memos_ = nullptr;
 CLOCKSHIM_TLS ThreadTable* ThreadCounts::t_mine_ = nullptr;
 CLOCKSHIM_TLS bool ThreadCounts::t_no_table_ = false;

@@ -52,19 +52,26 @@ class SegmentStore {
 
   // The readers' side, which writes nothing.
 
-  // HOT. Prefetches the slot that read() evaluates; finding it takes a load. It is only a hint.
-  CLOCKSHIM_INLINE void prefetch(unsigned id) const noexcept {
-    __builtin_prefetch(&slot_at(current_[kCommon][id].load(std::memory_order_relaxed)));
+  // HOT. Prefetches the slot that `ref` names. It is only a hint.
+  CLOCKSHIM_INLINE void prefetch(SegmentRef ref) const noexcept {
+    __builtin_prefetch(&slot_at(ref));
   }
 
-  // HOT. Reads clock `id` (< kClockIds) of a domain (< kDomains) at counter value `now`. False: the
-  // slow path has to look. The single comparison with the gate catches all of these: nothing is
-  // published yet; the segment has expired, or is due for a check; the counter is behind the
-  // segment's start (the age is unsigned); the segment was closed; its slot was used again while we
-  // read it (the version then differs from the reference by more than any gate, see clock/slot.h).
+  // HOT. Reads clock `id` (< kClockIds) of a domain (< kDomains) at counter value `now`: see
+  // read_segment().
   CLOCKSHIM_INLINE bool read(unsigned id, Ticks now, timespec& out,
                              unsigned domain) const noexcept {
     const SegmentRef ref = current_[domain][id].load(std::memory_order_acquire);
+    return read_segment(ref, now, out);
+  }
+
+  // HOT. Evaluates the segment `ref` at counter value `now`. `ref` is 0 or was once the
+  // current one of a chain; it may have been loaded at any time before. False: the slow path has to
+  // look. The single comparison with the gate catches all of these: nothing is published yet; the
+  // segment has expired, or is due for a check; the counter is behind the segment's start (the age
+  // is unsigned); the segment was closed; its slot was used again since (the version then differs
+  // from the reference by more than any gate, see clock/slot.h).
+  CLOCKSHIM_INLINE bool read_segment(SegmentRef ref, Ticks now, timespec& out) const noexcept {
     const Slot& slot = slot_at(ref);
     // All loads acquire, so they stay in this order, with the version's last. That costs no
     // instruction on x86-64.
@@ -174,11 +181,11 @@ class SegmentStore {
     return ref == head(chain) || ref == current(chain);
   }
 
-  // It comes first, which saves the fast path an addition.
+  // They come first, which saves the fast path an addition.
+  Slot slots_[kSlots]{};
   alignas(64) std::atomic<SegmentRef> current_[kDomains][kClockIds]{};
   Domain domains_[kDomains]{};
   Notes notes_[kSlots]{};
-  Slot slots_[kSlots]{};
 };
 
 }  // namespace clockshim

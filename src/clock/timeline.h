@@ -69,11 +69,19 @@ class Timeline {
     return (all_servable() >> id & 1U) != 0 && state_.histories.of({kCommon, id}).served();
   }
 
+  // The reference of the segment that clock `id` is served from, in the common domain.
+  [[nodiscard]] SegmentRef current(unsigned id) const noexcept {
+    return segments_.current({kCommon, id});
+  }
   // HOT. See SegmentStore::prefetch().
-  CLOCKSHIM_INLINE void prefetch(unsigned id) const noexcept { segments_.prefetch(id); }
-
-  // HOT. Reads clock `id` at counter value `now`. False means: call resync(). One comparison says
-  // so, for all the reasons that SegmentStore::read() lists.
+  CLOCKSHIM_INLINE void prefetch(SegmentRef ref) const noexcept { segments_.prefetch(ref); }
+  // HOT. Evaluates the segment `ref`, which current() was once, at counter value `now`.
+  // False means: call resync(). One comparison says so, for all the reasons that
+  // SegmentStore::read_segment() lists.
+  CLOCKSHIM_INLINE bool read_segment(SegmentRef ref, Ticks now, timespec& out) const noexcept {
+    return segments_.read_segment(ref, now, out);
+  }
+  // HOT. The same for the segment that is current now.
   CLOCKSHIM_INLINE bool read(unsigned id, Ticks now, timespec& out) const noexcept {
     return segments_.read(id, now, out, kCommon);
   }

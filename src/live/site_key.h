@@ -27,8 +27,8 @@ class SiteKey {
       2;  // the caller is in no module, and such callers have used up their share
   static constexpr std::uintptr_t kLastFolded = kGeneratedCode;
 
-  constexpr SiteKey(std::uintptr_t return_address, unsigned clock, Function function)
-      : raw_(return_address | static_cast<std::uint64_t>(clock) << kClockShift |
+  constexpr SiteKey(std::uintptr_t return_address, std::uint64_t clock, Function function)
+      : raw_(return_address | clock << kClockShift |
              static_cast<std::uint64_t>(function) << kFunctionShift) {}
   constexpr explicit SiteKey(std::uint64_t raw) : raw_(raw) {}
 

@@ -6,6 +6,8 @@
 // slowest first. All are templates, compiled once for each of the three types of call.
 #include <sys/time.h>
 
+#include <cstddef>
+#include <cstdint>
 #include <ctime>
 
 #include "base/attributes.h"
@@ -32,7 +34,12 @@ struct ClockGettime {
   clockid_t id;
   timespec* tp;
 
-  [[nodiscard]] unsigned clock() const noexcept { return clock_index(id); }
+  // clock_index(), in a whole register: so it needs not be extended where it is an index.
+  [[nodiscard]] std::size_t clock_at() const noexcept {
+    const std::size_t wide = static_cast<unsigned>(id);
+    return wide < kClockIds ? wide : kOtherClock;
+  }
+  [[nodiscard]] unsigned clock() const noexcept { return static_cast<unsigned>(clock_at()); }
   [[nodiscard]] bool is_plain() const noexcept { return tp != nullptr; }
   [[nodiscard]] bool is_servable() const noexcept {
     return tp != nullptr && static_cast<unsigned>(id) < kClockIds &&
@@ -51,6 +58,7 @@ struct Gettimeofday {
   void* tz;
 
   [[nodiscard]] static unsigned clock() noexcept { return CLOCK_REALTIME; }
+  [[nodiscard]] static std::size_t clock_at() noexcept { return CLOCK_REALTIME; }
   [[nodiscard]] bool is_plain() const noexcept { return tv != nullptr && tz == nullptr; }
   [[nodiscard]] bool is_servable() const noexcept { return tv != nullptr; }
   [[nodiscard]] int give(const timespec& now) const noexcept {
@@ -74,6 +82,7 @@ struct TimespecGet {
   int base;
 
   [[nodiscard]] static unsigned clock() noexcept { return CLOCK_REALTIME; }
+  [[nodiscard]] static std::size_t clock_at() noexcept { return CLOCK_REALTIME; }
   [[nodiscard]] bool is_plain() const noexcept { return ts != nullptr && base == TIME_UTC; }
   [[nodiscard]] bool is_servable() const noexcept { return is_plain(); }
   [[nodiscard]] int give(const timespec& now) const noexcept {
@@ -127,7 +136,7 @@ CLOCKSHIM_INLINE Frame frame_of(SiteKey site, void* cfa, void* rbp) {
                reinterpret_cast<std::uintptr_t>(rbp)};
 }
 
-CLOCKSHIM_INLINE SiteKey key_of(void* return_address, unsigned clock, Function function) {
+CLOCKSHIM_INLINE SiteKey key_of(void* return_address, std::uint64_t clock, Function function) {
   return SiteKey{reinterpret_cast<std::uintptr_t>(return_address), clock, function};
 }
 
@@ -161,11 +170,16 @@ CLOCKSHIM_SLOW int answer_slow(First first, Second second) noexcept {
   return answer != Answer::none ? call.give(now) : call.real();
 }
 
+// The segment that a call is answered from, if its gate is open.
+CLOCKSHIM_INLINE SegmentRef segment_of(unsigned clock) noexcept {
+  return g_hot_state.segment(clock).load(std::memory_order_acquire);
+}
+
 // The fast path's second half: the call is counted and the counter is read.
 template <class Call>
-CLOCKSHIM_INLINE int answer_counted(Call call, Ticks ticks) noexcept {
+CLOCKSHIM_INLINE int answer_counted(Call call, SegmentRef segment, Ticks ticks) noexcept {
   timespec now;
-  if (CLOCKSHIM_UNLIKELY(!call.is_plain() || !g_clock.timeline.read(call.clock(), ticks, now))) {
+  if (CLOCKSHIM_UNLIKELY(!call.is_plain() || !g_clock.timeline.read_segment(segment, ticks, now))) {
     const auto [first, second] = call;
     return answer_slow<Call>(first, second);
   }
@@ -177,7 +191,8 @@ template <class Call, class First, class Second>
 CLOCKSHIM_NOINLINE int answer_new_site(First first, Second second, Ticks ticks, SiteKey site,
                                        void* cfa, void* rbp) noexcept {
   count_slow(site, cfa, rbp);
-  return answer_counted(Call{first, second}, ticks);
+  const Call call{first, second};
+  return answer_counted(call, segment_of(call.clock()), ticks);
 }
 
 // HOT behind a wrapper, where every call comes this way.
@@ -186,7 +201,8 @@ CLOCKSHIM_NOINLINE int answer_wrapped(First first, Second second, Ticks ticks, S
                                       void* cfa, void* rbp) noexcept {
   if (!count_nearby(site, cfa, rbp))
     return answer_new_site<Call>(first, second, ticks, site, cfa, rbp);
-  return answer_counted(Call{first, second}, ticks);
+  const Call call{first, second};
+  return answer_counted(call, segment_of(call.clock()), ticks);
 }
 
 // HOT where the CPUs' counters disagree, or differ by constants. It also answers before start, in a
@@ -218,31 +234,41 @@ CLOCKSHIM_NOINLINE int answer_uncommon(First first, Second second, std::uint8_t 
 }
 
 // HOT. The counter comes first: what follows runs while it is being read. A daemon has used its
-// caches for other things since its last call, and loads behind the fence wait for each other, so
-// what they lead to is fetched before the fence. In relaxed order there is no fence, and all of it
-// overlaps by itself.
+// caches for other things since its last call, so what a call needs stands in few cache lines, and
+// no line's address waits for more than one other line: the segment's slot for the page of the
+// modes, the count for the thread's memory. In strict order both are on their way before the fence.
+// In relaxed order there is no fence, and all of it overlaps by itself.
 //
 // The caller's return address and stack are asked for here, and not passed in, so that the fast
 // path spends nothing on what it does not use.
 template <class Call>
 CLOCKSHIM_INLINE int answer(Call call, CallerRbp rbp) noexcept {
   const auto [first, second] = call;
-  const unsigned clock = call.clock();
-  const std::uint8_t mode = g_hot_state.mode_bits[clock].load(std::memory_order_acquire);
-  live::ThreadTable* table = ThreadCounts::table();
+  const std::size_t clock = call.clock_at();
+  HotState* hot = &g_hot_state;
+  asm("" : "+r"(hot));  // one register for all that is in it
+  const std::uint8_t mode = hot->mode_bits[clock].load(std::memory_order_acquire);
+  const SegmentRef segment = hot->segment(clock).load(std::memory_order_acquire);
+  live::ThreadTable* table = ThreadCounts::near_table();
   if (CLOCKSHIM_LIKELY(mode == kReady)) {
-    asm("" : "+r"(table));  // loads it before the fence
-    g_clock.timeline.prefetch(clock);
+    g_clock.timeline.prefetch(segment);
     Arch::fence();
+  } else if (mode == (kReady | kFar)) {
+    table = ThreadCounts::table();
+    asm volatile("" : : "r"(table));  // loads it before the fence
+    g_clock.timeline.prefetch(segment);
+    Arch::fence();
+  } else if (mode == (kReady | kFar | kRelaxed)) {
+    table = ThreadCounts::table();
   } else if (CLOCKSHIM_UNLIKELY(mode != (kReady | kRelaxed))) {
     return answer_uncommon<Call>(first, second, mode, __builtin_return_address(0),
                                  __builtin_dwarf_cfa(), rbp.get());
   }
   const Ticks ticks = Arch::unordered();
   const SiteKey site = key_of(__builtin_return_address(0), clock, Call::kFunction);
-  if (!CLOCKSHIM_LIKELY(ThreadCounts::count_again(site, table)))
+  if (!CLOCKSHIM_LIKELY(ThreadCounts::count_again(site, *ThreadCounts::entry_of(site, table))))
     return answer_wrapped<Call>(first, second, ticks, site, __builtin_dwarf_cfa(), rbp.get());
-  return answer_counted(call, ticks);
+  return answer_counted(call, segment, ticks);
 }
 
 }  // namespace
@@ -252,15 +278,16 @@ using namespace clockshim;
 
 #ifdef CLOCKSHIM_FIXED_RBP
 
-CLOCKSHIM_EXPORT int clock_gettime(clockid_t id, timespec* tp) noexcept {
+CLOCKSHIM_EXPORT CLOCKSHIM_ALIGNED int clock_gettime(clockid_t id, timespec* tp) noexcept {
   return answer(ClockGettime{id, may_be_null(tp)}, CallerRbp{});
 }
 
-CLOCKSHIM_EXPORT int gettimeofday(timeval* __restrict tv, void* __restrict tz) noexcept {
+CLOCKSHIM_EXPORT CLOCKSHIM_ALIGNED int gettimeofday(timeval* __restrict tv,
+                                                    void* __restrict tz) noexcept {
   return answer(Gettimeofday{may_be_null(tv), tz}, CallerRbp{});
 }
 
-CLOCKSHIM_EXPORT int timespec_get(timespec* ts, int base) noexcept {
+CLOCKSHIM_EXPORT CLOCKSHIM_ALIGNED int timespec_get(timespec* ts, int base) noexcept {
   return answer(TimespecGet{may_be_null(ts), base}, CallerRbp{});
 }
 
@@ -271,18 +298,18 @@ CLOCKSHIM_EXPORT int timespec_get(timespec* ts, int base) noexcept {
 #define CLOCKSHIM_JUMP_WITH_RBP(function) asm("movq %rbp, %rdx\n\tjmp " #function)
 
 extern "C" {
-CLOCKSHIM_HIDDEN __attribute__((used)) int clockshim_clock_gettime(clockid_t id, timespec* tp,
-                                                                   void* rbp) noexcept {
+CLOCKSHIM_HIDDEN CLOCKSHIM_ALIGNED __attribute__((used)) int clockshim_clock_gettime(
+    clockid_t id, timespec* tp, void* rbp) noexcept {
   return answer(ClockGettime{id, may_be_null(tp)}, CallerRbp{rbp});
 }
 
-CLOCKSHIM_HIDDEN __attribute__((used)) int clockshim_gettimeofday(timeval* tv, void* tz,
-                                                                  void* rbp) noexcept {
+CLOCKSHIM_HIDDEN CLOCKSHIM_ALIGNED __attribute__((used)) int clockshim_gettimeofday(
+    timeval* tv, void* tz, void* rbp) noexcept {
   return answer(Gettimeofday{may_be_null(tv), tz}, CallerRbp{rbp});
 }
 
-CLOCKSHIM_HIDDEN __attribute__((used)) int clockshim_timespec_get(timespec* ts, int base,
-                                                                  void* rbp) noexcept {
+CLOCKSHIM_HIDDEN CLOCKSHIM_ALIGNED __attribute__((used)) int clockshim_timespec_get(
+    timespec* ts, int base, void* rbp) noexcept {
   return answer(TimespecGet{may_be_null(ts), base}, CallerRbp{rbp});
 }
 }

@@ -134,6 +134,7 @@ void stand_by(ProcessState& state) {
   find_thread_ids();
   ThreadCounts::sign_again();
   if (!g_uncounted) call_at_thread_end(&ThreadCounts::detach);
+  g_clock.far = !ThreadCounts::is_near();
   g_clock.publish_state();
   expect_forks();
   say(LogLevel::info, state.settings.log,
@@ -203,6 +204,7 @@ void start(ProcessState& state, const NextClocks& next) {
     g_stacks.sample_every(settings.stacks_every);
     ThreadCounts::disable_hot_path();
   }
+  g_clock.far = !ThreadCounts::is_near();
   g_clock.publish_state();
   expect_forks();
   say(LogLevel::info, settings.log,

@@ -191,11 +191,15 @@ inline publish() {
   fi
 }
 
-// SegmentStore::read()
+// SegmentStore::read_segment()
 proctype Reader() {
   byte least, now, word, from, g, value;
-  atomic { least = returned; read_counter(now) }
-  word = current;
+  // The word is from a copy that a slow call has made of current, and may be any that current has been: as if it had been loaded long
+  // before the call.
+  if
+  :: word = current; atomic { least = returned; read_counter(now) }
+  :: atomic { least = returned; read_counter(now) }; word = current
+  fi;
   from = start[SLOT(word)];
   g = gate[SLOT(word)];
   value = base[SLOT(word)];

@@ -32,8 +32,10 @@ struct SimSource {
 // As in the library: static memory that is right when it is all zero. Given back to the kernel
 // after each schedule.
 constexpr std::size_t kPage = 4096;
+using Shown = clockshim::std::atomic<clockshim::SegmentRef>;
 struct alignas(kPage) Memory {
   clockshim::Timeline<SimSource> timeline;
+  Shown segments[clockshim::kClockIds];  // HotState's, which may be old
 };
 constinit Memory g_memory;
 
@@ -175,9 +177,11 @@ class World {
   // As preload/interpose.cpp does it.
   bool fast(unsigned id, timespec& out) {
     const std::uint8_t mode_bits = timeline_.mode_bits();
-    if ((mode_bits & clockshim::kPerCpu) == 0)
-      return timeline_.read(
-          id, ((mode_bits & clockshim::kRelaxed) == 0 ? reading() : unordered()).ticks, out);
+    if ((mode_bits & clockshim::kPerCpu) == 0) {
+      const clockshim::SegmentRef segment = g_memory.segments[id].load();
+      return timeline_.read_segment(
+          segment, ((mode_bits & clockshim::kRelaxed) == 0 ? reading() : unordered()).ticks, out);
+    }
     if ((mode_bits & clockshim::kSettling) != 0) return false;
     if ((mode_bits & clockshim::kRelaxed) != 0) {
       Floor& mine = me().floors[id].value;
@@ -193,6 +197,11 @@ class World {
                                 [](Floor& floor, std::int64_t& expected, std::int64_t to) {
                                   return floor.compare_exchange_strong(expected, to);
                                 });
+  }
+  // As ServedClock::refresh_state() does it.
+  void show_segment(unsigned id) {
+    const clockshim::SegmentRef current = timeline_.current(id);
+    if (g_memory.segments[id].load() != current) g_memory.segments[id].store(current);
   }
   // Not before this thread's last one: those stay in order.
   Reading unordered() { return reading(static_cast<Ps>(random_.below(kUnfencedNs * kNs))); }
@@ -211,6 +220,7 @@ class World {
     SimSource source{*this};
     Nanos slow;
     const Answer answer = timeline_.resync(id, source, slow, relaxed ? &me().floors[id] : nullptr);
+    show_segment(id);
     read.value = answer == Answer::none ? real(read.id) : slow.raw();
     read.source = answer == Answer::served ? "resynced" : "real";
     if (answer == Answer::served) ++outcome_.served;
