@@ -7,6 +7,7 @@
 // no versions.
 #pragma once
 
+#include <sys/syscall.h>
 #include <sys/time.h>
 
 #include <cstdint>
@@ -39,6 +40,10 @@ struct ImageModule {
   char path[live::kModulePath];
 };
 inline constexpr unsigned kImageModules = 4;  // the program and its interpreter, and room for more
+
+// The image's entry ends with this system call, mprotect(0, 0, PROT_NONE). It changes nothing and
+// no filter forbids it; the command sees it.
+inline constexpr unsigned kLastSystemCall = SYS_mprotect;
 
 // Written while the process is stopped, before anything of the image runs; never after that.
 // Addresses are the process's own.

@@ -246,10 +246,8 @@ void ImageInjection::process_has_ended() {
 
 std::string ImageInjection::inject(pid_t pid) {
   Tracee process(pid);
-  const auto let_go = [&process](std::string why) {
-    process.let_go();
-    return why;
-  };
+  // If it was killed meanwhile, there is nothing to say.
+  const auto let_go = [&process](std::string why) { return process.let_go() ? why : ""; };
   const std::uint64_t vdso_at = vdso_of(pid);
   if (vdso_at == 0) return let_go("the kernel gives its processes no vDSO");
   if (!cpu_has_rdtscp()) return let_go("the CPU has no rdtscp");
@@ -271,7 +269,8 @@ std::string ImageInjection::inject(pid_t pid) {
   const Plan plan = plan_service(settings_, *settings);
   describe_code(pid, *settings);
 
-  const std::string executable = std::filesystem::read_symlink(proc(pid, "exe")).string();
+  std::error_code unknown;
+  const std::string executable = std::filesystem::read_symlink(proc(pid, "exe"), unknown).string();
   const std::string program = base_name(executable);
   live::ProcessFacts facts;
   facts.pid = static_cast<std::uint32_t>(pid);

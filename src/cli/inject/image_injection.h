@@ -20,8 +20,9 @@ class ImageInjection {
   explicit ImageInjection(Settings settings);
   ~ImageInjection();
 
-  // Puts the image into the process and lets it run; it must be stopped by ptrace(2) behind its
-  // exec. Returns "", or why it runs without: then it is as it was.
+  // Puts the image into the process and lets it run; it must be stopped behind its exec, as
+  // Tracee::begin() has it. Returns "", or why it runs without: then it is as it was. Where it
+  // was killed meanwhile, mode() stays empty.
   [[nodiscard]] std::string inject(pid_t pid);
 
   // The mode that the process was started in, and why; "": it has no image.

@@ -1,5 +1,6 @@
 #include "cli/inject/tracee.h"
 
+#include <elf.h>
 #include <sys/ptrace.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
@@ -8,7 +9,13 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <cstdlib>
 #include <cstring>
+#include <fstream>
+#include <string>
+#include <string_view>
+
+#include "image/contract.h"
 
 namespace clockshim::cli {
 namespace {
@@ -16,20 +23,45 @@ namespace {
 constexpr std::array<std::byte, 2> kSyscall{std::byte{0x0f}, std::byte{0x05}};
 constexpr std::uint64_t kRedZone = 128;  // below the stack pointer (System V ABI, 3.2.2)
 constexpr std::uint64_t kStackAlignment = 16;
-constexpr std::uint64_t kAllButTraps = ~(std::uint64_t{1} << (SIGTRAP - 1));
+constexpr std::uint64_t kAllSignals = ~std::uint64_t{0};
+constexpr int kSystemCallStop = SIGTRAP | 0x80;  // PTRACE_O_TRACESYSGOOD
+// What the kernel keeps of vector registers and such: 11 KiB where a CPU has all that is known.
+constexpr std::size_t kMostVectorState = 32U << 10;
 
 void* as_pointer(std::uint64_t address) { return reinterpret_cast<void*>(address); }
 
 }  // namespace
 
+bool Tracee::begin(pid_t pid) {
+  return ptrace(PTRACE_SEIZE, pid, nullptr, PTRACE_O_TRACEEXEC | PTRACE_O_TRACESYSGOOD) == 0;
+}
+
+bool Tracee::wait_for_stop(pid_t pid, int& status) {
+  siginfo_t info{};
+  while (waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WSTOPPED | WNOWAIT | __WALL) != 0) {
+    if (errno != EINTR) return false;
+  }
+  if (info.si_code != CLD_TRAPPED && info.si_code != CLD_STOPPED) return false;
+  return waitpid(pid, &status, __WALL) == pid;
+}
+
 bool Tracee::take(const std::vector<std::byte>& code, std::uint64_t at) {
   const auto found = std::search(code.begin(), code.end(), kSyscall.begin(), kSyscall.end());
-  if (found == code.end() || ptrace(PTRACE_GETREGS, pid_, nullptr, &before_) != 0) return false;
+  if (found == code.end()) return false;
   syscall_at_ = at + static_cast<std::uint64_t>(found - code.begin());
-  const std::uint64_t held = kAllButTraps;
-  if (ptrace(PTRACE_GETSIGMASK, pid_, sizeof mask_, &mask_) != 0 ||
-      ptrace(PTRACE_SETSIGMASK, pid_, sizeof held, &held) != 0)
+  // From here on it must not run on without us, if we are killed.
+  constexpr int kOptions = PTRACE_O_TRACEEXEC | PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL;
+  if (ptrace(PTRACE_SETOPTIONS, pid_, nullptr, kOptions) != 0 ||
+      ptrace(PTRACE_GETSIGMASK, pid_, sizeof mask_, &mask_) != 0 ||
+      ptrace(PTRACE_SETSIGMASK, pid_, sizeof kAllSignals, &kAllSignals) != 0)
     return false;
+  held_ = true;
+  // It stands within execve(2), which would still write its result.
+  if (!go_on() || ptrace(PTRACE_GETREGS, pid_, nullptr, &before_) != 0) return false;
+  vectors_.resize(kMostVectorState);
+  iovec vectors{vectors_.data(), vectors_.size()};
+  const bool got = ptrace(PTRACE_GETREGSET, pid_, NT_X86_XSTATE, &vectors) == 0;
+  vectors_.resize(got ? vectors.iov_len : 0);
   taken_ = true;
   return true;
 }
@@ -58,19 +90,14 @@ bool Tracee::poke(std::uint64_t to, const void* from, std::size_t size) const {
   return true;
 }
 
-// Lets it run until its next breakpoint or step.
-bool Tracee::go_on(int request) {
-  while (!gone_) {
-    int status = 0;
-    if (ptrace(static_cast<__ptrace_request>(request), pid_, nullptr, nullptr) != 0) return false;
-    while (waitpid(pid_, &status, __WALL) < 0) {
-      if (errno != EINTR) return false;
-    }
-    if (!WIFSTOPPED(status)) {
-      gone_ = true;
-      break;
-    }
-    if (WSTOPSIG(status) == SIGTRAP) return true;
+// Lets it run until it begins or ends a system call. That is no signal: a signal that is forced on
+// a process (of a breakpoint, or a single step) would unblock SIGTRAP and no longer ignore it.
+bool Tracee::go_on() {
+  int status = 0;
+  while (ptrace(PTRACE_SYSCALL, pid_, nullptr, nullptr) == 0 && wait_for_stop(pid_, status)) {
+    if (WSTOPSIG(status) == kSystemCallStop) return true;
+    // SIGCONT has come, or a stop that was on the way.
+    if (status >> 16 == PTRACE_EVENT_STOP) continue;
     if (WSTOPSIG(status) != SIGSTOP) return false;  // it has faulted
     stop_it_ = true;
   }
@@ -86,10 +113,9 @@ long Tracee::system_call(long number, std::initializer_list<std::uint64_t> argum
   registers.rip = syscall_at_;
   registers.rax = static_cast<unsigned long long>(number);
   registers.orig_rax = ~0ULL;  // it is in no system call that would have to be begun again
-  if (ptrace(PTRACE_SETREGS, pid_, nullptr, &registers) != 0 || !go_on(PTRACE_SINGLESTEP) ||
+  if (ptrace(PTRACE_SETREGS, pid_, nullptr, &registers) != 0 || !go_on() || !go_on() ||
       ptrace(PTRACE_GETREGS, pid_, nullptr, &registers) != 0)
     return -ESRCH;
-  if (registers.rip != syscall_at_ + kSyscall.size()) return -EFAULT;
   return static_cast<long>(registers.rax);
 }
 
@@ -98,18 +124,38 @@ bool Tracee::run(std::uint64_t entry) {
   registers.rsp = (registers.rsp - kRedZone) / kStackAlignment * kStackAlignment;
   registers.rip = entry;
   registers.orig_rax = ~0ULL;
-  siginfo_t why{};
-  return ptrace(PTRACE_SETREGS, pid_, nullptr, &registers) == 0 && go_on(PTRACE_CONT) &&
-         ptrace(PTRACE_GETSIGINFO, pid_, nullptr, &why) == 0 && why.si_code == SI_KERNEL;
+  if (ptrace(PTRACE_SETREGS, pid_, nullptr, &registers) != 0) return false;
+  for (;;) {
+    if (!go_on() || ptrace(PTRACE_GETREGS, pid_, nullptr, &registers) != 0) return false;
+    const bool last = registers.orig_rax == kLastSystemCall && registers.rdi == 0;
+    if (!go_on()) return false;
+    if (last) return true;
+  }
 }
 
-void Tracee::let_go() {
-  if (gone_) return;
-  if (taken_) {
-    ptrace(PTRACE_SETREGS, pid_, nullptr, &before_);
-    ptrace(PTRACE_SETSIGMASK, pid_, sizeof mask_, &mask_);
+// Whether a SIGCONT is pending: then it came after every SIGSTOP, which would have taken it back.
+bool Tracee::is_continued() const {
+  constexpr std::string_view kPending = "ShdPnd:";
+  std::ifstream status("/proc/" + std::to_string(pid_) + "/status");
+  for (std::string line; std::getline(status, line);) {
+    if (!line.starts_with(kPending)) continue;
+    const auto pending = std::strtoull(line.c_str() + kPending.size(), nullptr, 16);
+    return (pending >> (SIGCONT - 1) & 1U) != 0;
   }
-  ptrace(PTRACE_DETACH, pid_, nullptr, stop_it_ ? SIGSTOP : 0);
+  return false;
+}
+
+bool Tracee::let_go() {
+  if (let_go_) return true;
+  let_go_ = true;
+  if (taken_) {
+    iovec vectors{vectors_.data(), vectors_.size()};
+    if (!vectors_.empty()) ptrace(PTRACE_SETREGSET, pid_, NT_X86_XSTATE, &vectors);
+    ptrace(PTRACE_SETREGS, pid_, nullptr, &before_);
+  }
+  if (held_) ptrace(PTRACE_SETSIGMASK, pid_, sizeof mask_, &mask_);
+  if (stop_it_ && !is_continued()) kill(pid_, SIGSTOP);
+  return ptrace(PTRACE_DETACH, pid_, nullptr, nullptr) == 0;
 }
 
 }  // namespace clockshim::cli

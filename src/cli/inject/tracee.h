@@ -1,6 +1,6 @@
-// A process that we trace and that stands still, with one thread: reads and writes its memory, and
-// has it make system calls and run functions on our behalf. Its registers and signal mask are put
-// back by let_go().
+// A process that we trace and that stands still behind its exec, with one thread: reads and writes
+// its memory, and has it make system calls and run functions on our behalf. Its registers and signal
+// mask are put back by let_go().
 #pragma once
 
 #include <sys/types.h>
@@ -15,11 +15,22 @@ namespace clockshim::cli {
 
 class Tracee {
  public:
-  // `pid` must be stopped by ptrace(2) behind its exec.
+  // Begins to trace a process, which will stop behind its next exec (PTRACE_EVENT_EXEC), whatever
+  // it does with signals. False: errno says why not.
+  static bool begin(pid_t pid);
+
+  // Waits until a traced process stops. False: it has ended, which remains to be waited for.
+  static bool wait_for_stop(pid_t pid, int& status);
+
+  // `pid` must have stopped so.
   explicit Tracee(pid_t pid) : pid_(pid) {}
+  ~Tracee() { let_go(); }
+  Tracee(const Tracee&) = delete;
+  Tracee& operator=(const Tracee&) = delete;
 
   // Notes its registers, holds signals back, and finds a system call instruction in `code`, which
-  // is readable and stands at address `at` of the process. False: it can't be worked with.
+  // stands at address `at` of the process. False: it can't be worked with. From here on it is
+  // killed if we are.
   bool take(const std::vector<std::byte>& code, std::uint64_t at);
 
   bool read(std::uint64_t from, void* to, std::size_t size) const;
@@ -30,23 +41,25 @@ class Tracee {
 
   // Has it make a system call. Returns the result, or a negative errno.
   long system_call(long number, std::initializer_list<std::uint64_t> arguments);
-  // Has it call a function without arguments, which must end in a breakpoint (int3) of its own
-  // caller. False: something else has stopped it, or it is gone.
+  // Has it run the image's start (image/contract.h). False: it has faulted, or is gone.
   bool run(std::uint64_t entry);
 
   // Puts registers and signal mask back, and ends the tracing: the process runs on. Signals that
-  // had come meanwhile are delivered then.
-  void let_go();
+  // had come meanwhile are delivered then. False: it was killed.
+  bool let_go();
 
  private:
-  bool go_on(int request);
+  bool go_on();
+  [[nodiscard]] bool is_continued() const;
 
   pid_t pid_;
   user_regs_struct before_{};
+  std::vector<std::byte> vectors_;  // the registers that are not in `before_`
   std::uint64_t mask_ = 0;
   std::uint64_t syscall_at_ = 0;
+  bool held_ = false;
   bool taken_ = false;
-  bool gone_ = false;
+  bool let_go_ = false;
   bool stop_it_ = false;  // a SIGSTOP, which can't be held back, has come
 };
 

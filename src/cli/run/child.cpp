@@ -4,11 +4,15 @@
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <initializer_list>
+
+#include "cli/inject/tracee.h"
+#include "os/clocksource.h"
 
 namespace clockshim::cli {
 namespace {
@@ -42,14 +46,33 @@ bool read_word(int from, int& word) {
   return got == sizeof word;
 }
 
-// Waits until a traced process has stopped behind its exec. False: it is not traced, or is gone.
-bool stands_behind_exec(pid_t pid) {
+// What has ended can still be waited for.
+bool has_ended(pid_t pid) {
   siginfo_t info{};
-  if (waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WSTOPPED | WNOWAIT | __WALL) != 0 ||
-      info.si_code != CLD_TRAPPED)
-    return false;
-  waitpid(pid, nullptr, __WALL);
-  return true;
+  return waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+         info.si_pid == pid;
+}
+
+// Whether a filter of system calls that we are behind kills whoever traces: a process of its own
+// finds out. (A filter that refuses with an error does no harm.)
+bool tracing_kills() {
+  if (!seccomp_filtered()) return false;
+  const pid_t pid = fork();
+  if (pid == 0) {
+    const rlimit none{};
+    setrlimit(RLIMIT_CORE, &none);
+    prctl(PR_SET_DUMPABLE, 0);
+    char byte = 0;
+    char other = 0;
+    const iovec from{&byte, 1};
+    const iovec to{&other, 1};
+    ptrace(PTRACE_SEIZE, getppid(), nullptr, ~0UL);  // without effect, for want of such options
+    process_vm_readv(getpid(), &to, 1, &from, 1, 0);
+    process_vm_writev(getpid(), &from, 1, &to, 1, 0);
+    _exit(0);
+  }
+  int status = 0;
+  return pid > 0 && waitpid(pid, &status, 0) == pid && WIFSIGNALED(status);
 }
 
 }  // namespace
@@ -66,7 +89,7 @@ Child::Child() {
 }
 
 void Child::become(const std::vector<std::string>& argv, Environment& environment, int report_to,
-                   bool traced) const {
+                   int traced_from) const {
   sigaction(SIGCHLD, &child_before_, nullptr);
   environment.set("CLOCKSHIM_RUN_PID", std::to_string(getpid()));
   std::vector<char*> arguments;
@@ -74,23 +97,18 @@ void Child::become(const std::vector<std::string>& argv, Environment& environmen
   for (const std::string& argument : argv) arguments.push_back(const_cast<char*>(argument.c_str()));
   arguments.push_back(nullptr);
   sigprocmask(SIG_SETMASK, &mask_before_, nullptr);
-  if (traced) {
-    // Behind exec the pipe ends without a word, so this one comes before.
-    const int error = ptrace(PTRACE_TRACEME, 0, nullptr, nullptr) == 0 ? 0 : errno;
-    (void)!write(report_to, &error, sizeof error);
-  }
+  int word = 0;
+  if (traced_from >= 0) read_word(traced_from, word);
   execvpe(arguments[0], arguments.data(), environment.pointers());
   const int error = errno;
   (void)!write(report_to, &error, sizeof error);
   _exit(0);
 }
 
-int Child::start(const std::vector<std::string>& argv, Environment environment,
-                 const BehindExec& behind_exec) {
-  int ends[2];
+// A pipe of which no end is one of the first three descriptors. One that was closed when we were
+// started must stay closed for the command.
+int Child::make_pipe(int (&ends)[2]) {
   if (pipe2(ends, O_CLOEXEC) != 0) return errno;
-  // One of the first three descriptors was closed when we were started. It must stay closed for the
-  // command, so move the pipe.
   for (int& end : ends) {
     if (end > STDERR_FILENO) continue;
     const int moved = fcntl(end, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
@@ -98,18 +116,53 @@ int Child::start(const std::vector<std::string>& argv, Environment environment,
     close(end);
     end = moved;
   }
+  return 0;
+}
+
+// Traces the command, which waits for that at `go`, up to its exec, with the signals and stops that
+// it gets until then. False: it does not stand behind its exec, but is gone, or was never traced.
+bool Child::trace_to_exec(int go, int& untraced) const {
+  untraced = tracing_kills() ? EPERM : Tracee::begin(pid_) ? 0 : errno;
+  if (untraced != 0 && has_ended(pid_)) untraced = 0;  // that was why
+  (void)!write(go, &untraced, sizeof untraced);
+  int status = 0;
+  while (untraced == 0 && Tracee::wait_for_stop(pid_, status)) {
+    const int event = status >> 16;
+    const int signal = WSTOPSIG(status);
+    if (event == PTRACE_EVENT_EXEC) return true;
+    if (event == PTRACE_EVENT_STOP && signal != SIGTRAP) {
+      ptrace(PTRACE_LISTEN, pid_, nullptr, nullptr);
+      if (is_job_control(signal)) stop_too(signal);
+    } else {
+      ptrace(PTRACE_CONT, pid_, nullptr, event == 0 ? signal : 0);
+    }
+  }
+  return false;
+}
+
+int Child::start(const std::vector<std::string>& argv, Environment environment,
+                 const BehindExec& behind_exec) {
+  int ends[2];
+  int go[2] = {-1, -1};
+  if (const int error = make_pipe(ends); error != 0) return error;
+  if (behind_exec) {
+    if (const int error = make_pipe(go); error != 0) return error;
+  }
   pid_ = fork();
   if (pid_ < 0) return errno;
-  if (pid_ == 0) become(argv, environment, ends[1], static_cast<bool>(behind_exec));
+  if (pid_ == 0) {
+    close(go[1]);  // what it reads at the other end tells if we are gone, too
+    become(argv, environment, ends[1], go[0]);
+  }
   close(ends[1]);
-  let_go_of_descriptors(ends[0]);
   int untraced = 0;
-  if (behind_exec) read_word(ends[0], untraced);
+  const bool stands = behind_exec && trace_to_exec(go[1], untraced);
+  let_go_of_descriptors(ends[0]);
   int error = 0;
   const bool failed = read_word(ends[0], error);
   close(ends[0]);
   if (!failed) {
-    if (behind_exec && (untraced != 0 || stands_behind_exec(pid_))) behind_exec(pid_, untraced);
+    if (stands || untraced != 0) behind_exec(pid_, untraced);
     return 0;
   }
   waitpid(pid_, nullptr, 0);

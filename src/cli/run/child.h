@@ -39,7 +39,9 @@ class Child {
 
  private:
   [[noreturn]] void become(const std::vector<std::string>& argv, Environment& environment,
-                           int report_to, bool traced) const;
+                           int report_to, int traced_from) const;
+  static int make_pipe(int (&ends)[2]);
+  bool trace_to_exec(int go, int& untraced) const;
   bool ended(int& status) const;
   void pass_on(const siginfo_t& info) const;
   void stop_too(int signal) const;

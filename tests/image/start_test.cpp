@@ -1,0 +1,182 @@
+// The moments of a program's start under the command, which traces it until then: signals that come
+// in between, what the program inherits, and surroundings in which tracing is not allowed.
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdlib>
+#include <fstream>
+#include <functional>
+#include <random>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "../preload/run_host.h"
+
+namespace clockshim::test {
+namespace {
+
+std::string command() { return std::getenv("CLOCKSHIM_TEST_COMMAND"); }
+
+// A run of the command in a group of its own, whose child gets all the time it needs.
+class Start {
+ public:
+  explicit Start(const std::string& path_variable = "") {
+    std::vector<std::string> arguments{command(), "run", "--report", "none", "asks_static", "calls",
+                                       "20000"};
+    const std::string path = path_variable + std::getenv("CLOCKSHIM_HOSTS");
+    const std::string library = shim_path();
+    pid_ = fork();
+    if (pid_ != 0) {
+      setpgid(pid_, pid_);
+      return;
+    }
+    setpgid(0, 0);
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    setenv("PATH", path.c_str(), 1);
+    setenv("CLOCKSHIM_LIBRARY", library.c_str(), 1);
+    std::vector<char*> argv;
+    for (auto& argument : arguments) argv.push_back(argument.data());
+    argv.push_back(nullptr);
+    execv(argv[0], argv.data());
+    _exit(127);
+  }
+  ~Start() {
+    kill(-pid_, SIGKILL);
+    int status = 0;
+    if (!ended_) waitpid(pid_, &status, 0);
+  }
+  Start(const Start&) = delete;
+  Start& operator=(const Start&) = delete;
+
+  [[nodiscard]] pid_t pid() const { return pid_; }
+  // The command's child; 0: it has none.
+  [[nodiscard]] pid_t child() const {
+    const std::string self = std::to_string(pid_);
+    std::ifstream children("/proc/" + self + "/task/" + self + "/children");
+    pid_t child = 0;
+    children >> child;
+    return child;
+  }
+  // How it ended; "hung": it did not.
+  std::string ending() {
+    constexpr int kLimitMs = 20'000;
+    const int handle = static_cast<int>(syscall(SYS_pidfd_open, pid_, 0));
+    pollfd end{handle, POLLIN, 0};
+    const bool hung = poll(&end, 1, kLimitMs) == 0;
+    close(handle);
+    if (hung) return "hung";
+    int status = 0;
+    waitpid(pid_, &status, 0);
+    ended_ = true;
+    return WIFEXITED(status) ? "exit " + std::to_string(WEXITSTATUS(status))
+                             : "signal " + std::to_string(WTERMSIG(status));
+  }
+
+ private:
+  pid_t pid_ = -1;
+  bool ended_ = false;
+};
+
+class Moments : public testing::TestWithParam<int> {};
+
+// Between the command's fork and the program's exec. Many folders to search make that long.
+TEST_P(Moments, ASignalToTheGroupIsTheProgramsAlsoBeforeItsExec) {
+  std::string folders;
+  for (int i = 0; i < 3'000; ++i) folders += "/nowhere/" + std::to_string(i) + ":";
+  std::mt19937 random(4711);
+  for (int i = 0; i < 20; ++i) {
+    Start start(folders);
+    while (start.child() == 0) {
+    }
+    std::this_thread::sleep_for(std::chrono::microseconds(random() % 3'000));
+    kill(-start.pid(), GetParam());
+    if (GetParam() == SIGTSTP) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+      kill(-start.pid(), SIGCONT);
+    }
+    const std::string ending = start.ending();
+    ASSERT_TRUE(ending == "exit 7" || ending == "signal " + std::to_string(GetParam())) << ending;
+  }
+}
+
+TEST_P(Moments, ASignalToTheProgramAlone) {
+  std::mt19937 random(815);
+  for (int i = 0; i < 25; ++i) {
+    Start start;
+    pid_t child = 0;
+    while ((child = start.child()) == 0) {
+    }
+    std::this_thread::sleep_for(std::chrono::microseconds(random() % 10'000));
+    kill(child, GetParam());
+    if (GetParam() == SIGTSTP) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+      kill(-start.pid(), SIGCONT);
+    }
+    const std::string ending = start.ending();
+    ASSERT_TRUE(ending == "exit 7" || ending == "signal " + std::to_string(GetParam())) << ending;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Signals, Moments,
+                         testing::Values(SIGTERM, SIGINT, SIGUSR1, SIGKILL, SIGTSTP),
+                         [](const auto& signal) { return "of" + std::to_string(signal.param); });
+
+// Runs f with SIGTRAP ignored or blocked, which programs inherit.
+HostRun inheriting(bool ignored, const std::function<HostRun()>& f) {
+  sigset_t trap;
+  sigemptyset(&trap);
+  sigaddset(&trap, SIGTRAP);
+  const auto before = std::signal(SIGTRAP, ignored ? SIG_IGN : SIG_DFL);
+  sigprocmask(ignored ? SIG_UNBLOCK : SIG_BLOCK, &trap, nullptr);
+  HostRun run = f();
+  sigprocmask(SIG_UNBLOCK, &trap, nullptr);
+  std::signal(SIGTRAP, before);
+  return run;
+}
+
+// Tracing is often done by this signal.
+TEST(Start, SigtrapIsTheProgramsOwn) {
+  for (const bool ignored : {true, false}) {
+    const HostRun run = inheriting(
+        ignored, [] { return run_host("asks_static", {.arguments = {"state", "0"}}); });
+    EXPECT_EQ(numbers_by_process(run, "ignored").size(), ignored ? 1U : 0U) << run.out;
+    EXPECT_EQ(numbers_by_process(run, "blocked").size(), ignored ? 0U : 1U) << run.out;
+    EXPECT_EQ(numbers_by_process(run, "pending").size(), 0U) << run.out;
+    const HostRun counted = inheriting(ignored, [] {
+      return run_host("asks_static", {.arguments = {"calls", "4000"}, .report = true});
+    });
+    EXPECT_EQ(counted.ending(), "exit 7");
+    ASSERT_EQ(counted.reports.size(), 1U) << ignored << counted.err;
+    EXPECT_EQ(calls_in_all(counted.reports.begin()->second), 7'000);
+  }
+}
+
+TEST(Start, VectorRegistersAreAsTheKernelGivesThem) {
+  const HostRun run = run_host("first_registers");
+  EXPECT_EQ(run.ending(), "exit 0");
+  EXPECT_EQ(run.err, "");
+}
+
+HostRun run_behind(const char* what, const std::string& host) {
+  return run_host("behind", {.arguments = {what, command(), "run", host_path(host), "calls", "4000"},
+                             .environment = {{"CLOCKSHIM_LIBRARY", shim_path()}},
+                             .shim = false,
+                             .report = true});
+}
+
+// systemd's SystemCallFilter=@system-service is one.
+TEST(Start, WhereTracingKillsTheProgramRunsWithout) {
+  const HostRun run = run_behind("tracing_kills", "asks_static");
+  if (run.exit_code == 77) GTEST_SKIP() << "no filter can be installed here";
+  EXPECT_EQ(run.ending(), "exit 7") << run.out << run.err;
+  EXPECT_NE(run.err.find("it can't be traced"), std::string::npos) << run.err;
+}
+
+}  // namespace
+}  // namespace clockshim::test
