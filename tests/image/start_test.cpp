@@ -9,6 +9,7 @@
 
 #include <csignal>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <functional>
 #include <random>
@@ -176,6 +177,16 @@ TEST(Start, WhereTracingKillsTheProgramRunsWithout) {
   if (run.exit_code == 77) GTEST_SKIP() << "no filter can be installed here";
   EXPECT_EQ(run.ending(), "exit 7") << run.out << run.err;
   EXPECT_NE(run.err.find("it can't be traced"), std::string::npos) << run.err;
+}
+
+TEST(Start, AProgramThatNeverAsksLeavesNothing) {
+  const TempDir folder;
+  std::filesystem::permissions(folder.path(), std::filesystem::perms::owner_all);
+  for (const char* what : {"state", "nothing"}) {
+    run_host("asks_static", {.arguments = {what, "0"},
+                             .environment = {{"CLOCKSHIM_DIR", folder.path().string()}}});
+    EXPECT_EQ(folder.files(), 0U) << what;
+  }
 }
 
 }  // namespace

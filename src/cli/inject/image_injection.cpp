@@ -219,7 +219,15 @@ class SharedRegion {
     std::memcpy(region_->header.link, path_, sizeof path_);
     return "";
   }
+  // From here on another process counts in it.
   void keep() { kept_ = true; }
+  // Nobody has counted in it, and nobody is left who could.
+  void remove_if_unused() {
+    const live::State state = region_->header.state.load(std::memory_order_relaxed);
+    shmid_ds info{};
+    if (state == live::State::none && shmctl(segment_.id, IPC_STAT, &info) == 0 && info.shm_nattch == 1)
+      kept_ = false;
+  }
   [[nodiscard]] int id() const { return segment_.id; }
   [[nodiscard]] live::Header& header() const { return region_->header; }
 
@@ -234,8 +242,10 @@ ImageInjection::ImageInjection(Settings settings) : settings_(std::move(settings
 ImageInjection::~ImageInjection() = default;
 
 // The library does the same in the process itself (preload/live_file.cpp, mark_ended()).
-void ImageInjection::process_has_ended() {
+void ImageInjection::process_has_ended(bool orderly) {
   if (region_ == nullptr) return;
+  region_->remove_if_unused();
+  if (!orderly) return;
   Nanos now;
   real::read(CLOCK_MONOTONIC, now);
   region_->header().ended.store(now.raw(), std::memory_order_relaxed);

@@ -31,8 +31,8 @@ class ImageInjection {
   // Why its counts can't be told; "": they can.
   [[nodiscard]] const std::string& uncounted() const { return uncounted_; }
 
-  // The process has ended in an orderly way: its report is complete.
-  void process_has_ended();
+  // `orderly` says that its report is complete: no signal has killed it.
+  void process_has_ended(bool orderly);
 
  private:
   Settings settings_;

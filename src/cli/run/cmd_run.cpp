@@ -148,7 +148,7 @@ int run(const std::vector<RunOption>& options, const std::vector<std::string>& a
     return failed_to_start(name, preflight, error);
   LoadCheck load_check(shimmed ? library : "", name, settings.log);
   const int status = child.supervise(load_check);
-  if (image != nullptr && !WIFSIGNALED(status)) image->process_has_ended();
+  if (image != nullptr) image->process_has_ended(!WIFSIGNALED(status));
   RunSummary summary(!file.empty());
   if (reports) reports->collect(summary, name, settings.log);
   if (shimmed || by_image)
@@ -156,6 +156,7 @@ int run(const std::vector<RunOption>& options, const std::vector<std::string>& a
                       summed_up ? &summary : nullptr);
   const bool told = tell(std::move(summary), file, settings.log);
   reports.reset();  // because death by a signal runs no destructor
+  image.reset();
   counters.reset();
   return told || status != 0 ? end_like(status) : kUsageError;
 }
