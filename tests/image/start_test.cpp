@@ -189,5 +189,15 @@ TEST(Start, AProgramThatNeverAsksLeavesNothing) {
   }
 }
 
+// systemd's MemoryDenyWriteExecute= is one.
+TEST(Start, WhereNothingMayBecomeCodeTheImageIsCodeFromTheBeginning) {
+  const HostRun run = run_behind("no_new_code", "asks_static");
+  if (run.exit_code == 77) GTEST_SKIP() << "the kernel can't forbid that";
+  EXPECT_EQ(run.ending(), "exit 7") << run.out;
+  EXPECT_EQ(run.err, "");
+  ASSERT_EQ(run.reports.size(), 1U);
+  EXPECT_EQ(calls_from(run.reports.begin()->second, "asks_monotonic", 8), 4'000);
+}
+
 }  // namespace
 }  // namespace clockshim::test

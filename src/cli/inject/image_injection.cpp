@@ -327,20 +327,27 @@ std::string ImageInjection::inject(pid_t pid) {
   const std::uint64_t settings_at = image.find("clockshim_image_settings");
   for (const Elf64_Phdr& segment : image.segments()) {
     if (segment.p_type != PT_LOAD || segment.p_memsz == 0) continue;
-    if (!process.write(base + segment.p_vaddr, &memory[segment.p_vaddr], segment.p_filesz))
+    const std::uint64_t begin = base + page_begin(segment.p_vaddr);
+    const std::uint64_t length = base + page_end(segment.p_vaddr + segment.p_memsz) - begin;
+    const std::byte* const content = &memory[segment.p_vaddr];
+    const bool code = (segment.p_flags & PF_X) != 0;
+    long done = 0;
+    // What was written to may nowhere become code where that is forbidden (PR_SET_MDWE, systemd's
+    // MemoryDenyWriteExecute=). So it is code from the beginning, and written as debuggers do.
+    if (code)
+      done = process.system_call(
+          SYS_mmap, {begin, length, PROT_READ | PROT_EXEC,
+                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, ~std::uint64_t{0}, 0});
+    if (failed(done))
+      return undo("it may not run what is mapped: " + error_text(static_cast<int>(-done)));
+    if (code ? !process.write_code(base + segment.p_vaddr, content, segment.p_filesz)
+             : !process.write(base + segment.p_vaddr, content, segment.p_filesz))
       return undo("its memory can't be written: " + error_text(errno));
+    if (!code && (segment.p_flags & PF_W) == 0)
+      process.system_call(SYS_mprotect, {begin, length, PROT_READ});
   }
   if (!process.write(base + settings_at, settings.get(), sizeof *settings))
     return undo("its memory can't be written: " + error_text(errno));
-  for (const Elf64_Phdr& segment : image.segments()) {
-    if (segment.p_type != PT_LOAD || (segment.p_flags & PF_W) != 0) continue;
-    const std::uint64_t begin = base + page_begin(segment.p_vaddr);
-    const std::uint64_t end = base + page_end(segment.p_vaddr + segment.p_memsz);
-    const unsigned rights = PROT_READ | ((segment.p_flags & PF_X) != 0 ? PROT_EXEC : 0U);
-    const long done = process.system_call(SYS_mprotect, {begin, end - begin, rights});
-    if (failed(done))
-      return undo("it may not run what was mapped: " + error_text(static_cast<int>(-done)));
-  }
   if (!process.run(base + image.find("clockshim_image_entry")))
     return undo("the image did not start");
 

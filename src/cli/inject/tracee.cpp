@@ -1,9 +1,11 @@
 #include "cli/inject/tracee.h"
 
 #include <elf.h>
+#include <fcntl.h>
 #include <sys/ptrace.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -16,6 +18,7 @@
 #include <string_view>
 
 #include "image/contract.h"
+#include "os/descriptor.h"
 
 namespace clockshim::cli {
 namespace {
@@ -76,6 +79,15 @@ bool Tracee::write(std::uint64_t to, const void* from, std::size_t size) const {
   const iovec own{const_cast<void*>(from), size};
   const iovec theirs{as_pointer(to), size};
   return process_vm_writev(pid_, &own, 1, &theirs, 1, 0) == static_cast<ssize_t>(size);
+}
+
+bool Tracee::write_code(std::uint64_t to, const void* from, std::size_t size) const {
+  const Descriptor memory(
+      open(("/proc/" + std::to_string(pid_) + "/mem").c_str(), O_WRONLY | O_CLOEXEC));
+  if (memory.get() >= 0 &&
+      pwrite(memory.get(), from, size, static_cast<off_t>(to)) == static_cast<ssize_t>(size))
+    return true;
+  return poke(to, from, size);
 }
 
 bool Tracee::poke(std::uint64_t to, const void* from, std::size_t size) const {

@@ -36,7 +36,9 @@ class Tracee {
   bool read(std::uint64_t from, void* to, std::size_t size) const;
   // Memory that the process itself may write.
   bool write(std::uint64_t to, const void* from, std::size_t size) const;
-  // Any memory. Where its pages are shared with other processes, this one gets copies of its own.
+  // A lot of any memory.
+  bool write_code(std::uint64_t to, const void* from, std::size_t size) const;
+  // Any memory, a few words. Where its pages are shared with other processes, this one gets copies of its own.
   bool poke(std::uint64_t to, const void* from, std::size_t size) const;
 
   // Has it make a system call. Returns the result, or a negative errno.
