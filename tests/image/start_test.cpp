@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
@@ -197,6 +198,20 @@ TEST(Start, WhereNothingMayBecomeCodeTheImageIsCodeFromTheBeginning) {
   EXPECT_EQ(run.err, "");
   ASSERT_EQ(run.reports.size(), 1U);
   EXPECT_EQ(calls_from(run.reports.begin()->second, "asks_monotonic", 8), 4'000);
+}
+
+// A report has no line's end in a name, so it does not find the file; the process's caller is known.
+TEST(Start, CallersAreFoundWhateverTheProgramsNameIs) {
+  const TempDir folder;
+  const std::string program = folder.path() / "two\nlines and \\012";
+  std::filesystem::copy_file(host_path("asks_static"), program);
+  const HostRun run = run_host(program, {.arguments = {"calls", "4000"}, .report = true});
+  ASSERT_EQ(run.reports.size(), 1U) << run.err;
+  const Json& sites = run.reports.begin()->second.at("sites");
+  const auto walked = [](const Json& site) {
+    return site.at("calls") == 4'000 && site.at("frames").size() == 2;
+  };
+  EXPECT_EQ(std::count_if(sites.begin(), sites.end(), walked), 1) << sites.dump(1);
 }
 
 }  // namespace

@@ -80,8 +80,17 @@ void put(char (&field)[N], const std::string& text) {
   std::memcpy(field, text.data(), std::min(text.size(), N - 1));
 }
 
-// The files that are mapped into the process, and the wrappers in them.
-void describe_code(pid_t pid, ImageSettings& settings) {
+// The kernel writes a line's end in a file's name as \012 there.
+std::string as_in_maps(std::string path) {
+  for (std::size_t at = 0; (at = path.find('\n', at)) != std::string::npos;)
+    path.replace(at, 1, "\\012");
+  return path;
+}
+
+// The files that are mapped into the process, and the wrappers in them. What it executes may have
+// been removed or replaced meanwhile, so that is read as the process has it.
+void describe_code(pid_t pid, const std::string& executable, ImageSettings& settings) {
+  const std::string own = as_in_maps(executable);
   std::istringstream maps(content_of(proc(pid, "maps")));
   for (std::string line; std::getline(maps, line);) {
     std::istringstream words(line);
@@ -99,6 +108,8 @@ void describe_code(pid_t pid, ImageSettings& settings) {
     const auto [dash, error] = std::from_chars(range.data(), last, begin, 16);
     if (error != std::errc{} || dash == last || !path.starts_with('/')) continue;
     std::from_chars(dash + 1, last, end, 16);
+    const bool is_own = path == own;
+    if (is_own) path = executable;
     const auto used = std::span(settings.modules, settings.modules_used);
     const auto known = std::find_if(used.begin(), used.end(), [&path](const ImageModule& module) {
       return path.compare(0, live::kModulePath - 1, module.path) == 0;
@@ -108,7 +119,7 @@ void describe_code(pid_t pid, ImageSettings& settings) {
       continue;
     }
     if (settings.modules_used == kImageModules) break;
-    const WrapperFile file = read_wrapper_file(path);
+    const WrapperFile file = read_wrapper_file(is_own ? proc(pid, "exe") : path);
     ImageModule& module = settings.modules[settings.modules_used++];
     module.start = begin;
     module.end = end;
@@ -277,10 +288,10 @@ std::string ImageInjection::inject(pid_t pid) {
   const DynamicImage image(file);
   const auto settings = std::make_unique<ImageSettings>();
   const Plan plan = plan_service(settings_, *settings);
-  describe_code(pid, *settings);
 
   std::error_code unknown;
   const std::string executable = std::filesystem::read_symlink(proc(pid, "exe"), unknown).string();
+  describe_code(pid, executable, *settings);
   const std::string program = base_name(executable);
   live::ProcessFacts facts;
   facts.pid = static_cast<std::uint32_t>(pid);
