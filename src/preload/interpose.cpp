@@ -205,8 +205,26 @@ CLOCKSHIM_NOINLINE int answer_wrapped(First first, Second second, Ticks ticks, S
   return answer_counted(call, segment_of(call.clock()), ticks);
 }
 
-// HOT where the CPUs' counters disagree, or differ by constants. It also answers before start, in a
-// cloned child, in one that counts in its parent's region, and for a clock that is not served.
+// HOT where the CPUs' counters differ by constants: the same as answer(), but for the reading.
+template <class Call, class First, class Second>
+CLOCKSHIM_NOINLINE int answer_aligned(First first, Second second, std::uint8_t mode,
+                                      void* return_address, void* cfa, void* rbp) noexcept {
+  const Call call{first, second};
+  const unsigned clock = call.clock();
+  const SegmentRef segment = segment_of(clock);
+  live::ThreadTable* table = ThreadCounts::table();
+  asm("" : "+r"(table));  // loads it before the fence
+  g_clock.timeline.prefetch(segment);
+  const CpuCounter& counter = g_clock.counter;
+  const Ticks ticks = ((mode & kRelaxed) != 0 ? counter.unordered() : counter.ordered()).ticks;
+  const SiteKey site = key_of(return_address, clock, Call::kFunction);
+  if (!CLOCKSHIM_LIKELY(ThreadCounts::count_again(site, *ThreadCounts::entry_of(site, table))))
+    return answer_wrapped<Call>(first, second, ticks, site, cfa, rbp);
+  return answer_counted(call, segment, ticks);
+}
+
+// HOT where the CPUs' counters disagree. It also answers before start, in a cloned child, in one
+// that counts in its parent's region, and for a clock that is not served.
 template <class Call, class First, class Second>
 CLOCKSHIM_NOINLINE int answer_uncommon(First first, Second second, std::uint8_t mode,
                                        void* return_address, void* cfa, void* rbp) noexcept {
@@ -261,6 +279,9 @@ CLOCKSHIM_INLINE int answer(Call call, CallerRbp rbp) noexcept {
   } else if (mode == (kReady | kFar | kRelaxed)) {
     table = ThreadCounts::table();
   } else if (CLOCKSHIM_UNLIKELY(mode != (kReady | kRelaxed))) {
+    if ((mode | kRelaxed | kFar) == (kReady | kAligned | kRelaxed | kFar))
+      return answer_aligned<Call>(first, second, mode, __builtin_return_address(0),
+                                  __builtin_dwarf_cfa(), rbp.get());
     return answer_uncommon<Call>(first, second, mode, __builtin_return_address(0),
                                  __builtin_dwarf_cfa(), rbp.get());
   }
