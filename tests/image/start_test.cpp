@@ -29,8 +29,8 @@ std::string command() { return std::getenv("CLOCKSHIM_TEST_COMMAND"); }
 class Start {
  public:
   explicit Start(const std::string& path_variable = "") {
-    std::vector<std::string> arguments{command(), "run", "--report", "none", "asks_static", "calls",
-                                       "20000"};
+    std::vector<std::string> arguments{command(),     "run",   "--report", "none",
+                                       "asks_static", "calls", "20000"};
     const std::string path = path_variable + std::getenv("CLOCKSHIM_HOSTS");
     const std::string library = shim_path();
     pid_ = fork();
@@ -145,8 +145,9 @@ HostRun inheriting(bool ignored, const std::function<HostRun()>& f) {
 // Tracing is often done by this signal.
 TEST(Start, SigtrapIsTheProgramsOwn) {
   for (const bool ignored : {true, false}) {
-    const HostRun run = inheriting(
-        ignored, [] { return run_host("asks_static", {.arguments = {"state", "0"}}); });
+    const HostRun run = inheriting(ignored, [] {
+      return run_host("asks_static", {.arguments = {"state", "0"}});
+    });
     EXPECT_EQ(numbers_by_process(run, "ignored").size(), ignored ? 1U : 0U) << run.out;
     EXPECT_EQ(numbers_by_process(run, "blocked").size(), ignored ? 0U : 1U) << run.out;
     EXPECT_EQ(numbers_by_process(run, "pending").size(), 0U) << run.out;
@@ -166,10 +167,11 @@ TEST(Start, VectorRegistersAreAsTheKernelGivesThem) {
 }
 
 HostRun run_behind(const char* what, const std::string& host) {
-  return run_host("behind", {.arguments = {what, command(), "run", host_path(host), "calls", "4000"},
-                             .environment = {{"CLOCKSHIM_LIBRARY", shim_path()}},
-                             .shim = false,
-                             .report = true});
+  return run_host("behind",
+                  {.arguments = {what, command(), "run", host_path(host), "calls", "4000"},
+                   .environment = {{"CLOCKSHIM_LIBRARY", shim_path()}},
+                   .shim = false,
+                   .report = true});
 }
 
 // systemd's SystemCallFilter=@system-service is one.
@@ -200,7 +202,8 @@ TEST(Start, WhereNothingMayBecomeCodeTheImageIsCodeFromTheBeginning) {
   EXPECT_EQ(calls_from(run.reports.begin()->second, "asks_monotonic", 8), 4'000);
 }
 
-// A report has no line's end in a name, so it does not find the file; the process's caller is known.
+// A report has no line's end in a name, so it does not find the file; the process's caller is
+// known.
 TEST(Start, CallersAreFoundWhateverTheProgramsNameIs) {
   const TempDir folder;
   const std::string program = folder.path() / "two\nlines and \\012";

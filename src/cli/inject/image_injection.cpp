@@ -236,7 +236,8 @@ class SharedRegion {
   void remove_if_unused() {
     const live::State state = region_->header.state.load(std::memory_order_relaxed);
     shmid_ds info{};
-    if (state == live::State::none && shmctl(segment_.id, IPC_STAT, &info) == 0 && info.shm_nattch == 1)
+    if (state == live::State::none && shmctl(segment_.id, IPC_STAT, &info) == 0 &&
+        info.shm_nattch == 1)
       kept_ = false;
   }
   [[nodiscard]] int id() const { return segment_.id; }
@@ -347,8 +348,8 @@ std::string ImageInjection::inject(pid_t pid) {
     // MemoryDenyWriteExecute=). So it is code from the beginning, and written as debuggers do.
     if (code)
       done = process.system_call(
-          SYS_mmap, {begin, length, PROT_READ | PROT_EXEC,
-                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, ~std::uint64_t{0}, 0});
+          SYS_mmap, {begin, length, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
+                     ~std::uint64_t{0}, 0});
     if (failed(done))
       return undo("it may not run what is mapped: " + error_text(static_cast<int>(-done)));
     if (code ? !process.write_code(base + segment.p_vaddr, content, segment.p_filesz)

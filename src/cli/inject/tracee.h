@@ -1,6 +1,6 @@
 // A process that we trace and that stands still behind its exec, with one thread: reads and writes
-// its memory, and has it make system calls and run functions on our behalf. Its registers and signal
-// mask are put back by let_go().
+// its memory, and has it make system calls and run functions on our behalf. Its registers and
+// signal mask are put back by let_go().
 #pragma once
 
 #include <sys/types.h>
@@ -38,7 +38,8 @@ class Tracee {
   bool write(std::uint64_t to, const void* from, std::size_t size) const;
   // A lot of any memory.
   bool write_code(std::uint64_t to, const void* from, std::size_t size) const;
-  // Any memory, a few words. Where its pages are shared with other processes, this one gets copies of its own.
+  // Any memory, a few words. Where its pages are shared with other processes, this one gets copies
+  // of its own.
   bool poke(std::uint64_t to, const void* from, std::size_t size) const;
 
   // Has it make a system call. Returns the result, or a negative errno.

@@ -139,8 +139,7 @@ int run(const std::vector<RunOption>& options, const std::vector<std::string>& a
     const std::string why_not =
         untraced != 0 ? "it can't be traced: " + error_text(untraced) : image->inject(pid);
     if (!why_not.empty()) return say_without(settings, name + ": " + why_not);
-    if (!image->mode().empty())
-      say_served_by_image(settings, name, preflight.problem, *image);
+    if (!image->mode().empty()) say_served_by_image(settings, name, preflight.problem, *image);
   };
   if (const int error =
           child.start(argv, environment, by_image ? put_image_in : Child::BehindExec{});
