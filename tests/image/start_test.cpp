@@ -65,6 +65,17 @@ class Start {
     children >> child;
     return child;
   }
+  // The same, once it has one. 0: it has ended before that could be seen.
+  [[nodiscard]] pid_t await_child() const {
+    siginfo_t info{};
+    pid_t found = 0;
+    while ((found = child()) == 0) {
+      if (waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG | WNOWAIT) != 0 ||
+          info.si_pid == pid_)
+        break;
+    }
+    return found;
+  }
   // How it ended; "hung": it did not.
   std::string ending() {
     constexpr int kLimitMs = 20'000;
@@ -94,8 +105,7 @@ TEST_P(Moments, ASignalToTheGroupIsTheProgramsAlsoBeforeItsExec) {
   std::mt19937 random(4711);
   for (int i = 0; i < 20; ++i) {
     Start start(folders);
-    while (start.child() == 0) {
-    }
+    start.await_child();
     std::this_thread::sleep_for(std::chrono::microseconds(random() % 3'000));
     kill(-start.pid(), GetParam());
     if (GetParam() == SIGTSTP) {
@@ -111,11 +121,9 @@ TEST_P(Moments, ASignalToTheProgramAlone) {
   std::mt19937 random(815);
   for (int i = 0; i < 25; ++i) {
     Start start;
-    pid_t child = 0;
-    while ((child = start.child()) == 0) {
-    }
+    const pid_t child = start.await_child();
     std::this_thread::sleep_for(std::chrono::microseconds(random() % 10'000));
-    kill(child, GetParam());
+    if (child != 0) kill(child, GetParam());
     if (GetParam() == SIGTSTP) {
       std::this_thread::sleep_for(std::chrono::milliseconds(5));
       kill(-start.pid(), SIGCONT);
