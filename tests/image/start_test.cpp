@@ -190,6 +190,20 @@ TEST(Start, WhereTracingKillsTheProgramRunsWithout) {
   EXPECT_NE(run.err.find("it can't be traced"), std::string::npos) << run.err;
 }
 
+// env(1) is no program that anybody asks about. Go's runtime asks for the time when it begins.
+TEST(Start, TheProgramOfAScriptIsServedAlsoBehindEnv) {
+  if (!std::filesystem::exists(host_path("asks_go"))) GTEST_SKIP() << "no Go compiler was found";
+  const TempDir folder;
+  const std::string script = folder.path() / "script";
+  for (const char* by : {"", "/usr/bin/env "}) {
+    std::ofstream(script) << "#!" << by << host_path("asks_go") << "\n";
+    std::filesystem::permissions(script, std::filesystem::perms::owner_all);
+    const HostRun run = run_host(script, {.arguments = {"0"}, .report = true});
+    ASSERT_EQ(run.reports.size(), 1U) << by << run.out << run.err;
+    EXPECT_EQ(run.reports.begin()->second.at("program"), "asks_go") << by;
+  }
+}
+
 TEST(Start, AProgramThatNeverAsksLeavesNothing) {
   const TempDir folder;
   std::filesystem::permissions(folder.path(), std::filesystem::perms::owner_all);

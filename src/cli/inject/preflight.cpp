@@ -159,7 +159,9 @@ Preflight inspect_command(const std::string& name) {
       return result;
     }
     bool there = false;
-    path = base_name(interpreter) == "env" ? resolve(program_of_env(argument), there) : interpreter;
+    const bool by_env = base_name(interpreter) == "env";
+    if (by_env) ++result.execs;
+    path = by_env ? resolve(program_of_env(argument), there) : interpreter;
   }
   return result;
 }

@@ -121,7 +121,7 @@ int Child::make_pipe(int (&ends)[2]) {
 
 // Traces the command, which waits for that at `go`, up to its exec, with the signals and stops that
 // it gets until then. False: it does not stand behind its exec, but is gone, or was never traced.
-bool Child::trace_to_exec(int go, int& untraced) const {
+bool Child::trace_to_exec(int go, int execs, int& untraced) const {
   untraced = tracing_kills() ? EPERM : Tracee::begin(pid_) ? 0 : errno;
   if (untraced != 0 && has_ended(pid_)) untraced = 0;  // that was why
   (void)!write(go, &untraced, sizeof untraced);
@@ -129,7 +129,7 @@ bool Child::trace_to_exec(int go, int& untraced) const {
   while (untraced == 0 && Tracee::wait_for_stop(pid_, status)) {
     const int event = status >> 16;
     const int signal = WSTOPSIG(status);
-    if (event == PTRACE_EVENT_EXEC) return true;
+    if (event == PTRACE_EVENT_EXEC && --execs <= 0) return true;
     if (event == PTRACE_EVENT_STOP && signal != SIGTRAP) {
       ptrace(PTRACE_LISTEN, pid_, nullptr, nullptr);
       if (is_job_control(signal)) stop_too(signal);
@@ -141,7 +141,7 @@ bool Child::trace_to_exec(int go, int& untraced) const {
 }
 
 int Child::start(const std::vector<std::string>& argv, Environment environment,
-                 const BehindExec& behind_exec) {
+                 const BehindExec& behind_exec, int execs) {
   int ends[2];
   int go[2] = {-1, -1};
   if (const int error = make_pipe(ends); error != 0) return error;
@@ -156,7 +156,7 @@ int Child::start(const std::vector<std::string>& argv, Environment environment,
   }
   close(ends[1]);
   int untraced = 0;
-  const bool stands = behind_exec && trace_to_exec(go[1], untraced);
+  const bool stands = behind_exec && trace_to_exec(go[1], execs, untraced);
   let_go_of_descriptors(ends[0]);
   int error = 0;
   const bool failed = read_word(ends[0], error);

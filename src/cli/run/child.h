@@ -26,11 +26,11 @@ class Child {
   // descriptors above 2, so that a pipe of the command ends when the command closes it.
   //
   // With `behind_exec` the command is traced until then: that is called while it stands still
-  // behind its exec, and must let it go. Where it can't be traced, that is called with the errno
+  // behind its exec, or so many of them, and must let it go. Where it can't be traced, that is called with the errno
   // of the attempt and a command that runs.
   using BehindExec = std::function<void(pid_t, int error)>;
   int start(const std::vector<std::string>& argv, Environment environment,
-            const BehindExec& behind_exec = {});
+            const BehindExec& behind_exec = {}, int execs = 1);
 
   // Passes signals on until the command has ended. Returns its status as of waitpid(2).
   int supervise(LoadCheck& load_check);
@@ -41,7 +41,7 @@ class Child {
   [[noreturn]] void become(const std::vector<std::string>& argv, Environment& environment,
                            int report_to, int traced_from) const;
   static int make_pipe(int (&ends)[2]);
-  bool trace_to_exec(int go, int& untraced) const;
+  bool trace_to_exec(int go, int execs, int& untraced) const;
   bool ended(int& status) const;
   void pass_on(const siginfo_t& info) const;
   void stop_too(int signal) const;
