@@ -26,8 +26,8 @@ class Child {
   // descriptors above 2, so that a pipe of the command ends when the command closes it.
   //
   // With `behind_exec` the command is traced until then: that is called while it stands still
-  // behind its exec, or so many of them, and must let it go. Where it can't be traced, that is called with the errno
-  // of the attempt and a command that runs.
+  // behind its exec, or so many of them, and must let it go. Where it can't be traced, that is
+  // called with the errno of the attempt and a command that runs.
   using BehindExec = std::function<void(pid_t, int error)>;
   int start(const std::vector<std::string>& argv, Environment environment,
             const BehindExec& behind_exec = {}, int execs = 1);
