@@ -66,7 +66,7 @@ class Start {
     return child;
   }
   // The same, once it has one. 0: it has ended before that could be seen.
-  [[nodiscard]] pid_t await_child() const {
+  pid_t await_child() const {
     siginfo_t info{};
     pid_t found = 0;
     while ((found = child()) == 0) {
