@@ -23,6 +23,9 @@ namespace {
 constexpr int kDwarfRbp = 6;
 constexpr int kDwarfRsp = 7;
 
+constexpr std::int32_t kWord = 8;
+constexpr std::int32_t kLargestFrame = 1024;
+
 // A register plus a constant. False: it is something else.
 bool register_plus(const Dwarf_Op* ops, std::size_t count, int& which, std::int64_t& plus) {
   if (count != 1) return false;
@@ -70,12 +73,12 @@ void add_rules(Dwarf_CFI* cfi, std::uint64_t begin, std::uint64_t end,
     if (dwarf_frame_info(found, &row, &next, &signal) < 0 || next <= begin) return;
     if (!signal && dwarf_frame_cfa(found, &ops, &count) == 0 &&
         register_plus(ops, count, which, plus) && (which == kDwarfRsp || which == kDwarfRbp) &&
-        saved_rbp(found, stretch.saved_frame)) {
+        plus > 0 && plus <= kLargestFrame && saved_rbp(found, stretch.saved_frame)) {
       stretch.begin = begin;
       stretch.end = std::min<std::uint64_t>(next, end);
       stretch.cfa_offset = static_cast<std::int32_t>(plus);
       stretch.from_frame = which == kDwarfRbp;
-      out.push_back(stretch);
+      if (is_plausible(stretch)) out.push_back(stretch);
     }
     begin = next;
   }
@@ -150,6 +153,17 @@ std::uint64_t first_address(Elf* elf) {
 }
 
 }  // namespace
+
+// The return address is below the CFA, and rbp below that. Where the CFA follows from rbp, that is
+// the wrapper's own, which has saved its caller's where it points to.
+bool is_plausible(const WrapperStretch& rule) {
+  const bool saved = rule.saved_frame <= -2 * kWord && rule.saved_frame >= -rule.cfa_offset &&
+                     rule.saved_frame % kWord == 0;
+  if (rule.cfa_offset % kWord != 0 || rule.cfa_offset < kWord || rule.cfa_offset > kLargestFrame)
+    return false;
+  return rule.from_frame ? rule.cfa_offset == 2 * kWord && rule.saved_frame == -2 * kWord
+                         : rule.saved_frame == 0 || saved;
+}
 
 WrapperFile read_wrapper_file(const std::string& path) {
   WrapperFile result;

@@ -19,6 +19,10 @@ struct WrapperStretch {
   bool from_frame = false;
 };
 
+// Whether a wrapper may have such a rule: it leads up the stack, by a frame as small as a
+// wrapper's. A damaged table may have others, and following them would be the program's end.
+bool is_plausible(const WrapperStretch& rule);
+
 struct WrapperFile {
   std::vector<std::uint8_t> build_id;  // empty: it has none
   std::uint64_t first_address = 0;     // of its first segment, rounded down to a page

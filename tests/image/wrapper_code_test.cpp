@@ -186,6 +186,25 @@ TEST(WrapperCode, OfStaticProgramsMuslAndGo) {
   }
 }
 
+TEST(WrapperCode, RulesThatLeadAstrayAreNoRules) {
+  for (const WrapperStretch& rule : {WrapperStretch{0, 1, 8, 0, false},
+                                     {0, 1, 32, -16, false},
+                                     {0, 1, 1024, -1024, false},
+                                     {0, 1, 16, -16, true}})
+    EXPECT_TRUE(is_plausible(rule)) << rule.cfa_offset << " " << rule.saved_frame;
+  for (const WrapperStretch& rule : {WrapperStretch{0, 1, 0, 0, false},
+                                     {0, 1, -8, 0, false},
+                                     {0, 1, 1032, 0, false},
+                                     {0, 1, 12, 0, false},
+                                     {0, 1, 32, -8, false},
+                                     {0, 1, 32, -40, false},
+                                     {0, 1, 32, 16, false},
+                                     {0, 1, 32, -20, false},
+                                     {0, 1, 24, -16, true},
+                                     {0, 1, 16, 0, true}})
+    EXPECT_FALSE(is_plausible(rule)) << rule.cfa_offset << " " << rule.saved_frame;
+}
+
 // The command relocates it, and knows one kind of relocation.
 TEST(DynamicImage, OursNeedsNoLoader) {
   const cli::DynamicImage image(cli::image_bytes());
