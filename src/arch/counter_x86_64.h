@@ -101,11 +101,11 @@ struct CounterX86_64 {
 #endif
   }
 
-  // Loads the word that lies `below` bytes below the thread pointer, before a fence() that follows.
-  template <std::ptrdiff_t below>
+  // Loads the word that lies `Below` bytes below the thread pointer, before a fence() that follows.
+  template <std::ptrdiff_t Below>
   static CLOCKSHIM_INLINE std::uintptr_t word_of_thread() noexcept {
     std::uintptr_t word;
-    asm volatile("movq %%fs:%c1, %0" : "=r"(word) : "i"(-below));
+    asm volatile("movq %%fs:%c1, %0" : "=r"(word) : "i"(-Below));
     return word;
   }
 

@@ -269,7 +269,9 @@ void ImageInjection::process_has_ended(bool orderly) {
 std::string ImageInjection::inject(pid_t pid) {
   Tracee process(pid);
   // If it was killed meanwhile, there is nothing to say.
-  const auto let_go = [&process](std::string why) { return process.let_go() ? why : ""; };
+  const auto let_go = [&process](const std::string& why) {
+    return process.let_go() ? why : std::string();
+  };
   const std::uint64_t vdso_at = vdso_of(pid);
   if (vdso_at == 0) return let_go("the kernel gives its processes no vDSO");
   if (!cpu_has_rdtscp()) return let_go("the CPU has no rdtscp");
