@@ -12,10 +12,9 @@ namespace {
 using live::kSharedBits;
 using live::kThreadSiteBits;
 
-// As many as ChainWalker walks, so that a report's chains are as deep in both.
-constexpr unsigned kMostFrames = 6;
 constexpr unsigned kCpuProbes = 8;
 constexpr unsigned kSharedProbes = 256;
+constexpr unsigned kMostFrames = CpuCounts::kMostFrames;
 static_assert(kMostFrames < live::kSiteDepth);
 
 CLOCKSHIM_LARGE constinit KeyFilter g_known;

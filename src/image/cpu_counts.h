@@ -20,24 +20,30 @@ namespace clockshim {
 
 class CpuCounts {
  public:
+  // As many wrappers as ChainWalker walks, so that a report's chains are as deep in both.
+  static constexpr unsigned kMostFrames = 6;
+
   // Call it before anything is counted.
   static void start(live::Region& region) noexcept;
 
   // HOT. Counts a call that was made on `cpu`, or thereabouts. `caller` is the frame that called
-  // the image's function, and `key` the key of that. What is in line here is a call through one
-  // wrapper whose caller has called before on this CPU.
+  // the image's function, and `key` the key of that. What is in line here is a call whose caller
+  // has called before on this CPU, through wrappers that stand where a search for them begins: one
+  // in C, three and more in Go.
   static CLOCKSHIM_INLINE void count(live::Region& region, SiteKey key, const Frame& caller,
                                      unsigned cpu) noexcept {
     live::ThreadTable& table = region.threads[cpu % live::kThreads];
-    const live::ThreadTable::Entry& wrapper = home_of(table, key);
-    if (CLOCKSHIM_LIKELY(wrapper.key == (key.raw() | SiteKey::kRule))) {
-      const FrameRule rule = FrameRule::unpacked(wrapper.count);
-      const SiteKey behind = key.behind(rule.return_address_of(caller));
-      live::ThreadTable::Entry& entry = home_of(table, behind);
-      if (CLOCKSHIM_LIKELY(entry.key == behind.raw())) {
+    Frame frame = caller;
+    SiteKey at = key;
+    for (unsigned depth = 0; depth <= kMostFrames; ++depth) {
+      live::ThreadTable::Entry& entry = home_of(table, at);
+      if (entry.key == at.raw()) {
         std::atomic_ref(entry.count).fetch_add(1, std::memory_order_relaxed);
         return;
       }
+      if (CLOCKSHIM_UNLIKELY(entry.key != (at.raw() | SiteKey::kRule))) break;
+      frame = FrameRule::unpacked(entry.count).caller_of(frame);
+      at = at.behind(frame.pc);
     }
     count_any(region, key, caller, cpu);
   }
