@@ -9,7 +9,9 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdint>
+#include <ctime>
 
+#include "base/attributes.h"
 #include "base/clock_id.h"
 #include "base/segment.h"
 #include "base/ticks.h"
@@ -17,6 +19,40 @@
 #include "live/layout.h"
 
 namespace clockshim {
+
+// The shortest of some timings of a path: around reading the clock, and around nothing, which the
+// other contains.
+struct PathTiming {
+  TickDelta served{UINT64_MAX};
+  TickDelta empty{UINT64_MAX};
+  unsigned cpu = kNoCpu;  // on which the last of them was taken
+  [[nodiscard]] bool known() const noexcept { return served.raw() != UINT64_MAX; }
+};
+
+// Times `read(time)` between two readings of the counter, as a sample times the real clock. False
+// from `read`, and what was interrupted, does not count. The counting of a call is not in it: it
+// runs while the counter is being read, and can't be done without being counted.
+template <class ReadCounter, class Read>
+CLOCKSHIM_SLOW PathTiming time_path(ReadCounter counter, Read read) noexcept {
+  PathTiming out;
+  timespec time{};
+  for (int i = 0; i < policy::kTimedReadings; ++i) {
+    const Reading first = counter();
+    const Reading second = counter();
+    const bool done = read(time);
+    asm volatile("" : : "m"(time));
+    const Reading last = counter();
+    const TickDelta around_nothing = second.ticks - first.ticks;
+    const TickDelta around_reading = last.ticks - second.ticks;
+    if (!done || first.cpu != last.cpu || second.cpu != last.cpu || around_nothing.backward() ||
+        around_reading.backward())
+      continue;
+    out.empty = std::min(out.empty, around_nothing);
+    out.served = std::min(out.served, around_reading);
+    out.cpu = last.cpu;
+  }
+  return out;
+}
 
 class CallCosts {
  public:
@@ -30,13 +66,12 @@ class CallCosts {
     return claimed_at_[id].compare_exchange_strong(last, resyncs, std::memory_order_relaxed);
   }
 
-  // Keeps what was measured, and writes it to `header`. All three brackets are of two ordered
-  // readings of the counter: around the real clock, around the fast path, and around nothing, which
-  // the other two contain.
-  void note(unsigned id, TickDelta real, TickDelta served, TickDelta empty, Rate rate,
+  // Keeps what was measured, and writes it to `header`. All brackets are of two ordered readings of
+  // the counter; `real` is around the real clock.
+  void note(unsigned id, TickDelta real, const PathTiming& path, Rate rate,
             live::Header& header) noexcept {
-    const std::uint32_t real_ps = picoseconds(real, empty, rate);
-    const std::uint32_t served_ps = picoseconds(served, empty, rate);
+    const std::uint32_t real_ps = picoseconds(real, path.empty, rate);
+    const std::uint32_t served_ps = picoseconds(path.served, path.empty, rate);
     live::CallCost& cost = costs_[id];
     cost.real.store(real_ps, std::memory_order_relaxed);
     // The least counts. It rises slowly, so that one disturbed measurement does not show.

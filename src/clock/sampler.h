@@ -20,6 +20,20 @@ struct CoarsePair {
   [[nodiscard]] Nanos wall() const { return realtime - monotonic; }
 };
 
+// Reads both in one tick by `read(id, out)`: the wall clock must be the same before and after the
+// other one. False: a clock can't be read, or none of some attempts was within a tick.
+template <class Read>
+bool read_coarse_pair(Read read, CoarsePair& out) noexcept {
+  Nanos again;
+  for (int attempt = 0; attempt < policy::kReadingsPerSample; ++attempt) {
+    if (!read(CLOCK_REALTIME_COARSE, out.realtime) ||
+        !read(CLOCK_MONOTONIC_COARSE, out.monotonic) || !read(CLOCK_REALTIME_COARSE, again))
+      return false;
+    if (again == out.realtime) return true;
+  }
+  return false;
+}
+
 // Where time comes from. The library uses the CPU and the kernel; tests replace them. All functions
 // must be async-signal-safe.
 template <class S>

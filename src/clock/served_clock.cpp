@@ -11,49 +11,21 @@ CLOCKSHIM_LARGE constinit HotState g_hot_state;
 CLOCKSHIM_LARGE constinit ServedClock g_clock;
 CLOCKSHIM_TLS ThreadFloor ServedClock::t_floors_[kClockIds];
 
-// Reads both clocks in one tick: the wall clock must be the same before and after the other one.
-bool KernelSource::coarse(CoarsePair& out) noexcept {
-  Nanos again;
-  for (int attempt = 0; attempt < policy::kReadingsPerSample; ++attempt) {
-    if (!real::read(CLOCK_REALTIME_COARSE, out.realtime) ||
-        !real::read(CLOCK_MONOTONIC_COARSE, out.monotonic) ||
-        !real::read(CLOCK_REALTIME_COARSE, again))
-      return false;
-    if (again == out.realtime) return true;
-  }
-  return false;
-}
+bool KernelSource::coarse(CoarsePair& out) noexcept { return read_coarse_pair(&real::read, out); }
 
 namespace {
 
-// Times the fast path of clock `id` between two readings of the counter, as a sample times the real
-// clock, and notes what both cost. What is read is served to nobody. The counting of a call is not
-// in it: it runs while the counter is being read, and can't be done without being counted.
+// Times the fast path of clock `id`, and notes what it and the real clock cost. What is read is
+// served to nobody.
 CLOCKSHIM_SLOW void measure_costs(unsigned id) noexcept {
   const std::uint8_t mode_bits = g_hot_state.mode_bits[id].load(std::memory_order_relaxed);
-  TickDelta empty{UINT64_MAX};
-  TickDelta served{UINT64_MAX};
-  unsigned cpu = kNoCpu;
-  timespec time{};
-  for (int i = 0; i < policy::kTimedReadings; ++i) {
-    const Reading first = g_clock.counter.ordered();
-    const Reading second = g_clock.counter.ordered();
-    const bool read = g_clock.read_here(id, mode_bits, time);
-    asm volatile("" : : "m"(time));
-    const Reading last = g_clock.counter.ordered();
-    const TickDelta around_nothing = second.ticks - first.ticks;
-    const TickDelta around_reading = last.ticks - second.ticks;
-    if (!read || first.cpu != last.cpu || second.cpu != last.cpu || around_nothing.backward() ||
-        around_reading.backward())
-      continue;
-    empty = std::min(empty, around_nothing);
-    served = std::min(served, around_reading);
-    cpu = last.cpu;
-  }
+  const PathTiming path =
+      time_path([] { return g_clock.counter.ordered(); },
+                [=](timespec& time) { return g_clock.read_here(id, mode_bits, time); });
   TickDelta real;
   Rate rate;
-  if (served.raw() != UINT64_MAX && g_clock.timeline.real_cost(id, cpu, real, rate))
-    g_clock.costs.note(id, real, served, empty, rate, live::current().header);
+  if (path.known() && g_clock.timeline.real_cost(id, path.cpu, real, rate))
+    g_clock.costs.note(id, real, path, rate, live::current().header);
 }
 
 }  // namespace

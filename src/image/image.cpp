@@ -43,19 +43,10 @@ struct ImageSource {
     out = Nanos{now.tv_sec * kNanosPerSecond + now.tv_nsec};
     return true;
   }
-  // Both in one tick: the wall clock must be the same before and after the other one.
-  static bool coarse(CoarsePair& out) noexcept {
-    Nanos again;
-    for (int attempt = 0; attempt < policy::kReadingsPerSample; ++attempt) {
-      if (!real(CLOCK_REALTIME_COARSE, out.realtime) ||
-          !real(CLOCK_MONOTONIC_COARSE, out.monotonic) || !real(CLOCK_REALTIME_COARSE, again))
-        return false;
-      if (again == out.realtime) return true;
-    }
-    return false;
-  }
-  // No two threads stand on the same page of stack. A handler on a stack of its own has another
-  // number than the code that it interrupted: it then is one more thread.
+  static bool coarse(CoarsePair& out) noexcept { return read_coarse_pair(&real, out); }
+  // The page of stack that it is on. Two threads may share one, or a handler be on another than the
+  // code that it interrupted: numbers are only needed to release what other threads have claimed,
+  // and the image releases nothing. A claim that a fork leaves in its child is one slot less there.
   static std::uintptr_t thread() noexcept {
     return reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0)) / live::kPage;
   }
@@ -82,32 +73,15 @@ CLOCKSHIM_INLINE std::int64_t floor_seen(unsigned id) noexcept {
              : g_timeline.floor(id).load(std::memory_order_acquire);
 }
 
-// What a call costs, as served_clock.cpp measures it for the library.
 CLOCKSHIM_SLOW void measure_costs(unsigned id) noexcept {
-  TickDelta empty{UINT64_MAX};
-  TickDelta served{UINT64_MAX};
-  unsigned cpu = kNoCpu;
-  timespec time{};
-  for (int i = 0; i < policy::kTimedReadings; ++i) {
-    const Reading first = ImageSource::reading();
-    const Reading second = ImageSource::reading();
+  const PathTiming path = time_path(&ImageSource::reading, [id](timespec& time) {
     const std::int64_t seen = floor_seen(id);
-    const bool read = read_fast(id, ImageSource::reading(), seen, time);
-    asm volatile("" : : "m"(time));
-    const Reading last = ImageSource::reading();
-    const TickDelta around_nothing = second.ticks - first.ticks;
-    const TickDelta around_reading = last.ticks - second.ticks;
-    if (!read || first.cpu != last.cpu || second.cpu != last.cpu || around_nothing.backward() ||
-        around_reading.backward())
-      continue;
-    empty = std::min(empty, around_nothing);
-    served = std::min(served, around_reading);
-    cpu = last.cpu;
-  }
+    return read_fast(id, ImageSource::reading(), seen, time);
+  });
   TickDelta real;
   Rate rate;
-  if (served.raw() != UINT64_MAX && g_timeline.real_cost(id, cpu, real, rate))
-    g_costs.note(id, real, served, empty, rate, g_settings.region->header);
+  if (path.known() && g_timeline.real_cost(id, path.cpu, real, rate))
+    g_costs.note(id, real, path, rate, g_settings.region->header);
 }
 
 // The gate was shut. False: the call must be passed through.

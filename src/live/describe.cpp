@@ -2,19 +2,13 @@
 
 #include <unistd.h>
 
-#include <algorithm>
-#include <cstring>
+#include <iterator>
 
 #include "os/process.h"
 #include "os/real_clock.h"
 
 namespace clockshim::live {
 namespace {
-
-template <std::size_t N>
-void put(char (&field)[N], std::string_view text) {
-  std::memcpy(field, text.data(), std::min(text.size(), N - 1));
-}
 
 std::int64_t now_on(clockid_t clock) {
   Nanos now;

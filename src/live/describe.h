@@ -1,8 +1,10 @@
 // The header of a region, in words: what a viewer is told of the process and of how it is served.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <span>
 #include <string>
 #include <string_view>
@@ -11,6 +13,12 @@
 #include "os/settings.h"
 
 namespace clockshim::live {
+
+// Copies a text into a field that is all zero, and cuts what does not fit.
+template <std::size_t N>
+void put(char (&field)[N], std::string_view text) {
+  std::memcpy(field, text.data(), std::min(text.size(), N - 1));
+}
 
 // What is known of a process that begins.
 struct ProcessFacts {

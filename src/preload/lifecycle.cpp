@@ -26,12 +26,12 @@
 #include "live/region.h"
 #include "os/clock_readers.h"
 #include "os/clocksource.h"
-#include "os/counter_cost.h"
 #include "os/counters_file.h"
 #include "os/counters_plan.h"
 #include "os/log.h"
 #include "os/module_snapshot.h"
 #include "os/next_clocks.h"
+#include "os/pass_through.h"
 #include "os/possible_cpus.h"
 #include "os/process.h"
 #include "os/real_clock.h"
@@ -57,21 +57,11 @@ alignas(ProcessState) constinit unsigned char g_state_storage[sizeof(ProcessStat
 constinit ProcessState* g_state = nullptr;
 
 // Why this process must pass its calls through; "" if it can be served.
-std::string reason_to_pass_through(const ProcessState& state, const NextClocks& next) {
+std::string reason_not_to_serve(const ProcessState& state, const NextClocks& next) {
   if (next.library != nullptr)
     return std::string(next.library) + " behind this library defines " + next.function +
            ", too: its clocks are used";
-  if (!state.settings.serving_errors.empty()) return "a setting can't be used";
-  if (state.settings.tolerance == Nanos{0}) return "CLOCKSHIM_TOLERANCE=0: count, serve nothing";
-  if (counter_forbidden()) return "PR_SET_TSC forbids the time stamp counter here";
-  if (counter_expensive()) return "reading the time stamp counter costs more than the clock does";
-  if (state.clocksource == "tsc")
-    return "";  // the kernel has tested it, so CPUID, which a hypervisor traps, is not needed
-  // A virtual machine often lacks the CPUID flag, but its counter is the host's, at one constant
-  // rate. Each resync checks it.
-  if (!counter_invariant() && !in_virtual_machine())
-    return "the CPU does not promise an invariant TSC";
-  return "";
+  return reason_to_pass_through(state.settings, state.clocksource);
 }
 
 // Chooses between one timeline for all CPUs and one for each. Returns why there can be none, or "".
@@ -178,7 +168,7 @@ void start(ProcessState& state, const NextClocks& next) {
   }
   state.clocksource = current_clocksource();
   TimelineSettings timeline;
-  std::string passed = reason_to_pass_through(state, next);
+  std::string passed = reason_not_to_serve(state, next);
   if (passed.empty()) passed = plan_timeline(state, timeline);
   if (!passed.empty()) {
     state.mode = "passthrough";

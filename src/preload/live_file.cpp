@@ -40,14 +40,9 @@ void describe(const ProcessState& state, live::Header& header) {
   live::describe(header, state.settings, process);
 }
 
-template <std::size_t N>
-void put(char (&field)[N], std::string_view text) {
-  std::memcpy(field, text.data(), text.size() < N ? text.size() : N - 1);
-}
-
 void choose_folder(const Settings& settings) {
-  if (!settings.dir.empty()) return put(g_live_file.folder, settings.dir);
-  put(g_live_file.folder, "/dev/shm/clockshim-" + std::to_string(geteuid()));
+  if (!settings.dir.empty()) return live::put(g_live_file.folder, settings.dir);
+  live::put(g_live_file.folder, "/dev/shm/clockshim-" + std::to_string(geteuid()));
 }
 
 bool something_counted() {

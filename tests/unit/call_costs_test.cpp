@@ -14,7 +14,8 @@ constexpr unsigned kId = CLOCK_MONOTONIC;
 class CallCostsTest : public testing::Test {
  protected:
   void note(std::uint64_t real, std::uint64_t served, std::uint64_t empty = 40) {
-    costs.note(kId, TickDelta{real}, TickDelta{served}, TickDelta{empty}, kTwoGhz, header);
+    costs.note(kId, TickDelta{real}, PathTiming{TickDelta{served}, TickDelta{empty}}, kTwoGhz,
+               header);
   }
   [[nodiscard]] std::uint32_t real_ps() const { return header.costs[kId].real.load(); }
   [[nodiscard]] std::uint32_t served_ps() const { return header.costs[kId].served.load(); }

@@ -13,6 +13,7 @@
 namespace clockshim::cli {
 
 class SharedRegion;
+class Tracee;
 
 class ImageInjection {
  public:
@@ -35,6 +36,8 @@ class ImageInjection {
   void process_has_ended(bool orderly);
 
  private:
+  std::string put_into(pid_t pid, Tracee& process);
+
   Settings settings_;
   std::unique_ptr<SharedRegion> region_;
   std::string mode_;

@@ -1,0 +1,76 @@
+#include "cli/inject/process_code.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cstdint>
+#include <span>
+#include <sstream>
+
+#include "live/describe.h"
+#include "os/read_file.h"
+#include "symbolize/wrapper_code.h"
+
+namespace clockshim::cli {
+namespace {
+
+// The kernel writes a line's end in a file's name as \012 there.
+std::string as_in_maps(std::string path) {
+  for (std::size_t at = 0; (at = path.find('\n', at)) != std::string::npos;)
+    path.replace(at, 1, "\\012");
+  return path;
+}
+
+}  // namespace
+
+void describe_code(pid_t pid, const std::string& executable, ImageSettings& settings) {
+  const std::string own = as_in_maps(executable);
+  std::istringstream maps(content_of("/proc/" + std::to_string(pid) + "/maps"));
+  for (std::string line; std::getline(maps, line);) {
+    std::istringstream words(line);
+    std::string range;
+    std::string rights;
+    std::string offset;
+    std::string device;
+    std::string inode;
+    std::string path;
+    words >> range >> rights >> offset >> device >> inode >> std::ws;
+    std::getline(words, path);
+    std::uint64_t begin = 0;
+    std::uint64_t end = 0;
+    const char* const last = range.data() + range.size();
+    const auto [dash, error] = std::from_chars(range.data(), last, begin, 16);
+    if (error != std::errc{} || dash == last || !path.starts_with('/')) continue;
+    std::from_chars(dash + 1, last, end, 16);
+    const bool is_own = path == own;
+    if (is_own) path = executable;
+    const auto used = std::span(settings.modules, settings.modules_used);
+    const auto known = std::find_if(used.begin(), used.end(), [&path](const ImageModule& module) {
+      return path.compare(0, live::kModulePath - 1, module.path) == 0;
+    });
+    if (known != used.end()) {
+      known->end = end;
+      continue;
+    }
+    if (settings.modules_used == kImageModules) break;
+    const WrapperFile file =
+        read_wrapper_file(is_own ? "/proc/" + std::to_string(pid) + "/exe" : path);
+    ImageModule& module = settings.modules[settings.modules_used++];
+    module.start = begin;
+    module.end = end;
+    module.load_bias = begin - file.first_address;
+    module.build_id_size =
+        static_cast<std::uint8_t>(std::min(file.build_id.size(), sizeof module.build_id));
+    std::copy_n(file.build_id.begin(), module.build_id_size, module.build_id);
+    live::put(module.path, path);
+    for (const WrapperStretch& stretch : file.wrappers) {
+      if (settings.wrappers_used == kMostWrapperCode) break;
+      settings.wrappers[settings.wrappers_used++] = {
+          stretch.begin + module.load_bias, stretch.end + module.load_bias, stretch.cfa_offset,
+          stretch.saved_frame, stretch.from_frame};
+    }
+  }
+  std::sort(settings.wrappers, settings.wrappers + settings.wrappers_used,
+            [](const WrapperCode& a, const WrapperCode& b) { return a.begin < b.begin; });
+}
+
+}  // namespace clockshim::cli

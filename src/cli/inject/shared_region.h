@@ -1,0 +1,37 @@
+// The memory in which a process counts that has the image: a segment with a name, as the library
+// makes one for itself (preload/live_file.h).
+#pragma once
+
+#include <string>
+
+#include "live/layout.h"
+#include "live/segment.h"
+
+namespace clockshim::cli {
+
+class SharedRegion {
+ public:
+  SharedRegion() = default;
+  ~SharedRegion();
+  SharedRegion(const SharedRegion&) = delete;
+  SharedRegion& operator=(const SharedRegion&) = delete;
+
+  // Makes it, with a name in `folder`. Returns "", or why there is none.
+  std::string make(const live::Header& header, const std::string& folder);
+
+  // From here on another process counts in it.
+  void keep() { kept_ = true; }
+  // That process has ended. If nobody has counted, and nobody is left who could, it goes with this
+  // object. Else it stays to be read; `orderly` says that no signal has killed the process.
+  void process_has_ended(bool orderly);
+
+  [[nodiscard]] int id() const { return segment_.id; }
+
+ private:
+  live::Segment segment_;
+  live::Region* region_ = nullptr;
+  char path_[live::kLongestPath]{};
+  bool kept_ = false;
+};
+
+}  // namespace clockshim::cli
