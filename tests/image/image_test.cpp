@@ -2,6 +2,7 @@
 // and then they are served and counted as others are.
 #include <elf.h>
 #include <gtest/gtest.h>
+#include <sched.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -65,6 +66,23 @@ TEST_P(Alone, CallersAndCountsAreExact) {
   } else {
     EXPECT_GT(served(report), 0);
   }
+}
+
+// Each CPU counts in a table of its own, and tables begin anywhere in a page.
+TEST_P(Alone, CountsAreExactOnEachCpu) {
+  cpu_set_t before;
+  ASSERT_EQ(sched_getaffinity(0, sizeof before, &before), 0);
+  for (std::size_t cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
+    if (!CPU_ISSET(cpu, &before)) continue;
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(cpu, &one);
+    ASSERT_EQ(sched_setaffinity(0, sizeof one, &one), 0);
+    const Json report = report_of(run_alone(GetParam(), {"calls", "4000"}));
+    EXPECT_EQ(calls_in_all(report), 7'000) << cpu;
+    EXPECT_EQ(calls_by(report, "asks_monotonic"), 4'000) << cpu;
+  }
+  ASSERT_EQ(sched_setaffinity(0, sizeof before, &before), 0);
 }
 
 TEST_P(Alone, Threads) {
@@ -184,6 +202,9 @@ TEST_P(AloneInGo, GoroutinesThatHandReadingsOverReadForward) {
       EXPECT_EQ(run.ending(), "exit 0") << run.out << run.err;
       for (const auto& [pid, number] : numbers_by_process(run, "backward"))
         EXPECT_EQ(number, 0) << counters << threads;
+      // Each goroutine but the first begins with what another one has left.
+      for (const auto& [pid, number] : numbers_by_process(run, "handoffs"))
+        EXPECT_GE(number, 3) << counters << threads;
       EXPECT_EQ(calls_by(report_of(run), "main.handOver.func1"), 800'000) << counters << threads;
     }
   }

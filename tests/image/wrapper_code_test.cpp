@@ -166,7 +166,8 @@ TEST(GoTable, DamageIsNoReasonToReadElsewhere) {
     damaged[table + at] = static_cast<char>(random());
     Elf* const elf = elf_memory(damaged.data(), damaged.size());
     ASSERT_NE(elf, nullptr);
-    static_cast<void>(read_go_functions(elf));
+    for (const GoFunction& function : read_go_functions(elf))
+      ASSERT_LE(function.name.size(), damaged.size() - table);
     elf_end(elf);
   }
 }
@@ -230,9 +231,13 @@ TEST(DynamicImage, WhatIsNoneHasNothing) {
       damaged[random() % damaged.size()] = static_cast<std::byte>(random());
     const cli::DynamicImage image(damaged);
     bool others = false;
-    static_cast<void>(image.symbols());
-    static_cast<void>(image.size());
-    static_cast<void>(image.relative_relocations(others));
+    const auto* const file = reinterpret_cast<const char*>(damaged.data());
+    for (const auto& symbol : image.symbols()) {
+      ASSERT_GE(symbol.name.data(), file);
+      ASSERT_LE(symbol.name.data() + symbol.name.size(), file + damaged.size());
+      ASSERT_LE(symbol.value_at + sizeof symbol.value, damaged.size());
+    }
+    ASSERT_LE(image.relative_relocations(others).size(), damaged.size());
   }
 }
 
