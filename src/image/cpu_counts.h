@@ -48,9 +48,16 @@ class CpuCounts {
     count_any(region, key, caller, cpu);
   }
 
-  // Counts a call that the real function answered. `clock` is below kClockIds.
-  static void count_real(live::Region& region, unsigned clock) noexcept {
-    region.shared.real[clock].fetch_add(1, std::memory_order_relaxed);
+  // Counts that the real function answers a call of clock `clock` (< kClockIds), which was counted
+  // on `cpu`.
+  static void count_real(live::Region& region, unsigned clock, unsigned cpu) noexcept {
+    live::ThreadTable& table = region.threads[cpu % live::kThreads];
+    // Readers look at a table only if it has an entry.
+    if (CLOCKSHIM_LIKELY(std::atomic_ref(table.used).load(std::memory_order_relaxed) != 0)) {
+      std::atomic_ref(table.real[clock]).fetch_add(1, std::memory_order_relaxed);
+    } else {
+      region.shared.real[clock].fetch_add(1, std::memory_order_relaxed);
+    }
   }
 
  private:
