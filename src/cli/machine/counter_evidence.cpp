@@ -1,14 +1,13 @@
 #include "cli/machine/counter_evidence.h"
 
 #include <algorithm>
-#include <cmath>
-#include <deque>
 #include <limits>
 #include <map>
 #include <optional>
 
-#include "cli/console/figures.h"
 #include "cli/machine/clocks_measured.h"
+#include "cli/machine/counter_movement.h"
+#include "cli/machine/counter_passes.h"
 #include "cli/machine/cpu_set.h"
 #include "cli/machine/timing.h"
 
@@ -20,9 +19,6 @@ constexpr Nanos kShortestRound = microseconds(500);
 constexpr std::uint64_t kHandoffs = 1000;
 // More rounds take too long. It is enough for all pairs of kCountersCpus.
 constexpr std::size_t kMostRounds = 255;
-// Of the CPUs that a CPU was to be compared with, this fraction may have been too busy. So there is
-// always a third one that both of two have been compared with.
-constexpr std::size_t kMissingPart = 8;
 // Above this, offsets are not looked for: the counters file has no room for them.
 constexpr std::size_t kMostOffsets = 256;
 // The pause between two passes that find agreement. Counters within kMost in both passes can't have
@@ -35,90 +31,11 @@ static_assert(2 * kMost.raw() * 1'000'000 < kSeenDriftPpm * kPause.raw(),
 // Counters may differ by this fraction of the tolerance, because the library's own error needs the
 // rest.
 constexpr std::int64_t kTolerancePart = 4;
-// A handoff takes the same time in both directions. If one direction seems to take more than this
-// many times as long, the counters differ by a good part of it, and a faster handoff than those
-// seen here could show it.
-constexpr std::int64_t kLopsided = 2;
-// This much asymmetry is allowed, because the counter's steps and the CPU's reordering explain it
-// (some 100 ns).
-constexpr std::int64_t kUnevenTicks = 256;
 // Constants have to leave at least this part of the fastest pair's mean handoff as margin. All of
 // it is left if handoffs are as fast there as back. If less than half is left, something has moved
 // between the looks, or handoffs are so uneven that a faster one is to be expected.
 constexpr std::int64_t kMarginPart = 2;
 constexpr Nanos kCalibration = milliseconds(2);
-
-std::string cpu(int number) { return "CPU " + std::to_string(number); }
-
-// One pass over all pairs.
-struct Pass {
-  std::vector<Round> rounds;
-  std::string missing;       // why it proves nothing; "": enough pairs were compared
-  std::string disagreement;  // why the counters do not simply agree; "": they do
-};
-
-template <class Visit>
-void each_pair(const Pass& pass, Visit&& visit) {
-  for (const Round& round : pass.rounds) {
-    for (const WarpPair& pair : round) visit(pair);
-  }
-}
-
-std::string why_nothing(const Pass& pass) {
-  struct Seen {
-    std::size_t planned = 0;
-    std::size_t proved = 0;
-    std::uint64_t handoffs = 0;
-  };
-  std::map<int, Seen> seen;
-  each_pair(pass, [&](const WarpPair& pair) {
-    for (const int one : {pair.first, pair.second}) {
-      ++seen[one].planned;
-      seen[one].proved += pair.proved ? 1 : 0;
-      seen[one].handoffs += pair.handoffs;
-    }
-  });
-  const auto missing = [](const auto& one) { return one.second.planned - one.second.proved; };
-  const auto worst = std::max_element(seen.begin(), seen.end(), [&](const auto& a, const auto& b) {
-    return missing(a) < missing(b);
-  });
-  if (missing(*worst) <= worst->second.planned / kMissingPart) return "";
-  const bool two = seen.size() == 2;
-  return (two ? cpu(seen.begin()->first) + " and " + cpu(seen.rbegin()->first) + " are"
-              : cpu(worst->first) + " is") +
-         " too busy to be compared, or not ours to use; handoffs: " +
-         std::to_string(worst->second.handoffs) +
-         (two ? ""
-              : "; compared with " + std::to_string(worst->second.proved) + " of " +
-                    std::to_string(worst->second.planned) + " CPUs");
-}
-
-bool is_lopsided(std::int64_t shorter, std::int64_t longer) {
-  return longer > kLopsided * shorter && longer - shorter > kUnevenTicks;
-}
-
-std::string why_not_agree(const Pass& pass, TickDelta enough) {
-  std::string text;
-  std::uint64_t greatest = 0;
-  each_pair(pass, [&](const WarpPair& pair) {
-    if (pair.backward == 0 || pair.greatest <= greatest) return;
-    greatest = pair.greatest;
-    const bool first = pair.to_first < pair.to_second;
-    text = cpu(first ? pair.first : pair.second) + "'s counter was " +
-           std::to_string(pair.greatest) + " ticks behind " +
-           cpu(first ? pair.second : pair.first) + "'s";
-  });
-  if (!text.empty()) return text;
-  each_pair(pass, [&](const WarpPair& pair) {
-    if (!pair.proved) return;
-    const auto [shorter, longer] = std::minmax(pair.to_first, pair.to_second);
-    if (!is_lopsided(shorter, longer) && pair.within <= enough.raw()) return;
-    text = "handoffs between " + cpu(pair.first) + " and " + cpu(pair.second) + " take " +
-           std::to_string(pair.to_second) + " ticks there and " + std::to_string(pair.to_first) +
-           " back: their counters may be apart";
-  });
-  return text;
-}
 
 // What was found with passes of one plan.
 class Findings {
@@ -232,18 +149,13 @@ class Findings {
     return evidence;
   }
 
-  // For counters that no constants explain. They drift if for each pair there is a line through all
-  // that was seen of it. Of a slow drift the whole passes tell most; a fast one shows within them.
+  // For counters that no constants explain.
   [[nodiscard]] CounterEvidence movement() const {
-    for (const auto& seen : {whole_passes(), glimpses()}) {
-      if (auto evidence = drift(seen)) return *evidence;
-    }
-    for (const auto& [cpus, seen] : glimpses()) {
-      if (!slopes_through(seen)) return jump(cpus.first, cpus.second, seen);
-    }
-    return with_pairs(CountersFound::jumps,
-                      "no constants explain what the CPUs' counters show, and no drift: " +
-                          passes_.back().disagreement);
+    const CounterMovement moved = movement_of(passes_);
+    CounterEvidence evidence =
+        with_pairs(moved.drifts ? CountersFound::drifts : CountersFound::jumps, moved.text);
+    evidence.drift_ppm = moved.ppm;
+    return evidence;
   }
 
  private:
@@ -272,93 +184,12 @@ class Findings {
     return evidence;
   }
 
-  using SeenOfPairs = std::map<std::pair<int, int>, std::vector<Glimpse>>;
-
-  [[nodiscard]] SeenOfPairs glimpses() const {
-    SeenOfPairs seen;
-    for (const Pass& pass : passes_) {
-      each_pair(pass, [&](const WarpPair& pair) {
-        std::vector<Glimpse>& of_pair = seen[{pair.first, pair.second}];
-        of_pair.insert(of_pair.end(), pair.glimpses.begin(), pair.glimpses.end());
-      });
-    }
-    return seen;
-  }
-
-  // As if each pass had taken no time.
-  [[nodiscard]] SeenOfPairs whole_passes() const {
-    SeenOfPairs seen;
-    for (const Pass& pass : passes_) {
-      each_pair(pass, [&](const WarpPair& pair) {
-        if (pair.glimpses.empty()) return;
-        const Ticks begin = pair.glimpses.front().at;
-        const TickDelta half{(pair.glimpses.back().at - begin).raw() / 2};
-        seen[{pair.first, pair.second}].push_back({begin + half, pair.to_first, pair.to_second});
-      });
-    }
-    return seen;
-  }
-
-  // None: it is no drift, or it may be none.
-  [[nodiscard]] std::optional<CounterEvidence> drift(const SeenOfPairs& all) const {
-    CounterEvidence evidence = with_pairs(CountersFound::drifts, "");
-    for (const auto& [cpus, seen] : all) {
-      const auto slopes = slopes_through(seen);
-      if (!slopes) return std::nullopt;
-      const double ppm = (slopes->first + slopes->second) / 2 * 1e6;
-      const bool certain = slopes->first > 0 || slopes->second < 0;
-      if (!certain || std::fabs(ppm) <= std::fabs(evidence.drift_ppm)) continue;
-      evidence.drift_ppm = ppm;
-      evidence.text = cpu(ppm > 0 ? cpus.second : cpus.first) + "'s counter gains " +
-                      printed(std::fabs(ppm) < 10 ? "%.2f ppm" : "%.0f ppm", std::fabs(ppm)) +
-                      " on " + cpu(ppm > 0 ? cpus.first : cpus.second) + "'s";
-    }
-    if (evidence.text.empty()) return std::nullopt;
-    return evidence;
-  }
-
-  // By how much the second counter can gain on the first one per tick: the least and the most for
-  // which there is a line through all glimpses, that is one through any two of them.
-  static std::optional<std::pair<double, double>> slopes_through(const std::vector<Glimpse>& seen) {
-    double least = -std::numeric_limits<double>::infinity();
-    double most = std::numeric_limits<double>::infinity();
-    for (std::size_t i = 0; i < seen.size(); ++i) {
-      for (std::size_t j = i + 1; j < seen.size(); ++j) {
-        const auto apart =
-            static_cast<double>(static_cast<std::int64_t>((seen[j].at - seen[i].at).raw()));
-        if (apart <= 0) return std::nullopt;
-        // The second one is ahead by -to_first to to_second.
-        const auto difference = [](std::int64_t a, std::int64_t b) {
-          return static_cast<double>(static_cast<std::int64_t>(static_cast<std::uint64_t>(a) -
-                                                               static_cast<std::uint64_t>(b)));
-        };
-        least = std::max(least, difference(-seen[j].to_first, seen[i].to_second) / apart);
-        most = std::min(most, difference(seen[j].to_second, -seen[i].to_first) / apart);
-      }
-    }
-    if (least > most) return std::nullopt;
-    return std::pair(least, most);
-  }
-
-  [[nodiscard]] CounterEvidence jump(int first, int second,
-                                     const std::vector<Glimpse>& seen) const {
-    std::int64_t greatest = 0;
-    const auto middle = [](const Glimpse& glimpse) {
-      return (glimpse.to_second - glimpse.to_first) / 2;
-    };
-    for (std::size_t i = 1; i < seen.size(); ++i)
-      greatest = std::max(greatest, std::abs(middle(seen[i]) - middle(seen[i - 1])));
-    return with_pairs(CountersFound::jumps, cpu(first) + "'s and " + cpu(second) +
-                                                "'s counters moved by " + std::to_string(greatest) +
-                                                " ticks against each other, and not steadily");
-  }
-
   const std::vector<int>& cpus_;
   const Comparison& how_;
   PairComparer& comparer_;
   std::vector<Round> plan_;
   std::map<int, std::size_t> position_;
-  std::deque<Pass> passes_;  // which keeps references valid
+  Passes passes_;
 };
 
 CounterEvidence unknown(std::string why) {
