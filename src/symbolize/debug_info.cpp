@@ -25,10 +25,14 @@ std::string text_or_empty(const char* s) { return s == nullptr ? "" : s; }
 
 std::string demangled(const char* name) {
   if (name == nullptr) return "";
-  int status = 0;
-  char* const readable = abi::__cxa_demangle(name, nullptr, nullptr, &status);
-  std::string out = status == 0 && readable != nullptr ? readable : name;
-  std::free(readable);
+  std::string out = name;
+  // A C function called w is not wchar_t, which is what the ABI calls so.
+  if (out.starts_with("_Z")) {
+    int status = 0;
+    char* const readable = abi::__cxa_demangle(name, nullptr, nullptr, &status);
+    if (status == 0 && readable != nullptr) out = readable;
+    std::free(readable);
+  }
   // Rust's legacy mangling ends in a hash: name::h0123456789abcdef.
   constexpr std::size_t kHash = 19;
   if (out.size() > kHash && out.compare(out.size() - kHash, 3, "::h") == 0 &&
