@@ -185,6 +185,11 @@ void Child::pass_on(const siginfo_t& info) const {
 // Stops us as well, so that the shell that started us sees its job stop, and later continues both.
 // An orphaned group does not stop.
 void Child::stop_too(int signal) const {
+  // Whoever has stopped both has continued both by now, if that has come to us: there will be no
+  // other. (A stop that comes takes back a SIGCONT that waits.)
+  sigset_t waiting;
+  sigpending(&waiting);
+  if (sigismember(&waiting, SIGCONT) == 1) return;
   sigset_t one;
   sigemptyset(&one);
   sigaddset(&one, signal);
