@@ -18,7 +18,7 @@ LOW = {'base', 'arch', 'os', 'live'}
 REPORTS = LOW | {'report', 'analysis', 'symbolize', 'formats'}
 FLOOR = REPORTS | {'cli/console'}
 MACHINE = FLOOR | {'cli/inject', 'cli/livefiles', 'cli/machine'}
-COMMANDS = {'cli/run', 'cli/doctor', 'cli/bench', 'cli/top', 'cli/report'}
+COMMANDS = {'cli/attach', 'cli/run', 'cli/doctor', 'cli/bench', 'cli/top', 'cli/report'}
 ALLOWED = {
     'base': set(),
     'arch': {'base'},

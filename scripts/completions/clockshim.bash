@@ -9,13 +9,24 @@ _clockshim_help() {
   "$_clockshim_program" "$@" --help 2>/dev/null | sed -nE "s/^  (-h,)?$pattern.*/\2/p"
 }
 
-# _clockshim_processes PREFIX: the numbers and the names of the processes that have a live file. compgen -W would expand
-# what looks like a command in a name, and anybody may give a program a name.
-_clockshim_processes() {
+# _clockshim_beginning PREFIX: the lines that begin so. compgen -W would expand what looks like a command in a name, and
+# anybody may give a program a name.
+_clockshim_beginning() {
   local word
   while IFS= read -r word; do
     [[ $word != "$1"* ]] || printf '%s\n' "$word"
-  done < <("$_clockshim_program" list --json 2>/dev/null | sed -nE 's/^ *"(pid|program)": "?([^"]*)"?,$/\2/p' | sort -u)
+  done
+}
+
+# _clockshim_processes PREFIX: the numbers and the names of the processes that have a live file
+_clockshim_processes() {
+  "$_clockshim_program" list --json 2>/dev/null | sed -nE 's/^ *"(pid|program)": "?([^"]*)"?,$/\2/p' | sort -u |
+    _clockshim_beginning "$1"
+}
+
+# _clockshim_all_processes PREFIX: the numbers and the names of all that run
+_clockshim_all_processes() {
+  ps -eo pid=,comm= 2>/dev/null | sed -E 's/^ *([0-9]+) (.*)$/\1\n\2/' | sort -u | _clockshim_beginning "$1"
 }
 
 # _clockshim_values OPTION COMMAND: the values that an option takes, if they are words
@@ -88,7 +99,8 @@ _clockshim() {
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
   else
     case $command in
-      report | top | diff) mapfile -t COMPREPLY < <(_clockshim_processes "$current") ;;
+      attach) mapfile -t COMPREPLY < <(_clockshim_all_processes "$current") ;;
+      report | top | diff | detach) mapfile -t COMPREPLY < <(_clockshim_processes "$current") ;;
     esac
     case $command in
       report | diff) mapfile -t -O ${#COMPREPLY[@]} COMPREPLY < <(compgen -f -- "$current") ;;

@@ -39,22 +39,25 @@ function __clockshim_is
 end
 
 complete -c clockshim -n 'test (count (commandline -opc)) -eq 1' -f -a '(__clockshim_help "([a-z]+) +[a-z]") --help --version'
-complete -c clockshim -n '__clockshim_is run doctor bench report top list gc diff; and string match -q -- "-*" (commandline -ct)' \
+complete -c clockshim -n '__clockshim_is run attach detach doctor bench report top list gc diff; and string match -q -- "-*" (commandline -ct)' \
     -f -a '(__clockshim_help "(--[a-z-]+)" (__clockshim_command))'
 complete -c clockshim -n '__clockshim_own >/dev/null' -x -a '(__fish_complete_subcommand --fcs-skip=(__clockshim_own))'
 # The numbers and the names of the processes that have a live file.
-complete -c clockshim -n '__clockshim_is report top diff' \
+complete -c clockshim -n '__clockshim_is report top diff detach' \
     -a '(clockshim list --json 2>/dev/null | string replace -rf "^ *\"(?:pid|program)\": \"?([^\"]*)\"?,\$" \'$1\' | sort -u)'
+# Those of all that run.
+complete -c clockshim -n '__clockshim_is attach' \
+    -a '(ps -eo pid=,comm= 2>/dev/null | string replace -r "^ *([0-9]+) (.*)\$" "\$1\n\$2" | sort -u)'
 complete -c clockshim -n '__clockshim_is doctor' -x -a '(__fish_complete_command)'
-complete -c clockshim -n '__clockshim_is run' -l counters -x -a 'auto agree disagree'
+complete -c clockshim -n '__clockshim_is run attach' -l counters -x -a 'auto agree disagree'
 complete -c clockshim -n '__clockshim_is run' -l order -x -a 'strict relaxed'
-complete -c clockshim -n '__clockshim_is run' -l profile -x -a 'sites stacks off'
+complete -c clockshim -n '__clockshim_is run attach' -l profile -x -a 'sites stacks off'
 complete -c clockshim -n '__clockshim_is run' -l depth -x -a '0 1 2 3 4 5 6'
-complete -c clockshim -n '__clockshim_is run' -l clocks -x -a 'all realtime monotonic monotonic_raw boottime tai'
+complete -c clockshim -n '__clockshim_is run attach' -l clocks -x -a 'all realtime monotonic monotonic_raw boottime tai'
 complete -c clockshim -n '__clockshim_is run' -l follow -x -a '0 1'
-complete -c clockshim -n '__clockshim_is run' -l log -x -a 'off error warn info debug'
+complete -c clockshim -n '__clockshim_is run attach' -l log -x -a 'off error warn info debug'
 complete -c clockshim -n '__clockshim_is run' -l report -r -F -a 'stderr none'
 complete -c clockshim -n '__clockshim_is report' -l format -x -a '(__clockshim_help "([a-z]+) +[a-z]" report | string match -v targets)'
-complete -c clockshim -n '__clockshim_is run report top diff list gc' -l dir -x -a '(__fish_complete_directories)'
+complete -c clockshim -n '__clockshim_is run attach report top diff list gc' -l dir -x -a '(__fish_complete_directories)'
 complete -c clockshim -n "__clockshim_is report" -l output -r -F
 complete -c clockshim -n "__clockshim_is bench" -l plot -r -F

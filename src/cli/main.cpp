@@ -1,4 +1,5 @@
 // The command `clockshim`. Each command is a folder, and registers itself.
+#include "cli/attach/cmd_attach.h"
 #include "cli/bench/cmd_bench.h"
 #include "cli/console/command_line.h"
 #include "cli/doctor/cmd_doctor.h"
@@ -17,6 +18,8 @@ int main(int argc, char** argv) {
       "Makes the clock cheap for programs on machines where reading it is slow, and counts which "
       "code reads it.");
   add_run_command(line);
+  add_attach_command(line);
+  add_detach_command(line);
   add_doctor_command(line);
   add_bench_command(line);
   add_report_command(line);

@@ -2,9 +2,9 @@
 //
 // The image is a small position-independent ELF file without a C library, thread-local storage or
 // anything for a loader to do. The command maps it into a process that takes no preload, fills in
-// ImageSettings, has the process run clockshim_image_entry() once, and points the vDSO's symbols
-// to its functions (cli/inject/image_injection.h). Both are of the same build, so the layout has
-// no versions.
+// ImageSettings, has the process run clockshim_image_entry() once, and puts jumps to its functions
+// into the vDSO's (cli/inject/image_in_process.h). Both are of the same build, so the layout has no
+// versions.
 #pragma once
 
 #include <sys/syscall.h>
@@ -39,7 +39,12 @@ struct ImageModule {
   std::uint8_t build_id[live::kBuildId - 1];
   char path[live::kModulePath];
 };
-inline constexpr unsigned kImageModules = 4;  // the program and its interpreter, and room for more
+inline constexpr unsigned kImageModules = 128;
+
+// The room for the beginning of one of the vDSO's functions, which the command moves into the
+// image, in bytes of code; and the stack that the image's entry runs on, in bytes.
+inline constexpr unsigned kOriginalSize = 64;
+inline constexpr unsigned kImageStack = 32U << 10;
 
 // The image's entry ends with this system call, mprotect(0, 0, PROT_NONE). It changes nothing and
 // no filter forbids it; the command sees it.
@@ -49,7 +54,7 @@ inline constexpr unsigned kLastSystemCall = SYS_mprotect;
 // Addresses are the process's own.
 struct ImageSettings {
   live::Region* region;                        // shared with whoever reads the counts
-  int (*clock_gettime)(clockid_t, timespec*);  // the vDSO's own functions
+  int (*clock_gettime)(clockid_t, timespec*);  // the vDSO's functions, as they were
   int (*gettimeofday)(timeval*, void*);
 
   std::int64_t tolerance;    // ns, above 0

@@ -206,7 +206,7 @@ CLOCKSHIM_EXPORT __attribute__((naked)) int clockshim_image_gettimeofday(timeval
 
 #endif
 
-// Run once, by the process itself while it is stopped, before it has looked up the vDSO.
+// Run once, by the process itself while it is stopped, before anything leads here.
 extern "C" CLOCKSHIM_HIDDEN void clockshim_start() noexcept {
   const ImageSettings& settings = g_settings;
   CpuCounts::start(*settings.region);
@@ -221,6 +221,17 @@ extern "C" CLOCKSHIM_HIDDEN void clockshim_start() noexcept {
   timeline.can_tell_cpus = true;
   timeline.may_promote = settings.may_promote;
   g_timeline.start(timeline, settings.region->clock);
+}
+
+// The stack that it runs on: the process's own may have no room.
+alignas(16) CLOCKSHIM_LARGE
+    __attribute__((visibility("protected"), used)) constinit unsigned char g_stack[kImageStack] asm(
+        "clockshim_image_stack"){};
+
+// Where the command writes the beginnings of the vDSO's functions to, which jump to the rest.
+static_assert(2 * kOriginalSize == 128);
+CLOCKSHIM_EXPORT __attribute__((naked)) void clockshim_image_originals() noexcept {
+  asm(".skip 128, 0xcc");
 }
 
 // Where the command lets the process begin, and where it ends.

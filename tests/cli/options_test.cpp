@@ -5,7 +5,7 @@
 #include <sstream>
 
 #include "cli/console/nearest.h"
-#include "cli/run/run_settings.h"
+#include "cli/inject/setting_options.h"
 #include "run_command.h"
 
 namespace clockshim::test {

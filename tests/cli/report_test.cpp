@@ -140,8 +140,8 @@ TEST_F(ReportCommand, OfAProcessThatIsNotServed) {
   expect_refused(run_clockshim({"report", number}, {"CLOCKSHIM_DIR=" + folder_.path().string()}),
                  "report " + number +
                      ": cli_tests runs without clockshim: start it with `clockshim run cli_tests "
-                     "...`, or see `clockshim doctor " +
-                     number + "`");
+                     "...`, serve it from now on by `clockshim attach " +
+                     number + "`, or see `clockshim doctor " + number + "`");
 }
 
 TEST_F(ReportCommand, ATerminalGetsNoBinary) {

@@ -1,5 +1,5 @@
 // What `clockshim run` puts into the environment, as units.
-#include "cli/run/run_settings.h"
+#include "cli/inject/setting_options.h"
 #include "cli/inject/preload_environment.h"
 
 #include <gtest/gtest.h>
@@ -44,38 +44,38 @@ TEST(Patterns, FolderOfTheCallerIsNoPattern) {
   EXPECT_EQ(absolute_pattern("/a/%p"), "/a/%p");
 }
 
-TEST(RunOptions, PathsBecomeAbsolute) {
-  RunOption report{&setting_of(SettingId::report)};
+TEST(SettingOptions, PathsBecomeAbsolute) {
+  SettingOption report{&setting_of(SettingId::report)};
   EXPECT_EQ(take_value(report, "%p.json"), "");
   EXPECT_EQ(report.value, absolute_pattern("%p.json"));
-  RunOption dir{&setting_of(SettingId::dir)};
+  SettingOption dir{&setting_of(SettingId::dir)};
   EXPECT_EQ(take_value(dir, "live"), "");
   EXPECT_EQ(dir.value, std::filesystem::absolute("live").string());
 }
 
-TEST(RunOptions, WordsForReportAreNoPaths) {
+TEST(SettingOptions, WordsForReportAreNoPaths) {
   for (const char* word : {"stderr", "none"}) {
-    RunOption report{&setting_of(SettingId::report)};
+    SettingOption report{&setting_of(SettingId::report)};
     EXPECT_EQ(take_value(report, word), "");
     EXPECT_EQ(report.value, word);
   }
 }
 
 // The message is the library's, in which the variable and the value stand before what is right.
-TEST(RunOptions, ABadValueIsNamedByTheCommandLine) {
-  RunOption depth{&setting_of(SettingId::depth)};
+TEST(SettingOptions, ABadValueIsNamedByTheCommandLine) {
+  SettingOption depth{&setting_of(SettingId::depth)};
   EXPECT_EQ(take_value(depth, "7").find("must be a number from 0 to 6"), 0U);
-  RunOption tolerance{&setting_of(SettingId::tolerance)};
+  SettingOption tolerance{&setting_of(SettingId::tolerance)};
   EXPECT_EQ(take_value(tolerance, "2s").find("must be a duration from 0 to 1s"), 0U);
-  RunOption order{&setting_of(SettingId::order)};
+  SettingOption order{&setting_of(SettingId::order)};
   EXPECT_EQ(take_value(order, "lax"), "must be one of strict relaxed");
 }
 
-TEST(RunOptions, AreNamedAfterTheirSettings) {
+TEST(SettingOptions, AreNamedAfterTheirSettings) {
   EXPECT_EQ(option_name(setting_of(SettingId::depth)), "--depth");
   EXPECT_EQ(option_help(setting_of(SettingId::order)).find("strict, relaxed (default strict): "),
             0U);
-  for (const RunOption& option : run_options())
+  for (const SettingOption& option : setting_options())
     EXPECT_EQ(option_help(*option.setting).find('`'), std::string::npos);
 }
 

@@ -124,7 +124,8 @@ TEST_F(Finds, WhatRunsWithoutTheLibrary) {
   const std::string number = std::to_string(getpid());
   const std::string name = "live_tests";
   const std::string without = name + " runs without clockshim: start it with `clockshim run " +
-                              name + " ...`, or see `clockshim doctor " + number + "`";
+                              name + " ...`, serve it from now on by `clockshim attach " + number +
+                              "`, or see `clockshim doctor " + number + "`";
   expect_refused(run({"report", number}), "report " + number + ": " + without);
   expect_refused(run({"top", number}), "top " + number + ": " + without);
   expect_refused(run({"diff", number, number}), "report " + number + ": " + without);

@@ -48,8 +48,14 @@ TEST(FullDisk, IsAnErrorInEachCommand) {
   const std::string folder = dir.path().string();
   // Arguments with which each prints something and says "fine", if it can. None for `run`, which
   // prints nothing to standard output: that is its command's, and so is the status.
+  // As another user, one may not attach to what one has not started, on many systems.
+  const bool may_attach = geteuid() == 0;
+  Running bare({"/bin/sleep", "1000"});
+  const std::string number = std::to_string(bare.pid());
   const std::map<std::string, Words> printing = {
       {"run", {}},
+      {"attach", may_attach ? Words{"--dir", folder, number} : Words{}},
+      {"detach", may_attach ? Words{number} : Words{}},
       {"doctor", {"--quick"}},
       {"bench", {"--quick"}},
       {"report", {"--dir", folder}},

@@ -23,8 +23,8 @@ class DynamicImage {
 
   struct Symbol {
     std::string_view name;
-    std::uint64_t value;     // from the image's begin
-    std::uint64_t value_at;  // where that number itself stands
+    std::uint64_t value;  // from the image's begin
+    std::uint64_t size;
   };
   [[nodiscard]] std::vector<Symbol> symbols() const;
   // The value of a symbol; 0: there is none of this name.

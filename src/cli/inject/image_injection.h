@@ -1,6 +1,6 @@
-// Gets the image (image/contract.h) into a process that takes no preload: a static program, Go's,
-// or one of musl. The process stands still behind its exec, so nobody has looked the vDSO's
-// functions up yet; from then on whoever does finds the image's.
+// Gets the image (image/contract.h) into a program that `clockshim run` has started, which takes no
+// preload: a static one, Go's, or one of musl. The process stands still behind its exec, so nobody
+// has asked for the time yet.
 #pragma once
 
 #include <sys/types.h>

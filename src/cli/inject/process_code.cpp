@@ -1,11 +1,10 @@
 #include "cli/inject/process_code.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cstdint>
 #include <span>
-#include <sstream>
 
+#include "cli/inject/memory_map.h"
 #include "live/describe.h"
 #include "os/read_file.h"
 #include "symbolize/wrapper_code.h"
@@ -24,23 +23,10 @@ std::string as_in_maps(std::string path) {
 
 void describe_code(pid_t pid, const std::string& executable, ImageSettings& settings) {
   const std::string own = as_in_maps(executable);
-  std::istringstream maps(content_of("/proc/" + std::to_string(pid) + "/maps"));
-  for (std::string line; std::getline(maps, line);) {
-    std::istringstream words(line);
-    std::string range;
-    std::string rights;
-    std::string offset;
-    std::string device;
-    std::string inode;
-    std::string path;
-    words >> range >> rights >> offset >> device >> inode >> std::ws;
-    std::getline(words, path);
-    std::uint64_t begin = 0;
-    std::uint64_t end = 0;
-    const char* const last = range.data() + range.size();
-    const auto [dash, error] = std::from_chars(range.data(), last, begin, 16);
-    if (error != std::errc{} || dash == last || !path.starts_with('/')) continue;
-    std::from_chars(dash + 1, last, end, 16);
+  const std::string process = "/proc/" + std::to_string(pid);
+  for (const auto& [begin, end, rights, mapped] : memory_map_of(pid)) {
+    if (!mapped.starts_with('/')) continue;
+    std::string path = mapped;
     const bool is_own = path == own;
     if (is_own) path = executable;
     const auto used = std::span(settings.modules, settings.modules_used);
@@ -52,8 +38,9 @@ void describe_code(pid_t pid, const std::string& executable, ImageSettings& sett
       continue;
     }
     if (settings.modules_used == kImageModules) break;
+    // The process may be in a container, or have changed its root.
     const WrapperFile file =
-        read_wrapper_file(is_own ? "/proc/" + std::to_string(pid) + "/exe" : path);
+        read_wrapper_file(is_own ? process + "/exe" : process + "/root" + path);
     ImageModule& module = settings.modules[settings.modules_used++];
     module.start = begin;
     module.end = end;

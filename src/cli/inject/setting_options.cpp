@@ -1,4 +1,4 @@
-#include "cli/run/run_settings.h"
+#include "cli/inject/setting_options.h"
 
 #include <unistd.h>
 
@@ -66,8 +66,8 @@ std::string without_markup(std::string text) {
 
 }  // namespace
 
-std::vector<RunOption> run_options() {
-  std::vector<RunOption> options;
+std::vector<SettingOption> setting_options() {
+  std::vector<SettingOption> options;
   for (const Setting& setting : kSettings) options.push_back({&setting});
   return options;
 }
@@ -87,7 +87,7 @@ std::string option_help(const Setting& setting) {
   return without_markup(values + ": " + setting.meaning);
 }
 
-std::string take_value(RunOption& option, std::string value) {
+std::string take_value(SettingOption& option, std::string value) {
   const SettingId id = option.setting->id;
   std::string problem;
   if (value.empty()) {
@@ -104,9 +104,9 @@ std::string take_value(RunOption& option, std::string value) {
   return problem;
 }
 
-Settings effective_settings(const std::vector<RunOption>& options) {
+Settings effective_settings(const std::vector<SettingOption>& options) {
   return read_settings([&](const char* variable) -> const char* {
-    for (const RunOption& option : options) {
+    for (const SettingOption& option : options) {
       if (option.value && std::strcmp(option.setting->variable, variable) == 0)
         return option.value->c_str();
     }

@@ -1,5 +1,5 @@
-// The options of `clockshim run`, made from the table of settings. A value that the library would
-// refuse is refused here, before anything is started.
+// The options of `clockshim run` and `attach`, made from the table of settings. A value that the
+// library would refuse is refused here, before anything is started.
 #pragma once
 
 #include <optional>
@@ -12,13 +12,13 @@
 namespace clockshim::cli {
 
 // An option of `run`, with its value if it is given.
-struct RunOption {
+struct SettingOption {
   const Setting* setting;
   std::optional<std::string> value{};
 };
 
 // One for each setting, without values.
-std::vector<RunOption> run_options();
+std::vector<SettingOption> setting_options();
 
 // "--depth" for CLOCKSHIM_DEPTH, and its text in --help.
 std::string option_name(const Setting& setting);
@@ -26,10 +26,10 @@ std::string option_help(const Setting& setting);
 
 // Gives the option its value. A path becomes absolute, because the command may change its
 // directory. Returns "", or what would be right in place of the value.
-std::string take_value(RunOption& option, std::string value);
+std::string take_value(SettingOption& option, std::string value);
 
 // The settings that the command will find: options take precedence over the environment.
-Settings effective_settings(const std::vector<RunOption>& options);
+Settings effective_settings(const std::vector<SettingOption>& options);
 
 // The one file in which the report of all processes goes; "": there is none. A path that names the
 // process, the program or its start (%p, %e, %t) gives each its own file, and what is no plain file

@@ -24,12 +24,24 @@ namespace clockshim::cli {
 namespace {
 
 constexpr std::array<std::byte, 2> kSyscall{std::byte{0x0f}, std::byte{0x05}};
-constexpr std::uint64_t kRedZone = 128;  // below the stack pointer (System V ABI, 3.2.2)
 constexpr std::uint64_t kStackAlignment = 16;
 constexpr std::uint64_t kAllSignals = ~std::uint64_t{0};
 constexpr int kSystemCallStop = SIGTRAP | 0x80;  // PTRACE_O_TRACESYSGOOD
 // What the kernel keeps of vector registers and such: 11 KiB where a CPU has all that is known.
 constexpr std::size_t kMostVectorState = 32U << 10;
+
+constexpr int kTraceAlways = PTRACE_O_TRACESYSGOOD;
+#ifndef PTRACE_O_SUSPEND_SECCOMP
+constexpr int PTRACE_O_SUSPEND_SECCOMP = 1 << 21;
+#endif
+
+// Whether a system call was interrupted, and the kernel begins it again by these registers, unless
+// there is a handler to be run (ERESTARTSYS, ERESTARTNOINTR, ERESTARTNOHAND, ERESTART_RESTARTBLOCK,
+// which user space never sees).
+bool begins_again(const user_regs_struct& registers) {
+  const auto result = static_cast<long>(registers.rax);
+  return static_cast<long>(registers.orig_rax) >= 0 && result <= -512 && result >= -516;
+}
 
 void* as_pointer(std::uint64_t address) { return reinterpret_cast<void*>(address); }
 
@@ -48,19 +60,22 @@ bool Tracee::wait_for_stop(pid_t pid, int& status) {
   return waitpid(pid, &status, __WALL) == pid;
 }
 
-bool Tracee::take(const std::vector<std::byte>& code, std::uint64_t at) {
+bool Tracee::take(const std::vector<std::byte>& code, std::uint64_t at, bool filters_suspended) {
   const auto found = std::search(code.begin(), code.end(), kSyscall.begin(), kSyscall.end());
   if (found == code.end()) return false;
   syscall_at_ = at + static_cast<std::uint64_t>(found - code.begin());
   // From here on it must not run on without us, if we are killed.
-  constexpr int kOptions = PTRACE_O_TRACEEXEC | PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL;
-  if (ptrace(PTRACE_SETOPTIONS, pid_, nullptr, kOptions) != 0 ||
+  filters_suspended_ = filters_suspended;
+  const int options = kTraceAlways | (borrowed_ ? 0 : PTRACE_O_TRACEEXEC) |
+                      (filters_suspended_ ? PTRACE_O_SUSPEND_SECCOMP : 0);
+  if (ptrace(PTRACE_SETOPTIONS, pid_, nullptr, options | PTRACE_O_EXITKILL) != 0 ||
       ptrace(PTRACE_GETSIGMASK, pid_, sizeof mask_, &mask_) != 0 ||
       ptrace(PTRACE_SETSIGMASK, pid_, sizeof kAllSignals, &kAllSignals) != 0)
     return false;
   held_ = true;
-  // It stands within execve(2), which would still write its result.
-  if (!go_on() || ptrace(PTRACE_GETREGS, pid_, nullptr, &before_) != 0) return false;
+  // Behind its exec it stands within execve(2), which would still write its result.
+  if ((!borrowed_ && !go_on()) || ptrace(PTRACE_GETREGS, pid_, nullptr, &before_) != 0)
+    return false;
   vectors_.resize(kMostVectorState);
   iovec vectors{vectors_.data(), vectors_.size()};
   const bool got = ptrace(PTRACE_GETREGSET, pid_, NT_X86_XSTATE, &vectors) == 0;
@@ -131,9 +146,9 @@ long Tracee::system_call(long number, std::initializer_list<std::uint64_t> argum
   return static_cast<long>(registers.rax);
 }
 
-bool Tracee::run(std::uint64_t entry) {
+bool Tracee::run(std::uint64_t entry, std::uint64_t stack) {
   user_regs_struct registers = before_;
-  registers.rsp = (registers.rsp - kRedZone) / kStackAlignment * kStackAlignment;
+  registers.rsp = stack / kStackAlignment * kStackAlignment;
   registers.rip = entry;
   registers.orig_rax = ~0ULL;
   if (ptrace(PTRACE_SETREGS, pid_, nullptr, &registers) != 0) return false;
@@ -157,17 +172,45 @@ bool Tracee::is_continued() const {
   return false;
 }
 
-bool Tracee::let_go() {
-  if (let_go_) return true;
-  let_go_ = true;
+// Lets it run up to where it would take signals: only from there on does the kernel begin a system
+// call again. It does not run any code of its own until then.
+bool Tracee::stand_before_signals() {
+  int status = 0;
+  ptrace(PTRACE_INTERRUPT, pid_, nullptr, nullptr);
+  while (ptrace(PTRACE_CONT, pid_, nullptr, nullptr) == 0 && wait_for_stop(pid_, status)) {
+    if (status >> 16 == PTRACE_EVENT_STOP) return true;
+    if (WSTOPSIG(status) != SIGSTOP) return false;
+    stop_it_ = true;
+  }
+  return false;
+}
+
+bool Tracee::put_back() {
+  bool done = true;
   if (taken_) {
+    if (begins_again(before_)) done = stand_before_signals();
     iovec vectors{vectors_.data(), vectors_.size()};
     if (!vectors_.empty()) ptrace(PTRACE_SETREGSET, pid_, NT_X86_XSTATE, &vectors);
-    ptrace(PTRACE_SETREGS, pid_, nullptr, &before_);
+    done = ptrace(PTRACE_SETREGS, pid_, nullptr, &before_) == 0 && done;
   }
   if (held_) ptrace(PTRACE_SETSIGMASK, pid_, sizeof mask_, &mask_);
   if (stop_it_ && !is_continued()) kill(pid_, SIGSTOP);
+  return done;
+}
+
+bool Tracee::let_go() {
+  if (let_go_) return true;
+  let_go_ = true;
+  put_back();
   return ptrace(PTRACE_DETACH, pid_, nullptr, nullptr) == 0;
+}
+
+bool Tracee::give_back() {
+  if (let_go_) return true;
+  let_go_ = true;
+  const bool done = put_back();
+  const int options = filters_suspended_ ? PTRACE_O_SUSPEND_SECCOMP : 0;
+  return ptrace(PTRACE_SETOPTIONS, pid_, nullptr, options) == 0 && done;
 }
 
 }  // namespace clockshim::cli

@@ -1,6 +1,6 @@
-// A process that we trace and that stands still behind its exec, with one thread: reads and writes
-// its memory, and has it make system calls and run functions on our behalf. Its registers and
-// signal mask are put back by let_go().
+// A thread that we trace and that stands still: of a process behind its exec, which has no other,
+// or one of a StoppedProcess. Reads and writes its memory, and has it make system calls and run
+// functions on our behalf. Its registers and signal mask are put back afterwards.
 #pragma once
 
 #include <sys/types.h>
@@ -22,16 +22,19 @@ class Tracee {
   // Waits until a traced process stops. False: it has ended, which remains to be waited for.
   static bool wait_for_stop(pid_t pid, int& status);
 
-  // `pid` must have stopped so.
-  explicit Tracee(pid_t pid) : pid_(pid) {}
-  ~Tracee() { let_go(); }
+  // `pid` must stand still: behind its exec, until let_go(), or `borrowed` from a StoppedProcess,
+  // until give_back().
+  explicit Tracee(pid_t pid, bool borrowed = false) : pid_(pid), borrowed_(borrowed) {}
+  ~Tracee() { static_cast<void>(borrowed_ ? give_back() : let_go()); }
   Tracee(const Tracee&) = delete;
   Tracee& operator=(const Tracee&) = delete;
+
+  [[nodiscard]] pid_t pid() const { return pid_; }
 
   // Notes its registers, holds signals back, and finds a system call instruction in `code`, which
   // stands at address `at` of the process. False: it can't be worked with. From here on it is
   // killed if we are.
-  bool take(const std::vector<std::byte>& code, std::uint64_t at);
+  bool take(const std::vector<std::byte>& code, std::uint64_t at, bool filters_suspended = false);
 
   bool read(std::uint64_t from, void* to, std::size_t size) const;
   // Memory that the process itself may write.
@@ -44,18 +47,25 @@ class Tracee {
 
   // Has it make a system call. Returns the result, or a negative errno.
   long system_call(long number, std::initializer_list<std::uint64_t> arguments);
-  // Has it run the image's start (image/contract.h). False: it has faulted, or is gone.
-  bool run(std::uint64_t entry);
+  // Has it run the image's start (image/contract.h), on the stack that ends at `stack`. False: it
+  // has faulted, or is gone.
+  bool run(std::uint64_t entry, std::uint64_t stack);
 
   // Puts registers and signal mask back, and ends the tracing: the process runs on. Signals that
   // had come meanwhile are delivered then. False: it was killed.
   bool let_go();
+  // Puts registers and signal mask back. It stands still again, and is still traced. False: it was
+  // killed.
+  bool give_back();
 
  private:
   bool go_on();
+  bool stand_before_signals();
+  bool put_back();
   [[nodiscard]] bool is_continued() const;
 
   pid_t pid_;
+  bool borrowed_;
   user_regs_struct before_{};
   std::vector<std::byte> vectors_;  // the registers that are not in `before_`
   std::uint64_t mask_ = 0;
@@ -63,6 +73,7 @@ class Tracee {
   bool held_ = false;
   bool taken_ = false;
   bool let_go_ = false;
+  bool filters_suspended_ = false;
   bool stop_it_ = false;  // a SIGSTOP, which can't be held back, has come
 };
 

@@ -1,6 +1,5 @@
 #include "cli/livefiles/find_processes.h"
 
-#include <dirent.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -12,6 +11,7 @@
 
 #include "cli/console/values.h"
 #include "cli/livefiles/live_dir.h"
+#include "cli/livefiles/live_process.h"
 #include "os/base_name.h"
 #include "os/read_file.h"
 #include "report/text.h"
@@ -44,23 +44,9 @@ bool is_named(long pid, const std::string& name) {
   return kernel_name(pid) == name.substr(0, kLongestComm) || executable_name(pid) == name;
 }
 
-std::vector<long> processes_named(const std::string& name) {
-  std::vector<long> out;
-  DIR* const all = opendir("/proc");
-  if (all == nullptr) return out;
-  while (const dirent* entry = readdir(all)) {
-    const auto pid = process_id(entry->d_name);
-    if (pid && *pid != getpid() && is_named(*pid, name)) out.push_back(*pid);
-  }
-  closedir(all);
-  std::sort(out.begin(), out.end());
-  return out;
-}
-
 // What the messages call it.
 std::string words_for(long pid) {
-  std::string name = executable_name(pid);
-  if (name.empty()) name = kernel_name(pid);
+  const std::string name = name_of_process(pid);
   return one_line(name.empty() ? "it" : name);
 }
 
@@ -97,6 +83,17 @@ std::string nobody_in(const Folders& folders) {
 
 }  // namespace
 
+std::vector<long> processes_named(const std::string& name) {
+  std::vector<long> out = all_processes();
+  std::erase_if(out, [&name](long pid) { return pid == getpid() || !is_named(pid, name); });
+  return out;
+}
+
+std::string name_of_process(long pid) {
+  const std::string name = executable_name(pid);
+  return name.empty() ? kernel_name(pid) : name;
+}
+
 std::vector<long> process_ids(const std::string& word) {
   std::vector<long> out;
   std::istringstream parts(word);
@@ -122,7 +119,8 @@ std::string why_no_live_file(long pid, const Folders& folders) {
     return name + " has the library, but there is no live file of it in " + there +
            ": it has read no clock yet, or has another CLOCKSHIM_DIR";
   return name + " runs without clockshim: start it with `clockshim run " + name +
-         " ...`, or see `clockshim doctor " + number + "`";
+         " ...`, serve it from now on by `clockshim attach " + number +
+         "`, or see `clockshim doctor " + number + "`";
 }
 
 bool ProcessFinder::find(const std::string& word, std::vector<Target>& out,

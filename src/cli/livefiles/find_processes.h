@@ -46,6 +46,12 @@ class ProcessFinder {
 // The process ids in a word, as pidof(1) prints them: "12 34 56". None: it has anything else in it.
 std::vector<long> process_ids(const std::string& word);
 
+// The processes of this name, which they have by the kernel or by their program's file. In order,
+// without ourselves.
+std::vector<long> processes_named(const std::string& name);
+// What messages call a process; "": it may not be seen.
+std::string name_of_process(long pid);
+
 // Why no live file of this process was found in the folders, and what would help: "nginx runs
 // without clockshim: ...".
 std::string why_no_live_file(long pid, const Folders& folders);

@@ -16,6 +16,7 @@
 #include <string_view>
 
 #include "cli/console/values.h"
+#include "cli/livefiles/live_process.h"
 #include "os/read_file.h"
 
 namespace clockshim::cli {
@@ -98,20 +99,6 @@ Paths paths_seen_by(const std::string& process) {
   stat((process + "/ns/mnt").c_str(), &mounts);
   stat((process + "/root/").c_str(), &root);
   return {mounts.st_ino, root.st_dev, root.st_ino};
-}
-
-// In ascending order: what started first is likely to stay longest, and its number stands in the
-// paths of its container's files.
-std::vector<long> all_processes() {
-  std::vector<long> out;
-  DIR* const all = opendir("/proc");
-  if (all == nullptr) return out;
-  while (const dirent* entry = readdir(all)) {
-    if (const auto pid = process_id(entry->d_name)) out.push_back(*pid);
-  }
-  closedir(all);
-  std::sort(out.begin(), out.end());
-  return out;
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
@@ -13,6 +14,7 @@
 #include <sstream>
 #include <string_view>
 
+#include "cli/console/values.h"
 #include "os/process.h"
 #include "os/read_file.h"
 
@@ -177,6 +179,18 @@ Liveness life_of(const FileCreator& creator, long& pid) {
                                                                    : Liveness::unknown;
   return error == 0 && start_ticks_in(stat) == creator.start_ticks ? Liveness::running
                                                                    : Liveness::unknown;
+}
+
+std::vector<long> all_processes() {
+  std::vector<long> out;
+  DIR* const all = opendir("/proc");
+  if (all == nullptr) return out;
+  while (const dirent* entry = readdir(all)) {
+    if (const auto pid = process_id(entry->d_name)) out.push_back(*pid);
+  }
+  closedir(all);
+  std::sort(out.begin(), out.end());
+  return out;
 }
 
 }  // namespace clockshim::cli

@@ -56,4 +56,8 @@ std::string task_name(long pid, long tid);
 // The start of a process that runs; 0: it has ended, even if it is a zombie.
 std::uint64_t start_ticks_of(long pid);
 
+// All processes that may be seen. In ascending order: what started first is likely to stay longest,
+// and its number stands in the paths of its container's files.
+std::vector<long> all_processes();
+
 }  // namespace clockshim::cli

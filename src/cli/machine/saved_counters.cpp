@@ -267,4 +267,12 @@ CountersForProgram::CountersForProgram(const Settings& settings, bool save) {
 
 CountersForProgram::~CountersForProgram() = default;
 
+Settings settings_with(std::vector<SettingOption> options, const CountersForProgram& counters) {
+  for (SettingOption& option : options) {
+    if (option.setting->id == SettingId::counters && !counters.value().empty())
+      option.value = counters.value();
+  }
+  return effective_settings(options);
+}
+
 }  // namespace clockshim::cli

@@ -4,7 +4,9 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
+#include "cli/inject/setting_options.h"
 #include "cli/machine/counter_evidence.h"
 #include "os/counters_file.h"
 
@@ -75,5 +77,8 @@ class CountersForProgram {
   std::string value_;
   std::unique_ptr<PrivateFolder> folder_;
 };
+
+// The settings that a process is served by from outside: with what is known of the counters.
+Settings settings_with(std::vector<SettingOption> options, const CountersForProgram& counters);
 
 }  // namespace clockshim::cli

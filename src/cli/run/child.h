@@ -12,7 +12,7 @@
 
 #include "cli/inject/load_check.h"
 #include "cli/inject/preload_environment.h"
-#include "cli/run/run_settings.h"
+#include "cli/inject/setting_options.h"
 
 namespace clockshim::cli {
 

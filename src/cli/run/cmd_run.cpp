@@ -16,12 +16,12 @@
 #include "cli/inject/image_injection.h"
 #include "cli/inject/load_check.h"
 #include "cli/inject/preflight.h"
+#include "cli/inject/setting_options.h"
 #include "cli/livefiles/live_dir.h"
 #include "cli/machine/saved_counters.h"
 #include "cli/run/child.h"
 #include "cli/run/lost_reports.h"
 #include "cli/run/private_reports.h"
-#include "cli/run/run_settings.h"
 #include "cli/run/run_summary.h"
 #include "os/base_name.h"
 #include "os/error_text.h"
@@ -84,18 +84,8 @@ void say_served_by_image(const Settings& settings, const std::string& name,
           ")");
 }
 
-// The settings that the command will be served by: with what is known of the counters.
-Settings settings_told(std::vector<RunOption> options, const CountersForProgram& counters) {
-  for (RunOption& option : options) {
-    if (std::string_view(option.setting->variable) == "CLOCKSHIM_COUNTERS" &&
-        !counters.value().empty())
-      option.value = counters.value();
-  }
-  return effective_settings(options);
-}
-
 // Runs argv, which is not empty, and returns its exit status.
-int run(const std::vector<RunOption>& options, const std::vector<std::string>& argv) {
+int run(const std::vector<SettingOption>& options, const std::vector<std::string>& argv) {
   const Settings settings = effective_settings(options);
   std::string problem;
   const std::string library = find_library(executable_path(), getenv("CLOCKSHIM_LIBRARY"), problem);
@@ -121,7 +111,7 @@ int run(const std::vector<RunOption>& options, const std::vector<std::string>& a
   if (shimmed) {
     const char* present = getenv("LD_PRELOAD");
     environment.set("LD_PRELOAD", preload_with(library, present != nullptr ? present : ""));
-    for (const RunOption& option : options) {
+    for (const SettingOption& option : options) {
       if (option.value) environment.set(option.setting->variable, *option.value);
     }
     if (!counters->value().empty()) environment.set("CLOCKSHIM_COUNTERS", counters->value());
@@ -135,7 +125,7 @@ int run(const std::vector<RunOption>& options, const std::vector<std::string>& a
   }
   std::unique_ptr<ImageInjection> image;
   const Child::BehindExec put_image_in = [&](pid_t pid, int untraced) {
-    image = std::make_unique<ImageInjection>(settings_told(options, *counters));
+    image = std::make_unique<ImageInjection>(settings_with(options, *counters));
     const std::string why_not =
         untraced != 0 ? "it can't be traced: " + error_text(untraced) : image->inject(pid);
     if (!why_not.empty()) return say_without(settings, name + ": " + why_not);
@@ -161,7 +151,7 @@ int run(const std::vector<RunOption>& options, const std::vector<std::string>& a
 }
 
 struct RunCommand {
-  std::vector<RunOption> options = run_options();
+  std::vector<SettingOption> options = setting_options();
   std::vector<std::string> argv;
 };
 
@@ -174,7 +164,7 @@ void add_run_command(CommandLine& line) {
                                 if (given->argv.empty()) throw BadUsage("no command");
                                 return run(given->options, given->argv);
                               });
-  for (RunOption& option : given->options) {
+  for (SettingOption& option : given->options) {
     command.option(option_name(*option.setting), option.setting->placeholder,
                    option_help(*option.setting),
                    [&option](const std::string& value) { return take_value(option, value); });

@@ -8,7 +8,7 @@
 
 #include "analysis/read_json.h"
 #include "cli/inject/preload_environment.h"
-#include "cli/run/run_settings.h"
+#include "cli/inject/setting_options.h"
 #include "os/log.h"
 #include "os/read_file.h"
 

@@ -1,0 +1,183 @@
+#include "cli/inject/prepared_image.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <sstream>
+
+#include "cli/inject/process_code.h"
+#include "live/describe.h"
+#include "os/base_name.h"
+#include "os/clocksource.h"
+#include "os/counters_plan.h"
+#include "os/current_cpu.h"
+#include "os/descriptor.h"
+#include "os/error_text.h"
+#include "os/pass_through.h"
+#include "os/possible_cpus.h"
+#include "os/process.h"
+#include "os/read_file.h"
+
+namespace clockshim::cli {
+namespace {
+
+std::string proc(pid_t pid, const char* file) {
+  return "/proc/" + std::to_string(pid) + "/" + file;
+}
+
+// The last number of a line of /proc/PID/status; -1: there is none.
+long last_number_in_status(const std::string& status, const std::string& name) {
+  std::istringstream lines(status);
+  for (std::string line; std::getline(lines, line);) {
+    if (!line.starts_with(name + ":")) continue;
+    const std::string last = line.substr(line.find_last_of(" \t") + 1);
+    return std::strtol(last.c_str(), nullptr, 10);
+  }
+  return -1;
+}
+
+struct Owner {
+  uid_t user;
+  gid_t group;
+};
+
+// Whose files a process makes: /proc/PID/status has real, effective, saved and file system's ids.
+Owner owner_of(pid_t pid) {
+  const std::string status = content_of(proc(pid, "status"));
+  const long user = last_number_in_status(status, "Uid");
+  const long group = last_number_in_status(status, "Gid");
+  return {user < 0 ? geteuid() : static_cast<uid_t>(user),
+          group < 0 ? getegid() : static_cast<gid_t>(group)};
+}
+
+// For a moment we make files as somebody else does. Only root can.
+class As {
+ public:
+  explicit As(Owner owner) : user_(geteuid()), group_(getegid()) {
+    if (owner.user == user_) return;
+    changed_ = setegid(owner.group) == 0 && seteuid(owner.user) == 0;
+  }
+  ~As() {
+    if (!changed_) return;
+    static_cast<void>(seteuid(user_));
+    static_cast<void>(setegid(group_));
+  }
+  As(const As&) = delete;
+  As& operator=(const As&) = delete;
+
+ private:
+  uid_t user_;
+  gid_t group_;
+  bool changed_ = false;
+};
+
+ino_t inode_of(const std::string& path) {
+  struct stat info;
+  return stat(path.c_str(), &info) == 0 ? info.st_ino : 0;
+}
+
+// Enters the process's namespaces of memory and of files, as far as they are others than ours.
+// Returns 0, or an errno.
+int enter(pid_t pid) {
+  struct Namespace {
+    const char* name;
+    int kind;
+  };
+  // Both are opened first: in another mount namespace there may be another /proc.
+  std::vector<std::pair<Descriptor, int>> found;
+  for (const Namespace& space :
+       {Namespace{"ns/ipc", CLONE_NEWIPC}, Namespace{"ns/mnt", CLONE_NEWNS}}) {
+    if (inode_of(proc(pid, space.name)) == inode_of(std::string("/proc/self/") + space.name))
+      continue;
+    found.emplace_back(Descriptor(open(proc(pid, space.name).c_str(), O_RDONLY | O_CLOEXEC)),
+                       space.kind);
+    if (found.back().first.get() < 0) return errno;
+  }
+  for (const auto& [descriptor, kind] : found) {
+    if (setns(descriptor.get(), kind) != 0) return errno;
+  }
+  return 0;
+}
+
+}  // namespace
+
+void PreparedImage::plan(const Settings& settings) {
+  clocksource_ = current_clocksource();
+  image_->uncounted = settings.profile == Profile::off;
+  image_->cpus = possible_cpus();
+  image_->tolerance = settings.tolerance.raw();
+  image_->granularity = clocksource_granularity(clocksource_).raw();
+  image_->coarse_tick = coarse_tick().raw();
+  mode_reason_ = reason_to_pass_through(settings, clocksource_);
+  if (!mode_reason_.empty()) return;
+  CpuCounter counter;
+  // The library may have rseq; the image has rdtscp alone.
+  if (!counter.find() || !counter.can_align()) {
+    mode_reason_ = "rdtscp does not say here which CPU it was read on";
+    return;
+  }
+  const CountersPlan counters = plan_counters(settings, clocksource_, image_->cpus, counter);
+  image_->clocks = settings.clocks;
+  image_->per_cpu = counters.per_cpu;
+  image_->may_promote = counters.may_promote;
+  image_->aligned = counters.offsets != nullptr;
+  if (image_->aligned) std::copy_n(counters.offsets, kCountersCpus, image_->offsets);
+  mode_ = counters.mode;
+  mode_reason_ = counters.reason;
+}
+
+void PreparedImage::describe(pid_t pid, const Settings& settings, std::uint32_t run_pid) {
+  std::error_code unknown;
+  const std::string executable = std::filesystem::read_symlink(proc(pid, "exe"), unknown).string();
+  const std::string program = base_name(executable);
+  const long own_number = last_number_in_status(content_of(proc(pid, "status")), "NSpid");
+  describe_code(pid, executable, *image_);
+  live::ProcessFacts facts;
+  facts.pid = static_cast<std::uint32_t>(own_number > 0 ? own_number : pid);
+  facts.start_ticks = start_ticks_in(content_of(proc(pid, "stat")));
+  facts.run_pid = run_pid;
+  facts.program = program;
+  facts.executable = executable;
+  facts.clocksource = clocksource_;
+  facts.mode = mode_;
+  facts.mode_reason = mode_reason_;
+  live::describe(*header_, settings, facts);
+  header_->uid = owner_of(pid).user;
+  header_->pid_namespace = inode_of(proc(pid, "ns/pid"));
+}
+
+void PreparedImage::make_region(pid_t pid, const Settings& settings, const live::Segment& before) {
+  const Owner owner = owner_of(pid);
+  const std::uint64_t ipc_namespace = inode_of(proc(pid, "ns/ipc"));
+  if (const int error = enter(pid); error != 0) {
+    uncounted_ = "its namespaces can't be entered: " + error_text(error);
+    return;
+  }
+  const As as(owner);
+  const std::string folder =
+      settings.dir.empty() ? "/dev/shm/clockshim-" + std::to_string(geteuid()) : settings.dir;
+  region_ = std::make_unique<SharedRegion>();
+  goes_on_ = before && region_->adopt(before, *header_);
+  if (!goes_on_) uncounted_ = region_->make(*header_, folder, ipc_namespace);
+  if (!uncounted_.empty()) region_.reset();
+}
+
+void PreparedImage::prepare(pid_t pid, const Settings& settings, std::uint32_t run_pid,
+                            const live::Segment& before) {
+  plan(settings);
+  describe(pid, settings, run_pid);
+  if (!image_->uncounted) make_region(pid, settings, before);
+}
+
+std::unique_ptr<SharedRegion> PreparedImage::keep_region() {
+  if (region_ != nullptr) region_->keep();
+  return std::move(region_);
+}
+
+}  // namespace clockshim::cli

@@ -1,0 +1,57 @@
+// What a process is to be served by, made before it is touched: the image's settings, the memory to
+// count in, and the words for its report.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "cli/inject/shared_region.h"
+#include "image/contract.h"
+#include "os/settings.h"
+
+namespace clockshim::cli {
+
+class PreparedImage {
+ public:
+  // For a process that may be another user's, or in a container: its memory is made where the
+  // process can attach it, and its live file where the library would make it. Where that needs
+  // another namespace, this process enters it and stays there: the caller has to be a process of
+  // its own. `run_pid` is as live::Header has it; `before` is the segment that the process has
+  // counted in before, if any: then it goes on in that, if it is still to be had.
+  void prepare(pid_t pid, const Settings& settings, std::uint32_t run_pid,
+               const live::Segment& before = {});
+
+  // The mode that it starts in, and why.
+  [[nodiscard]] const std::string& mode() const { return mode_; }
+  [[nodiscard]] const std::string& mode_reason() const { return mode_reason_; }
+  // Why its counts can't be told; "": they can, or it is not to count.
+  [[nodiscard]] const std::string& uncounted() const { return uncounted_; }
+
+  [[nodiscard]] ImageSettings& settings() { return *image_; }
+  [[nodiscard]] const ImageSettings& settings() const { return *image_; }
+  // Null: it counts in memory of its own, or not at all.
+  [[nodiscard]] const SharedRegion* region() const { return region_.get(); }
+  // That is the segment of before, which the process has attached already.
+  [[nodiscard]] bool goes_on() const { return goes_on_; }
+  // From here on the process counts there.
+  std::unique_ptr<SharedRegion> keep_region();
+
+ private:
+  void plan(const Settings& settings);
+  void describe(pid_t pid, const Settings& settings, std::uint32_t run_pid);
+  void make_region(pid_t pid, const Settings& settings, const live::Segment& before);
+
+  std::unique_ptr<ImageSettings> image_ = std::make_unique<ImageSettings>();
+  std::unique_ptr<live::Header> header_ = std::make_unique<live::Header>();
+  std::unique_ptr<SharedRegion> region_;
+  std::string clocksource_;
+  std::string mode_ = "passthrough";
+  std::string mode_reason_;
+  std::string uncounted_;
+  bool goes_on_ = false;
+};
+
+}  // namespace clockshim::cli
