@@ -61,9 +61,10 @@ static void say_signals(void) {
   }
 }
 
-/* WHAT TIMES: calls, threads, small_stacks, fork, signals, kill, exec */
+/* WHAT TIMES: calls, threads, small_stacks, fork, signals, kill, exec; start TIMES PROGRAM ARG...
+ */
 int main(int argc, char** argv) {
-  HOST_EXPECT(argc == 3);
+  HOST_EXPECT(argc >= 3);
   const char* what = argv[1];
   const long times = atol(argv[2]);
   if (strcmp(what, "calls") == 0) {
@@ -97,6 +98,9 @@ int main(int argc, char** argv) {
   } else if (strcmp(what, "exec") == 0) {
     asks_monotonic(times);
     execl(argv[0], argv[0], "state", "0", NULL);
+  } else if (strcmp(what, "start") == 0) {
+    asks_monotonic(times);
+    execv(argv[3], argv + 3);
   } else {
     HOST_EXPECT(strcmp(what, "state") == 0);
     say_signals();

@@ -170,6 +170,24 @@ INSTANTIATE_TEST_SUITE_P(Kinds, Alone,
                                          "asks_musl_static"),
                          [](const auto& kind) { return std::string(kind.param); });
 
+// As tini and gosu do in containers.
+TEST(AloneAsAStarter, WhatItExecutesIsServedByTheLibrary) {
+  const TempDir dir;
+  const std::string file = dir.path("all.json");
+  const HostRun run = run_host(
+      "asks_static", {.arguments = {"start", "3000", host_path("asks_dynamic"), "calls", "400000"},
+                      .environment = {{"CLOCKSHIM_REPORT", file}}});
+  EXPECT_EQ(run.ending(), "exit 7") << run.out;
+  EXPECT_EQ(run.err, "");
+  std::ifstream in(file);
+  const Json report = Json::parse(in, nullptr, false);
+  ASSERT_TRUE(report.is_object()) << file;
+  EXPECT_EQ(calls_in_all(report), 703'000) << report.dump(1);
+  EXPECT_EQ(calls_by(report, "asks_monotonic"), 403'000);
+  EXPECT_EQ(calls_by(report, "asks_timeofday"), 200'000);
+  EXPECT_GT(served(report), 3'000) << "more than what the starter has asked for";
+}
+
 TEST(AloneStripped, CountsAreExactWithoutNames) {
   const Json report = report_of(run_alone("asks_static_stripped", {"calls", "40000"}));
   EXPECT_EQ(calls_in_all(report), 70'000);

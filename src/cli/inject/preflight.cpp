@@ -140,6 +140,7 @@ Preflight inspect_command(const std::string& name) {
       if (!loader.empty() && access(loader.c_str(), F_OK) != 0) result.missing_interpreter = loader;
       if (problem.empty()) return result;
       result.takes_image = elf_takes_image(path, file);
+      result.is_static = result.takes_image && loader.empty();
       if (depth > 0) result.problem.append("'s interpreter ").append(path);
       result.problem.append(" ").append(problem);
       return result;

@@ -13,6 +13,7 @@ struct Preflight {
   std::string problem;  // "is statically linked", "'s interpreter /x is statically linked"; "" if
                         // the shim can be loaded
   bool takes_image = false;  // it can't, but the image can be put in (cli/inject/image_injection.h)
+  bool is_static = false;    // it takes no notice of a preload, but what it executes may
   int execs = 1;             // until it is that program: env(1), which a script may name, has one
   std::string
       missing_interpreter;  // the interpreter of the script or the program, if that does not exist

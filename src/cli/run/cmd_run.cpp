@@ -108,7 +108,8 @@ int run(const std::vector<SettingOption>& options, const std::vector<std::string
   std::unique_ptr<PrivateReports> reports;
   std::string file = file_of_all(settings);
   bool summed_up = settings.report == "stderr" || !file.empty();
-  if (shimmed) {
+  // A static program may be one that only starts others (tini, gosu).
+  if (shimmed || (by_image && preflight.is_static)) {
     const char* present = getenv("LD_PRELOAD");
     environment.set("LD_PRELOAD", preload_with(library, present != nullptr ? present : ""));
     for (const SettingOption& option : options) {
