@@ -59,14 +59,27 @@ std::string name_of(pid_t pid) {
   return name + "[" + std::to_string(pid) + "]";
 }
 
+// Whether it has ended, or is about to and has no memory any more.
+bool is_gone(pid_t pid) {
+  const std::string stat = content_of("/proc/" + std::to_string(pid) + "/stat");
+  std::istringstream behind(stat.substr(std::min(stat.size(), stat.rfind(')') + 1)));
+  char state = 'X';
+  long number = 0;
+  unsigned long flags = 0;
+  constexpr int kNumbersBeforeFlags = 5;  // proc(5): fields 4 to 8
+  behind >> state;
+  for (int i = 0; i < kNumbersBeforeFlags; ++i) behind >> number;
+  behind >> flags;
+  constexpr unsigned long kExiting = 4;  // PF_EXITING
+  return state == 'Z' || state == 'X' || (flags & kExiting) != 0;
+}
+
 bool behind_filter(pid_t pid) { return status_line(pid, "Seccomp") == "2"; }
 
 // Why it can't be attached to, as far as that is known without touching it; "": it may be.
 std::string why_never(pid_t pid) {
   if (!cpu_has_rdtscp()) return "the CPU has no rdtscp";
-  const std::string state = status_line(pid, "State");
-  if (state.empty()) return "there is no such process";
-  if (state.starts_with('Z') || state.starts_with('X')) return "it has ended";
+  if (is_gone(pid)) return "there is no such process";
   if (pid == getpid() || pid == getppid()) return "it is this command";
   if (const std::string tracer = status_line(pid, "TracerPid"); tracer != "0" && !tracer.empty())
     return "it is traced by " +
@@ -204,7 +217,8 @@ AttachResult attach_now(pid_t pid, const Settings& settings, Milliseconds patien
   if (const pid_t other = shares_memory_with(pid); other != 0)
     return {.again = true, .words = "it shares its memory with " + name_of(other)};
   const FoundImage before = find_image(pid, vdso);
-  if (before.entries == Entries::ours) return {.words = "it is served by an image already"};
+  if (before.entries == Entries::ours)
+    return {.already = true, .words = "it is served by an image already"};
   if (before.entries == Entries::strange) return {.words = "somebody else has changed its vDSO"};
   ImageInProcess image(vdso);
   PreparedImage prepared;
@@ -246,7 +260,8 @@ AttachResult detach_now(pid_t pid, Milliseconds patience) {
     return {.words = "it was started with the library, which can't be taken out of it"};
   if (!(result.words = read_vdso(pid, vdso)).empty()) return result;
   const FoundImage found = find_image(pid, vdso);
-  if (found.entries == Entries::original) return {.words = "it is not served by an image"};
+  if (found.entries == Entries::original)
+    return {.already = true, .words = "it is not served by an image"};
   if (found.entries == Entries::strange) return {.words = "somebody else has changed its vDSO"};
   while_stopped(
       pid, {patience, behind_filter(pid)}, result, [](const StoppedProcess&) { return true; },
@@ -262,7 +277,7 @@ AttachResult detach_now(pid_t pid, Milliseconds patience) {
 // byte.
 std::string packed(const AttachResult& result) {
   std::string out;
-  out += result.done ? '1' : result.again ? '2' : '0';
+  out += result.done ? '1' : result.again ? '2' : result.already ? '3' : '0';
   out += std::to_string(result.stopped.count()) + '\0';
   for (const std::string* text : {&result.words, &result.reason, &result.uncounted})
     out += *text + '\0';
@@ -279,6 +294,7 @@ AttachResult unpacked(const std::string& text) {
   std::getline(parts, result.uncounted, '\0');
   result.done = text.starts_with('1');
   result.again = text.starts_with('2');
+  result.already = text.starts_with('3');
   result.stopped = std::chrono::nanoseconds(std::strtoll(stopped.c_str(), nullptr, 10));
   return result;
 }
@@ -313,9 +329,10 @@ AttachResult in_tries(pid_t pid, const std::function<AttachResult(Milliseconds)>
   Milliseconds patience = kFirstPatience;
   for (int i = 0; i < kTries; ++i, patience *= 2) {
     result = by_process(f, patience);
-    if (!result.done && kill(pid, 0) != 0 && errno == ESRCH) {
+    if (!result.done && is_gone(pid)) {
       result.gone = true;
-      result.words = "it has ended";
+      result.words =
+          status_line(pid, "State").empty() ? "there is no such process" : "it has ended";
     }
     if (!result.again || result.gone) break;
     std::this_thread::sleep_for(kBetweenTries);

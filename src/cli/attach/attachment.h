@@ -13,8 +13,9 @@ namespace clockshim::cli {
 
 struct AttachResult {
   bool done = false;
-  bool again = false;  // not now: one of its threads did not stop, say
-  bool gone = false;   // there is no such process, or no longer
+  bool again = false;    // not now: one of its threads did not stop, say
+  bool already = false;  // it is as it was to become: served, or not
+  bool gone = false;     // there is no such process, or no longer
   // Why not: "it is traced by gdb[12]". If it is done: the mode that it is served in.
   std::string words{};
   std::string reason{};     // of the mode

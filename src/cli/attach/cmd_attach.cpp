@@ -108,7 +108,7 @@ int with_all(const std::vector<Meant>& processes, const std::string& undone,
     if (result.done) {
       print(begin + done(result, begin) + "; it stood still for " +
             in_milliseconds(result.stopped) + "\n");
-    } else if (!result.gone || !found) {
+    } else if (!found || (!result.gone && !result.already)) {
       say(LogLevel::error, LogLevel::error, begin + undone + ": " + result.words);
       status = kNotAll;
     }
