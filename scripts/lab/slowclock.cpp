@@ -1,4 +1,4 @@
-// slowclock --cost D [--by filter|calls] [--vdso] -- COMMAND [ARG...]: runs COMMAND at native
+// slowclock --cost D [--by filter|calls] [--vdso] [--let-go] -- COMMAND [ARG...]: runs COMMAND at native
 // speed, but on a clock that is as dear as acpi_pm or hpet.
 //
 // How: at each exec (ptrace) the symbols of the new program's vDSO are changed, so that a reading
@@ -16,6 +16,11 @@
 // Left alone: everything else; the coarse clocks and time() stay in the vDSO. --vdso leaves that as
 // it is, for comparison: the filter, where there is one, and ptrace are all that COMMAND gets,
 // which tells what slowclock itself costs.
+//
+// --let-go traces COMMAND up to its first exec alone, so that others can trace it then (`clockshim
+// attach`): it is dear by a filter, and its vDSO makes the system call by itself, as the kernel's
+// own does where it can't read the clocksource. What it starts has a fast clock, which the filter
+// makes dear only if it makes the system call.
 //
 // slowclock lasts until the last process below it is gone, then returns COMMAND's exit status (128
 // + signal where it was killed). SIGTERM, SIGINT, SIGHUP, SIGUSR1 and SIGUSR2 sent to slowclock go
@@ -37,6 +42,7 @@
 #include <cstring>
 #include <initializer_list>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include <elf.h>
@@ -53,30 +59,40 @@ namespace {
 
 // ---- the program's fast clock ----
 
-// At the stop after an exec. Nothing of the new program has run yet, not even its loader. The
-// vDSO's address stands in its auxiliary vector, on its stack above argc, the arguments, a null,
-// the environment and a null.
-void take_fast_clock(pid_t pid, const slow_clock::Reading& reading) {
-  constexpr unsigned long cs_of_64_bit = 0x33, word = sizeof(long);
-  user_regs_struct regs{};
-  if (ptrace(PTRACE_GETREGS, pid, nullptr, &regs) != 0 || regs.cs != cs_of_64_bit) return;
+bool let_go = false;
+
+// Takes the vDSO's address out of the new program's auxiliary vector, which stands on its stack
+// above argc, the arguments, a null, the environment and a null. False: errno says why not.
+bool hide_vdso(pid_t pid, const user_regs_struct& regs) {
+  constexpr unsigned long word = sizeof(long);
   errno = 0;
   unsigned long at = regs.rsp + word * (2 + static_cast<unsigned long>(vdso::peek(pid, regs.rsp)));
   while (errno == 0 && vdso::peek(pid, at) != 0) at += word;
   for (at += word; errno == 0; at += 2 * word) {
     const long type = vdso::peek(pid, at);
-    if (type == AT_NULL) return;
-    if (type != AT_SYSINFO_EHDR) continue;
-    if (vdso::change(pid, static_cast<unsigned long>(vdso::peek(pid, at + word)), reading.calls))
-      return;
-    if (reading.burn < 0) {
-      std::fputs("slowclock: the vDSO can't be changed here: there is no way but --by filter\n",
-                 stderr);
-      std::exit(own_failure);  // and what is below is killed
-    }
-    // Where not even this is possible, errno tells below.
-    errno = 0;
-    if (ptrace(PTRACE_POKEDATA, pid, at, static_cast<long>(AT_IGNORE)) != 0) break;
+    if (type == AT_NULL) return true;
+    if (type == AT_SYSINFO_EHDR)
+      return ptrace(PTRACE_POKEDATA, pid, at, static_cast<long>(AT_IGNORE)) == 0;
+  }
+  return false;
+}
+
+// At the stop after an exec. Nothing of the new program has run yet, not even its loader.
+void take_fast_clock(pid_t pid, const slow_clock::Reading& reading) {
+  constexpr unsigned long cs_of_64_bit = 0x33;
+  user_regs_struct regs{};
+  if (ptrace(PTRACE_GETREGS, pid, nullptr, &regs) != 0 || regs.cs != cs_of_64_bit) return;
+  clockshim::cli::Vdso vdso;
+  const std::string why_not = clockshim::cli::read_vdso(pid, vdso);
+  if (why_not.empty() && (let_go ? vdso::fall_back(pid, vdso)
+                                 : vdso::change(pid, vdso, reading.calls)))
+    return;
+  if (let_go || reading.burn < 0) {
+    std::fputs("slowclock: the vDSO can't be changed here: there is no way but --by filter\n",
+               stderr);
+    std::exit(own_failure);  // and what is below is killed
+  }
+  if (hide_vdso(pid, regs)) {
     static bool told = false;
     if (!told)
       std::fputs(
@@ -84,11 +100,10 @@ void take_fast_clock(pid_t pid, const slow_clock::Reading& reading) {
           "calls too\n",
           stderr);
     told = true;
-    return;
-  }
-  if (errno != ESRCH)
+  } else if (errno != ESRCH) {
     std::fprintf(stderr, "slowclock: process %d keeps its fast clock: %s\n", pid,
                  std::strerror(errno));
+  }
 }
 
 // ---- the tracer's loop ----
@@ -112,7 +127,9 @@ void resume(pid_t pid, int status) {
   const bool stop_signal =
       signal == SIGSTOP || signal == SIGTSTP || signal == SIGTTIN || signal == SIGTTOU;
   if (event == PTRACE_EVENT_EXEC && reading != nullptr) take_fast_clock(pid, *reading);
-  if (event == PTRACE_EVENT_STOP && stop_signal) {
+  if (event == PTRACE_EVENT_EXEC && let_go) {
+    ptrace(PTRACE_DETACH, pid, nullptr, nullptr);
+  } else if (event == PTRACE_EVENT_STOP && stop_signal) {
     ptrace(PTRACE_LISTEN, pid, nullptr,
            nullptr);  // stopped by job control: stays stopped until SIGCONT
   } else {
@@ -195,7 +212,7 @@ std::optional<double> parse_duration(const char* text) {
 
 [[noreturn]] void bad_usage(const char* option, const char* value, const char* wanted) {
   std::fprintf(stderr,
-               "slowclock: %s '%s': must be %s (slowclock --cost D [--by filter|calls] [--vdso] -- "
+               "slowclock: %s '%s': must be %s (slowclock --cost D [--by filter|calls] [--vdso] [--let-go] -- "
                "COMMAND [ARG...])\n",
                option, value, wanted);
   std::exit(2);
@@ -212,6 +229,8 @@ int main(int argc, char** argv) {
     const auto value = [&] { return ++at < argc ? argv[at] : ""; };
     if (option == "--vdso") {
       keep_vdso = true;
+    } else if (option == "--let-go") {
+      let_go = true;
     } else if (option == "--by") {
       const std::string_view way{value()};
       by_calls = way == "calls";
@@ -221,10 +240,11 @@ int main(int argc, char** argv) {
       asked_ns = parse_duration(cost);
       if (!asked_ns) bad_usage("--cost", cost, "a duration below 1s, such as 500ns, 0.7us or 2us");
     } else {
-      bad_usage("argument", argv[at], "--cost, --by, --vdso, or -- before the command");
+      bad_usage("argument", argv[at], "--cost, --by, --vdso, --let-go, or -- before the command");
     }
   }
   if (!asked_ns) bad_usage("--cost", "", "given");
+  if (let_go && by_calls) bad_usage("--let-go", "", "without --by calls");
   if (at + 1 >= argc) bad_usage("--", "", "followed by a command");
   const slow_clock::Reading found =
       by_calls ? slow_clock::by_calls(*asked_ns) : slow_clock::by_filter(*asked_ns);

@@ -17,7 +17,10 @@
 #include <elf.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
-#include <sys/uio.h>
+
+#include "cli/inject/dynamic_image.h"
+#include "cli/inject/vdso.h"
+#include "symbolize/x86_instruction.h"
 
 namespace vdso {
 
@@ -70,67 +73,55 @@ inline bool poke(pid_t pid, unsigned long at, const void* from, std::size_t size
   return true;
 }
 
-template <class T>
-bool fetch(pid_t pid, unsigned long at, T* to, std::size_t count = 1) {
-  const iovec own{to, count * sizeof(T)}, theirs{reinterpret_cast<void*>(at), count * sizeof(T)};
-  return process_vm_readv(pid, &own, 1, &theirs, 1, 0) == ssize_t(count * sizeof(T));
-}
-
 // Puts the code into the zeros behind the vDSO's image, and lets the symbols of its two functions
 // point there. Libraries find them by these symbols, and none has looked yet. `calls`: system calls
 // a reading makes, from 1 on. False: not a vDSO as expected, or no room; it is then as it was.
-inline bool change(pid_t pid, unsigned long base, int calls) {
-  constexpr unsigned long page = 4096, room = 64;
+inline bool change(pid_t pid, const clockshim::cli::Vdso& vdso, int calls) {
+  using clockshim::cli::DynamicImage;
+  constexpr unsigned long room = 64;
   static_assert(code.size() <= room);
-  Elf64_Ehdr header{};
-  if (!fetch(pid, base, &header)) return false;
-  std::vector<Elf64_Phdr> segments(header.e_phnum);
-  if (!fetch(pid, base + header.e_phoff, segments.data(), segments.size())) return false;
-  unsigned long end = 0, symbols = 0, strings = 0, strings_size = 0;
-  std::vector<Elf64_Dyn> dynamic;
-  for (const auto& segment : segments) {
-    if (segment.p_type == PT_LOAD && segment.p_vaddr != segment.p_offset) return false;
-    if (segment.p_type == PT_LOAD) end = segment.p_vaddr + segment.p_memsz;
-    if (segment.p_type == PT_DYNAMIC) dynamic.resize(segment.p_filesz / sizeof(Elf64_Dyn));
-    if (segment.p_type == PT_DYNAMIC &&
-        !fetch(pid, base + segment.p_vaddr, dynamic.data(), dynamic.size()))
-      return false;
-  }
-  for (const auto& entry : dynamic) {
-    if (entry.d_tag == DT_SYMTAB) symbols = entry.d_un.d_ptr;
-    if (entry.d_tag == DT_STRTAB) strings = entry.d_un.d_ptr;
-    if (entry.d_tag == DT_STRSZ) strings_size = entry.d_un.d_val;
-  }
-  if (end == 0 || symbols == 0 || strings <= symbols || strings_size == 0) return false;
-
-  const unsigned long at = (end + page - 1) / page * page - room;
-  std::array<char, room> behind{};
-  if (at < end || !fetch(pid, base + at, behind.data(), room)) return false;
-  if (std::any_of(behind.begin(), behind.end(), [](char c) { return c != 0; })) return false;
-
-  std::vector<Elf64_Sym> table(
-      (strings - symbols) / sizeof(Elf64_Sym));  // every kernel lets the strings follow the symbols
-  std::vector<char> names(strings_size + 1);
-  if (!fetch(pid, base + symbols, table.data(), table.size()) ||
-      !fetch(pid, base + strings, names.data(), strings_size))
+  const DynamicImage image(vdso.bytes);
+  const unsigned long own = image.find("__vdso_clock_gettime");
+  const unsigned long at = vdso.bytes.size() - room;
+  if (own == 0 || at < image.size()) return false;
+  if (std::any_of(vdso.bytes.begin() + long(at), vdso.bytes.end(),
+                  [](std::byte b) { return b != std::byte{0}; }))
     return false;
-  unsigned long own = 0;
-  for (std::size_t i = 0; i < table.size(); ++i) {
-    if (table[i].st_name >= strings_size) return false;
-    std::string_view name{&names[table[i].st_name]};
+  for (const DynamicImage::Symbol& symbol : image.symbols()) {
+    std::string_view name = symbol.name;
     if (name.starts_with("__vdso_")) name.remove_prefix(7);
     if (name != "clock_gettime" && name != "gettimeofday") continue;
-    if (name == "clock_gettime") own = table[i].st_value;
     const Elf64_Addr value = at + (name == "gettimeofday" ? gettimeofday_at : 0);
-    if (!poke(pid, base + symbols + i * sizeof(Elf64_Sym) + offsetof(Elf64_Sym, st_value), &value,
-              sizeof value))
-      return false;
+    if (!poke(pid, vdso.at + symbol.value_at, &value, sizeof value)) return false;
   }
   auto adapted = code;
   const auto distance = std::int32_t(own - (at + jump_from));
   std::memcpy(&adapted[distance_at], &distance, sizeof distance);
   for (const unsigned long place : calls_at) std::memcpy(&adapted[place], &calls, sizeof calls);
-  return own != 0 && poke(pid, base + at, adapted.data(), adapted.size());
+  return poke(pid, vdso.at + at, adapted.data(), adapted.size());
+}
+
+// Lets the vDSO's own clock_gettime make the system call, as it does where it can't read the
+// clocksource: its first branch, which leaves clocks that it does not know to the kernel (cmp $n,
+// %edi; ja), is always taken. The symbols, and the function's beginning, stay as they are. So do
+// gettimeofday and the coarse clocks, but for the latter being system calls, too. False: it has no
+// such branch; it is then as it was.
+inline bool fall_back(pid_t pid, const clockshim::cli::Vdso& vdso) {
+  const auto function = clockshim::cli::find_function(vdso, "clock_gettime");
+  constexpr std::size_t farthest = 64;
+  for (std::size_t at = 0; at + 6 < std::min(farthest, function.code.size());) {
+    const auto now = clockshim::decode_x86(function.code.subspan(at));
+    if (now.length == 0) return false;
+    constexpr std::uint8_t above = 7;
+    if (now.opcode == clockshim::X86Instruction::kJcc && now.condition == above) {
+      const std::array<unsigned char, 2> near{0x90, 0xe9};  // nop; jmp, for ja
+      const std::array<unsigned char, 1> shorter{0xeb};
+      return now.length == 2 ? poke(pid, function.at + at, shorter.data(), shorter.size())
+                             : poke(pid, function.at + at, near.data(), near.size());
+    }
+    at += now.length;
+  }
+  return false;
 }
 
 }  // namespace vdso

@@ -55,8 +55,10 @@ std::vector<DynamicImage::Symbol> DynamicImage::symbols() const {
     const auto symbol = at<Elf64_Sym>(place);
     if (symbol.st_shndx == SHN_UNDEF || strings + symbol.st_name >= end) continue;
     const auto* const name = reinterpret_cast<const char*>(file_.data()) + strings + symbol.st_name;
-    out.push_back(
-        {{name, strnlen(name, end - strings - symbol.st_name)}, symbol.st_value, symbol.st_size});
+    out.push_back({{name, strnlen(name, end - strings - symbol.st_name)},
+                   symbol.st_value,
+                   symbol.st_size,
+                   place + offsetof(Elf64_Sym, st_value)});
   }
   return out;
 }

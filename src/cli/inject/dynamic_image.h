@@ -25,6 +25,7 @@ class DynamicImage {
     std::string_view name;
     std::uint64_t value;  // from the image's begin
     std::uint64_t size;
+    std::uint64_t value_at;  // where `value` itself stands
   };
   [[nodiscard]] std::vector<Symbol> symbols() const;
   // The value of a symbol; 0: there is none of this name.
