@@ -33,28 +33,45 @@ func asksSince(begin time.Time, times int) time.Duration {
 	return sum
 }
 
-// Goroutines hand readings to each other: whoever gets one reads later.
+// A goroutine's latest reading, on a cache line of its own.
+type line struct {
+	reading int64
+	_       [7]int64
+}
+
+// Goroutines hand readings to each other: each reads what the others have left, and then the time, which
+// must not be less. A reading of another goroutine's that was not there before is one handoff.
 func handOver(goroutines, times int) {
 	var group sync.WaitGroup
-	var newest int64
+	lines := make([]line, goroutines)
 	begin := time.Now()
 	var handoffs int64
 	for g := 0; g < goroutines; g++ {
 		group.Add(1)
-		go func(id int64) {
+		go func(self int) {
 			defer group.Done()
+			var taken int64
+			known := make([]int64, goroutines)
 			for i := 0; i < times; i++ {
-				seen := atomic.LoadInt64(&newest)
+				var newest int64
+				for other := range lines {
+					seen := atomic.LoadInt64(&lines[other].reading)
+					if other != self && seen != known[other] {
+						known[other] = seen
+						taken++
+						if seen > newest {
+							newest = seen
+						}
+					}
+				}
 				now := int64(time.Since(begin))
-				if now < seen>>3 {
+				if now < newest {
 					atomic.AddInt64(&backward, 1)
 				}
-				if seen&7 != id {
-					atomic.AddInt64(&handoffs, 1)
-				}
-				atomic.StoreInt64(&newest, now<<3|id)
+				atomic.StoreInt64(&lines[self].reading, now)
 			}
-		}(int64(g))
+			atomic.AddInt64(&handoffs, taken)
+		}(g)
 	}
 	group.Wait()
 	fmt.Println("handoffs", os.Getpid(), handoffs)
