@@ -20,6 +20,8 @@ SECTIONS = {
     "lab:promises": "The promises, where counters disagree",
     "lab:start": "What it costs to start and to end",
     "lab:watched": "What it costs to be watched",
+    "lab:go": "A Go daemon that is attached to",
+    "lab:attach": "Attached to and detached from under load",
 }
 
 
