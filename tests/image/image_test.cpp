@@ -244,11 +244,10 @@ TEST(AloneWithC, BothAreCountedOnce) {
 
 // A process has one tracer: a debugger that follows the command's children is there first.
 TEST(AloneTraced, RunsWithoutAndSaysSo) {
-  const HostRun run =
-      run_host(std::getenv("TEST_SLOWCLOCK"),
-               {.arguments = {"--cost", "2us", "--", std::getenv("CLOCKSHIM_TEST_COMMAND"), "run",
-                              host_path("asks_static"), "calls", "4000"},
-                .shim = false});
+  const HostRun run = run_host(
+      slowclock_path(), {.arguments = {"--cost", "2us", "--", std::getenv("CLOCKSHIM_TEST_COMMAND"),
+                                       "run", host_path("asks_static"), "calls", "4000"},
+                         .shim = false});
   EXPECT_EQ(run.ending(), "exit 7") << run.out << run.err;
   EXPECT_NE(run.err.find("it can't be traced"), std::string::npos) << run.err;
 }

@@ -27,7 +27,7 @@ TEST_P(OtherStamps, AreInOrderWithServedTimes) {
   if (as_it_is) {
     options.arguments.erase(options.arguments.begin());
   } else {
-    program = host_path("slowclock_host");
+    program = slowclock_path();
     const char* const before[] = {"--cost", cost, "--"};
     options.arguments.insert(options.arguments.begin(), std::begin(before), std::end(before));
   }

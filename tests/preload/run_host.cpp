@@ -31,8 +31,13 @@ std::string contents(const fs::path& path) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
-// Whether hosts are static programs, into which the command puts the image.
+// Whether hosts are static programs, into which the command puts the image when it starts them; or
+// run already when the command attaches to them.
 bool by_image() { return std::getenv("TEST_IMAGE") != nullptr; }
+bool by_attach() {
+  const char* const how = std::getenv("TEST_IMAGE");
+  return how != nullptr && std::strcmp(how, "attach") == 0;
+}
 
 std::vector<std::string> environment_of(const HostOptions& options, const fs::path& reports) {
   std::map<std::string, std::string> all;
@@ -45,7 +50,8 @@ std::vector<std::string> environment_of(const HostOptions& options, const fs::pa
   }
   all["CLOCKSHIM_TEST_HOSTS"] =
       from_environment("CLOCKSHIM_HOSTS");  // where hosts find their plug-ins
-  if (options.report) all["CLOCKSHIM_REPORT"] = (reports / "%p.json").string();
+  if (options.report && !by_attach()) all["CLOCKSHIM_REPORT"] = (reports / "%p.json").string();
+  if (by_attach()) all["CLOCKSHIM_DIR"] = (reports.parent_path() / "live").string();
   for (const auto& [name, value] : options.environment) all[name] = value;
   std::string preload = options.preload_before;
   if (options.shim && !by_image()) preload += " " + shim_path();
@@ -101,6 +107,35 @@ void await(pid_t pid, std::chrono::seconds limit, HostRun& run) {
   if (WIFSIGNALED(status)) run.signal = WTERMSIG(status);
 }
 
+// The exit status of our command.
+int run_command(std::vector<std::string> arguments, const std::vector<char*>& envp, int err) {
+  arguments.insert(arguments.begin(), from_environment("CLOCKSHIM_TEST_COMMAND"));
+  const std::vector<char*> argv = pointers(arguments);
+  const pid_t pid = fork();
+  if (pid == 0) {
+    dup2(open("/dev/null", O_WRONLY), 1);
+    dup2(err, 2);
+    execve(argv[0], argv.data(), envp.data());
+    _exit(127);
+  }
+  int status = 0;
+  waitpid(pid, &status, 0);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+// Attaches to a host that is at work.
+void attach_to(pid_t pid, const std::vector<char*>& envp, int err) {
+  // It has to have begun what it is to do: its first threads, for instance.
+  constexpr useconds_t kAtWork = 10'000;
+  usleep(kAtWork);
+  siginfo_t info{};
+  const int status = run_command({"attach", std::to_string(pid)}, envp, err);
+  const bool ended =
+      waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+      info.si_pid == pid;
+  EXPECT_TRUE(status == 0 || ended) << "not attached";
+}
+
 void read_reports(const fs::path& directory, HostRun& run) {
   for (const auto& entry : fs::directory_iterator(directory)) {
     const std::string text = contents(entry.path());
@@ -121,6 +156,7 @@ std::string HostRun::ending() const {
 }
 
 std::string shim_path() { return from_environment("CLOCKSHIM_LIB"); }
+std::string slowclock_path() { return from_environment("TEST_SLOWCLOCK"); }
 std::string host_path(const std::string& name) {
   return name.starts_with('/') ? name : from_environment("CLOCKSHIM_HOSTS") + "/" + name;
 }
@@ -130,7 +166,9 @@ HostRun run_host(const std::string& name, const HostOptions& options) {
   const fs::path reports = directory.path() / "reports";
   fs::create_directory(reports);
   std::vector<std::string> arguments;
-  if (options.shim && by_image()) arguments = {from_environment("CLOCKSHIM_TEST_COMMAND"), "run"};
+  const bool attached = options.shim && by_attach();
+  if (options.shim && by_image() && !attached)
+    arguments = {from_environment("CLOCKSHIM_TEST_COMMAND"), "run"};
   arguments.push_back(host_path(name));
   arguments.insert(arguments.end(), options.arguments.begin(), options.arguments.end());
   std::vector<std::string> environment = environment_of(options, reports);
@@ -149,7 +187,12 @@ HostRun run_host(const std::string& name, const HostOptions& options) {
     _exit(127);
   }
   setpgid(pid, pid);
+  if (attached) attach_to(pid, envp, err);
   await(pid, options.limit, run);
+  if (attached && options.report)
+    run_command({"report", "--format", "json", "--output",
+                 (reports / (std::to_string(pid) + ".json")).string(), std::to_string(pid)},
+                envp, err);
   close(out);
   close(err);
   run.out = contents(directory.path() / "out");

@@ -48,6 +48,8 @@ struct HostRun {
 // test where meson did not pass them.
 std::string shim_path();
 std::string host_path(const std::string& name);
+// Path of the lab's program that makes clocks slow.
+std::string slowclock_path();
 
 // Adds a failure where the host hung, or where a report was asked for and one is not JSON.
 HostRun run_host(const std::string& name, const HostOptions& options = {});
