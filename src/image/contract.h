@@ -27,6 +27,7 @@ struct WrapperCode {
   std::int32_t cfa_offset;
   std::int16_t saved_frame;
   bool from_frame;
+  bool other_stack;  // the caller's frame may be on another stack: Go's runtime changes it
 };
 inline constexpr unsigned kMostWrapperCode = 1024;
 

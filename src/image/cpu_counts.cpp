@@ -103,7 +103,7 @@ bool find_rule(std::uintptr_t pc, FrameRule& rule) noexcept {
   const WrapperCode* const found = std::partition_point(
       first, last, [pc](const WrapperCode& code) { return code.end <= pc - 1; });
   if (found == last || pc - 1 < found->begin) return false;
-  rule = FrameRule{found->cfa_offset, found->saved_frame, found->from_frame};
+  rule = FrameRule{found->cfa_offset, found->saved_frame, found->from_frame, found->other_stack};
   return true;
 }
 
@@ -130,6 +130,16 @@ CLOCKSHIM_SLOW bool learn(live::Region& region, SiteKey key, const Frame* chain,
   return false;
 }
 
+// Counts a call of which no caller can be told.
+CLOCKSHIM_SLOW void count_other(live::Region& region, const Table& table, SiteKey key,
+                                unsigned cpu) noexcept {
+  const SiteKey other{SiteKey::kOtherCallers, key.clock(), key.function()};
+  FrameRule none;
+  if (count_in(table, other, none) == Found::nothing &&
+      count_in(shared_table(region), other, none) == Found::nothing)
+    add(region, cpu, other.raw(), 1);
+}
+
 }  // namespace
 
 void CpuCounts::start(live::Region& region) noexcept {
@@ -146,6 +156,7 @@ void CpuCounts::count_any(live::Region& region, SiteKey key, const Frame& caller
     const Found found = count_in(table, key, rule);
     if (found == Found::counted) return;
     if (found == Found::nothing && !learn(region, key, chain, depth, cpu, rule)) return;
+    if (!may_follow(rule, chain[depth - 1])) return count_other(region, table, key, cpu);
     chain[depth] = rule.caller_of(chain[depth - 1]);
     key = key.behind(chain[depth].pc);
   }

@@ -42,7 +42,9 @@ class CpuCounts {
         return;
       }
       if (CLOCKSHIM_UNLIKELY(entry.key != (at.raw() | SiteKey::kRule))) break;
-      frame = FrameRule::unpacked(entry.count).caller_of(frame);
+      const FrameRule rule = FrameRule::unpacked(entry.count);
+      if (CLOCKSHIM_UNLIKELY(!may_follow(rule, frame))) break;
+      frame = rule.caller_of(frame);
       at = at.behind(frame.pc);
     }
     count_any(region, key, caller, cpu);
@@ -58,6 +60,13 @@ class CpuCounts {
     } else {
       region.shared.real[clock].fetch_add(1, std::memory_order_relaxed);
     }
+  }
+
+  // A wrapper may have been unloaded, and other code have come in its place: then its rule must not
+  // lead away from the stack. Go's are in no library, and do lead to another stack; that they are
+  // Go's is told by the bit that means another thing in the library.
+  static CLOCKSHIM_INLINE bool may_follow(const FrameRule& rule, const Frame& frame) noexcept {
+    return rule.interpreted || rule.leads_near(frame);
   }
 
  private:

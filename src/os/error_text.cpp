@@ -10,6 +10,8 @@ std::string error_text(int error) {
     case EAGAIN: return "Resource temporarily unavailable";
     case EBADF: return "Bad file descriptor";
     case EDQUOT: return "Disk quota exceeded";
+    case EEXIST: return "File exists";
+    case EFAULT: return "Bad address";
     case EFBIG: return "File too large";
     case EINVAL: return "Invalid argument";
     case EIO: return "Input/output error";
@@ -28,6 +30,7 @@ std::string error_text(int error) {
     case EPERM: return "Operation not permitted";
     case EPIPE: return "Broken pipe";
     case EROFS: return "Read-only file system";
+    case ESRCH: return "No such process";
     case ESTALE: return "Stale file handle";
     case ETIMEDOUT: return "Connection timed out";
     case ETXTBSY: return "Text file busy";

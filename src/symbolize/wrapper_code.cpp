@@ -99,7 +99,7 @@ void add_rules_of_code(Elf* elf, const GElf_Sym& symbol, std::vector<WrapperStre
   const auto* const code = static_cast<const std::uint8_t*>(data->d_buf) + at;
   for (const CallInPrologue& call : calls_in_prologue({code, symbol.st_size})) {
     const std::uint64_t back = symbol.st_value + call.at;
-    out.push_back({back - 1, back, call.cfa_offset, call.saved_frame, false});
+    out.push_back({back - 1, back, call.cfa_offset, call.saved_frame, false, false});
   }
 }
 
@@ -135,7 +135,7 @@ bool add_go(Elf* elf, std::vector<WrapperStretch>& out) {
   const std::vector<GoFunction> functions = read_go_functions(elf);
   for (const GoFunction& function : functions) {
     if (is_go_wrapper_name(function.name))
-      out.push_back({function.start, function.end, kTwoWords, -kTwoWords, true});
+      out.push_back({function.start, function.end, kTwoWords, -kTwoWords, true, true});
   }
   return !functions.empty();
 }

@@ -17,6 +17,7 @@ struct WrapperStretch {
   std::int32_t cfa_offset = 0;
   std::int16_t saved_frame = 0;
   bool from_frame = false;
+  bool other_stack = false;  // the caller's frame may be on another stack
 };
 
 // Whether a wrapper may have such a rule: it leads up the stack, by a frame as small as a

@@ -30,13 +30,14 @@ TEST(Takes, PreloadIsLastAndKeepsWhatIsThere) {
   EXPECT_EQ(ending.out, "libm.so.6:libdl.so.2:" + shim_path() + "\n");
 }
 
-// Into them goes the image (tests/image), and nothing has to be said.
+// Into them goes the image (tests/image), and nothing has to be said. What they start gets the
+// library.
 TEST(Takes, StaticProgramTakesTheImage) {
   for (const char* name : {"static_program", "static_pie_program"}) {
     const std::string program = program_path(name);
     const Ending ending = run_clockshim({"run", "--", program});
     EXPECT_EQ(ending.exit_code, 5);
-    EXPECT_EQ(ending.out, "ran, LD_PRELOAD is unset\n");
+    EXPECT_EQ(ending.out, "ran, LD_PRELOAD is set\n");
     EXPECT_EQ(ending.err, "");
   }
 }

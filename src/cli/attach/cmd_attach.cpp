@@ -1,5 +1,7 @@
 #include "cli/attach/cmd_attach.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <array>
 #include <cstdio>
@@ -58,6 +60,7 @@ struct Meant {
 };
 
 void add(std::vector<Meant>& all, long pid, bool found) {
+  if (found && (pid == getpid() || pid == 1)) return;  // nobody means us, or the first process
   const bool known =
       std::any_of(all.begin(), all.end(), [pid](const Meant& one) { return one.pid == pid; });
   if (!known) all.push_back({pid, found});
@@ -69,6 +72,7 @@ std::vector<Meant> processes_meant(const Words& given) {
   for (const std::string& word : given.words) {
     std::vector<long> pids = process_ids(word);
     const bool by_name = pids.empty();
+    if (word.empty()) throw BadUsage("\"\": must be a process id, or the name of a program");
     if (by_name) pids = processes_named(word);
     if (pids.empty()) throw BadUsage(one_line(word) + ": no process of this name runs");
     for (const long pid : pids) add(out, pid, by_name);
@@ -109,7 +113,10 @@ int with_all(const std::vector<Meant>& processes, const std::string& undone,
       print(begin + done(result, begin) + "; it stood still for " +
             in_milliseconds(result.stopped) + "\n");
     } else if (!found || (!result.gone && !result.already)) {
-      say(LogLevel::error, LogLevel::error, begin + undone + ": " + result.words);
+      std::string line = begin + undone + ": " + result.words;
+      if (result.stopped >= std::chrono::milliseconds(1))
+        line += "; it stood still for " + in_milliseconds(result.stopped);
+      say(LogLevel::error, LogLevel::error, line);
       status = kNotAll;
     }
   }

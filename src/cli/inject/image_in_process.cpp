@@ -52,7 +52,8 @@ class Mappings {
  public:
   explicit Mappings(Tracee& process) : process_(process) {}
   ~Mappings() {
-    if (counts_ != 0) unmap_counts(process_, counts_, attached_);
+    if (counts_ != 0 && attached_) process_.system_call(SYS_shmdt, {counts_});
+    if (counts_ != 0 && !attached_) process_.system_call(SYS_munmap, {counts_, kPrivateCounts});
     if (image_ != 0) process_.system_call(SYS_munmap, {image_, image_size_});
   }
   Mappings(const Mappings&) = delete;
@@ -82,23 +83,16 @@ class Mappings {
     return "it can't map memory near its vDSO: " + error_of(mapped);
   }
 
-  // The memory to count in: this segment (null: memory of its own).
-  std::string map_counts(const SharedRegion* segment) {
-    attached_ = segment != nullptr;
+  // The memory to count in: this segment (negative: memory of its own).
+  std::string map_counts(int segment) {
+    attached_ = segment >= 0;
     const long mapped =
-        attached_ ? process_.system_call(SYS_shmat, {static_cast<unsigned>(segment->id()), 0, 0})
+        attached_ ? process_.system_call(SYS_shmat, {static_cast<unsigned>(segment), 0, 0})
                   : process_.system_call(SYS_mmap, {0, kPrivateCounts, PROT_READ | PROT_WRITE,
                                                     MAP_PRIVATE | MAP_ANONYMOUS, kNoFile, 0});
     if (failed(mapped)) return "it can't attach memory: " + error_of(mapped);
     counts_ = static_cast<std::uint64_t>(mapped);
     return "";
-  }
-  static void unmap_counts(Tracee& process, std::uint64_t at, bool attached) {
-    if (attached) {
-      process.system_call(SYS_shmdt, {at});
-    } else {
-      process.system_call(SYS_munmap, {at, kPrivateCounts});
-    }
   }
   void keep() { image_ = counts_ = 0; }
 
@@ -152,18 +146,6 @@ std::string place(Tracee& process, const Elf64_Phdr& segment, const std::byte* c
   return "";
 }
 
-// What an image of before has written is zero again, as when it was mapped.
-std::string clear_data(Tracee& process, const Elf64_Phdr& segment, const std::byte* content,
-                       std::uint64_t base) {
-  const std::uint64_t begin = base + page_begin(segment.p_vaddr);
-  const std::uint64_t length = base + page_end(segment.p_vaddr + segment.p_memsz) - begin;
-  const long done = process.system_call(SYS_madvise, {begin, length, MADV_DONTNEED});
-  if (failed(done)) return "its memory can't be cleared: " + error_of(done);
-  if (!process.write(base + segment.p_vaddr, content, segment.p_filesz))
-    return "its memory can't be written: " + error_text(errno);
-  return "";
-}
-
 // Whether what stands at `base` is this build's image, to the last byte of its code.
 bool is_this_build(pid_t pid, std::uint64_t base) {
   const std::span<const std::byte> file = image_bytes();
@@ -213,36 +195,42 @@ void read_counts(pid_t pid, FoundImage& found) {
       std::memcmp(header->magic, live::kMagic, sizeof header->magic) != 0)
     return;
   found.shared = header->token != 0;
+  found.start_ticks = header->start_ticks;
   if (!found.shared || std::memchr(header->link, '\0', sizeof header->link) == nullptr) return;
-  const std::string link = "/proc/" + std::to_string(pid) + "/root" + header->link;
-  live::Segment named;
-  if (live::read_link(AT_FDCWD, link.c_str(), named) && named.token == header->token)
-    found.segment = named;
+  // As whoever made the link has seen it: the process in its container, or we.
+  const std::string root = "/proc/" + std::to_string(pid) + "/root";
+  for (const std::string& link : {root + header->link, std::string(header->link)}) {
+    live::Segment named;
+    if (live::read_link(AT_FDCWD, link.c_str(), named) && named.token == header->token)
+      found.segment = named;
+  }
 }
 
 }  // namespace
 
-FoundImage find_image(pid_t pid, const Vdso& vdso) {
-  FoundImage out;
+void find_images(pid_t pid, const Vdso& vdso, FoundImages& out) {
   std::uint64_t target = 0;
   for (const std::string_view name : kServedFunctions) {
     const Entries entries = entry_of(vdso, name, target);
     if (entries != Entries::original) out.entries = entries;
-    if (entries == Entries::strange) return out;
+    if (entries == Entries::strange) return;
   }
-  // The mappings of an image follow each other, so the jump leads to the last one that begins
-  // before its target.
   for (const MappedRange& mapped : memory_map_of(pid)) {
     if (!mapped.path.empty() || !mapped.rights.starts_with("r-") || !is_image(pid, mapped.begin))
       continue;
-    if (out.entries == Entries::ours && mapped.begin > target) break;
-    out.base = mapped.begin;
-    if (out.entries == Entries::original && is_this_build(pid, out.base)) break;
+    FoundImage found;
+    found.base = mapped.begin;
+    found.ours = is_this_build(pid, found.base);
+    if (found.ours) read_counts(pid, found);
+    out.all.push_back(found);
   }
-  if (out.entries == Entries::ours && out.base == 0) out.entries = Entries::strange;
-  out.ours = out.base != 0 && is_this_build(pid, out.base);
-  if (out.ours) read_counts(pid, out);
-  return out;
+  if (out.entries != Entries::ours) return;
+  // The mappings of an image follow each other, so the jump leads to the last one that begins
+  // before its target.
+  for (const FoundImage& found : out.all) {
+    if (found.base <= target) out.connected = &found;
+  }
+  if (out.connected == nullptr) out.entries = Entries::strange;
 }
 
 ImageInProcess::ImageInProcess(const Vdso& vdso)
@@ -265,43 +253,34 @@ void ImageInProcess::move_originals(std::vector<std::byte>& memory) const {
   }
 }
 
-ImageInProcess::How ImageInProcess::how(const Tracee& process, const PreparedImage& prepared,
-                                        const FoundImage& before, bool unused) {
-  if (!before.ours) return How::beside;
+namespace {
+
+// Whether an image serves as these settings say, but for where its memory is: in what it counts
+// already, or it does not count.
+bool serves_so(const Tracee& process, const PreparedImage& prepared, const FoundImage& image) {
+  if (!image.ours || image.counts == 0) return false;
+  const bool same_memory = prepared.goes_on() ? image.counts == prepared.goes_on_at()
+                                              : prepared.region_id() < 0 && !image.shared;
+  if (!same_memory) return false;
   auto there = std::make_unique<ImageSettings>();
   auto wanted = std::make_unique<ImageSettings>(prepared.settings());
-  const bool same_memory =
-      prepared.goes_on() || (prepared.region() == nullptr && before.counts != 0 && !before.shared);
-  if (!process.read(before.base + own_symbol("settings"), there.get(), sizeof *there))
-    return How::beside;
-  const auto are_equal = [&] {
-    return same_memory && std::memcmp(there.get(), wanted.get(), sizeof *there) == 0;
-  };
+  if (!process.read(image.base + own_symbol("settings"), there.get(), sizeof *there)) return false;
   for (ImageSettings* const settings : {there.get(), wanted.get()}) {
     settings->region = nullptr;
     settings->clock_gettime = nullptr;
     settings->gettimeofday = nullptr;
   }
-  if (are_equal()) return How::as_it_is;
-  if (unused) return How::anew;
-  // Callers in what was loaded meanwhile are not known then.
-  for (ImageSettings* const settings : {there.get(), wanted.get()}) {
-    settings->modules_used = settings->wrappers_used = 0;
-    std::memset(settings->modules, 0, sizeof settings->modules);
-    std::memset(settings->wrappers, 0, sizeof settings->wrappers);
-  }
-  return are_equal() ? How::as_it_is : How::beside;
+  return std::memcmp(there.get(), wanted.get(), sizeof *there) == 0;
 }
 
-std::string ImageInProcess::write(Tracee& process, const ImageSettings& settings, bool anew) const {
+}  // namespace
+
+std::string ImageInProcess::write(Tracee& process, const ImageSettings& settings) const {
   std::vector<std::byte> memory = image_at(image_, image_bytes(), base_);
   move_originals(memory);
   for (const Elf64_Phdr& segment : image_.segments()) {
     if (segment.p_type != PT_LOAD || segment.p_memsz == 0) continue;
-    if (anew && (segment.p_flags & PF_W) == 0) continue;
-    const std::byte* const content = &memory[segment.p_vaddr];
-    std::string why_not = anew ? clear_data(process, segment, content, base_)
-                               : place(process, segment, content, base_);
+    std::string why_not = place(process, segment, &memory[segment.p_vaddr], base_);
     if (!why_not.empty()) return why_not;
   }
   if (!process.write(base_ + own_symbol("settings"), &settings, sizeof settings))
@@ -311,25 +290,25 @@ std::string ImageInProcess::write(Tracee& process, const ImageSettings& settings
 }
 
 std::string ImageInProcess::put_into(Tracee& process, PreparedImage& prepared,
-                                     const FoundImage& before, bool unused) {
+                                     const FoundImages& before,
+                                     const std::vector<std::uint64_t>& rooms) {
   for (const std::string_view name : kServedFunctions) {
     if (!takes_jump(find_function(vdso_, name).code)) return "its vDSO takes no jump";
   }
-  const How how = this->how(process, prepared, before, unused);
-  base_ = before.base;
-  if (how == How::as_it_is) return "";
-  Mappings mapped(process);
-  if (how == How::beside) {
-    std::string why_not =
-        mapped.map_image(size_, room_near(memory_map_of(process.pid()), vdso_.at, size_), vdso_.at);
-    if (!why_not.empty()) return why_not;
-    base_ = mapped.image();
+  for (const FoundImage& image : before.all) {
+    if (!serves_so(process, prepared, image)) continue;
+    base_ = image.base;
+    return "";
   }
+  Mappings mapped(process);
+  if (std::string why_not = mapped.map_image(size_, rooms, vdso_.at); !why_not.empty())
+    return why_not;
+  base_ = mapped.image();
   ImageSettings& settings = prepared.settings();
   if (prepared.goes_on()) {
-    settings.region = reinterpret_cast<live::Region*>(before.counts);
+    settings.region = reinterpret_cast<live::Region*>(prepared.goes_on_at());
   } else {
-    if (std::string why_not = mapped.map_counts(prepared.region()); !why_not.empty())
+    if (std::string why_not = mapped.map_counts(prepared.region_id()); !why_not.empty())
       return why_not;
     settings.region = reinterpret_cast<live::Region*>(mapped.counts());
   }
@@ -337,11 +316,8 @@ std::string ImageInProcess::put_into(Tracee& process, PreparedImage& prepared,
       reinterpret_cast<int (*)(clockid_t, timespec*)>(base_ + original_of("clock_gettime"));
   settings.gettimeofday =
       reinterpret_cast<int (*)(timeval*, void*)>(base_ + original_of("gettimeofday"));
-  if (std::string why_not = write(process, settings, how == How::anew); !why_not.empty())
-    return why_not;
+  if (std::string why_not = write(process, settings); !why_not.empty()) return why_not;
   mapped.keep();
-  if (how == How::anew && !prepared.goes_on() && before.counts != 0)
-    Mappings::unmap_counts(process, before.counts, before.shared);
   return "";
 }
 
@@ -362,7 +338,6 @@ bool ImageInProcess::disconnect(const Tracee& process, const Vdso& vdso) {
       });
 }
 
-// Children that it has forked may count there still; their report says that it has ended.
 void ImageInProcess::end_counting(const Tracee& process, const FoundImage& found) {
   if (!found.ours || found.counts == 0) return;
   auto header = std::make_unique<live::Header>();

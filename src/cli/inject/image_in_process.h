@@ -24,14 +24,22 @@ enum class Entries { original, ours, strange };
 
 // An image that a process has, of whatever build.
 struct FoundImage {
-  Entries entries = Entries::original;
-  std::uint64_t base = 0;    // 0: it has none
-  bool ours = false;         // it is of this build, so its settings can be read
-  std::uint64_t counts = 0;  // if it is ours: the address of what it counts in
-  bool shared = false;       // that is a segment,
-  live::Segment segment{};   // which has a name
+  std::uint64_t base = 0;
+  bool ours = false;              // it is of this build, so its settings can be read
+  std::uint64_t counts = 0;       // if it is ours: the address of what it counts in
+  bool shared = false;            // that is a segment,
+  live::Segment segment{};        // which has a name
+  std::uint64_t start_ticks = 0;  // and was made for this process (live::Header has it)
 };
-FoundImage find_image(pid_t pid, const Vdso& vdso);
+struct FoundImages {
+  Entries entries = Entries::original;
+  std::vector<FoundImage> all{};
+  // The one that the vDSO's functions lead to, or null.
+  const FoundImage* connected = nullptr;
+  FoundImages() = default;
+  FoundImages(FoundImages&&) = delete;
+};
+void find_images(pid_t pid, const Vdso& vdso, FoundImages& out);
 
 class ImageInProcess {
  public:
@@ -39,12 +47,12 @@ class ImageInProcess {
 
   // The memory that the image takes, in bytes.
   [[nodiscard]] std::uint64_t size() const { return size_; }
-  // Maps it and the memory to count in, fills in the settings, and has the process start it, once it
-  // stands still. `before` is an image that is there already. It goes on as it is if it is to serve
-  // in the same way; else, if it is `unused` (no thread is in it), it begins anew; else another one
-  // gets a place beside it. Returns "", or why not: then the process is as it was.
-  std::string put_into(Tracee& process, PreparedImage& prepared, const FoundImage& before,
-                       bool unused);
+  // Maps it and the memory to count in, fills in the settings, and has the process start it, once
+  // it stands still. Of the images that are there already, one goes on as it is if it serves in the
+  // same way; none is changed, because nobody knows whether a thread is in it. `rooms` is as
+  // room_near() has it. Returns "", or why not: then the process is as it was.
+  std::string put_into(Tracee& process, PreparedImage& prepared, const FoundImages& before,
+                       const std::vector<std::uint64_t>& rooms);
   // The vDSO's functions lead to it from here on. False: they can't be changed.
   bool connect(const Tracee& process) const;
   // And from here on they don't. It stays, as there may be threads in it.
@@ -53,10 +61,7 @@ class ImageInProcess {
   static void end_counting(const Tracee& process, const FoundImage& found);
 
  private:
-  enum class How { beside, anew, as_it_is };
-  static How how(const Tracee& process, const PreparedImage& prepared, const FoundImage& before,
-                 bool unused);
-  std::string write(Tracee& process, const ImageSettings& settings, bool anew) const;
+  std::string write(Tracee& process, const ImageSettings& settings) const;
   void move_originals(std::vector<std::byte>& memory) const;
 
   const Vdso& vdso_;

@@ -2,6 +2,7 @@
 
 #include "arch/cpu_features.h"
 #include "cli/inject/image_in_process.h"
+#include "cli/inject/memory_map.h"
 #include "cli/inject/prepared_image.h"
 #include "cli/inject/shared_region.h"
 #include "cli/inject/tracee.h"
@@ -32,7 +33,9 @@ std::string ImageInjection::put_into(pid_t pid, Tracee& process) {
   prepared.prepare(pid, settings_, static_cast<std::uint32_t>(pid));
   uncounted_ = prepared.uncounted();
   ImageInProcess image(vdso);
-  if (std::string why_not = image.put_into(process, prepared, {}, false); !why_not.empty())
+  const FoundImages none;
+  const std::vector<std::uint64_t> rooms = room_near(memory_map_of(pid), vdso.at, image.size());
+  if (std::string why_not = image.put_into(process, prepared, none, rooms); !why_not.empty())
     return why_not;
   region_ = prepared.keep_region();
   if (!image.connect(process)) {

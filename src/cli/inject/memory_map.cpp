@@ -54,7 +54,9 @@ std::vector<std::uint64_t> room_near(const std::vector<MappedRange>& map, std::u
   };
   for (const MappedRange& mapped : map) {
     if (mapped.begin >= kLast) break;
-    if (mapped.path != "[stack]") add(mapped.begin);
+    // The stack grows down to its limit, which is a few megabytes for most, and may be set anew.
+    constexpr std::uint64_t kStack = 4ULL << 30;
+    add(mapped.path != "[stack]" ? mapped.begin : mapped.begin - std::min(mapped.begin, kStack));
     free_from = std::max(free_from, mapped.end);
   }
   add(kLast);

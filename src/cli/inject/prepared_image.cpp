@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sched.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -10,6 +11,8 @@
 #include <cstring>
 #include <filesystem>
 #include <sstream>
+#include <utility>
+#include <vector>
 
 #include "cli/inject/process_code.h"
 #include "live/describe.h"
@@ -23,6 +26,7 @@
 #include "os/possible_cpus.h"
 #include "os/process.h"
 #include "os/read_file.h"
+#include "os/write.h"
 
 namespace clockshim::cli {
 namespace {
@@ -82,25 +86,32 @@ ino_t inode_of(const std::string& path) {
   return stat(path.c_str(), &info) == 0 ? info.st_ino : 0;
 }
 
-// Enters the process's namespaces of memory and of files, as far as they are others than ours.
-// Returns 0, or an errno.
-int enter(pid_t pid) {
-  struct Namespace {
+// A process's namespace that we are not in.
+struct Namespace {
+  Descriptor descriptor;
+  int kind;
+};
+
+// Those of memory and of files, as far as they are others than ours. Returns 0, or an errno. They
+// are opened before any is entered: in another there may be another /proc.
+int other_namespaces(pid_t pid, std::vector<Namespace>& out) {
+  struct Kind {
     const char* name;
-    int kind;
+    int number;
   };
-  // Both are opened first: in another mount namespace there may be another /proc.
-  std::vector<std::pair<Descriptor, int>> found;
-  for (const Namespace& space :
-       {Namespace{"ns/ipc", CLONE_NEWIPC}, Namespace{"ns/mnt", CLONE_NEWNS}}) {
-    if (inode_of(proc(pid, space.name)) == inode_of(std::string("/proc/self/") + space.name))
+  for (const Kind& kind : {Kind{"ns/ipc", CLONE_NEWIPC}, Kind{"ns/mnt", CLONE_NEWNS}}) {
+    if (inode_of(proc(pid, kind.name)) == inode_of(std::string("/proc/self/") + kind.name))
       continue;
-    found.emplace_back(Descriptor(open(proc(pid, space.name).c_str(), O_RDONLY | O_CLOEXEC)),
-                       space.kind);
-    if (found.back().first.get() < 0) return errno;
+    Descriptor descriptor(open(proc(pid, kind.name).c_str(), O_RDONLY | O_CLOEXEC));
+    if (descriptor.get() < 0) return errno;
+    out.push_back({std::move(descriptor), kind.number});
   }
-  for (const auto& [descriptor, kind] : found) {
-    if (setns(descriptor.get(), kind) != 0) return errno;
+  return 0;
+}
+
+int enter(const std::vector<Namespace>& spaces) {
+  for (const Namespace& space : spaces) {
+    if (setns(space.descriptor.get(), space.kind) != 0) return errno;
   }
   return 0;
 }
@@ -148,35 +159,91 @@ void PreparedImage::describe(pid_t pid, const Settings& settings, std::uint32_t 
   facts.mode = mode_;
   facts.mode_reason = mode_reason_;
   live::describe(*header_, settings, facts);
-  header_->uid = owner_of(pid).user;
+  const Owner owner = owner_of(pid);
+  header_->uid = owner.user;
+  owner_group_ = owner.group;
   header_->pid_namespace = inode_of(proc(pid, "ns/pid"));
 }
 
-void PreparedImage::make_region(pid_t pid, const Settings& settings, const live::Segment& before) {
-  const Owner owner = owner_of(pid);
-  const std::uint64_t ipc_namespace = inode_of(proc(pid, "ns/ipc"));
-  if (const int error = enter(pid); error != 0) {
-    uncounted_ = "its namespaces can't be entered: " + error_text(error);
-    return;
-  }
-  const As as(owner);
+void PreparedImage::make_here(const Settings& settings, const live::Segment& before,
+                              std::uint64_t ipc_namespace) {
+  const As as({header_->uid, owner_group_});
   const std::string folder =
       settings.dir.empty() ? "/dev/shm/clockshim-" + std::to_string(geteuid()) : settings.dir;
   region_ = std::make_unique<SharedRegion>();
   goes_on_ = before && region_->adopt(before, *header_);
   if (!goes_on_) uncounted_ = region_->make(*header_, folder, ipc_namespace);
   if (!uncounted_.empty()) region_.reset();
+  if (region_ != nullptr) region_id_ = region_->id();
+}
+
+void PreparedImage::make_elsewhere(pid_t pid, const Settings& settings, const live::Segment& before,
+                                   std::uint64_t ipc_namespace) {
+  std::vector<Namespace> spaces;
+  int ends[2];
+  const int error = other_namespaces(pid, spaces);
+  if (error != 0 || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
+    uncounted_ = error_text(error != 0 ? error : errno);
+    return;
+  }
+  elsewhere_ = Descriptor(ends[0]);
+  const Descriptor theirs(ends[1]);
+  const pid_t child = fork();
+  if (child == 0) {
+    elsewhere_ = Descriptor();
+    if (const int refused = enter(spaces); refused != 0) {
+      uncounted_ = "its namespaces can't be entered: " + error_text(refused);
+    } else {
+      make_here(settings, before, ipc_namespace);
+    }
+    write_all(theirs.get(),
+              std::to_string(region_id_) + (goes_on_ ? " 1 " : " 0 ") + uncounted_ + "\n");
+    char kept = 0;
+    if (read(theirs.get(), &kept, 1) == 1) keep_region();
+    region_.reset();
+    _exit(0);
+  }
+  std::string told;
+  for (char c = 0; read(elsewhere_.get(), &c, 1) == 1 && c != '\n';) told += c;
+  std::istringstream words(told);
+  int goes_on = 0;
+  if (!(words >> region_id_ >> goes_on)) {
+    region_id_ = -1;
+    uncounted_ = "nothing is told of its namespaces";
+    return;
+  }
+  goes_on_ = goes_on != 0;
+  words.get();
+  std::getline(words, uncounted_);
+}
+
+void PreparedImage::make_region(pid_t pid, const Settings& settings, const live::Segment& before) {
+  const std::uint64_t ipc_namespace = inode_of(proc(pid, "ns/ipc"));
+  const bool elsewhere = ipc_namespace != inode_of("/proc/self/ns/ipc") ||
+                         inode_of(proc(pid, "ns/mnt")) != inode_of("/proc/self/ns/mnt");
+  if (elsewhere) {
+    make_elsewhere(pid, settings, before, ipc_namespace);
+  } else {
+    make_here(settings, before, ipc_namespace);
+  }
 }
 
 void PreparedImage::prepare(pid_t pid, const Settings& settings, std::uint32_t run_pid,
-                            const live::Segment& before) {
+                            const live::Segment& before, std::uint64_t before_at) {
   plan(settings);
   describe(pid, settings, run_pid);
+  goes_on_at_ = before_at;
   if (!image_->uncounted) make_region(pid, settings, before);
 }
 
 std::unique_ptr<SharedRegion> PreparedImage::keep_region() {
   if (region_ != nullptr) region_->keep();
+  if (elsewhere_.get() >= 0) {
+    char kept = 1;
+    static_cast<void>(!write(elsewhere_.get(), &kept, 1));
+    // It has ended when nothing more is to be read.
+    static_cast<void>(!read(elsewhere_.get(), &kept, 1));
+  }
   return std::move(region_);
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <set>
 #include <span>
 
 #include "cli/inject/memory_map.h"
@@ -24,8 +25,13 @@ std::string as_in_maps(std::string path) {
 void describe_code(pid_t pid, const std::string& executable, ImageSettings& settings) {
   const std::string own = as_in_maps(executable);
   const std::string process = "/proc/" + std::to_string(pid);
-  for (const auto& [begin, end, rights, mapped] : memory_map_of(pid)) {
-    if (!mapped.starts_with('/')) continue;
+  const std::vector<MappedRange> map = memory_map_of(pid);
+  std::set<std::string> with_code;
+  for (const MappedRange& range : map) {
+    if (range.rights.size() > 2 && range.rights[2] == 'x') with_code.insert(range.path);
+  }
+  for (const auto& [begin, end, rights, mapped] : map) {
+    if (!mapped.starts_with('/') || !with_code.contains(mapped)) continue;
     std::string path = mapped;
     const bool is_own = path == own;
     if (is_own) path = executable;
@@ -51,9 +57,12 @@ void describe_code(pid_t pid, const std::string& executable, ImageSettings& sett
     live::put(module.path, path);
     for (const WrapperStretch& stretch : file.wrappers) {
       if (settings.wrappers_used == kMostWrapperCode) break;
-      settings.wrappers[settings.wrappers_used++] = {
-          stretch.begin + module.load_bias, stretch.end + module.load_bias, stretch.cfa_offset,
-          stretch.saved_frame, stretch.from_frame};
+      settings.wrappers[settings.wrappers_used++] = {stretch.begin + module.load_bias,
+                                                     stretch.end + module.load_bias,
+                                                     stretch.cfa_offset,
+                                                     stretch.saved_frame,
+                                                     stretch.from_frame,
+                                                     stretch.other_stack};
     }
   }
   std::sort(settings.wrappers, settings.wrappers + settings.wrappers_used,

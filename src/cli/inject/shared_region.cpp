@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "live/folder.h"
 #include "live/region.h"
 #include "os/error_text.h"
 #include "os/real_clock.h"
@@ -41,6 +42,7 @@ std::string SharedRegion::make(const live::Header& header, const std::string& fo
       live::name_segment(segment_, own, folder.c_str(), name, path_, sizeof path_);
   if (why) return folder + ": " + (why.words != nullptr ? why.words : error_text(why.error));
   std::memcpy(region_->header.link, path_, sizeof path_);
+  live::bound_folder(folder.c_str(), ipc_namespace);
   return "";
 }
 

@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <sys/ptrace.h>
+#include <sys/time.h>
 #include <sys/user.h>
 #include <sys/wait.h>
 
@@ -9,6 +10,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
+#include <sstream>
 #include <thread>
 
 #include "cli/inject/vdso.h"
@@ -40,24 +42,87 @@ bool has_ended(pid_t pid, pid_t thread) {
          stat.substr(name_end, 3) == ") X";
 }
 
+// Whether it is a thread of the kernel's that works for the process (io_uring's), which never comes
+// to run the process's own code.
+bool works_for_kernel(pid_t pid, pid_t thread) {
+  const std::string stat =
+      content_of("/proc/" + std::to_string(pid) + "/task/" + std::to_string(thread) + "/stat");
+  std::istringstream behind(stat.substr(std::min(stat.size(), stat.rfind(')') + 1)));
+  std::string skipped;
+  unsigned long flags = 0;
+  constexpr int kWordsBeforeFlags = 6;  // proc(5): fields 3 to 8
+  for (int i = 0; i < kWordsBeforeFlags; ++i) behind >> skipped;
+  behind >> flags;
+  constexpr unsigned long kIoWorker = 0x10;      // PF_IO_WORKER
+  constexpr unsigned long kUserWorker = 0x4000;  // PF_USER_WORKER
+  return (flags & (kIoWorker | kUserWorker)) != 0;
+}
+
 // Whether the thread is in a restartable sequence (rseq(2)): the kernel would no longer know, if it
-// were made to run elsewhere and back.
-bool in_sequence(pid_t thread, pid_t pid) {
+// were made to run elsewhere and back. That one is noted does not mean that it is in it still.
+bool in_sequence(pid_t pid, pid_t thread, std::uint64_t pc) {
 #ifdef PTRACE_GET_RSEQ_CONFIGURATION
   __ptrace_rseq_configuration area{};
   if (ptrace(PTRACE_GET_RSEQ_CONFIGURATION, thread, sizeof area, &area) <= 0 ||
       area.rseq_abi_pointer == 0)
     return false;
+  struct Sequence {  // struct rseq_cs
+    std::uint32_t version;
+    std::uint32_t flags;
+    std::uint64_t start;
+    std::uint64_t length;
+    std::uint64_t abort;
+  };
   constexpr std::uint64_t kSequenceAt = 8;  // struct rseq's rseq_cs
-  std::uint64_t sequence = 0;
-  return read_memory(pid, area.rseq_abi_pointer + kSequenceAt, &sequence, sizeof sequence) &&
-         sequence != 0;
+  std::uint64_t at = 0;
+  Sequence sequence{};
+  return read_memory(pid, area.rseq_abi_pointer + kSequenceAt, &at, sizeof at) && at != 0 &&
+         read_memory(pid, at, &sequence, sizeof sequence) && pc - sequence.start < sequence.length;
 #else
   static_cast<void>(thread);
   static_cast<void>(pid);
+  static_cast<void>(pc);
   return false;
 #endif
 }
+
+// A thread that calls exec waits until the others are gone, and so does whoever wants to trace it.
+// Those that we trace are gone when we have seen their end.
+void see_ends(int /*signal*/) {
+  siginfo_t info{};
+  const int error = errno;
+  while (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | __WALL) == 0 && info.si_pid != 0) info = {};
+  errno = error;
+}
+
+// While it lives, see_ends() is called every few milliseconds.
+class SeeingEnds {
+ public:
+  SeeingEnds() {
+    struct sigaction action {};
+    action.sa_handler = see_ends;
+    sigaction(SIGALRM, &action, &before_);
+    sigset_t alarm;
+    sigemptyset(&alarm);
+    sigaddset(&alarm, SIGALRM);
+    sigprocmask(SIG_UNBLOCK, &alarm, &mask_);
+    constexpr suseconds_t kOften = 5'000;
+    const itimerval often{{0, kOften}, {0, kOften}};
+    setitimer(ITIMER_REAL, &often, nullptr);
+  }
+  ~SeeingEnds() {
+    const itimerval never{};
+    setitimer(ITIMER_REAL, &never, nullptr);
+    sigprocmask(SIG_SETMASK, &mask_, nullptr);
+    sigaction(SIGALRM, &before_, nullptr);
+  }
+  SeeingEnds(const SeeingEnds&) = delete;
+  SeeingEnds& operator=(const SeeingEnds&) = delete;
+
+ private:
+  struct sigaction before_ {};
+  sigset_t mask_{};
+};
 
 }  // namespace
 
@@ -98,6 +163,7 @@ StoppedProcess::Outcome StoppedProcess::stop(std::chrono::milliseconds patience,
 #endif
   const long options = suspend_filters ? PTRACE_O_SUSPEND_SECCOMP : 0;
   const auto deadline = steady_clock::now() + patience;
+  const SeeingEnds seeing;
   for (;;) {
     const std::size_t before = threads_.size();
     if (!seize_new(options, problem)) return Outcome::refused;
@@ -116,7 +182,7 @@ StoppedProcess::Outcome StoppedProcess::stop(std::chrono::milliseconds patience,
     // A thread that is new now was begun by one that had not stopped yet.
     if (!waiting) break;
     if (steady_clock::now() > deadline) {
-      problem = "one of its threads does not stop";
+      problem = "one of its threads does not stop (it waits for a disk, or for a child in vfork)";
       return Outcome::not_now;
     }
     const bool all = std::all_of(threads_.begin(), threads_.end(), [](const auto& thread) {
@@ -142,8 +208,17 @@ std::vector<StoppedProcess::Place> StoppedProcess::places() const {
 }
 
 pid_t StoppedProcess::borrowable() const {
+  const auto may_be = [this](pid_t thread, const Thread& state) {
+    user_regs_struct registers{};
+    return state.stopped && state.signal == 0 &&
+           ptrace(PTRACE_GETREGS, thread, nullptr, &registers) == 0 &&
+           !works_for_kernel(pid_, thread) && !in_sequence(pid_, thread, registers.rip);
+  };
+  if (const auto first = threads_.find(pid_);
+      first != threads_.end() && may_be(pid_, first->second))
+    return pid_;
   for (const auto& [thread, state] : threads_) {
-    if (state.stopped && state.signal == 0 && !in_sequence(thread, pid_)) return thread;
+    if (may_be(thread, state)) return thread;
   }
   return 0;
 }

@@ -33,8 +33,9 @@ class StoppedProcess {
     std::uint64_t stack = 0;
   };
   [[nodiscard]] std::vector<Place> places() const;
-  // A thread that can be made to do something else meanwhile: it holds no signal, and is in no
-  // restartable sequence. 0: there is none now.
+  // A thread that can be made to do something else meanwhile, the first one if possible: it runs
+  // code of the process's, holds no signal, and is in no restartable sequence. 0: there is none
+  // now.
   [[nodiscard]] pid_t borrowable() const;
 
   // Lets all go on, with the signals that they have got meanwhile.

@@ -40,8 +40,14 @@ std::string kernel_name(long pid) {
   return name;
 }
 
+// The kernel's name ends after 15 characters; for a longer one, what the program was started as, or
+// its file, has to be the same.
 bool is_named(long pid, const std::string& name) {
-  return kernel_name(pid) == name.substr(0, kLongestComm) || executable_name(pid) == name;
+  if (executable_name(pid) == name) return true;
+  const std::string known = kernel_name(pid);
+  if (name.size() <= kLongestComm) return !name.empty() && known == name;
+  const std::string started_as = content_of(process_folder(pid) + "/cmdline");
+  return known == name.substr(0, kLongestComm) && base_name(started_as.c_str()) == name;
 }
 
 // What the messages call it.
