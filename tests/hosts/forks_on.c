@@ -1,4 +1,5 @@
-/* A process with two children, all of which ask for the time until the first gets SIGTERM. */
+/* A process with two children, all of which ask for the time until the first gets SIGTERM. later:
+ * it forks at SIGUSR1. */
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -25,8 +26,20 @@ static void on_term(int signal) {
   _exit(7);
 }
 
-int main(void) {
+static volatile sig_atomic_t now;
+static void on_usr1(int signal) {
+  (void)signal;
+  now = 1;
+}
+
+int main(int argc, char** argv) {
   const pid_t parent = getpid();
+  (void)argv;
+  if (argc > 1) {
+    signal(SIGUSR1, on_usr1);
+    host_say("ready", 1);
+    while (!now) host_clock(CLOCK_MONOTONIC);
+  }
   for (int i = 0; i < 2; ++i) {
     children[i] = fork();
     if (children[i] == 0) {
@@ -36,6 +49,7 @@ int main(void) {
     }
   }
   signal(SIGTERM, on_term);
+  host_say("forked", children[0]);
   host_say("ready", 3);
   ask_on();
   return 0;

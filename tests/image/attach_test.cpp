@@ -99,6 +99,9 @@ class Daemon {
   // Tells it to end. "exit 7" is a host that has found nothing wrong.
   std::string end() {
     kill(pid_, SIGTERM);
+    return wait();
+  }
+  std::string wait() {
     int status = 0;
     waitpid(pid_, &status, 0);
     ended_ = true;
@@ -376,6 +379,122 @@ TEST_F(Attach, BehindAFilterItIsServedOrRefused) {
     EXPECT_NE(said.text.find("behind a filter of system calls"), std::string::npos) << said.text;
   }
   expect_nothing_wrong(daemon);
+}
+
+// The filter is one thread's, and not the first one's: whoever is borrowed must not be that.
+TEST_F(Attach, AThreadBehindAFilterIsNotHarmed) {
+  Daemon daemon("filtered_thread");
+  for (int i = 0; i < 5; ++i) {
+    const Said said = attach(daemon);
+    if (said.status != 0) {
+      EXPECT_NE(said.text.find("behind a filter"), std::string::npos) << said.text;
+    } else {
+      EXPECT_EQ(detach(daemon).status, 0);
+    }
+  }
+  EXPECT_EQ(daemon.end(), "exit 7") << daemon.said();
+}
+
+// What was seen of a process before it was stopped is another program's behind an exec; and a
+// thread that executes waits for those that we trace.
+TEST_F(Attach, AProgramThatExecutesIsNotTakenForAnother) {
+  Daemon daemon("executes");
+  int served = 0;
+  for (int i = 0; i < 40; ++i) {
+    const Said said = attach(daemon);
+    served += said.status == 0;
+    if (said.status != 0) {
+      EXPECT_NE(said.text.find("not attached: "), std::string::npos) << said.text;
+    }
+  }
+  EXPECT_GT(served, 0);
+  EXPECT_EQ(daemon.end(), "signal 15") << daemon.said();
+}
+
+TEST_F(Attach, OfSeveralAtATimeOneServes) {
+  for (int round = 0; round < 5; ++round) {
+    Daemon daemon("runs_on");
+    std::array<Said, 4> all;
+    std::vector<std::thread> threads;
+    for (Said& said : all) threads.emplace_back([&] { said = attach(daemon); });
+    for (std::thread& thread : threads) thread.join();
+    EXPECT_EQ(std::count_if(all.begin(), all.end(), [](const Said& s) { return s.status == 0; }),
+              1);
+    EXPECT_EQ(std::distance(std::filesystem::directory_iterator(daemon.live_folder()), {}), 1);
+    expect_nothing_wrong(daemon);
+  }
+}
+
+// A wrapper's rule must not be followed in other code that was loaded in its place.
+TEST_F(Attach, WhatIsLoadedInAWrappersPlaceIsNone) {
+  Daemon daemon("reloads", {host_path("reloaded.so"), host_path("reloaded_other.so")});
+  ASSERT_EQ(attach(daemon).status, 0);
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  EXPECT_GT(calls_by(report(daemon), "main"), 0) << report(daemon).dump(1);
+  kill(daemon.pid(), SIGUSR1);
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (daemon.number("again") < 0 && std::chrono::steady_clock::now() < deadline)
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  const long first = daemon.number("ready");
+  const long again = daemon.number("again");
+  EXPECT_EQ(daemon.end(), "exit 7") << daemon.said();
+  if (first != again) GTEST_SKIP() << "the loader has found another place";
+}
+
+// Its /proc is another one, where our numbers are others' or nobody's.
+TEST_F(Attach, InAContainer) {
+  if (geteuid() != 0) GTEST_SKIP() << "needs root";
+  Daemon outside("/usr/bin/unshare", {"--pid", "--ipc", "--mount", "--fork", "--kill-child",
+                                      "--mount-proc", "--", host_path("runs_on")});
+  std::ifstream children("/proc/" + number_of(outside) + "/task/" + number_of(outside) +
+                         "/children");
+  pid_t inside = 0;
+  ASSERT_TRUE(children >> inside);
+  const std::string pid = std::to_string(inside);
+  const Said said = command(outside, "attach " + pid);
+  EXPECT_EQ(said.status, 0) << said.text;
+  EXPECT_EQ(said.text.find("no live file"), std::string::npos) << said.text;
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  const Said told = command(outside, "report --format json " + pid);
+  const Json report = Json::parse(told.text, nullptr, false);
+  ASSERT_TRUE(report.is_object()) << told.text;
+  EXPECT_GT(calls_by(report, "asks_in_order"), 0) << report.dump(1);
+  EXPECT_EQ(command(outside, "detach " + pid).status, 0);
+  kill(inside, SIGTERM);
+  EXPECT_EQ(outside.wait(), "exit 7") << outside.said();
+}
+
+TEST_F(Attach, NamesAreWholeNames) {
+  Daemon daemon("runs_on_static_pie");
+  EXPECT_EQ(command(daemon, "attach runs_on_static_other").status, 2);
+  EXPECT_EQ(command(daemon, "attach \"\"").status, 2);
+  const Said thread = command(
+      daemon,
+      "attach " + std::filesystem::path(std::next(std::filesystem::directory_iterator(
+                                                      "/proc/" + number_of(daemon) + "/task"))
+                                            ->path())
+                      .filename()
+                      .string());
+  EXPECT_EQ(thread.status, 1);
+  EXPECT_NE(thread.text.find("it is a thread of process " + number_of(daemon)), std::string::npos)
+      << thread.text;
+  expect_nothing_wrong(daemon);
+}
+
+TEST_F(Attach, DetachingAChildLeavesItsParentsReport) {
+  Daemon daemon("forks_on", {"later"});
+  ASSERT_EQ(attach(daemon).status, 0);
+  kill(daemon.pid(), SIGUSR1);  // it forks now
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (daemon.number("forked") < 0 && std::chrono::steady_clock::now() < deadline)
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  const Said said = command(daemon, "detach " + std::to_string(daemon.number("forked")));
+  EXPECT_EQ(said.status, 0) << said.text;
+  EXPECT_EQ(report(daemon).at("state"), "running");
+  EXPECT_EQ(detach(daemon).status, 0);
+  EXPECT_EQ(report(daemon).at("state"), "ended");
+  EXPECT_EQ(daemon.end(), "exit 7") << daemon.said();
 }
 
 TEST_F(Attach, ATreeIsServedWithOneWord) {

@@ -45,8 +45,10 @@ using Milliseconds = std::chrono::milliseconds;
 constexpr Milliseconds kFirstPatience{30};
 constexpr Milliseconds kMostPatience{150};
 constexpr Milliseconds kPatienceAThread{1};
-constexpr int kTries = 8;
+constexpr int kTries = 25;
 constexpr Milliseconds kBetweenTries{20};
+// No more tries once the process has stood still for so long in all.
+constexpr Milliseconds kMostInAll{1'000};
 // A try that has told nothing for so long has met something that holds it up.
 constexpr Milliseconds kHungUp{10'000};
 
@@ -239,18 +241,25 @@ class Occupied {
   std::vector<std::uint64_t> addresses_;
 };
 
-// The processes that use the same memory without being threads of this one: a child between vfork
-// and exec, or its parent. 0: there is none.
-pid_t shares_memory_with(pid_t pid) {
+bool share_memory(pid_t one, pid_t other) {
   constexpr int kSameMemory = 1;  // KCMP_VM
-  std::vector<pid_t> relatives{
-      static_cast<pid_t>(std::strtol(status_line(pid, "PPid").c_str(), nullptr, 10))};
+  return syscall(SYS_kcmp, one, other, kSameMemory, 0, 0) == 0;
+}
+
+// Whether it is a child between vfork and exec.
+bool is_in_parents_memory(pid_t pid) {
+  const long parent = std::strtol(status_line(pid, "PPid").c_str(), nullptr, 10);
+  return parent > 0 && share_memory(pid, static_cast<pid_t>(parent));
+}
+
+// A child that uses its memory without being a thread of it (clone(2) with CLONE_VM); 0: there is
+// none. Its threads stand still, so none of them is in vfork.
+pid_t child_in_memory_of(pid_t pid) {
   for (const std::string& task : tasks_of(pid)) {
     std::istringstream children(content_of(task + "/children"));
-    for (pid_t child = 0; children >> child;) relatives.push_back(child);
-  }
-  for (const pid_t relative : relatives) {
-    if (relative > 0 && syscall(SYS_kcmp, pid, relative, kSameMemory, 0, 0) == 0) return relative;
+    for (pid_t child = 0; children >> child;) {
+      if (share_memory(pid, child)) return child;
+    }
   }
   return 0;
 }
@@ -272,9 +281,9 @@ std::string look_at(pid_t pid, Look& out, AttachResult& result) {
   out.identity = identity_of(pid);
   if (std::string why_not = read_vdso(pid, out.vdso); !why_not.empty())
     return errno == EPERM ? why_untraceable(error_text(EPERM)) : why_not;
-  if (const pid_t other = shares_memory_with(pid); other != 0) {
+  if (is_in_parents_memory(pid)) {
     result.again = true;
-    return "it shares its memory with " + name_of(other);
+    return "it is in the memory of its parent (vfork)";
   }
   out.map = memory_map_of(pid);
   out.filtered = behind_filter(pid);
@@ -305,7 +314,8 @@ void while_stopped(pid_t pid, const Try& how, const Look& look, AttachResult& re
     const pid_t thread = stands ? process.borrowable() : 0;
     result.again =
         outcome == StoppedProcess::Outcome::not_now || (stands && !is_as_seen(pid, look));
-    const bool now = stands && !result.again && thread != 0 && free(process);
+    const pid_t beside = stands ? child_in_memory_of(pid) : 0;
+    const bool now = stands && !result.again && thread != 0 && beside == 0 && free(process);
     if (now) {
       how.tell(kBorrowed);
       {
@@ -322,6 +332,8 @@ void while_stopped(pid_t pid, const Try& how, const Look& look, AttachResult& re
                                 "can suspend: " +
                                     problem
                               : why_untraceable(problem);
+    } else if (beside != 0) {
+      problem = "it shares its memory with " + name_of(beside);
     } else if (stands && result.again) {
       problem = "it changes all the time";
     } else if (stands && !now) {
@@ -329,7 +341,7 @@ void while_stopped(pid_t pid, const Try& how, const Look& look, AttachResult& re
     }
     result.words = problem;
     result.done = now && problem.empty();
-    if (now || result.again || !stands) return;
+    if (now || result.again || !stands || result.stopped > kMostInAll) return;
   }
 }
 
@@ -486,7 +498,7 @@ AttachResult in_tries(pid_t pid, const std::function<AttachResult(const Try&)>& 
       result.words =
           status_line(pid, "State").empty() ? "there is no such process" : "it has ended";
     }
-    if (!result.again || result.gone) break;
+    if (!result.again || result.gone || stopped > kMostInAll) break;
     std::this_thread::sleep_for(kBetweenTries);
   }
   result.stopped = stopped;
