@@ -7,7 +7,6 @@
 #include <cstdio>
 #include <functional>
 #include <memory>
-#include <sstream>
 #include <string>
 #include <vector>
 
@@ -15,12 +14,12 @@
 #include "cli/console/command_line.h"
 #include "cli/console/output.h"
 #include "cli/console/values.h"
+#include "cli/inject/proc_files.h"
 #include "cli/inject/setting_options.h"
 #include "cli/livefiles/find_processes.h"
 #include "cli/livefiles/live_process.h"
 #include "cli/machine/saved_counters.h"
 #include "os/log.h"
-#include "os/read_file.h"
 #include "report/text.h"
 
 namespace clockshim::cli {
@@ -43,12 +42,8 @@ struct Words {
 std::vector<std::pair<long, long>> children_of_all() {
   std::vector<std::pair<long, long>> out;
   for (const long pid : all_processes()) {
-    // The program's name may have anything in it, up to the last parenthesis.
-    const std::string stat = content_of("/proc/" + std::to_string(pid) + "/stat");
-    std::istringstream behind(stat.substr(std::min(stat.size(), stat.rfind(')') + 1)));
-    std::string state;
-    long parent = 0;
-    if (behind >> state >> parent) out.emplace_back(parent, pid);
+    const StatFile stat(proc_file(static_cast<pid_t>(pid), "stat"));
+    if (stat) out.emplace_back(stat.parent(), pid);
   }
   return out;
 }

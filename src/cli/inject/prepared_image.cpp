@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "cli/inject/proc_files.h"
 #include "cli/inject/process_code.h"
 #include "live/describe.h"
 #include "os/base_name.h"
@@ -31,21 +32,6 @@
 namespace clockshim::cli {
 namespace {
 
-std::string proc(pid_t pid, const char* file) {
-  return "/proc/" + std::to_string(pid) + "/" + file;
-}
-
-// The last number of a line of /proc/PID/status; -1: there is none.
-long last_number_in_status(const std::string& status, const std::string& name) {
-  std::istringstream lines(status);
-  for (std::string line; std::getline(lines, line);) {
-    if (!line.starts_with(name + ":")) continue;
-    const std::string last = line.substr(line.find_last_of(" \t") + 1);
-    return std::strtol(last.c_str(), nullptr, 10);
-  }
-  return -1;
-}
-
 struct Owner {
   uid_t user;
   gid_t group;
@@ -53,9 +39,8 @@ struct Owner {
 
 // Whose files a process makes: /proc/PID/status has real, effective, saved and file system's ids.
 Owner owner_of(pid_t pid) {
-  const std::string status = content_of(proc(pid, "status"));
-  const long user = last_number_in_status(status, "Uid");
-  const long group = last_number_in_status(status, "Gid");
+  const long user = last_number(status_line(pid, "Uid"));
+  const long group = last_number(status_line(pid, "Gid"));
   return {user < 0 ? geteuid() : static_cast<uid_t>(user),
           group < 0 ? getegid() : static_cast<gid_t>(group)};
 }
@@ -100,9 +85,9 @@ int other_namespaces(pid_t pid, std::vector<Namespace>& out) {
     int number;
   };
   for (const Kind& kind : {Kind{"ns/ipc", CLONE_NEWIPC}, Kind{"ns/mnt", CLONE_NEWNS}}) {
-    if (inode_of(proc(pid, kind.name)) == inode_of(std::string("/proc/self/") + kind.name))
+    if (inode_of(proc_file(pid, kind.name)) == inode_of(std::string("/proc/self/") + kind.name))
       continue;
-    Descriptor descriptor(open(proc(pid, kind.name).c_str(), O_RDONLY | O_CLOEXEC));
+    Descriptor descriptor(open(proc_file(pid, kind.name).c_str(), O_RDONLY | O_CLOEXEC));
     if (descriptor.get() < 0) return errno;
     out.push_back({std::move(descriptor), kind.number});
   }
@@ -145,13 +130,14 @@ void PreparedImage::plan(const Settings& settings) {
 
 void PreparedImage::describe(pid_t pid, const Settings& settings, std::uint32_t run_pid) {
   std::error_code unknown;
-  const std::string executable = std::filesystem::read_symlink(proc(pid, "exe"), unknown).string();
+  const std::string executable =
+      std::filesystem::read_symlink(proc_file(pid, "exe"), unknown).string();
   const std::string program = base_name(executable);
-  const long own_number = last_number_in_status(content_of(proc(pid, "status")), "NSpid");
+  const long own_number = last_number(status_line(pid, "NSpid"));
   describe_code(pid, executable, *image_);
   live::ProcessFacts facts;
   facts.pid = static_cast<std::uint32_t>(own_number > 0 ? own_number : pid);
-  facts.start_ticks = start_ticks_in(content_of(proc(pid, "stat")));
+  facts.start_ticks = start_ticks_in(content_of(proc_file(pid, "stat")));
   facts.run_pid = run_pid;
   facts.program = program;
   facts.executable = executable;
@@ -162,7 +148,7 @@ void PreparedImage::describe(pid_t pid, const Settings& settings, std::uint32_t 
   const Owner owner = owner_of(pid);
   header_->uid = owner.user;
   owner_group_ = owner.group;
-  header_->pid_namespace = inode_of(proc(pid, "ns/pid"));
+  header_->pid_namespace = inode_of(proc_file(pid, "ns/pid"));
 }
 
 void PreparedImage::make_here(const Settings& settings, const live::Segment& before,
@@ -218,9 +204,9 @@ void PreparedImage::make_elsewhere(pid_t pid, const Settings& settings, const li
 }
 
 void PreparedImage::make_region(pid_t pid, const Settings& settings, const live::Segment& before) {
-  const std::uint64_t ipc_namespace = inode_of(proc(pid, "ns/ipc"));
+  const std::uint64_t ipc_namespace = inode_of(proc_file(pid, "ns/ipc"));
   const bool elsewhere = ipc_namespace != inode_of("/proc/self/ns/ipc") ||
-                         inode_of(proc(pid, "ns/mnt")) != inode_of("/proc/self/ns/mnt");
+                         inode_of(proc_file(pid, "ns/mnt")) != inode_of("/proc/self/ns/mnt");
   if (elsewhere) {
     make_elsewhere(pid, settings, before, ipc_namespace);
   } else {

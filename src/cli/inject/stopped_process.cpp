@@ -1,6 +1,5 @@
 #include "cli/inject/stopped_process.h"
 
-#include <dirent.h>
 #include <sys/ptrace.h>
 #include <sys/time.h>
 #include <sys/user.h>
@@ -10,12 +9,12 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
-#include <sstream>
 #include <thread>
 
+#include "cli/inject/proc_files.h"
 #include "cli/inject/vdso.h"
+#include "os/base_name.h"
 #include "os/error_text.h"
-#include "os/read_file.h"
 
 namespace clockshim::cli {
 namespace {
@@ -24,38 +23,27 @@ using std::chrono::steady_clock;
 
 std::vector<pid_t> threads_of(pid_t pid) {
   std::vector<pid_t> out;
-  DIR* const tasks = opendir(("/proc/" + std::to_string(pid) + "/task").c_str());
-  if (tasks == nullptr) return out;
-  while (const dirent* entry = readdir(tasks)) {
-    const long thread = std::strtol(entry->d_name, nullptr, 10);
-    if (thread > 0) out.push_back(static_cast<pid_t>(thread));
-  }
-  closedir(tasks);
+  for (const std::string& task : task_folders(pid))
+    out.push_back(static_cast<pid_t>(std::atol(base_name(task).c_str())));
   return out;
 }
 
+StatFile stat_of(pid_t pid, pid_t thread) {
+  return StatFile(proc_file(pid, "task/" + std::to_string(thread) + "/stat"));
+}
+
 bool has_ended(pid_t pid, pid_t thread) {
-  const std::string stat =
-      content_of("/proc/" + std::to_string(pid) + "/task/" + std::to_string(thread) + "/stat");
-  const std::size_t name_end = stat.rfind(')');
-  return name_end == std::string::npos || stat.substr(name_end, 3) == ") Z" ||
-         stat.substr(name_end, 3) == ") X";
+  const StatFile stat = stat_of(pid, thread);
+  return !stat || stat.has_ended();
 }
 
 // Whether it is a thread of the kernel's that works for the process (io_uring's), which never comes
 // to run the process's own code.
 bool works_for_kernel(pid_t pid, pid_t thread) {
-  const std::string stat =
-      content_of("/proc/" + std::to_string(pid) + "/task/" + std::to_string(thread) + "/stat");
-  std::istringstream behind(stat.substr(std::min(stat.size(), stat.rfind(')') + 1)));
-  std::string skipped;
-  unsigned long flags = 0;
-  constexpr int kWordsBeforeFlags = 6;  // proc(5): fields 3 to 8
-  for (int i = 0; i < kWordsBeforeFlags; ++i) behind >> skipped;
-  behind >> flags;
   constexpr unsigned long kIoWorker = 0x10;      // PF_IO_WORKER
   constexpr unsigned long kUserWorker = 0x4000;  // PF_USER_WORKER
-  return (flags & (kIoWorker | kUserWorker)) != 0;
+  const StatFile stat = stat_of(pid, thread);
+  return !stat || (stat.flags() & (kIoWorker | kUserWorker)) != 0;
 }
 
 // Whether the thread is in a restartable sequence (rseq(2)): the kernel would no longer know, if it

@@ -1,0 +1,42 @@
+// What the kernel tells of a process in /proc.
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+#include <vector>
+
+namespace clockshim::cli {
+
+// The path of a file of the process's: "/proc/12/maps".
+std::string proc_file(pid_t pid, const std::string& name);
+
+// What a file `status` says behind a name and a colon (proc(5)); "": there is no such line, or no
+// such process.
+std::string status_line(const std::string& path, const std::string& name);
+std::string status_line(pid_t pid, const std::string& name);
+// The last number of such a line; -1: there is none.
+long last_number(const std::string& line);
+
+// A file `stat` (proc(5)) of a process or a thread, without its number and name. Empty: it is gone.
+class StatFile {
+ public:
+  explicit StatFile(const std::string& path);
+  explicit operator bool() const { return !words_.empty(); }
+
+  [[nodiscard]] char state() const { return words_[0][0]; }
+  [[nodiscard]] long parent() const { return number(4); }
+  [[nodiscard]] unsigned long flags() const { return static_cast<unsigned long>(number(9)); }
+  [[nodiscard]] long threads() const { return number(20); }
+  // It has ended, and remains to be waited for.
+  [[nodiscard]] bool has_ended() const { return state() == 'Z' || state() == 'X'; }
+
+ private:
+  [[nodiscard]] long number(std::size_t field) const;
+  std::vector<std::string> words_;
+};
+
+// The folders of its threads: "/proc/12/task/34".
+std::vector<std::string> task_folders(pid_t pid);
+
+}  // namespace clockshim::cli
