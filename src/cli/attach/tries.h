@@ -15,7 +15,7 @@ using Milliseconds = std::chrono::milliseconds;
 // Between tries the process runs; there are no more once it has stood still for so long in all.
 inline constexpr int kTries = 25;
 inline constexpr Milliseconds kBetweenTries{20};
-inline constexpr Milliseconds kMostInAll{1'000};
+inline constexpr Milliseconds kMostInAll{2'000};
 
 struct Try {
   Milliseconds patience;  // how long threads may take to stop
