@@ -41,7 +41,10 @@ class ThreadCounts {
   // large as kNear: the program has none of its own, and nor has a library before ours in
   // LD_PRELOAD. Elsewhere the memory that near_table() loads from is part of ours or of theirs.
   static bool is_near() noexcept {
-    return Arch::thread_pointer() - reinterpret_cast<std::uintptr_t>(&t_table_) == kNear;
+    auto table = reinterpret_cast<std::uintptr_t>(&t_table_);
+    // GCC 14 would compare with a relocation of thread-local storage, which binutils 2.44 refuses.
+    asm("" : "+r"(table));
+    return Arch::thread_pointer() - table == kNear;
   }
 
   // HOT. The entry of the table `mine` in which count_again() looks for a key.

@@ -173,7 +173,7 @@ void PreparedImage::make_elsewhere(pid_t pid, const Settings& settings, const li
     return;
   }
   elsewhere_ = Descriptor(ends[0]);
-  const Descriptor theirs(ends[1]);
+  Descriptor theirs(ends[1]);
   const pid_t child = fork();
   if (child == 0) {
     elsewhere_ = Descriptor();
@@ -189,6 +189,7 @@ void PreparedImage::make_elsewhere(pid_t pid, const Settings& settings, const li
     region_.reset();
     _exit(0);
   }
+  theirs = Descriptor();  // so that what is read ends if the child does
   std::string told;
   for (char c = 0; read(elsewhere_.get(), &c, 1) == 1 && c != '\n';) told += c;
   std::istringstream words(told);

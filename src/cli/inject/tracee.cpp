@@ -51,13 +51,23 @@ bool Tracee::begin(pid_t pid) {
   return ptrace(PTRACE_SEIZE, pid, nullptr, PTRACE_O_TRACEEXEC | PTRACE_O_TRACESYSGOOD) == 0;
 }
 
+// Only the stop is taken: of a process that is killed meanwhile, the end remains to be waited for.
 bool Tracee::wait_for_stop(pid_t pid, int& status) {
-  siginfo_t info{};
-  while (waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WSTOPPED | WNOWAIT | __WALL) != 0) {
-    if (errno != EINTR) return false;
+  for (;;) {
+    siginfo_t info{};
+    if (waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WSTOPPED | WNOWAIT | __WALL) != 0) {
+      if (errno != EINTR) return false;
+      continue;
+    }
+    if (info.si_code != CLD_TRAPPED && info.si_code != CLD_STOPPED) return false;
+    info = {};
+    constexpr int kStop = 0x7f;  // of a status as wait(2) has it
+    if (waitid(P_PID, static_cast<id_t>(pid), &info, WSTOPPED | WNOHANG | __WALL) == 0 &&
+        info.si_pid == pid) {
+      status = info.si_status << 8 | kStop;
+      return true;
+    }
   }
-  if (info.si_code != CLD_TRAPPED && info.si_code != CLD_STOPPED) return false;
-  return waitpid(pid, &status, __WALL) == pid;
 }
 
 bool Tracee::take(const std::vector<std::byte>& code, std::uint64_t at, bool filters_suspended) {
