@@ -1,5 +1,5 @@
-// slowclock --cost D [--by filter|calls] [--vdso] [--let-go] -- COMMAND [ARG...]: runs COMMAND at native
-// speed, but on a clock that is as dear as acpi_pm or hpet.
+// slowclock --cost D [--by filter|calls] [--vdso] [--let-go] -- COMMAND [ARG...]: runs COMMAND at
+// native speed, but on a clock that is as dear as acpi_pm or hpet.
 //
 // How: at each exec (ptrace) the symbols of the new program's vDSO are changed, so that a reading
 // of the clock is a real system call, as it is where the vDSO can't read the clocksource; and it is
@@ -84,8 +84,8 @@ void take_fast_clock(pid_t pid, const slow_clock::Reading& reading) {
   if (ptrace(PTRACE_GETREGS, pid, nullptr, &regs) != 0 || regs.cs != cs_of_64_bit) return;
   clockshim::cli::Vdso vdso;
   const std::string why_not = clockshim::cli::read_vdso(pid, vdso);
-  if (why_not.empty() && (let_go ? vdso::fall_back(pid, vdso)
-                                 : vdso::change(pid, vdso, reading.calls)))
+  if (why_not.empty() &&
+      (let_go ? vdso::fall_back(pid, vdso) : vdso::change(pid, vdso, reading.calls)))
     return;
   if (let_go || reading.burn < 0) {
     std::fputs("slowclock: the vDSO can't be changed here: there is no way but --by filter\n",
@@ -211,10 +211,11 @@ std::optional<double> parse_duration(const char* text) {
 }
 
 [[noreturn]] void bad_usage(const char* option, const char* value, const char* wanted) {
-  std::fprintf(stderr,
-               "slowclock: %s '%s': must be %s (slowclock --cost D [--by filter|calls] [--vdso] [--let-go] -- "
-               "COMMAND [ARG...])\n",
-               option, value, wanted);
+  std::fprintf(
+      stderr,
+      "slowclock: %s '%s': must be %s (slowclock --cost D [--by filter|calls] [--vdso] [--let-go] "
+      "-- COMMAND [ARG...])\n",
+      option, value, wanted);
   std::exit(2);
 }
 

@@ -51,10 +51,7 @@ void while_stopped(pid_t pid, const Try& how, const Look& look, AttachResult& re
     process.release();
     result.stopped += process.stopped_for();
     if (outcome == StoppedProcess::Outcome::refused) {
-      problem = look.filtered ? "it is behind a filter of system calls (seccomp), which only root "
-                                "can suspend: " +
-                                    problem
-                              : why_untraceable(problem);
+      problem = why_untraceable(problem, look.filtered);
     } else if (beside != 0) {
       problem = "it shares its memory with " + name_of(beside);
     } else if (stands && result.again) {

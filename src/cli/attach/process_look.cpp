@@ -67,7 +67,7 @@ std::string why_unseen(pid_t pid) {
   if (vector.get() < 0 && errno != ESRCH) return why_untraceable(error_text(errno));
   char first = 0;
   if (vector.get() >= 0 && read(vector.get(), &first, 1) == 1) {
-    std::string header = "";
+    std::string header;
     const Descriptor program(open(proc_file(pid, "exe").c_str(), O_RDONLY | O_CLOEXEC));
     read_all(program.get(), header, EI_CLASS + 1);
     return header.size() > EI_CLASS && header[EI_CLASS] == ELFCLASS32 ? "it is a 32-bit program"
@@ -97,7 +97,9 @@ std::string name_of(pid_t pid) {
   return name + "[" + std::to_string(pid) + "]";
 }
 
-std::string why_untraceable(const std::string& error) {
+std::string why_untraceable(const std::string& error, bool filtered) {
+  if (filtered)
+    return "it is behind a filter of system calls (seccomp), which only root can suspend: " + error;
   std::string scope = content_of("/proc/sys/kernel/yama/ptrace_scope");
   if (scope.ends_with('\n')) scope.pop_back();
   std::string words = "it can't be traced: " + error;

@@ -52,7 +52,8 @@ pid_t child_in_memory_of(pid_t pid);
 
 // What messages call it: "redis-server[12]".
 std::string name_of(pid_t pid);
-// What stands in the way of tracing, in words of somebody who could remove it.
-std::string why_untraceable(const std::string& error);
+// What stands in the way of tracing, in words of somebody who could remove it. `filtered`: it was
+// to be traced with its filters suspended.
+std::string why_untraceable(const std::string& error, bool filtered = false);
 
 }  // namespace clockshim::cli

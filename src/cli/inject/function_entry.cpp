@@ -25,6 +25,11 @@ std::int32_t distance(std::uint64_t end, std::uint64_t to) {
   return static_cast<std::int32_t>(static_cast<std::int64_t>(to - end));
 }
 
+std::int64_t signed_byte(std::uint8_t byte) {
+  const std::int64_t value = byte;
+  return value < 0x80 ? value : value - 0x100;
+}
+
 std::int32_t word_at(std::span<const std::uint8_t> code, std::size_t at) {
   std::int32_t word = 0;
   if (at + sizeof word <= code.size()) std::memcpy(&word, code.data() + at, sizeof word);
@@ -62,7 +67,7 @@ bool takes_jump(std::span<const std::uint8_t> function) {
     std::int64_t by = 0;
     if (op == kJumpShort || (op & 0xf0U) == X86Instruction::kJcc) {
       length = 2;
-      by = static_cast<std::int8_t>(function[i + 1]);
+      by = signed_byte(function[i + 1]);
     } else if (op == kJumpNear) {
       length = kJumpSize;
       by = word_at(function, i + 1);

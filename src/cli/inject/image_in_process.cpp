@@ -263,14 +263,18 @@ bool serves_so(const Tracee& process, const PreparedImage& prepared, const Found
                                               : prepared.region_id() < 0 && !image.shared;
   if (!same_memory) return false;
   auto there = std::make_unique<ImageSettings>();
-  auto wanted = std::make_unique<ImageSettings>(prepared.settings());
+  auto wanted = std::make_unique<ImageSettings>();
+  std::memcpy(static_cast<void*>(wanted.get()), &prepared.settings(), sizeof *wanted);
   if (!process.read(image.base + own_symbol("settings"), there.get(), sizeof *there)) return false;
   for (ImageSettings* const settings : {there.get(), wanted.get()}) {
     settings->region = nullptr;
     settings->clock_gettime = nullptr;
     settings->gettimeofday = nullptr;
   }
-  return std::memcmp(there.get(), wanted.get(), sizeof *there) == 0;
+  // All that is between the members is zero, here and there.
+  const auto one = std::as_bytes(std::span(there.get(), 1));
+  const auto other = std::as_bytes(std::span(wanted.get(), 1));
+  return std::equal(one.begin(), one.end(), other.begin());
 }
 
 }  // namespace

@@ -45,8 +45,9 @@ void describe_code(pid_t pid, const std::string& executable, ImageSettings& sett
     }
     if (settings.modules_used == kImageModules) break;
     // The process may be in a container, or have changed its root.
-    const WrapperFile file =
-        read_wrapper_file(is_own ? process + "/exe" : process + "/root" + path);
+    std::string readable = process;
+    readable += is_own ? "/exe" : "/root" + path;
+    const WrapperFile file = read_wrapper_file(readable);
     ImageModule& module = settings.modules[settings.modules_used++];
     module.start = begin;
     module.end = end;

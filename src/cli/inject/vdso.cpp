@@ -58,7 +58,7 @@ std::string read_vdso(pid_t pid, Vdso& out) {
 }
 
 const Vdso& own_vdso() {
-  static const Vdso own = [] {
+  static const Vdso kOwn = [] {
     Vdso out;
     out.at = getauxval(AT_SYSINFO_EHDR);
     if (out.at == 0) return out;
@@ -68,7 +68,7 @@ const Vdso& own_vdso() {
     out.bytes.assign(begin, begin + size);
     return out;
   }();
-  return own;
+  return kOwn;
 }
 
 VdsoFunction find_function(const Vdso& vdso, std::string_view name) {

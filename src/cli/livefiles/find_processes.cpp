@@ -46,8 +46,9 @@ bool is_named(long pid, const std::string& name) {
   if (executable_name(pid) == name) return true;
   const std::string known = kernel_name(pid);
   if (name.size() <= kLongestComm) return !name.empty() && known == name;
-  const std::string started_as = content_of(process_folder(pid) + "/cmdline");
-  return known == name.substr(0, kLongestComm) && base_name(started_as.c_str()) == name;
+  const std::string words = content_of(process_folder(pid) + "/cmdline");
+  return known == name.substr(0, kLongestComm) &&
+         base_name(words.substr(0, words.find('\0'))) == name;
 }
 
 // What the messages call it.
