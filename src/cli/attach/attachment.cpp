@@ -50,7 +50,11 @@ void while_stopped(pid_t pid, const Try& how, const Look& look, AttachResult& re
     }
     process.release();
     result.stopped += process.stopped_for();
-    if (outcome == StoppedProcess::Outcome::refused) {
+    // Another command may have got some of its threads, and we the others: both let go.
+    if (outcome == StoppedProcess::Outcome::refused && is_traced(pid)) {
+      result.again = true;
+      problem = "somebody else traces it";
+    } else if (outcome == StoppedProcess::Outcome::refused) {
       problem = why_untraceable(problem, look.filtered);
     } else if (beside != 0) {
       problem = "it shares its memory with " + name_of(beside);

@@ -119,6 +119,14 @@ bool is_gone(pid_t pid) {
   return !stat || ((stat.has_ended() || (stat.flags() & kExiting) != 0) && stat.threads() <= 1);
 }
 
+bool is_traced(pid_t pid) {
+  const std::vector<std::string> tasks = task_folders(pid);
+  return std::any_of(tasks.begin(), tasks.end(), [](const std::string& task) {
+    const std::string tracer = status_line(task + "/status", "TracerPid");
+    return !tracer.empty() && tracer != "0";
+  });
+}
+
 bool has_library(pid_t pid) {
   const std::vector<MappedRange> map = memory_map_of(pid);
   return std::any_of(map.begin(), map.end(), [](const MappedRange& mapped) {

@@ -43,6 +43,9 @@ bool is_as_seen(pid_t pid, const Look& look);
 // before the others.
 bool is_gone(pid_t pid);
 
+// Whether somebody traces any of its threads.
+bool is_traced(pid_t pid);
+
 // Whether the library is in it.
 bool has_library(pid_t pid);
 

@@ -135,7 +135,9 @@ AttachResult in_tries(pid_t pid, const std::function<AttachResult(const Try&)>& 
           status_line(pid, "State").empty() ? "there is no such process" : "it has ended";
     }
     if (!result.again || result.gone || stopped > kMostInAll) break;
-    std::this_thread::sleep_for(kBetweenTries);
+    // Of two commands, one comes first.
+    constexpr pid_t kApart = 16;
+    std::this_thread::sleep_for(kBetweenTries + Milliseconds(getpid() % kApart));
   }
   result.stopped = stopped;
   return result;
