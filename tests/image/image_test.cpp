@@ -3,6 +3,7 @@
 #include <elf.h>
 #include <gtest/gtest.h>
 #include <sched.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -170,13 +171,42 @@ INSTANTIATE_TEST_SUITE_P(Kinds, Alone,
                                          "asks_musl_static"),
                          [](const auto& kind) { return std::string(kind.param); });
 
-// As tini and gosu do in containers.
-TEST(AloneAsAStarter, WhatItExecutesIsServedByTheLibrary) {
+// As tini and gosu do in containers. A program of musl does not start under a preload made for
+// glibc, so where there may be one, none is handed on.
+TEST(AloneAsAStarter, WhatItExecutesStartsWhateverItIs) {
+  for (const char* const host : {"asks_dynamic", "asks_musl", "asks_musl_static"}) {
+    if (!is_there(host)) continue;
+    const HostRun run =
+        run_host("asks_static", {.arguments = {"start", "3000", host_path(host), "calls", "4000"}});
+    EXPECT_EQ(run.ending(), "exit 7") << host << run.out << run.err;
+  }
+}
+
+TEST(AloneAsAStarter, WhatItExecutesIsServedByTheLibraryWhereThereIsNoMusl) {
   const TempDir dir;
   const std::string file = dir.path("all.json");
+  // musl's loader is hidden from the command, and from what it starts.
+  const std::string hidden = "mount --bind /dev/null /lib/ld-musl-x86_64.so.1 && exec \"$@\"";
+  const bool musl = std::filesystem::exists("/lib/ld-musl-x86_64.so.1");
+  std::vector<std::string> arguments{std::getenv("CLOCKSHIM_TEST_COMMAND"),
+                                     "run",
+                                     host_path("asks_static"),
+                                     "start",
+                                     "3000",
+                                     host_path("asks_dynamic"),
+                                     "calls",
+                                     "400000"};
+  if (musl && geteuid() != 0) GTEST_SKIP() << "needs root, to hide musl";
+  if (musl) {
+    const std::vector<std::string> before{"--mount", "--", "sh", "-c", hidden, "sh"};
+    arguments.insert(arguments.begin(), before.begin(), before.end());
+  }
+  const std::string program = musl ? "/usr/bin/unshare" : arguments.front();
+  if (!musl) arguments.erase(arguments.begin());
   const HostRun run = run_host(
-      "asks_static", {.arguments = {"start", "3000", host_path("asks_dynamic"), "calls", "400000"},
-                      .environment = {{"CLOCKSHIM_REPORT", file}}});
+      program, {.arguments = arguments,
+                .environment = {{"CLOCKSHIM_REPORT", file}, {"CLOCKSHIM_LIBRARY", shim_path()}},
+                .shim = false});
   EXPECT_EQ(run.ending(), "exit 7") << run.out;
   EXPECT_EQ(run.err, "");
   std::ifstream in(file);

@@ -113,6 +113,9 @@ bool elf_takes_image(const std::string& path, const ElfFile& file) {
          !elf_problem(path, file).empty() && privilege_problem(path).empty();
 }
 
+// The loader of musl is the only one that its programs name, wherever they are.
+bool musl_is_here() { return ElfFile("/lib/ld-musl-x86_64.so.1").bits() == ELFCLASS64; }
+
 // The first bytes of a file; "" if it can't be read.
 std::string beginning_of(const std::string& path) {
   const Descriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
@@ -140,7 +143,7 @@ Preflight inspect_command(const std::string& name) {
       if (!loader.empty() && access(loader.c_str(), F_OK) != 0) result.missing_interpreter = loader;
       if (problem.empty()) return result;
       result.takes_image = elf_takes_image(path, file);
-      result.is_static = result.takes_image && loader.empty();
+      result.hands_on = result.takes_image && loader.empty() && !musl_is_here();
       if (depth > 0) result.problem.append("'s interpreter ").append(path);
       result.problem.append(" ").append(problem);
       return result;

@@ -13,7 +13,9 @@ struct Preflight {
   std::string problem;  // "is statically linked", "'s interpreter /x is statically linked"; "" if
                         // the shim can be loaded
   bool takes_image = false;  // it can't, but the image can be put in (cli/inject/image_injection.h)
-  bool is_static = false;    // it takes no notice of a preload, but what it executes may
+  bool hands_on = false;     // it takes no notice of a preload, and may have one for what it
+                             // executes: it is static, and no program of musl is to be expected,
+                             // which would not start under it
   int execs = 1;             // until it is that program: env(1), which a script may name, has one
   std::string
       missing_interpreter;  // the interpreter of the script or the program, if that does not exist

@@ -109,7 +109,7 @@ int run(const std::vector<SettingOption>& options, const std::vector<std::string
   std::string file = file_of_all(settings);
   bool summed_up = settings.report == "stderr" || !file.empty();
   // A static program may be one that only starts others (tini, gosu).
-  if (shimmed || (by_image && preflight.is_static)) {
+  if (shimmed || (by_image && preflight.hands_on)) {
     const char* present = getenv("LD_PRELOAD");
     environment.set("LD_PRELOAD", preload_with(library, present != nullptr ? present : ""));
     for (const SettingOption& option : options) {
