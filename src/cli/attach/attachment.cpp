@@ -1,5 +1,7 @@
 #include "cli/attach/attachment.h"
 
+#include <sched.h>
+
 #include <algorithm>
 #include <functional>
 #include <string_view>
@@ -22,6 +24,27 @@ namespace {
 // Each thread takes its time to stop.
 constexpr Milliseconds kPatienceAThread{1};
 
+// While another process stands still for us, we come first, if we may: for these milliseconds
+// alone, because nobody else runs on our CPU then.
+class First {
+ public:
+  First() : before_(sched_getscheduler(0)) {
+    sched_getparam(0, &parameters_);
+    const sched_param least{sched_get_priority_min(SCHED_RR)};
+    changed_ = sched_setscheduler(0, SCHED_RR, &least) == 0;
+  }
+  ~First() {
+    if (changed_) sched_setscheduler(0, before_, &parameters_);
+  }
+  First(const First&) = delete;
+  First& operator=(const First&) = delete;
+
+ private:
+  int before_;
+  sched_param parameters_{};
+  bool changed_ = false;
+};
+
 // Holds the process still, as soon as nobody is in the way (`free` says so), and does `act` with
 // one of its threads. `act` returns "", or why not.
 void while_stopped(pid_t pid, const Try& how, const Look& look, AttachResult& result,
@@ -30,6 +53,8 @@ void while_stopped(pid_t pid, const Try& how, const Look& look, AttachResult& re
   const Milliseconds patience = how.patience + kPatienceAThread * task_folders(pid).size();
   for (int i = 0; i < kTries; ++i) {
     if (i > 0) std::this_thread::sleep_for(kBetweenTries);
+    const First first;
+    how.tell(Hold::threads);
     StoppedProcess process(pid);
     std::string problem;
     const StoppedProcess::Outcome outcome = process.stop(patience, look.filtered, problem);
@@ -40,15 +65,16 @@ void while_stopped(pid_t pid, const Try& how, const Look& look, AttachResult& re
     const pid_t beside = stands ? child_in_memory_of(pid) : 0;
     const bool now = stands && !result.again && thread != 0 && beside == 0 && free(process);
     if (now) {
-      how.tell(true);
+      how.tell(Hold::borrowed);
       {
         Tracee tracee(thread, true);
         problem = act(tracee);
         if (!tracee.give_back() && problem.empty()) problem = "it was killed meanwhile";
       }
-      how.tell(false);
+      how.tell(Hold::threads);
     }
     process.release();
+    how.tell(Hold::nothing);
     result.stopped += process.stopped_for();
     // Another command may have got some of its threads, and we the others: both let go.
     if (outcome == StoppedProcess::Outcome::refused && is_traced(pid)) {

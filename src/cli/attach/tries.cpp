@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <sched.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -29,12 +28,10 @@ namespace {
 // The patience of the first tries, and of the last.
 constexpr Milliseconds kFirstPatience{30};
 constexpr Milliseconds kMostPatience{300};
-// A try that has told nothing for so long has met something that holds it up.
-constexpr Milliseconds kHungUp{10'000};
-
-// What a try tells before its end.
-constexpr char kBorrowed = 'b';
-constexpr char kGivenBack = 'e';
+// A try that has told nothing for so long has met something that holds it up: while threads stand
+// still, and while it only reads, from slow disks too.
+constexpr Milliseconds kHeldUp{5'000};
+constexpr Milliseconds kReadsNoMore{60'000};
 
 // What is told by the process that does it: a digit, a number, and three texts that end with a zero
 // byte.
@@ -62,21 +59,23 @@ AttachResult unpacked(const std::string& text) {
   return result;
 }
 
-// Reads what the process tells. False: it has told nothing for too long, while nothing of the other
-// process was in its hands.
+// Reads what the process tells. False: it has told nothing for too long, while it could be ended.
 bool hear(int from, std::string& told) {
-  bool borrowed = false;
+  Hold hold = Hold::nothing;
   for (;;) {
     pollfd ready{from, POLLIN, 0};
-    const int got = poll(&ready, 1, static_cast<int>(kHungUp.count()));
-    if (got == 0 && !borrowed) return false;
+    const Milliseconds limit = hold == Hold::threads ? kHeldUp : kReadsNoMore;
+    const int got = poll(&ready, 1, static_cast<int>(limit.count()));
+    if (got == 0 && hold != Hold::borrowed) return false;
     if (got <= 0) continue;
     std::array<char, 4096> piece{};
     const ssize_t size = read(from, piece.data(), piece.size());
     if (size <= 0) return true;
     for (const char c : std::string_view(piece.data(), static_cast<std::size_t>(size))) {
-      if (told.empty() && (c == kBorrowed || c == kGivenBack)) {
-        borrowed = c == kBorrowed;
+      const auto said = static_cast<Hold>(c);
+      if (told.empty() &&
+          (said == Hold::nothing || said == Hold::threads || said == Hold::borrowed)) {
+        hold = said;
       } else {
         told += c;
       }
@@ -96,10 +95,6 @@ AttachResult by_process(const std::function<AttachResult(const Try&)>& f, Millis
     sigset_t all;
     sigfillset(&all);
     sigprocmask(SIG_BLOCK, &all, nullptr);
-    // The other process stands still while we work, so we come first, if we may. It is some
-    // milliseconds of work.
-    const sched_param least{sched_get_priority_min(SCHED_RR)};
-    sched_setscheduler(0, SCHED_RR | SCHED_RESET_ON_FORK, &least);
     write_all(to.get(), packed(f({patience, to.get()})));
     _exit(0);
   }
@@ -116,8 +111,8 @@ AttachResult by_process(const std::function<AttachResult(const Try&)>& f, Millis
 
 }  // namespace
 
-void Try::tell(bool borrowed) const {
-  const char what = borrowed ? kBorrowed : kGivenBack;
+void Try::tell(Hold hold) const {
+  const char what = static_cast<char>(hold);
   static_cast<void>(!write(progress, &what, 1));
 }
 

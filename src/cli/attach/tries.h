@@ -17,11 +17,14 @@ inline constexpr int kTries = 25;
 inline constexpr Milliseconds kBetweenTries{20};
 inline constexpr Milliseconds kMostInAll{2'000};
 
+// What the process that does it has in its hands: nothing; threads that stand still, and go on when
+// it is ended; or one that is made to do something else, and must not be left.
+enum class Hold : char { nothing = 'n', threads = 't', borrowed = 'b' };
+
 struct Try {
   Milliseconds patience;  // how long threads may take to stop
   int progress;           // a descriptor, for what tell() tells
-  // From here on (true), and until there (false), the process must not be left.
-  void tell(bool borrowed) const;
+  void tell(Hold hold) const;
 };
 
 // Each try waits longer than the last. That of which the result says `again` is followed by another
