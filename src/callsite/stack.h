@@ -27,17 +27,18 @@ struct FrameRule {
   bool from_frame = false;
   bool interpreted = false;  // the caller is what the interpreter runs (callsite/python/cpython.h),
                              // not a machine frame; the rule itself leads nowhere
+  bool other_stack = false;  // the caller's frame may be on another stack: Go's runtime changes it
 
   // Packs the rule into one word, for a table's counter.
   [[nodiscard]] std::uint64_t packed() const {
     return static_cast<std::uint64_t>(static_cast<std::uint32_t>(cfa_offset)) << 32 |
            static_cast<std::uint64_t>(static_cast<std::uint16_t>(saved_frame)) << 16 |
-           (interpreted ? 2U : 0U) | (from_frame ? 1U : 0U);
+           (other_stack ? 4U : 0U) | (interpreted ? 2U : 0U) | (from_frame ? 1U : 0U);
   }
   static FrameRule unpacked(std::uint64_t word) {
     return FrameRule{static_cast<std::int32_t>(word >> 32),
                      static_cast<std::int16_t>(word >> 16 & 0xFFFF), (word & 1U) != 0,
-                     (word & 2U) != 0};
+                     (word & 2U) != 0, (word & 4U) != 0};
   }
 
   [[nodiscard]] std::uintptr_t cfa(const Frame& f) const {

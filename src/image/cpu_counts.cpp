@@ -103,7 +103,10 @@ bool find_rule(std::uintptr_t pc, FrameRule& rule) noexcept {
   const WrapperCode* const found = std::partition_point(
       first, last, [pc](const WrapperCode& code) { return code.end <= pc - 1; });
   if (found == last || pc - 1 < found->begin) return false;
-  rule = FrameRule{found->cfa_offset, found->saved_frame, found->from_frame, found->other_stack};
+  rule = FrameRule{.cfa_offset = found->cfa_offset,
+                   .saved_frame = found->saved_frame,
+                   .from_frame = found->from_frame,
+                   .other_stack = found->other_stack};
   return true;
 }
 

@@ -63,10 +63,9 @@ class CpuCounts {
   }
 
   // A wrapper may have been unloaded, and other code have come in its place: then its rule must not
-  // lead away from the stack. Go's are in no library, and do lead to another stack; that they are
-  // Go's is told by the bit that means another thing in the library.
+  // lead away from the stack. Go's are in no library that could be.
   static CLOCKSHIM_INLINE bool may_follow(const FrameRule& rule, const Frame& frame) noexcept {
-    return rule.interpreted || rule.leads_near(frame);
+    return rule.other_stack || rule.leads_near(frame);
   }
 
  private:

@@ -8,11 +8,14 @@ namespace {
 
 TEST(FrameRule, SurvivesPacking) {
   for (const FrameRule rule :
-       {FrameRule{8, 0, false}, FrameRule{16, -16, true}, FrameRule{4096, -32768, false}}) {
+       {FrameRule{8, 0, false}, FrameRule{16, -16, true}, FrameRule{4096, -32768, false},
+        FrameRule{.cfa_offset = 16, .saved_frame = -16, .from_frame = true, .other_stack = true}}) {
     const FrameRule back = FrameRule::unpacked(rule.packed());
     EXPECT_EQ(back.cfa_offset, rule.cfa_offset);
     EXPECT_EQ(back.saved_frame, rule.saved_frame);
     EXPECT_EQ(back.from_frame, rule.from_frame);
+    EXPECT_EQ(back.interpreted, rule.interpreted);
+    EXPECT_EQ(back.other_stack, rule.other_stack);
     EXPECT_NE(rule.packed(), 0U) << "0 means: not written yet";
   }
 }

@@ -99,7 +99,7 @@ AttachResult attach_now(pid_t pid, const Settings& settings, const Try& how) {
   AttachResult result;
   Look look;
   if (!(result.words = look_at(pid, look, result.again)).empty()) return result;
-  if (has_library(pid)) return {.words = "it has the library already, which serves it"};
+  if (has_library(pid, look)) return {.words = "it has the library already, which serves it"};
   if (look.images.entries == Entries::ours)
     return {.already = true, .words = "it is served by an image already"};
   if (look.images.entries == Entries::strange)
@@ -142,7 +142,7 @@ AttachResult detach_now(pid_t pid, const Try& how) {
   AttachResult result;
   Look look;
   if (!(result.words = look_at(pid, look, result.again)).empty()) return result;
-  if (has_library(pid))
+  if (has_library(pid, look))
     return {.words = "it was started with the library, which can't be taken out of it"};
   if (look.images.entries == Entries::original)
     return {.already = true, .words = "it is not served by an image"};

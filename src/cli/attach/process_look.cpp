@@ -11,10 +11,12 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <iterator>
 #include <sstream>
 
 #include "arch/cpu_features.h"
 #include "cli/inject/proc_files.h"
+#include "live/layout.h"
 #include "os/base_name.h"
 #include "os/descriptor.h"
 #include "os/error_text.h"
@@ -92,7 +94,7 @@ bool is_in_parents_memory(pid_t pid) {
 }  // namespace
 
 std::string name_of(pid_t pid) {
-  std::string name = content_of("/proc/" + std::to_string(pid) + "/comm");
+  std::string name = content_of(proc_file(pid, "comm"));
   if (name.ends_with('\n')) name.pop_back();
   return name + "[" + std::to_string(pid) + "]";
 }
@@ -127,11 +129,18 @@ bool is_traced(pid_t pid) {
   });
 }
 
-bool has_library(pid_t pid) {
-  const std::vector<MappedRange> map = memory_map_of(pid);
-  return std::any_of(map.begin(), map.end(), [](const MappedRange& mapped) {
+bool has_library(pid_t pid, const Look& look) {
+  return std::any_of(look.map.begin(), look.map.end(), [&](const MappedRange& mapped) {
     const std::string name = base_name(mapped.path);
-    return name == "libclockshim.so" || name == "libclockshim.so (deleted)";
+    if (name == "libclockshim.so" || name == "libclockshim.so (deleted)") return true;
+    char magic[sizeof live::kMagic];
+    // It counts in a segment, whatever its file is called, and our images' are known.
+    return name.starts_with("SYSV") && read_memory(pid, mapped.begin, magic, sizeof magic) &&
+           std::equal(std::begin(magic), std::end(magic), std::begin(live::kMagic)) &&
+           std::none_of(look.images.all.begin(), look.images.all.end(),
+                        [&](const FoundImage& image) {
+                          return !image.ours || image.counts == mapped.begin;
+                        });
   });
 }
 

@@ -1,13 +1,16 @@
 #include "cli/inject/process_code.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstdint>
 #include <set>
 #include <span>
+#include <sstream>
 
 #include "cli/inject/memory_map.h"
+#include "cli/inject/proc_files.h"
 #include "live/describe.h"
-#include "os/read_file.h"
 #include "symbolize/wrapper_code.h"
 
 namespace clockshim::cli {
@@ -20,11 +23,21 @@ std::string as_in_maps(std::string path) {
   return path;
 }
 
+// A path by which what is mapped there can be read. "" for `path` is the program. The process may
+// be in a container, or have changed its root, and the file may have been removed or replaced: root
+// may open what is mapped itself.
+std::string file_of(pid_t pid, std::uint64_t begin, std::uint64_t end, const std::string& path) {
+  if (path.empty()) return proc_file(pid, "exe");
+  std::ostringstream range;
+  range << "map_files/" << std::hex << begin << '-' << end;
+  const std::string mapped = proc_file(pid, range.str());
+  return access(mapped.c_str(), R_OK) == 0 ? mapped : proc_file(pid, "root" + path);
+}
+
 }  // namespace
 
 void describe_code(pid_t pid, const std::string& executable, ImageSettings& settings) {
   const std::string own = as_in_maps(executable);
-  const std::string process = "/proc/" + std::to_string(pid);
   const std::vector<MappedRange> map = memory_map_of(pid);
   std::set<std::string> with_code;
   for (const MappedRange& range : map) {
@@ -44,10 +57,7 @@ void describe_code(pid_t pid, const std::string& executable, ImageSettings& sett
       continue;
     }
     if (settings.modules_used == kImageModules) break;
-    // The process may be in a container, or have changed its root.
-    std::string readable = process;
-    readable += is_own ? "/exe" : "/root" + path;
-    const WrapperFile file = read_wrapper_file(readable);
+    const WrapperFile file = read_wrapper_file(file_of(pid, begin, end, is_own ? "" : path));
     ImageModule& module = settings.modules[settings.modules_used++];
     module.start = begin;
     module.end = end;
