@@ -31,12 +31,12 @@ HOST_NOINLINE static void asks_in_order(void) {
 
 static void* asks(void* unused) {
   (void)unused;
-  while (!is_over()) {
+  do {
     struct timeval now;
     for (int i = 0; i < 100; ++i) asks_in_order();
     HOST_EXPECT(gettimeofday(&now, NULL) == 0);
     count(&turns);
-  }
+  } while (!is_over());
   return NULL;
 }
 
@@ -44,13 +44,13 @@ static void* asks(void* unused) {
  * left. */
 static void* sleeps_on(void* unused) {
   (void)unused;
-  while (!is_over()) {
+  do {
     const int64_t begin = host_real_clock(CLOCK_MONOTONIC);
     const struct timespec time = {0, 20000000};
     HOST_EXPECT(clock_nanosleep(CLOCK_MONOTONIC, 0, &time, NULL) == 0);
     HOST_EXPECT(host_real_clock(CLOCK_MONOTONIC) - begin >= 20000000);
     count(&sleeps);
-  }
+  } while (!is_over());
   return NULL;
 }
 
@@ -65,11 +65,11 @@ static void* reads_on(void* unused) {
 
 static void* polls_on(void* unused) {
   (void)unused;
-  while (!is_over()) {
+  do {
     HOST_EXPECT(poll(NULL, 0, 15) == 0);
     HOST_EXPECT(write(pipe_ends[1], "x", 1) == 1);
     count(&polls);
-  }
+  } while (!is_over());
   return NULL;
 }
 
@@ -82,13 +82,13 @@ static void* waits_on(void* unused) {
   pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
   pthread_cond_init(&condition, &attributes);
   pthread_mutex_lock(&mutex);
-  while (!is_over()) {
+  do {
     const int64_t until = host_clock(CLOCK_MONOTONIC) + 10000000;
     const struct timespec time = {until / 1000000000, until % 1000000000};
     HOST_EXPECT(pthread_cond_timedwait(&condition, &mutex, &time) == ETIMEDOUT);
     HOST_EXPECT(host_clock(CLOCK_MONOTONIC) >= until);
     count(&waits);
-  }
+  } while (!is_over());
   pthread_mutex_unlock(&mutex);
   return NULL;
 }
@@ -97,14 +97,14 @@ static void* waits_on(void* unused) {
 static void* starts_children(void* unused) {
   extern char** environ;
   (void)unused;
-  while (!is_over()) {
+  do {
     char* const argv[] = {(char*)"true", NULL};
     pid_t child;
     int status = 0;
     HOST_EXPECT(posix_spawn(&child, "/bin/true", NULL, NULL, argv, environ) == 0);
     HOST_EXPECT(waitpid(child, &status, 0) == child && status == 0);
     count(&children);
-  }
+  } while (!is_over());
   return NULL;
 }
 
@@ -128,15 +128,19 @@ static void on_signal(int signal) {
   asks_in_order();
   signals = signals + 1;
 }
-/* All signals of this thread alone, so that no other's waits end early. */
+/* All signals of this thread alone, so that no other's waits end early. At the end it handles what
+ * has come before. */
 static void* handles(void* unused) {
-  sigset_t one;
+  sigset_t one, waiting;
   (void)unused;
   sigemptyset(&one);
   sigaddset(&one, kQueued);
-  pthread_sigmask(SIG_UNBLOCK, &one, NULL);
-  while (!is_over()) asks_in_order();
-  pthread_sigmask(SIG_BLOCK, &one, NULL);
+  do {
+    pthread_sigmask(SIG_UNBLOCK, &one, NULL);
+    while (!is_over()) asks_in_order();
+    pthread_sigmask(SIG_BLOCK, &one, NULL);
+    sigpending(&waiting);
+  } while (sigismember(&waiting, kQueued) == 1);
   return NULL;
 }
 

@@ -69,7 +69,7 @@ TEST(FunctionEntry, AConditionalJumpLeadsWhereItDid) {
     original.write(function);
     Page elsewhere(original.at());
     ASSERT_TRUE(takes_jump(function));
-    const Code moved = moved_entry(function, original.at(), elsewhere.at());
+    const Code moved = moved_entry(function, original.at(), elsewhere.at()).code;
     ASSERT_FALSE(moved.empty());
     elsewhere.write(moved);
     original.write(Code(kJumpSize, 0xcc));  // what is displaced is not run any more
@@ -84,7 +84,7 @@ TEST(FunctionEntry, AnAddressFromTheInstructionStaysTheSame) {
   Page original;
   original.write(function);
   Page elsewhere(original.at());
-  const Code moved = moved_entry(function, original.at(), elsewhere.at());
+  const Code moved = moved_entry(function, original.at(), elsewhere.at()).code;
   elsewhere.write(moved);
   original.write(Code(kJumpSize, 0xcc));
   EXPECT_EQ(elsewhere.as<std::uint64_t (*)()>()(), original.at() + 8 + 16);
@@ -98,7 +98,7 @@ TEST(FunctionEntry, TheKernelsOwnFunctionsGoOnElsewhere) {
   EXPECT_TRUE(takes_jump(find_function(vdso, "gettimeofday").code));
   Page elsewhere(function.at);
   ASSERT_TRUE(within_jump(function.at, elsewhere.at()));
-  const Code moved = moved_entry(function.code, function.at, elsewhere.at());
+  const Code moved = moved_entry(function.code, function.at, elsewhere.at()).code;
   ASSERT_FALSE(moved.empty()) << "the system call would do, but slowly";
   elsewhere.write(moved);
   timespec before{};
@@ -140,7 +140,7 @@ TEST(FunctionEntry, WhatIsNotKnownIsNotMoved) {
                            Code{0xff, 0x25, 0, 0, 0, 0, 0xc3},  // jmp *(%rip)
                            Code{0x0f, 0x31, 0x90, 0x90, 0x90},  // rdtsc
                            Code{0x55}, Code{}})
-    EXPECT_TRUE(moved_entry(code, 0x10000, 0x20000).empty());
+    EXPECT_TRUE(moved_entry(code, 0x10000, 0x20000).code.empty());
 }
 
 TEST(FunctionEntry, RandomBytesAreReadToTheirEndAtMost) {
@@ -148,7 +148,7 @@ TEST(FunctionEntry, RandomBytesAreReadToTheirEndAtMost) {
   for (int i = 0; i < 200'000; ++i) {
     Code code(random() % 24);
     for (std::uint8_t& byte : code) byte = static_cast<std::uint8_t>(random());
-    const Code moved = moved_entry(code, 0x7000'0000'0000, 0x7000'1000'0000);
+    const Code moved = moved_entry(code, 0x7000'0000'0000, 0x7000'1000'0000).code;
     takes_jump(code);
     if (!moved.empty()) {
       ASSERT_LE(moved.size(), 64U);

@@ -49,7 +49,7 @@ class First {
 // one of its threads. `act` returns "", or why not.
 void while_stopped(pid_t pid, const Try& how, const Look& look, AttachResult& result,
                    const std::function<bool(const StoppedProcess&)>& free,
-                   const std::function<std::string(Tracee&)>& act) {
+                   const std::function<std::string(StoppedProcess&, Tracee&)>& act) {
   const Milliseconds patience = how.patience + kPatienceAThread * task_folders(pid).size();
   for (int i = 0; i < kTries; ++i) {
     if (i > 0) std::this_thread::sleep_for(kBetweenTries);
@@ -68,7 +68,7 @@ void while_stopped(pid_t pid, const Try& how, const Look& look, AttachResult& re
       how.tell(Hold::borrowed);
       {
         Tracee tracee(thread, true);
-        problem = act(tracee);
+        problem = act(process, tracee);
         if (!tracee.give_back() && problem.empty()) problem = "it was killed meanwhile";
       }
       how.tell(Hold::threads);
@@ -112,24 +112,28 @@ AttachResult attach_now(pid_t pid, const Settings& settings, const Try& how) {
   }
   PreparedImage prepared;
   prepared.prepare(pid, settings, 0, before.segment, before.counts);
-  const auto no_entry_is_in_use = [&](const StoppedProcess& process) {
+  // A thread that stands there itself is moved; one that would come back there is waited for.
+  const auto nobody_comes_back = [&](const StoppedProcess& process) {
     const Occupied occupied(pid, process, look.map);
     return std::none_of(kServedFunctions.begin(), kServedFunctions.end(),
                         [&](const std::string_view name) {
-                          // At the very beginning, the jump will be the next instruction.
                           const std::uint64_t entry = find_function(look.vdso, name).at;
                           return occupied.anywhere_in(entry + 1, entry + kJumpSize);
                         });
   };
-  while_stopped(pid, how, look, result, no_entry_is_in_use, [&](Tracee& tracee) {
-    if (!tracee.take(look.vdso.bytes, look.vdso.at, look.filtered))
-      return std::string("its threads can't be worked with");
-    std::string why_not = image.put_into(tracee, prepared, look.images, rooms);
-    if (!why_not.empty()) return why_not;
-    if (image.connect(tracee)) return std::string();
-    ImageInProcess::disconnect(tracee, look.vdso);
-    return std::string("its vDSO can't be changed");
-  });
+  while_stopped(pid, how, look, result, nobody_comes_back,
+                [&](StoppedProcess& process, Tracee& tracee) {
+                  if (!tracee.take(look.vdso.bytes, look.vdso.at, look.filtered))
+                    return std::string("its threads can't be worked with");
+                  std::string why_not = image.put_into(tracee, prepared, look.images, rooms);
+                  if (!why_not.empty()) return why_not;
+                  const auto place = [&image](std::uint64_t pc) { return image.moved_place(pc); };
+                  if (!tracee.move(place) || !process.move(place, tracee.pid()))
+                    return std::string("a thread stands where it can't be told how to go on");
+                  if (image.connect(tracee)) return std::string();
+                  ImageInProcess::disconnect(tracee, look.vdso);
+                  return std::string("its vDSO can't be changed");
+                });
   if (!result.done) return result;
   result.words = prepared.mode();
   result.reason = prepared.mode_reason();
@@ -151,7 +155,7 @@ AttachResult detach_now(pid_t pid, const Try& how) {
   const FoundImage& found = *look.images.connected;
   while_stopped(
       pid, how, look, result, [](const StoppedProcess&) { return true; },
-      [&](Tracee& tracee) {
+      [&](StoppedProcess&, Tracee& tracee) {
         if (!ImageInProcess::disconnect(tracee, look.vdso)) return "its vDSO can't be changed";
         // A forked child's calls are counted with its parent's.
         if (found.start_ticks == start_ticks_in(content_of(proc_file(pid, "stat"))))

@@ -8,10 +8,7 @@
 namespace clockshim::cli {
 
 Occupied::Occupied(pid_t pid, const StoppedProcess& process, const std::vector<MappedRange>& map) {
-  for (const StoppedProcess::Place& place : process.places()) {
-    addresses_.push_back(place.pc);
-    read_stack(pid, place.stack, map);
-  }
+  for (const std::uint64_t pointer : process.stack_pointers()) read_stack(pid, pointer, map);
 }
 
 bool Occupied::anywhere_in(std::uint64_t begin, std::uint64_t end) const {

@@ -1,6 +1,5 @@
-// Where the threads of a stopped process are at work, and where they may come back to: return
-// addresses on their stacks, and what signal handlers have interrupted, which the kernel has put
-// there.
+// Where the threads of a stopped process may come back to: return addresses on their stacks, and
+// what signal handlers have interrupted, which the kernel has put there.
 #pragma once
 
 #include <sys/types.h>

@@ -83,9 +83,10 @@ bool takes_jump(std::span<const std::uint8_t> function) {
   return true;
 }
 
-std::vector<std::uint8_t> moved_entry(std::span<const std::uint8_t> function, std::uint64_t from,
-                                      std::uint64_t to) {
-  std::vector<std::uint8_t> out;
+MovedEntry moved_entry(std::span<const std::uint8_t> function, std::uint64_t from,
+                       std::uint64_t to) {
+  MovedEntry moved;
+  std::vector<std::uint8_t>& out = moved.code;
   std::size_t at = 0;
   while (at < kJumpSize) {
     const std::span<const std::uint8_t> code = function.subspan(std::min(at, function.size()));
@@ -93,6 +94,7 @@ std::vector<std::uint8_t> moved_entry(std::span<const std::uint8_t> function, st
     constexpr std::uint8_t kCall = 0xe8;
     // Calls and jumps by a register or by memory are not expected here.
     if (now.length == 0 || now.opcode == kCall || now.opcode == 0xff) return {};
+    moved.places.emplace_back(at, out.size());
     const std::uint64_t end = from + at + now.length;
     if (now.opcode == X86Instruction::kJcc) {
       const std::uint64_t target = end + static_cast<std::uint64_t>(std::int64_t{now.immediate});
@@ -105,15 +107,15 @@ std::vector<std::uint8_t> moved_entry(std::span<const std::uint8_t> function, st
       if (now.rip_offset_at != 0) {
         const std::int32_t offset = word_at(code, now.rip_offset_at);
         const std::uint64_t target = end + static_cast<std::uint64_t>(std::int64_t{offset});
-        const std::int32_t moved = distance(to + out.size(), target);
-        std::memcpy(&out[begin + now.rip_offset_at], &moved, sizeof moved);
+        const std::int32_t by = distance(to + out.size(), target);
+        std::memcpy(&out[begin + now.rip_offset_at], &by, sizeof by);
       }
     }
     at += now.length;
   }
   const auto back = jump(to + out.size(), from + at);
   out.insert(out.end(), back.begin(), back.end());
-  return out;
+  return moved;
 }
 
 }  // namespace clockshim::cli

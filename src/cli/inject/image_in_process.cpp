@@ -244,7 +244,7 @@ void ImageInProcess::move_originals(std::vector<std::byte>& memory) const {
   for (std::size_t i = 0; i < kServedFunctions.size(); ++i) {
     const VdsoFunction function = find_function(vdso_, kServedFunctions[i]);
     const std::uint64_t at = original_of(kServedFunctions[i]);
-    std::vector<std::uint8_t> moved = moved_entry(function.code, function.at, base_ + at);
+    std::vector<std::uint8_t> moved = moved_entry(function.code, function.at, base_ + at).code;
     if (moved.empty() || moved.size() > kOriginalSize) {
       moved = {0xb8, 0, 0, 0, 0, 0x0f, 0x05, 0xc3};  // mov $number, %eax; syscall; ret
       std::memcpy(&moved[1], &kSystemCalls[i], sizeof kSystemCalls[i]);
@@ -323,6 +323,20 @@ std::string ImageInProcess::put_into(Tracee& process, PreparedImage& prepared,
   if (std::string why_not = write(process, settings); !why_not.empty()) return why_not;
   mapped.keep();
   return "";
+}
+
+std::uint64_t ImageInProcess::moved_place(std::uint64_t pc) const {
+  for (const std::string_view name : kServedFunctions) {
+    const VdsoFunction function = find_function(vdso_, name);
+    const std::uint64_t to = base_ + original_of(name);
+    if (!is_displaced(pc, function.at)) continue;
+    const MovedEntry moved = moved_entry(function.code, function.at, to);
+    for (const auto& [was, is] : moved.places) {
+      if (!moved.code.empty() && function.at + was == pc) return to + is;
+    }
+    return 0;
+  }
+  return pc;
 }
 
 bool ImageInProcess::connect(const Tracee& process) const {

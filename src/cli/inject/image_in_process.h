@@ -53,6 +53,9 @@ class ImageInProcess {
   // room_near() has it. Returns "", or why not: then the process is as it was.
   std::string put_into(Tracee& process, PreparedImage& prepared, const FoundImages& before,
                        const std::vector<std::uint64_t>& rooms);
+  // Where a thread that stands at `pc` is to go on, because connect() will change what stands
+  // there: at `pc`, if it does not; 0: that can't be told. After put_into().
+  [[nodiscard]] std::uint64_t moved_place(std::uint64_t pc) const;
   // The vDSO's functions lead to it from here on. False: they can't be changed.
   bool connect(const Tracee& process) const;
   // And from here on they don't. It stays, as there may be threads in it.

@@ -185,12 +185,12 @@ StoppedProcess::Outcome StoppedProcess::stop(std::chrono::milliseconds patience,
   return Outcome::refused;
 }
 
-std::vector<StoppedProcess::Place> StoppedProcess::places() const {
-  std::vector<Place> out;
+std::vector<std::uint64_t> StoppedProcess::stack_pointers() const {
+  std::vector<std::uint64_t> out;
   for (const auto& [thread, state] : threads_) {
     user_regs_struct registers{};
     if (state.stopped && ptrace(PTRACE_GETREGS, thread, nullptr, &registers) == 0)
-      out.push_back({registers.rip, registers.rsp});
+      out.push_back(registers.rsp);
   }
   return out;
 }
@@ -209,6 +209,22 @@ pid_t StoppedProcess::borrowable() const {
     if (may_be(thread, state)) return thread;
   }
   return 0;
+}
+
+bool StoppedProcess::move(const std::function<std::uint64_t(std::uint64_t)>& place,
+                          pid_t borrowed) const {
+  bool done = true;
+  for (const auto& [thread, state] : threads_) {
+    user_regs_struct registers{};
+    if (!state.stopped || thread == borrowed ||
+        ptrace(PTRACE_GETREGS, thread, nullptr, &registers) != 0)
+      continue;
+    const std::uint64_t to = place(registers.rip);
+    if (to == registers.rip) continue;
+    registers.rip = to;
+    done = to != 0 && ptrace(PTRACE_SETREGS, thread, nullptr, &registers) == 0 && done;
+  }
+  return done;
 }
 
 void StoppedProcess::release() {

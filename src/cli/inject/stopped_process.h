@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -27,16 +28,15 @@ class StoppedProcess {
   // process are gone.
   Outcome stop(std::chrono::milliseconds patience, bool suspend_filters, std::string& problem);
 
-  // Of a thread that stands still: the address of its next instruction, and its stack pointer.
-  struct Place {
-    std::uint64_t pc = 0;
-    std::uint64_t stack = 0;
-  };
-  [[nodiscard]] std::vector<Place> places() const;
+  [[nodiscard]] std::vector<std::uint64_t> stack_pointers() const;
   // A thread that can be made to do something else meanwhile, the first one if possible: it runs
   // code of the process's, holds no signal, and is in no restartable sequence. 0: there is none
   // now.
   [[nodiscard]] pid_t borrowable() const;
+
+  // Lets each thread but the `borrowed` one go on where `place` says for where it stands. False: it
+  // says 0 for one of them.
+  bool move(const std::function<std::uint64_t(std::uint64_t)>& place, pid_t borrowed) const;
 
   // Lets all go on, with the signals that they have got meanwhile.
   void release();

@@ -35,14 +35,6 @@ constexpr int kTraceAlways = PTRACE_O_TRACESYSGOOD;
 constexpr int PTRACE_O_SUSPEND_SECCOMP = 1 << 21;
 #endif
 
-// Whether a system call was interrupted, and the kernel begins it again by these registers, unless
-// there is a handler to be run (ERESTARTSYS, ERESTARTNOINTR, ERESTARTNOHAND, ERESTART_RESTARTBLOCK,
-// which user space never sees).
-bool begins_again(const user_regs_struct& registers) {
-  const auto result = static_cast<long>(registers.rax);
-  return static_cast<long>(registers.orig_rax) >= 0 && result <= -512 && result >= -516;
-}
-
 void* as_pointer(std::uint64_t address) { return reinterpret_cast<void*>(address); }
 
 }  // namespace
@@ -141,6 +133,12 @@ bool Tracee::go_on() {
   return false;
 }
 
+bool Tracee::move(const std::function<std::uint64_t(std::uint64_t)>& place) {
+  const std::uint64_t to = place(before_.rip);
+  if (to != 0) before_.rip = to;
+  return to != 0;
+}
+
 long Tracee::system_call(long number, std::initializer_list<std::uint64_t> arguments) {
   user_regs_struct registers = before_;
   unsigned long long* const places[] = {&registers.rdi, &registers.rsi, &registers.rdx,
@@ -182,26 +180,14 @@ bool Tracee::is_continued() const {
   return false;
 }
 
-// Lets it run up to where it would take signals: only from there on does the kernel begin a system
-// call again. It does not run any code of its own until then.
-bool Tracee::stand_before_signals() {
-  int status = 0;
-  ptrace(PTRACE_INTERRUPT, pid_, nullptr, nullptr);
-  while (ptrace(PTRACE_CONT, pid_, nullptr, nullptr) == 0 && wait_for_stop(pid_, status)) {
-    if (status >> 16 == PTRACE_EVENT_STOP) return true;
-    if (WSTOPSIG(status) != SIGSTOP) return false;
-    stop_it_ = true;
-  }
-  return false;
-}
-
+// A system call that was interrupted begins again by these registers: whoever is let go looks for
+// signals first, and the kernel begins it there (arch_do_signal_or_restart()).
 bool Tracee::put_back() {
   bool done = true;
   if (taken_) {
-    if (begins_again(before_)) done = stand_before_signals();
     iovec vectors{vectors_.data(), vectors_.size()};
     if (!vectors_.empty()) ptrace(PTRACE_SETREGSET, pid_, NT_X86_XSTATE, &vectors);
-    done = ptrace(PTRACE_SETREGS, pid_, nullptr, &before_) == 0 && done;
+    done = ptrace(PTRACE_SETREGS, pid_, nullptr, &before_) == 0;
   }
   if (held_) ptrace(PTRACE_SETSIGMASK, pid_, sizeof mask_, &mask_);
   if (stop_it_ && !is_continued()) kill(pid_, SIGSTOP);

@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <initializer_list>
 #include <vector>
 
@@ -45,6 +46,10 @@ class Tracee {
   // of its own.
   bool poke(std::uint64_t to, const void* from, std::size_t size) const;
 
+  // When it has its registers back, it goes on where `place` says for where it stood. After take().
+  // False: it says 0.
+  bool move(const std::function<std::uint64_t(std::uint64_t)>& place);
+
   // Has it make a system call. Returns the result, or a negative errno.
   long system_call(long number, std::initializer_list<std::uint64_t> arguments);
   // Has it run the image's start (image/contract.h), on the stack that ends at `stack`. False: it
@@ -60,7 +65,6 @@ class Tracee {
 
  private:
   bool go_on();
-  bool stand_before_signals();
   bool put_back();
   [[nodiscard]] bool is_continued() const;
 
