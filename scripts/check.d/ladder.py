@@ -44,7 +44,8 @@ ALLOWED = {
 ONLY_IN = {
     'spdlog': (re.compile(r'spdlog/'), ['os/log.cpp']),
     'ncurses': (re.compile(r'n?cursesw?\b'), ['cli/top/top_screen.cpp']),
-    'libdwfl': (re.compile(r'(elfutils/|dwarf\.h)'), ['symbolize/debug_info.cpp', 'symbolize/wrapper_code.cpp']),
+    'libdwfl': (re.compile(r'(elfutils/|dwarf\.h)'), ['symbolize/debug_info.cpp', 'symbolize/dwarf_scopes.h',
+                                                         'symbolize/wrapper_code.cpp']),
     'libelf': (re.compile(r'(libelf|gelf)\.h'), ['symbolize/go_functions.cpp', 'symbolize/imported_calls.cpp', 'symbolize/wrapper_code.cpp',
                                                         'cli/inject/elf_file.h']),
     'CLI11': (re.compile(r'CLI/'), ['cli/console/command_line.cpp']),
