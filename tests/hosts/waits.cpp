@@ -35,19 +35,21 @@ timespec timespec_of(int64_t ns) { return {ns / 1000000000, ns % 1000000000}; }
 int cond_timedwait(const timespec& until) {
   return pthread_cond_timedwait(&g_never, &g_mutex, &until);
 }
-int cond_clockwait(const timespec& until) {
-  return pthread_cond_clockwait(&g_never, &g_mutex, g_clock, &until);
-}
 int semaphore_timedwait(const timespec& until) {
   return sem_timedwait(&g_empty, &until) == 0 ? 0 : errno;
+}
+int mutex_timedlock(const timespec& until) { return pthread_mutex_timedlock(&g_held, &until); }
+#ifndef HOST_MUSL  // which has none of these
+int cond_clockwait(const timespec& until) {
+  return pthread_cond_clockwait(&g_never, &g_mutex, g_clock, &until);
 }
 int semaphore_clockwait(const timespec& until) {
   return sem_clockwait(&g_empty, g_clock, &until) == 0 ? 0 : errno;
 }
-int mutex_timedlock(const timespec& until) { return pthread_mutex_timedlock(&g_held, &until); }
 int mutex_clocklock(const timespec& until) {
   return pthread_mutex_clocklock(&g_held, g_clock, &until);
 }
+#endif
 int sleep_until(const timespec& until) {
   return clock_nanosleep(g_clock, TIMER_ABSTIME, &until, nullptr) == 0 ? ETIMEDOUT : EINTR;
 }
@@ -102,11 +104,13 @@ struct Kind {
 
 constexpr Kind kKinds[] = {
     {"cond_timedwait", cond_timedwait},
-    {"cond_clockwait", cond_clockwait},
     {"sem_timedwait", semaphore_timedwait},
-    {"sem_clockwait", semaphore_clockwait},
     {"mutex_timedlock", mutex_timedlock},
+#ifndef HOST_MUSL
+    {"cond_clockwait", cond_clockwait},
+    {"sem_clockwait", semaphore_clockwait},
     {"mutex_clocklock", mutex_clocklock},
+#endif
     {"clock_nanosleep", sleep_until},
     {"timerfd_read", timer_read},
     {"timerfd_epoll", timer_epoll},
