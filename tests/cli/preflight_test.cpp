@@ -53,15 +53,17 @@ TEST(Preflight, OrdinaryProgramTakes) {
   EXPECT_EQ(problem_of(Image{}), "");
   EXPECT_EQ(inspect_command(program_path("clock_program")).problem, "");
   EXPECT_EQ(inspect_command("sh").problem, "");
+  EXPECT_TRUE(inspect_command("sh").takes_image) << "where that is asked for";
+  EXPECT_TRUE(inspect_command("sh").dynamic);
   EXPECT_EQ(inspect_command("sh").path.back(), 'h');
 }
 
 TEST(Preflight, StaticProgram) {
   EXPECT_EQ(problem_of_program(program_path("static_program")), "is statically linked");
   EXPECT_EQ(problem_of_program(program_path("static_pie_program")), "is statically linked");
-  EXPECT_TRUE(takes_image(program_path("static_program")));
+  EXPECT_TRUE(takes_image_instead(program_path("static_program")));
   EXPECT_TRUE(inspect_command(program_path("static_program")).takes_image);
-  EXPECT_FALSE(takes_image(program_path("clock_program"))) << "a preload does there";
+  EXPECT_FALSE(takes_image_instead(program_path("clock_program"))) << "a preload does there";
 }
 
 TEST(Preflight, LoaderByItsOwnNameTakes) {
@@ -132,7 +134,7 @@ TEST(Preflight, SetuidProgram) {
   ASSERT_EQ(chown(copy.c_str(), 65534, 0), 0);
   ASSERT_EQ(chmod(copy.c_str(), 04755), 0);
   EXPECT_EQ(problem_of_program(copy), "runs as another user (setuid)");
-  EXPECT_FALSE(takes_image(copy));
+  EXPECT_FALSE(takes_image_instead(copy));
   ASSERT_EQ(chown(copy.c_str(), 0, 65534), 0);
   ASSERT_EQ(chmod(copy.c_str(), 02755), 0);
   EXPECT_EQ(problem_of_program(copy), "runs as another group (setgid)");

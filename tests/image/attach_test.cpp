@@ -41,6 +41,28 @@ std::size_t mappings_of(const Daemon& daemon) {
   return static_cast<std::size_t>(std::count(maps.begin(), maps.end(), '\n'));
 }
 
+Json doctor(const Daemon& daemon) {
+  const Said said = command(daemon, "doctor --quick --json " + number_of(daemon));
+  const Json seen = Json::parse(said.text, nullptr, false);
+  return seen.is_object() ? seen.at("program") : Json::object({{"said", said.text}});
+}
+
+TEST_P(Attached, TheDoctorKnowsThatItIsServedAndHow) {
+  Daemon daemon(GetParam());
+  const Json before = doctor(daemon);
+  EXPECT_EQ(before["loaded"], false) << before;
+  EXPECT_NE(before["notes"].dump().find("`clockshim attach " + number_of(daemon) + "`"),
+            std::string::npos)
+      << before;
+  ASSERT_EQ(attach(daemon).status, 0);
+  const Json during = doctor(daemon);
+  EXPECT_EQ(during["loaded"], true) << during;
+  EXPECT_GT(during["calls_per_second"], 0) << during;
+  EXPECT_EQ(detach(daemon).status, 0);
+  EXPECT_EQ(doctor(daemon)["loaded"], false);
+  expect_nothing_wrong(daemon);
+}
+
 TEST_P(Attached, IsServedAndCountedByName) {
   Daemon daemon(GetParam());
   const Said said = attach(daemon);

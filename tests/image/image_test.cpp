@@ -168,8 +168,39 @@ TEST_P(Alone, NothingStaysBehind) {
 
 INSTANTIATE_TEST_SUITE_P(Kinds, Alone,
                          testing::Values("asks_static", "asks_static_pie", "asks_musl",
-                                         "asks_musl_static"),
+                                         "asks_musl_static", "asks_dynamic"),
                          [](const auto& kind) { return std::string(kind.param); });
+
+// Programs that would take a preload, and get the image because that is asked for.
+TEST(AloneOnRequest, TheLibraryStaysOut) {
+  const HostRun run = run_host("asks_dynamic", {.arguments = {"calls", "4000"},
+                                                .preload_before = shim_path(),
+                                                .report = true});
+  EXPECT_EQ(run.ending(), "exit 7") << run.err;
+  // The command has it itself, as it was started so.
+  std::vector<long> calls;
+  for (const auto& [pid, report] : run.reports) {
+    if (report.at("program") == "asks_dynamic") calls.push_back(calls_in_all(report));
+  }
+  EXPECT_EQ(calls, std::vector<long>{7'000});
+}
+
+TEST(AloneOnRequest, WhatExecutesBeforeItBeginsIsServedThen) {
+  const HostRun run = run_host("asks_dynamic", {.arguments = {"calls", "4000"},
+                                                .environment = {{"BEFORE_MAIN", "execs"}},
+                                                .preload_before = host_path("before_main.so"),
+                                                .report = true});
+  EXPECT_EQ(run.ending(), "exit 7") << run.err;
+  EXPECT_EQ(calls_by(report_of(run), "asks_monotonic"), 4'000);
+}
+
+TEST(AloneOnRequest, WithThreadsBeforeItBeginsItRunsWithout) {
+  const HostRun run = run_host("asks_dynamic", {.arguments = {"calls", "4000"},
+                                                .environment = {{"BEFORE_MAIN", "thread"}},
+                                                .preload_before = host_path("before_main.so")});
+  EXPECT_EQ(run.ending(), "exit 7") << run.err;
+  EXPECT_NE(run.err.find("it has threads before it has begun"), std::string::npos) << run.err;
+}
 
 // As tini and gosu do in containers. A program of musl does not start under a preload made for
 // glibc, so where there may be one, none is handed on.

@@ -16,6 +16,7 @@
 #include <random>
 #include <string>
 #include <thread>
+#include <tuple>
 #include <vector>
 
 #include "../preload/run_host.h"
@@ -25,12 +26,14 @@ namespace {
 
 std::string command() { return std::getenv("CLOCKSHIM_TEST_COMMAND"); }
 
-// A run of the command in a group of its own, whose child gets all the time it needs.
+// A run of the command in a group of its own, whose child gets all the time it needs. A dynamic
+// program is traced for longer: until its loader is done.
 class Start {
  public:
-  explicit Start(const std::string& path_variable = "") {
-    std::vector<std::string> arguments{command(),     "run",   "--report", "none",
-                                       "asks_static", "calls", "20000"};
+  explicit Start(bool dynamic, const std::string& path_variable = "") {
+    std::vector<std::string> arguments{
+        command(), "run",   "--image", "--report", "none", dynamic ? "asks_dynamic" : "asks_static",
+        "calls",   "20000"};
     const std::string path = path_variable + std::getenv("CLOCKSHIM_HOSTS");
     const std::string library = shim_path();
     pid_ = fork();
@@ -96,46 +99,53 @@ class Start {
   bool ended_ = false;
 };
 
-class Moments : public testing::TestWithParam<int> {};
+class Moments : public testing::TestWithParam<std::tuple<int, bool>> {};
 
 // Between the command's fork and the program's exec. Many folders to search make that long.
 TEST_P(Moments, ASignalToTheGroupIsTheProgramsAlsoBeforeItsExec) {
+  const auto [signal, dynamic] = GetParam();
   std::string folders;
   for (int i = 0; i < 3'000; ++i) folders += "/nowhere/" + std::to_string(i) + ":";
   std::mt19937 random(4711);
   for (int i = 0; i < 20; ++i) {
-    Start start(folders);
+    Start start(dynamic, folders);
     start.await_child();
     std::this_thread::sleep_for(std::chrono::microseconds(random() % 3'000));
-    kill(-start.pid(), GetParam());
-    if (GetParam() == SIGTSTP) {
+    kill(-start.pid(), signal);
+    if (signal == SIGTSTP) {
       std::this_thread::sleep_for(std::chrono::milliseconds(5));
       kill(-start.pid(), SIGCONT);
     }
     const std::string ending = start.ending();
-    ASSERT_TRUE(ending == "exit 7" || ending == "signal " + std::to_string(GetParam())) << ending;
+    ASSERT_TRUE(ending == "exit 7" || ending == "signal " + std::to_string(signal)) << ending;
   }
 }
 
 TEST_P(Moments, ASignalToTheProgramAlone) {
+  const auto [signal, dynamic] = GetParam();
   std::mt19937 random(815);
   for (int i = 0; i < 25; ++i) {
-    Start start;
+    Start start(dynamic);
     const pid_t child = start.await_child();
     std::this_thread::sleep_for(std::chrono::microseconds(random() % 10'000));
-    if (child != 0) kill(child, GetParam());
-    if (GetParam() == SIGTSTP) {
+    if (child != 0) kill(child, signal);
+    if (signal == SIGTSTP) {
       std::this_thread::sleep_for(std::chrono::milliseconds(5));
       kill(-start.pid(), SIGCONT);
     }
     const std::string ending = start.ending();
-    ASSERT_TRUE(ending == "exit 7" || ending == "signal " + std::to_string(GetParam())) << ending;
+    ASSERT_TRUE(ending == "exit 7" || ending == "signal " + std::to_string(signal)) << ending;
   }
 }
 
 INSTANTIATE_TEST_SUITE_P(Signals, Moments,
-                         testing::Values(SIGTERM, SIGINT, SIGUSR1, SIGKILL, SIGTSTP),
-                         [](const auto& signal) { return "of" + std::to_string(signal.param); });
+                         testing::Combine(testing::Values(SIGTERM, SIGINT, SIGUSR1, SIGKILL,
+                                                          SIGTSTP),
+                                          testing::Bool()),
+                         [](const auto& tested) {
+                           return "of" + std::to_string(std::get<0>(tested.param)) +
+                                  (std::get<1>(tested.param) ? "_dynamic" : "_static");
+                         });
 
 // Runs f with SIGTRAP ignored or blocked, which programs inherit.
 HostRun inheriting(bool ignored, const std::function<HostRun()>& f) {

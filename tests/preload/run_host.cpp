@@ -175,8 +175,9 @@ HostRun run_host(const std::string& name, const HostOptions& options) {
   fs::create_directory(reports);
   std::vector<std::string> arguments;
   const bool attached = options.shim && by_attach();
+  // Those that take no preload would have it without being asked.
   if (options.shim && by_image() && !attached)
-    arguments = {from_environment("CLOCKSHIM_TEST_COMMAND"), "run"};
+    arguments = {from_environment("CLOCKSHIM_TEST_COMMAND"), "run", "--image"};
   arguments.push_back(host_path(name));
   arguments.insert(arguments.end(), options.arguments.begin(), options.arguments.end());
   std::vector<std::string> environment = environment_of(options, reports);

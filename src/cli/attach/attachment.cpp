@@ -13,6 +13,7 @@
 #include "cli/inject/function_entry.h"
 #include "cli/inject/prepared_image.h"
 #include "cli/inject/proc_files.h"
+#include "cli/inject/process_code.h"
 #include "cli/inject/stopped_process.h"
 #include "cli/inject/tracee.h"
 #include "os/process.h"
@@ -99,7 +100,7 @@ AttachResult attach_now(pid_t pid, const Settings& settings, const Try& how) {
   AttachResult result;
   Look look;
   if (!(result.words = look_at(pid, look, result.again)).empty()) return result;
-  if (has_library(pid, look)) return {.words = "it has the library already, which serves it"};
+  if (has_library(pid, look.map, look.images)) return {.words = "it has the library already, which serves it"};
   if (look.images.entries == Entries::ours)
     return {.already = true, .words = "it is served by an image already"};
   if (look.images.entries == Entries::strange)
@@ -146,7 +147,7 @@ AttachResult detach_now(pid_t pid, const Try& how) {
   AttachResult result;
   Look look;
   if (!(result.words = look_at(pid, look, result.again)).empty()) return result;
-  if (has_library(pid, look))
+  if (has_library(pid, look.map, look.images))
     return {.words = "it was started with the library, which can't be taken out of it"};
   if (look.images.entries == Entries::original)
     return {.already = true, .words = "it is not served by an image"};

@@ -38,13 +38,7 @@ Identity identity_of(pid_t pid) {
   Identity out{content_of(proc_file(pid, "auxv")), {}, {}};
   std::error_code unknown;
   out.executable = std::filesystem::read_symlink(proc_file(pid, "exe"), unknown).string();
-  for (std::size_t at = 0; at + sizeof(Elf64_auxv_t) <= out.vector.size();
-       at += sizeof(Elf64_auxv_t)) {
-    Elf64_auxv_t entry;
-    std::memcpy(&entry, out.vector.data() + at, sizeof entry);
-    if (entry.a_type == AT_RANDOM)
-      read_memory(pid, entry.a_un.a_val, out.random.data(), out.random.size());
-  }
+  read_memory(pid, auxiliary_value(out.vector, AT_RANDOM), out.random.data(), out.random.size());
   return out;
 }
 
@@ -126,21 +120,6 @@ bool is_traced(pid_t pid) {
   return std::any_of(tasks.begin(), tasks.end(), [](const std::string& task) {
     const std::string tracer = status_line(task + "/status", "TracerPid");
     return !tracer.empty() && tracer != "0";
-  });
-}
-
-bool has_library(pid_t pid, const Look& look) {
-  return std::any_of(look.map.begin(), look.map.end(), [&](const MappedRange& mapped) {
-    const std::string name = base_name(mapped.path);
-    if (name == "libclockshim.so" || name == "libclockshim.so (deleted)") return true;
-    char magic[sizeof live::kMagic];
-    // It counts in a segment, whatever its file is called, and our images' are known.
-    return name.starts_with("SYSV") && read_memory(pid, mapped.begin, magic, sizeof magic) &&
-           std::equal(std::begin(magic), std::end(magic), std::begin(live::kMagic)) &&
-           std::none_of(look.images.all.begin(), look.images.all.end(),
-                        [&](const FoundImage& image) {
-                          return !image.ours || image.counts == mapped.begin;
-                        });
   });
 }
 

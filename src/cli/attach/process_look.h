@@ -46,9 +46,6 @@ bool is_gone(pid_t pid);
 // Whether somebody traces any of its threads.
 bool is_traced(pid_t pid);
 
-// Whether the library is in it, by the name of its file or by what it counts in.
-bool has_library(pid_t pid, const Look& look);
-
 // A child that uses its memory without being a thread of it (clone(2) with CLONE_VM); 0: there is
 // none. Its threads must stand still, so that none of them is in vfork.
 pid_t child_in_memory_of(pid_t pid);

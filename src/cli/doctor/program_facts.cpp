@@ -13,8 +13,11 @@
 #include <set>
 
 #include "cli/doctor/elf_imports.h"
+#include "cli/inject/image_in_process.h"
 #include "cli/inject/load_check.h"
 #include "cli/inject/preflight.h"
+#include "cli/inject/proc_files.h"
+#include "cli/inject/vdso.h"
 #include "cli/livefiles/live_dir.h"
 #include "cli/livefiles/live_folders.h"
 #include "os/base_name.h"
@@ -72,15 +75,6 @@ long status_value(const std::string& status, const std::string& key) {
                                  : std::strtol(status.c_str() + at + key.size() + 2, nullptr, 10);
 }
 
-bool is_secure(const std::string& auxv) {
-  for (std::size_t at = 0; at + sizeof(Elf64_auxv_t) <= auxv.size(); at += sizeof(Elf64_auxv_t)) {
-    Elf64_auxv_t entry;
-    std::memcpy(&entry, auxv.data() + at, sizeof entry);
-    if (entry.a_type == AT_SECURE) return entry.a_un.a_val != 0;
-  }
-  return false;
-}
-
 // Lists the files that are mapped, in the order of the map. False: the map can't be read.
 bool mapped_files(const std::string& folder, std::vector<std::string>& files) {
   std::ifstream maps(folder + "/maps");
@@ -104,13 +98,21 @@ void note_problem(const std::string& told, const std::string& problem, bool take
   facts.notes.push_back(told + ": it takes no preload, `clockshim run` serves it by other means");
 }
 
-// Nothing is mapped in the image's name; what it counts in has one.
-bool counts_now(pid_t pid) {
+// Nothing is mapped in the image's name. What leads to it can be seen by whoever may trace the
+// process, and what it counts in by others, too.
+bool has_image(pid_t pid) {
+  Vdso vdso;
+  FoundImages images;
+  if (read_vdso(pid, vdso).empty()) {
+    find_images(pid, vdso, images);
+    return images.entries == Entries::ours;
+  }
   const std::vector<std::string> files = live_files_of(pid, live_folders_of(pid));
   return std::any_of(files.begin(), files.end(), [](const std::string& path) {
     std::string problem;
     const auto file = LiveFile::open(path, problem);
-    return file && file->life() == Liveness::running;
+    return file && file->life() == Liveness::running &&
+           file->header().state.load(std::memory_order_relaxed) == live::State::running;
   });
 }
 
@@ -122,7 +124,7 @@ void look_at_process(pid_t pid, ProgramFacts& facts) {
   const std::string status = content_of(folder + "/status");
   const std::string auxv = content_of(folder + "/auxv");
   if (auxv.empty()) facts.unseen.push_back("how it was started: " + folder + "/auxv");
-  if (is_secure(auxv))
+  if (auxiliary_value(auxv, AT_SECURE) != 0)
     facts.obstacles.emplace_back(
         "it was started in secure mode (setuid or the like): the loader ignores LD_PRELOAD");
   if (status_value(status, "Seccomp") > 0) {
@@ -141,13 +143,14 @@ void look_at_process(pid_t pid, ProgramFacts& facts) {
     const std::string problem = problem_of_program(folder + "/exe");
     // A running process was checked for a change of user above.
     if (problem.find("runs as another") == std::string::npos)
-      note_problem("it " + problem, problem, takes_image(folder + "/exe"), facts);
+      note_problem("it " + problem, problem, takes_image_instead(folder + "/exe"), facts);
     look_at_name(base_name(facts.path), facts);
   }
-  facts.loaded = facts.loaded || (facts.by_image && counts_now(pid));
-  if (!facts.loaded) {
-    facts.notes.emplace_back("it runs without the shim, and can be given it by a restart " +
-                             std::string(facts.by_image ? "under `clockshim run` only" : "only"));
+  facts.loaded = facts.loaded || has_image(pid);
+  if (!facts.loaded && facts.takes()) {
+    facts.notes.emplace_back("it runs without the shim: `clockshim attach " + std::to_string(pid) +
+                             "` serves it from now on; or restart it " +
+                             (facts.by_image ? "under `clockshim run`" : "with the shim"));
   }
 }
 

@@ -4,6 +4,8 @@
 #include "cli/inject/image_in_process.h"
 #include "cli/inject/memory_map.h"
 #include "cli/inject/prepared_image.h"
+#include "cli/inject/proc_files.h"
+#include "cli/inject/process_code.h"
 #include "cli/inject/shared_region.h"
 #include "cli/inject/tracee.h"
 #include "cli/inject/vdso.h"
@@ -28,13 +30,18 @@ std::string ImageInjection::put_into(pid_t pid, Tracee& process) {
   if (!cpu_has_rdtscp()) return "the CPU has no rdtscp";
   Vdso vdso;
   if (std::string why_not = read_vdso(pid, vdso); !why_not.empty()) return why_not;
+  const std::vector<MappedRange> map = memory_map_of(pid);
+  const FoundImages none;
+  if (has_library(pid, map, none)) return "something else has preloaded the library";
+  // Where the loader starts one for a library, it may be in the middle of what is changed here.
+  if (task_folders(pid).size() > 1)
+    return "it has threads before it has begun (clockshim attach serves it then)";
   if (!process.take(vdso.bytes, vdso.at)) return "its vDSO is none that is known";
   PreparedImage prepared;
   prepared.prepare(pid, settings_, static_cast<std::uint32_t>(pid));
   uncounted_ = prepared.uncounted();
   ImageInProcess image(vdso);
-  const FoundImages none;
-  const std::vector<std::uint64_t> rooms = room_near(memory_map_of(pid), vdso.at, image.size());
+  const std::vector<std::uint64_t> rooms = room_near(map, vdso.at, image.size());
   if (std::string why_not = image.put_into(process, prepared, none, rooms); !why_not.empty())
     return why_not;
   region_ = prepared.keep_region();

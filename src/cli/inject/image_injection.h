@@ -1,6 +1,6 @@
 // Gets the image (image/contract.h) into a program that `clockshim run` has started, which takes no
-// preload: a static one, Go's, or one of musl. The process stands still behind its exec, so nobody
-// has asked for the time yet.
+// preload (a static one, Go's, or one of musl), or is not to have one. The process stands still
+// where it begins, so that hardly anybody has asked for the time yet.
 #pragma once
 
 #include <sys/types.h>
@@ -21,8 +21,8 @@ class ImageInjection {
   explicit ImageInjection(Settings settings);
   ~ImageInjection();
 
-  // Puts the image into the process and lets it run; it must be stopped behind its exec, as
-  // Tracee::begin() has it. Returns "", or why it runs without: then it is as it was. Where it
+  // Puts the image into the process, which must stand still as Child::start() has it, and lets it
+  // run. Returns "", or why it runs without: then it is as it was. Where it
   // was killed meanwhile, mode() stays empty.
   [[nodiscard]] std::string inject(pid_t pid);
 

@@ -106,11 +106,11 @@ std::string elf_problem(const std::string& path, const ElfFile& file) {
   return privilege_problem(path);
 }
 
-// Whether the image may take the library's place. A program that changes the user would not do so
-// while it is traced.
+// Whether the image can be put in. A program that changes the user would not do so while it is
+// traced.
 bool elf_takes_image(const std::string& path, const ElfFile& file) {
   return file.bits() == ELFCLASS64 && file.machine() == EM_X86_64 &&
-         !elf_problem(path, file).empty() && privilege_problem(path).empty();
+         privilege_problem(path).empty();
 }
 
 // The loader of musl is the only one that its programs name, wherever they are.
@@ -128,7 +128,10 @@ std::string beginning_of(const std::string& path) {
 
 std::string problem_of_program(const std::string& path) { return elf_problem(path, ElfFile(path)); }
 
-bool takes_image(const std::string& path) { return elf_takes_image(path, ElfFile(path)); }
+bool takes_image_instead(const std::string& path) {
+  const ElfFile file(path);
+  return !elf_problem(path, file).empty() && elf_takes_image(path, file);
+}
 
 Preflight inspect_command(const std::string& name) {
   Preflight result;
@@ -141,8 +144,9 @@ Preflight inspect_command(const std::string& name) {
       const std::string problem = elf_problem(path, file);
       const std::string loader = file.interpreter();
       if (!loader.empty() && access(loader.c_str(), F_OK) != 0) result.missing_interpreter = loader;
-      if (problem.empty()) return result;
       result.takes_image = elf_takes_image(path, file);
+      result.dynamic = !loader.empty();
+      if (problem.empty()) return result;
       result.hands_on = result.takes_image && loader.empty() && !musl_is_here();
       if (depth > 0) result.problem.append("'s interpreter ").append(path);
       result.problem.append(" ").append(problem);

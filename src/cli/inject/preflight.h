@@ -12,7 +12,8 @@ struct Preflight {
   bool there = false;   // the file exists, but it may not be executable
   std::string problem;  // "is statically linked", "'s interpreter /x is statically linked"; "" if
                         // the shim can be loaded
-  bool takes_image = false;  // it can't, but the image can be put in (cli/inject/image_injection.h)
+  bool takes_image = false;  // the image can be put in (cli/inject/image_injection.h)
+  bool dynamic = false;      // a loader has to map its libraries first
   bool hands_on = false;     // it takes no notice of a preload, and may have one for what it
                              // executes: it is static, and no program of musl is to be expected,
                              // which would not start under it
@@ -26,8 +27,9 @@ struct Preflight {
 // will find out.
 Preflight inspect_command(const std::string& name);
 
-// The same for one file, without following interpreters.
+// The same for one file, without following interpreters: its problem, and whether the image can be
+// put in where it has one.
 std::string problem_of_program(const std::string& path);
-bool takes_image(const std::string& path);
+bool takes_image_instead(const std::string& path);
 
 }  // namespace clockshim::cli

@@ -71,15 +71,21 @@ std::string find_library(const std::string& executable, const char* named, std::
   return "";
 }
 
-std::string preload_with(const std::string& library, std::string_view present) {
+std::string preload_without(const std::string& library, std::string_view present) {
   std::string all;
   while (!present.empty()) {
     const auto end = std::min(present.find_first_of(" :"), present.size());
     const std::string_view entry = present.substr(0, end);
     present.remove_prefix(std::min(end + 1, present.size()));
-    if (!entry.empty() && entry != library) all += std::string(entry) + ":";
+    if (entry.empty() || entry == library) continue;
+    all.append(all.empty() ? "" : ":").append(entry);
   }
-  return all + library;
+  return all;
+}
+
+std::string preload_with(const std::string& library, std::string_view present) {
+  const std::string others = preload_without(library, present);
+  return others.empty() ? library : others + ":" + library;
 }
 
 std::string escape_percent(std::string_view path) {

@@ -16,6 +16,8 @@ std::string find_library(const std::string& executable, const char* named, std::
 // library that gives the program another time (libfaketime) has to come before us, so that it gets
 // the real time from us.
 std::string preload_with(const std::string& library, std::string_view present);
+// The value without the library, for a program that is not to have it.
+std::string preload_without(const std::string& library, std::string_view present);
 
 // Escapes a path for a setting in which % has a meaning: doubles each %.
 std::string escape_percent(std::string_view path);

@@ -1,7 +1,10 @@
 #include "cli/inject/proc_files.h"
 
+#include <elf.h>
+
 #include <algorithm>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <iterator>
 #include <sstream>
@@ -31,6 +34,15 @@ long last_number(const std::string& line) {
   char* end = nullptr;
   const long number = std::strtol(last.c_str(), &end, 10);
   return end == last.c_str() ? -1 : number;
+}
+
+std::uint64_t auxiliary_value(const std::string& auxv, std::uint64_t type) {
+  for (std::size_t at = 0; at + sizeof(Elf64_auxv_t) <= auxv.size(); at += sizeof(Elf64_auxv_t)) {
+    Elf64_auxv_t entry;
+    std::memcpy(&entry, auxv.data() + at, sizeof entry);
+    if (entry.a_type == type) return entry.a_un.a_val;
+  }
+  return 0;
 }
 
 // The name may have anything in it, up to the last parenthesis.

@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,10 @@ std::string status_line(const std::string& path, const std::string& name);
 std::string status_line(pid_t pid, const std::string& name);
 // The last number of such a line; -1: there is none.
 long last_number(const std::string& line);
+
+// What the kernel has told the program at its start (getauxval(3)): the value of an entry of the
+// file "auxv". 0: there is none.
+std::uint64_t auxiliary_value(const std::string& auxv, std::uint64_t type);
 
 // A file `stat` (proc(5)) of a process or a thread, without its number and name. Empty: it is gone.
 class StatFile {

@@ -4,13 +4,17 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <iterator>
 #include <set>
 #include <span>
 #include <sstream>
 
 #include "cli/inject/memory_map.h"
 #include "cli/inject/proc_files.h"
+#include "cli/inject/vdso.h"
 #include "live/describe.h"
+#include "live/layout.h"
+#include "os/base_name.h"
 #include "symbolize/wrapper_code.h"
 
 namespace clockshim::cli {
@@ -35,6 +39,20 @@ std::string file_of(pid_t pid, std::uint64_t begin, std::uint64_t end, const std
 }
 
 }  // namespace
+
+bool has_library(pid_t pid, const std::vector<MappedRange>& map, const FoundImages& images) {
+  return std::any_of(map.begin(), map.end(), [&](const MappedRange& mapped) {
+    const std::string name = base_name(mapped.path);
+    if (name == "libclockshim.so" || name == "libclockshim.so (deleted)") return true;
+    char magic[sizeof live::kMagic];
+    // It counts in a segment, whatever its file is called, and our images' are known.
+    return name.starts_with("SYSV") && read_memory(pid, mapped.begin, magic, sizeof magic) &&
+           std::equal(std::begin(magic), std::end(magic), std::begin(live::kMagic)) &&
+           std::none_of(images.all.begin(), images.all.end(), [&](const FoundImage& image) {
+             return !image.ours || image.counts == mapped.begin;
+           });
+  });
+}
 
 void describe_code(pid_t pid, const std::string& executable, ImageSettings& settings) {
   const std::string own = as_in_maps(executable);

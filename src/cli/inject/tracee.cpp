@@ -26,7 +26,6 @@ namespace {
 constexpr std::array<std::byte, 2> kSyscall{std::byte{0x0f}, std::byte{0x05}};
 constexpr std::uint64_t kStackAlignment = 16;
 constexpr std::uint64_t kAllSignals = ~std::uint64_t{0};
-constexpr int kSystemCallStop = SIGTRAP | 0x80;  // PTRACE_O_TRACESYSGOOD
 // What the kernel keeps of vector registers and such: 11 KiB where a CPU has all that is known.
 constexpr std::size_t kMostVectorState = 32U << 10;
 
@@ -62,6 +61,12 @@ bool Tracee::wait_for_stop(pid_t pid, int& status) {
   }
 }
 
+bool Tracee::end_system_call(pid_t pid) {
+  int status = 0;
+  return ptrace(PTRACE_SYSCALL, pid, nullptr, nullptr) == 0 && wait_for_stop(pid, status) &&
+         WSTOPSIG(status) == kSystemCallStop;
+}
+
 bool Tracee::take(const std::vector<std::byte>& code, std::uint64_t at, bool filters_suspended) {
   const auto found = std::search(code.begin(), code.end(), kSyscall.begin(), kSyscall.end());
   if (found == code.end()) return false;
@@ -75,9 +80,7 @@ bool Tracee::take(const std::vector<std::byte>& code, std::uint64_t at, bool fil
       ptrace(PTRACE_SETSIGMASK, pid_, sizeof kAllSignals, &kAllSignals) != 0)
     return false;
   held_ = true;
-  // Behind its exec it stands within execve(2), which would still write its result.
-  if ((!borrowed_ && !go_on()) || ptrace(PTRACE_GETREGS, pid_, nullptr, &before_) != 0)
-    return false;
+  if (ptrace(PTRACE_GETREGS, pid_, nullptr, &before_) != 0) return false;
   vectors_.resize(kMostVectorState);
   iovec vectors{vectors_.data(), vectors_.size()};
   const bool got = ptrace(PTRACE_GETREGSET, pid_, NT_X86_XSTATE, &vectors) == 0;

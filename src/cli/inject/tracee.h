@@ -6,6 +6,7 @@
 #include <sys/types.h>
 #include <sys/user.h>
 
+#include <csignal>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -20,10 +21,17 @@ class Tracee {
   // it does with signals. False: errno says why not.
   static bool begin(pid_t pid);
 
+  // What a process has stopped by that has begun or ended a system call (PTRACE_O_TRACESYSGOOD).
+  static constexpr int kSystemCallStop = SIGTRAP | 0x80;
+
   // Waits until a traced process stops. False: it has ended, which remains to be waited for.
   static bool wait_for_stop(pid_t pid, int& status);
 
-  // `pid` must stand still: behind its exec, until let_go(), or `borrowed` from a StoppedProcess,
+  // Lets a traced process that has stopped within a system call end that, and nothing else. False:
+  // it was killed.
+  static bool end_system_call(pid_t pid);
+
+  // `pid` must stand still, in no system call: behind its exec, until let_go(), or `borrowed` from a StoppedProcess,
   // until give_back().
   explicit Tracee(pid_t pid, bool borrowed = false) : pid_(pid), borrowed_(borrowed) {}
   ~Tracee() { static_cast<void>(borrowed_ ? give_back() : let_go()); }

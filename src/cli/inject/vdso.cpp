@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "cli/inject/dynamic_image.h"
+#include "cli/inject/proc_files.h"
 #include "live/layout.h"
 #include "os/error_text.h"
 #include "os/read_file.h"
@@ -18,16 +19,6 @@ namespace {
 
 // The longest image of the kernel's that is looked at; it has 8 KiB today.
 constexpr std::uint64_t kLongest = 64U << 10;
-
-std::uint64_t address_of(pid_t pid) {
-  const std::string vector = content_of("/proc/" + std::to_string(pid) + "/auxv");
-  for (std::size_t at = 0; at + sizeof(Elf64_auxv_t) <= vector.size(); at += sizeof(Elf64_auxv_t)) {
-    Elf64_auxv_t entry;
-    std::memcpy(&entry, vector.data() + at, sizeof entry);
-    if (entry.a_type == AT_SYSINFO_EHDR) return entry.a_un.a_val;
-  }
-  return 0;
-}
 
 std::uint64_t size_of(const std::vector<std::byte>& beginning) {
   const std::uint64_t size = DynamicImage(beginning).size();
@@ -43,7 +34,7 @@ bool read_memory(pid_t pid, std::uint64_t from, void* to, std::size_t size) {
 }
 
 std::string read_vdso(pid_t pid, Vdso& out) {
-  out.at = address_of(pid);
+  out.at = auxiliary_value(content_of(proc_file(pid, "auxv")), AT_SYSINFO_EHDR);
   if (out.at == 0) return "the kernel gives its processes no vDSO, or /proc can't be read";
   out.bytes.resize(live::kPage);
   if (!read_memory(pid, out.at, out.bytes.data(), out.bytes.size()))

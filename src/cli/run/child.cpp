@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <initializer_list>
 
+#include "cli/inject/program_entry.h"
 #include "cli/inject/tracee.h"
 #include "os/clocksource.h"
 
@@ -119,33 +120,40 @@ int Child::make_pipe(int (&ends)[2]) {
   return 0;
 }
 
-// Traces the command, which waits for that at `go`, up to its exec, with the signals and stops that
-// it gets until then. False: it does not stand behind its exec, but is gone, or was never traced.
-bool Child::trace_to_exec(int go, int execs, int& untraced) const {
+// Traces the command, which waits for that at `go`, up to a place, with the signals and stops that
+// it gets until then. False: it does not stand there, but is gone, or was never traced.
+bool Child::trace_to(Place place, int go, int& untraced) const {
   untraced = tracing_kills() ? EPERM : Tracee::begin(pid_) ? 0 : errno;
   if (untraced != 0 && has_ended(pid_)) untraced = 0;  // that was why
   (void)!write(go, &untraced, sizeof untraced);
+  ProgramEntry entry;
   int status = 0;
   while (untraced == 0 && Tracee::wait_for_stop(pid_, status)) {
     const int event = status >> 16;
     const int signal = WSTOPSIG(status);
-    if (event == PTRACE_EVENT_EXEC && --execs <= 0) return true;
+    const bool at_call = signal == Tracee::kSystemCallStop;
+    if (at_call && entry.is_reached(pid_)) return true;
+    if (event == PTRACE_EVENT_EXEC && --place.execs <= 0) {
+      if (!Tracee::end_system_call(pid_)) return false;
+      if (!place.at_entry || !entry.mark(pid_)) return true;
+    }
     if (event == PTRACE_EVENT_STOP && signal != SIGTRAP) {
       ptrace(PTRACE_LISTEN, pid_, nullptr, nullptr);
       if (is_job_control(signal)) stop_too(signal);
     } else {
-      ptrace(PTRACE_CONT, pid_, nullptr, event == 0 ? signal : 0);
+      ptrace(entry.marked() ? PTRACE_SYSCALL : PTRACE_CONT, pid_, nullptr,
+             event == 0 && !at_call ? signal : 0);
     }
   }
   return false;
 }
 
 int Child::start(const std::vector<std::string>& argv, Environment environment,
-                 const BehindExec& behind_exec, int execs) {
+                 const Standing& standing, const Place& place) {
   int ends[2];
   int go[2] = {-1, -1};
   if (const int error = make_pipe(ends); error != 0) return error;
-  if (behind_exec) {
+  if (standing) {
     if (const int error = make_pipe(go); error != 0) return error;
   }
   pid_ = fork();
@@ -156,13 +164,13 @@ int Child::start(const std::vector<std::string>& argv, Environment environment,
   }
   close(ends[1]);
   int untraced = 0;
-  const bool stands = behind_exec && trace_to_exec(go[1], execs, untraced);
+  const bool stands = standing && trace_to(place, go[1], untraced);
   let_go_of_descriptors(ends[0]);
   int error = 0;
   const bool failed = read_word(ends[0], error);
   close(ends[0]);
   if (!failed) {
-    if (stands || untraced != 0) behind_exec(pid_, untraced);
+    if (stands || untraced != 0) standing(pid_, untraced);
     return 0;
   }
   waitpid(pid_, nullptr, 0);

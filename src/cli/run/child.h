@@ -25,12 +25,16 @@ class Child {
   // errno of what failed; then there is no child. Closes our own standard input and output and all
   // descriptors above 2, so that a pipe of the command ends when the command closes it.
   //
-  // With `behind_exec` the command is traced until then: that is called while it stands still
-  // behind its exec, or so many of them, and must let it go. Where it can't be traced, that is
-  // called with the errno of the attempt and a command that runs.
-  using BehindExec = std::function<void(pid_t, int error)>;
+  // With `standing` the command is traced until that is called, while it stands still where it is
+  // to; that must let it go. Where it can't be traced, that is called with the errno of the attempt
+  // and a command that runs.
+  using Standing = std::function<void(pid_t, int error)>;
+  struct Place {
+    int execs = 1;          // behind so many of them,
+    bool at_entry = false;  // and then where the program begins, behind its loader
+  };
   int start(const std::vector<std::string>& argv, Environment environment,
-            const BehindExec& behind_exec = {}, int execs = 1);
+            const Standing& standing = {}, const Place& place = {1, false});
 
   // Passes signals on until the command has ended. Returns its status as of waitpid(2).
   int supervise(LoadCheck& load_check);
@@ -41,7 +45,7 @@ class Child {
   [[noreturn]] void become(const std::vector<std::string>& argv, Environment& environment,
                            int report_to, int traced_from) const;
   static int make_pipe(int (&ends)[2]);
-  bool trace_to_exec(int go, int execs, int& untraced) const;
+  bool trace_to(Place place, int go, int& untraced) const;
   bool ended(int& status) const;
   void pass_on(const siginfo_t& info) const;
   void stop_too(int signal) const;

@@ -84,8 +84,15 @@ void say_served_by_image(const Settings& settings, const std::string& name,
           ")");
 }
 
-// Runs argv, which is not empty, and returns its exit status.
-int run(const std::vector<SettingOption>& options, const std::vector<std::string>& argv) {
+struct RunCommand {
+  std::vector<SettingOption> options = setting_options();
+  bool image = false;
+  std::vector<std::string> argv{};
+};
+
+// Runs the command, which is not empty, and returns its exit status.
+int run(const RunCommand& given) {
+  const auto& [options, image_wanted, argv] = given;
   const Settings settings = effective_settings(options);
   std::string problem;
   const std::string library = find_library(executable_path(), getenv("CLOCKSHIM_LIBRARY"), problem);
@@ -96,9 +103,11 @@ int run(const std::vector<SettingOption>& options, const std::vector<std::string
 
   const std::string& name = argv.front();
   const Preflight preflight = inspect_command(name);
-  const bool shimmed = preflight.problem.empty();
-  const bool by_image = preflight.takes_image && reason_to_skip(settings, base_name(name)).empty();
-  if (!shimmed && !by_image) say_without(settings, name + preflight.problem);
+  const bool takes_preload = preflight.problem.empty();
+  const bool by_image = preflight.takes_image && (image_wanted || !takes_preload) &&
+                        reason_to_skip(settings, base_name(name)).empty();
+  const bool shimmed = takes_preload && !by_image;
+  if (!takes_preload && !by_image) say_without(settings, name + preflight.problem);
 
   std::unique_ptr<CountersForProgram> counters;
   if (shimmed || by_image) counters = std::make_unique<CountersForProgram>(settings, true);
@@ -108,10 +117,13 @@ int run(const std::vector<SettingOption>& options, const std::vector<std::string
   std::unique_ptr<PrivateReports> reports;
   std::string file = file_of_all(settings);
   bool summed_up = settings.report == "stderr" || !file.empty();
+  const char* const given_preload = getenv("LD_PRELOAD");
+  const std::string preload = given_preload != nullptr ? given_preload : "";
+  if (by_image && takes_preload && !preload.empty())
+    environment.set("LD_PRELOAD", preload_without(library, preload));
   // A static program may be one that only starts others (tini, gosu).
   if (shimmed || (by_image && preflight.hands_on)) {
-    const char* present = getenv("LD_PRELOAD");
-    environment.set("LD_PRELOAD", preload_with(library, present != nullptr ? present : ""));
+    environment.set("LD_PRELOAD", preload_with(library, preload));
     for (const SettingOption& option : options) {
       if (option.value) environment.set(option.setting->variable, *option.value);
     }
@@ -125,15 +137,16 @@ int run(const std::vector<SettingOption>& options, const std::vector<std::string
     }
   }
   std::unique_ptr<ImageInjection> image;
-  const Child::BehindExec put_image_in = [&](pid_t pid, int untraced) {
+  const Child::Standing put_image_in = [&](pid_t pid, int untraced) {
     image = std::make_unique<ImageInjection>(settings_with(options, *counters));
     const std::string why_not =
         untraced != 0 ? "it can't be traced: " + error_text(untraced) : image->inject(pid);
     if (!why_not.empty()) return say_without(settings, name + ": " + why_not);
     if (!image->mode().empty()) say_served_by_image(settings, name, preflight.problem, *image);
   };
-  if (const int error = child.start(argv, environment,
-                                    by_image ? put_image_in : Child::BehindExec{}, preflight.execs);
+  if (const int error =
+          child.start(argv, environment, by_image ? put_image_in : Child::Standing{},
+                      {.execs = preflight.execs, .at_entry = preflight.dynamic});
       error != 0)
     return failed_to_start(name, preflight, error);
   LoadCheck load_check(shimmed ? library : "", name, settings.log);
@@ -151,11 +164,6 @@ int run(const std::vector<SettingOption>& options, const std::vector<std::string
   return told || status != 0 ? end_like(status) : kUsageError;
 }
 
-struct RunCommand {
-  std::vector<SettingOption> options = setting_options();
-  std::vector<std::string> argv;
-};
-
 }  // namespace
 
 void add_run_command(CommandLine& line) {
@@ -163,13 +171,15 @@ void add_run_command(CommandLine& line) {
   Command& command = line.add("run", "clockshim run [OPTION...] COMMAND [ARG...]",
                               "run a command under the shim, and exit as it exits", [given] {
                                 if (given->argv.empty()) throw BadUsage("no command");
-                                return run(given->options, given->argv);
+                                return run(*given);
                               });
   for (SettingOption& option : given->options) {
     command.option(option_name(*option.setting), option.setting->placeholder,
                    option_help(*option.setting),
                    [&option](const std::string& value) { return take_value(option, value); });
   }
+  command.flag("--image", given->image,
+               "put the image in, as into programs that take no preload, also where one would do");
   command.command_of_its_own([given](const std::string& argument) {
     given->argv.push_back(argument);
     return std::string();
