@@ -173,9 +173,9 @@ INSTANTIATE_TEST_SUITE_P(Kinds, Alone,
 
 // Programs that would take a preload, and get the image because that is asked for.
 TEST(AloneOnRequest, TheLibraryStaysOut) {
-  const HostRun run = run_host("asks_dynamic", {.arguments = {"calls", "4000"},
-                                                .preload_before = shim_path(),
-                                                .report = true});
+  const HostRun run =
+      run_host("asks_dynamic",
+               {.arguments = {"calls", "4000"}, .preload_before = shim_path(), .report = true});
   EXPECT_EQ(run.ending(), "exit 7") << run.err;
   // The command has it itself, as it was started so.
   std::vector<long> calls;

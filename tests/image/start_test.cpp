@@ -31,9 +31,9 @@ std::string command() { return std::getenv("CLOCKSHIM_TEST_COMMAND"); }
 class Start {
  public:
   explicit Start(bool dynamic, const std::string& path_variable = "") {
-    std::vector<std::string> arguments{
-        command(), "run",   "--image", "--report", "none", dynamic ? "asks_dynamic" : "asks_static",
-        "calls",   "20000"};
+    std::vector<std::string> arguments{command(),  "run",  "--image",
+                                       "--report", "none", dynamic ? "asks_dynamic" : "asks_static",
+                                       "calls",    "20000"};
     const std::string path = path_variable + std::getenv("CLOCKSHIM_HOSTS");
     const std::string library = shim_path();
     pid_ = fork();
@@ -138,14 +138,13 @@ TEST_P(Moments, ASignalToTheProgramAlone) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Signals, Moments,
-                         testing::Combine(testing::Values(SIGTERM, SIGINT, SIGUSR1, SIGKILL,
-                                                          SIGTSTP),
-                                          testing::Bool()),
-                         [](const auto& tested) {
-                           return "of" + std::to_string(std::get<0>(tested.param)) +
-                                  (std::get<1>(tested.param) ? "_dynamic" : "_static");
-                         });
+INSTANTIATE_TEST_SUITE_P(
+    Signals, Moments,
+    testing::Combine(testing::Values(SIGTERM, SIGINT, SIGUSR1, SIGKILL, SIGTSTP), testing::Bool()),
+    [](const auto& tested) {
+      return "of" + std::to_string(std::get<0>(tested.param)) +
+             (std::get<1>(tested.param) ? "_dynamic" : "_static");
+    });
 
 // Runs f with SIGTRAP ignored or blocked, which programs inherit.
 HostRun inheriting(bool ignored, const std::function<HostRun()>& f) {

@@ -13,12 +13,14 @@
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
+#include <iterator>
 #include <sstream>
 
 namespace clockshim::test {
 namespace {
 
 namespace fs = std::filesystem;
+using namespace std::string_literals;
 
 std::string from_environment(const char* name) {
   const char* value = std::getenv(name);
@@ -173,11 +175,17 @@ HostRun run_host(const std::string& name, const HostOptions& options) {
   const TempDir directory;
   const fs::path reports = directory.path() / "reports";
   fs::create_directory(reports);
+  // Where it is to run: scripts/lab/musl-root has another root for it.
   std::vector<std::string> arguments;
+  if (const char* const before = std::getenv("TEST_BEFORE_HOST"); before != nullptr) {
+    std::istringstream words(before);
+    arguments.assign(std::istream_iterator<std::string>(words), {});
+  }
   const bool attached = options.shim && by_attach();
   // Those that take no preload would have it without being asked.
   if (options.shim && by_image() && !attached)
-    arguments = {from_environment("CLOCKSHIM_TEST_COMMAND"), "run", "--image"};
+    for (const auto& word : {from_environment("CLOCKSHIM_TEST_COMMAND"), "run"s, "--image"s})
+      arguments.push_back(word);
   arguments.push_back(host_path(name));
   arguments.insert(arguments.end(), options.arguments.begin(), options.arguments.end());
   std::vector<std::string> environment = environment_of(options, reports);

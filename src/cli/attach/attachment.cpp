@@ -100,7 +100,8 @@ AttachResult attach_now(pid_t pid, const Settings& settings, const Try& how) {
   AttachResult result;
   Look look;
   if (!(result.words = look_at(pid, look, result.again)).empty()) return result;
-  if (has_library(pid, look.map, look.images)) return {.words = "it has the library already, which serves it"};
+  if (has_library(pid, look.map, look.images))
+    return {.words = "it has the library already, which serves it"};
   if (look.images.entries == Entries::ours)
     return {.already = true, .words = "it is served by an image already"};
   if (look.images.entries == Entries::strange)

@@ -31,8 +31,8 @@ class Tracee {
   // it was killed.
   static bool end_system_call(pid_t pid);
 
-  // `pid` must stand still, in no system call: behind its exec, until let_go(), or `borrowed` from a StoppedProcess,
-  // until give_back().
+  // `pid` must stand still, in no system call: behind its exec, until let_go(), or `borrowed` from
+  // a StoppedProcess, until give_back().
   explicit Tracee(pid_t pid, bool borrowed = false) : pid_(pid), borrowed_(borrowed) {}
   ~Tracee() { static_cast<void>(borrowed_ ? give_back() : let_go()); }
   Tracee(const Tracee&) = delete;

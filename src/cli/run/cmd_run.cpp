@@ -144,9 +144,8 @@ int run(const RunCommand& given) {
     if (!why_not.empty()) return say_without(settings, name + ": " + why_not);
     if (!image->mode().empty()) say_served_by_image(settings, name, preflight.problem, *image);
   };
-  if (const int error =
-          child.start(argv, environment, by_image ? put_image_in : Child::Standing{},
-                      {.execs = preflight.execs, .at_entry = preflight.dynamic});
+  if (const int error = child.start(argv, environment, by_image ? put_image_in : Child::Standing{},
+                                    {.execs = preflight.execs, .at_entry = preflight.dynamic});
       error != 0)
     return failed_to_start(name, preflight, error);
   LoadCheck load_check(shimmed ? library : "", name, settings.log);
