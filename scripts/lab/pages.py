@@ -10,6 +10,7 @@ INDEX = "README.md"
 # By the name in its marks, the title of each section. A new page has them in this order.
 SECTIONS = {
     "bench": "What a reading costs",
+    "image-cost": "What a call costs in programs that take no preload",
     "lab:agreement": "clockshim bench beside other programs",
     "lab:clocks": "What a call costs, by clock",
     "lab:freediameter": "freeDiameter",

@@ -49,17 +49,18 @@ Table shared_table(live::Region& region) noexcept {
 
 enum class Found { nothing, counted, rule };
 
-// Counts under a key, or finds the rule that it has. An entry is free while both its words are 0.
-Found count_in(const Table& table, SiteKey key, FrameRule& rule) noexcept {
+// Counts under a key, and says in `word` what the count was before; or finds the rule that it has,
+// packed. An entry is free while both its words are 0.
+Found count_in(const Table& table, SiteKey key, std::uint64_t& word) noexcept {
   for (unsigned probe = 0; probe < table.probes; ++probe) {
     Entry& entry = table.at(key, probe);
     const std::uint64_t there = entry.key.load(std::memory_order_acquire);
     if (CLOCKSHIM_LIKELY(there == key.raw())) {
-      entry.word.fetch_add(1, std::memory_order_relaxed);
+      word = entry.word.fetch_add(1, std::memory_order_relaxed);
       return Found::counted;
     }
     if (there == (key.raw() | SiteKey::kRule)) {
-      rule = FrameRule::unpacked(entry.word.load(std::memory_order_relaxed));
+      word = entry.word.load(std::memory_order_relaxed);
       return Found::rule;
     }
     if (there == 0 && entry.word.load(std::memory_order_relaxed) == 0) break;
@@ -116,15 +117,17 @@ CLOCKSHIM_SLOW void begin_counting(live::Header& header) noexcept {
   header.state.compare_exchange_strong(none, live::State::running, std::memory_order_release);
 }
 
-// The first call of a key on a CPU. True: its frame has to be walked by `rule`. False: the call is
-// counted.
+// The first call of a key on a CPU. True: its frame has to be walked by the rule in `word`. False:
+// the call is counted.
 CLOCKSHIM_SLOW bool learn(live::Region& region, SiteKey key, const Frame* chain, unsigned depth,
-                          unsigned cpu, FrameRule& rule) noexcept {
+                          unsigned cpu, std::uint64_t& word) noexcept {
   if (region.header.counted.load(std::memory_order_relaxed) == 0) begin_counting(region.header);
-  const Found found = count_in(shared_table(region), key, rule);
+  const Found found = count_in(shared_table(region), key, word);
   if (found != Found::nothing) return found == Found::rule;
+  FrameRule rule;
   if (depth <= kMostFrames && find_rule(chain[depth - 1].pc, rule)) {
-    add(region, cpu, key.raw() | SiteKey::kRule, rule.packed());
+    word = rule.packed();
+    add(region, cpu, key.raw() | SiteKey::kRule, word);
     return true;
   }
   const SiteRegistry::Added added = registry().add(key, SiteKey{0}, chain, depth, nullptr);
@@ -137,7 +140,7 @@ CLOCKSHIM_SLOW bool learn(live::Region& region, SiteKey key, const Frame* chain,
 CLOCKSHIM_SLOW void count_other(live::Region& region, const Table& table, SiteKey key,
                                 unsigned cpu) noexcept {
   const SiteKey other{SiteKey::kOtherCallers, key.clock(), key.function()};
-  FrameRule none;
+  std::uint64_t none = 0;
   if (count_in(table, other, none) == Found::nothing &&
       count_in(shared_table(region), other, none) == Found::nothing)
     add(region, cpu, other.raw(), 1);
@@ -145,23 +148,43 @@ CLOCKSHIM_SLOW void count_other(live::Region& region, const Table& table, SiteKe
 
 }  // namespace
 
+CLOCKSHIM_LARGE constinit GoChains CpuCounts::chains_{};
+
 void CpuCounts::start(live::Region& region) noexcept {
   new (g_registry) SiteRegistry(region, g_known);
 }
 
+void CpuCounts::count_known(live::Region& region, SiteKey key, const Frame& caller, unsigned cpu,
+                            SiteKey known) noexcept {
+  std::uint64_t word = 0;
+  if (count_in(table_of(region, cpu), known, word) != Found::counted)
+    count_any(region, key, caller, cpu);
+}
+
 void CpuCounts::count_any(live::Region& region, SiteKey key, const Frame& caller,
                           unsigned cpu) noexcept {
+  // A chain is kept when it is walked for the 64th time, and each 64th time until it has a place:
+  // what is only walked at the start takes none.
+  constexpr std::uint64_t kOften = 64;
+  const SiteKey first = key;
   const Table table = table_of(region, cpu);
   Frame chain[kMostFrames + 1];
   chain[0] = caller;
+  GoChain go_chain;
+  bool go = true;
   for (unsigned depth = 1;; ++depth) {
-    FrameRule rule;
-    const Found found = count_in(table, key, rule);
-    if (found == Found::counted) return;
-    if (found == Found::nothing && !learn(region, key, chain, depth, cpu, rule)) return;
+    std::uint64_t word = 0;
+    const Found found = count_in(table, key, word);
+    if (found == Found::counted) {
+      if (go && depth > 1 && word % kOften == 0) chains_.keep(first, caller, go_chain, key);
+      return;
+    }
+    if (found == Found::nothing && !learn(region, key, chain, depth, cpu, word)) return;
+    const FrameRule rule = FrameRule::unpacked(word);
     if (!may_follow(rule, chain[depth - 1])) return count_other(region, table, key, cpu);
     chain[depth] = rule.caller_of(chain[depth - 1]);
     key = key.behind(chain[depth].pc);
+    go = go && word == kGoRule.packed() && go_chain.add(chain[depth], caller);
   }
 }
 

@@ -13,6 +13,7 @@
 
 #include "base/attributes.h"
 #include "callsite/stack.h"
+#include "image/go_chains.h"
 #include "live/layout.h"
 #include "live/site_key.h"
 
@@ -29,10 +30,20 @@ class CpuCounts {
   // HOT. Counts a call that was made on `cpu`, or thereabouts. `caller` is the frame that called
   // the image's function, and `key` the key of that. What is in line here is a call whose caller
   // has called before on this CPU, through wrappers that stand where a search for them begins: one
-  // in C, three and more in Go.
+  // in C. Go's three and more are in `chains_`, or are walked out of line.
   static CLOCKSHIM_INLINE void count(live::Region& region, SiteKey key, const Frame& caller,
                                      unsigned cpu) noexcept {
     live::ThreadTable& table = region.threads[cpu % live::kThreads];
+    const live::ThreadTable::Entry& first = home_of(table, key);
+    if (first.key == (key.raw() | SiteKey::kRule) && first.count == kGoRule.packed()) {
+      const SiteKey known{chains_.find(key, caller)};
+      if (CLOCKSHIM_UNLIKELY(known.raw() == 0)) return count_any(region, key, caller, cpu);
+      live::ThreadTable::Entry& entry = home_of(table, known);
+      if (CLOCKSHIM_UNLIKELY(entry.key != known.raw()))
+        return count_known(region, key, caller, cpu, known);
+      std::atomic_ref(entry.count).fetch_add(1, std::memory_order_relaxed);
+      return;
+    }
     Frame frame = caller;
     SiteKey at = key;
     for (unsigned depth = 0; depth <= kMostFrames; ++depth) {
@@ -75,6 +86,10 @@ class CpuCounts {
   }
   static CLOCKSHIM_NOINLINE void count_any(live::Region& region, SiteKey key, const Frame& caller,
                                            unsigned cpu) noexcept;
+  static CLOCKSHIM_NOINLINE void count_known(live::Region& region, SiteKey key, const Frame& caller,
+                                             unsigned cpu, SiteKey known) noexcept;
+
+  static constinit GoChains chains_;
 };
 
 }  // namespace clockshim

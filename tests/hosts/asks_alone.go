@@ -33,6 +33,28 @@ func asksSince(begin time.Time, times int) time.Duration {
 	return sum
 }
 
+// The same again, and so at the same place of the stack.
+//go:noinline
+func asksNowToo(times int) {
+	last := time.Now()
+	for i := 1; i < times; i++ {
+		now := time.Now()
+		if now.Before(last) {
+			atomic.AddInt64(&backward, 1)
+		}
+		last = now
+	}
+}
+
+//go:noinline
+func asksSinceToo(begin time.Time, times int) time.Duration {
+	var sum time.Duration
+	for i := 0; i < times; i++ {
+		sum += time.Since(begin)
+	}
+	return sum
+}
+
 // A goroutine's latest reading, on a cache line of its own.
 type line struct {
 	reading int64
@@ -83,6 +105,12 @@ func main() {
 	case "calls":
 		asksNow(times)
 		asksSince(time.Now(), times)
+		for i := 0; i < 100; i++ {
+			asksSince(time.Now(), times/100)
+			asksSinceToo(time.Now(), times/100)
+			asksNow(times / 100)
+			asksNowToo(times / 100)
+		}
 	case "handoffs":
 		handOver(4, times)
 	}
