@@ -11,14 +11,16 @@
 namespace clockshim {
 
 int read_all(int fd, std::string& out, std::size_t most) {
-  char part[1 << 16];
+  constexpr std::size_t kPart = 16U << 10;  // not on the stack, which may be small
   for (;;) {
-    const ssize_t got = read(fd, part, sizeof part);
+    const std::size_t before = out.size();
+    out.resize(before + kPart);
+    const ssize_t got = read(fd, &out[before], kPart);
+    const std::size_t kept = got < 0 ? 0 : std::min(most, static_cast<std::size_t>(got));
+    out.resize(before + kept);
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return errno;
     if (got == 0) return 0;
-    const std::size_t kept = std::min(most, static_cast<std::size_t>(got));
-    out.append(part, kept);
     most -= kept;
     if (kept < static_cast<std::size_t>(got)) return EFBIG;
   }

@@ -209,6 +209,17 @@ TEST(Start, WhereTracingKillsTheProgramRunsWithout) {
 }
 
 // env(1) is no program that anybody asks about. Go's runtime asks for the time when it begins.
+// Which finds names and lines of callers, all the same.
+TEST(Start, TheCommandItselfNeedsLittleStack) {
+  const HostRun run =
+      run_host("/bin/sh", {.arguments = {"-c", "ulimit -s 64; exec \"$@\"", "sh", command(), "run",
+                                         "--image", host_path("asks_dynamic"), "calls", "4000"},
+                           .environment = {{"CLOCKSHIM_LIBRARY", shim_path()}},
+                           .shim = false});
+  EXPECT_EQ(run.ending(), "exit 7") << run.err;
+  EXPECT_NE(run.err.find("asks_monotonic"), std::string::npos) << run.err;
+}
+
 TEST(Start, TheProgramOfAScriptIsServedAlsoBehindEnv) {
   if (!std::filesystem::exists(host_path("asks_go"))) GTEST_SKIP() << "no Go compiler was found";
   const TempDir folder;
