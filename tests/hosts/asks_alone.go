@@ -7,7 +7,9 @@ import (
 	"strconv"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
+	"unsafe"
 )
 
 var backward int64
@@ -99,6 +101,39 @@ func handOver(goroutines, times int) {
 	fmt.Println("handoffs", os.Getpid(), handoffs)
 }
 
+// The kernel's own clock, past the vDSO.
+func kernelClock() int64 {
+	var now syscall.Timespec
+	syscall.RawSyscall(syscall.SYS_CLOCK_GETTIME, 0, uintptr(unsafe.Pointer(&now)), 0)
+	return now.Nano()
+}
+
+// Goroutines hold what they are told between two readings of the kernel's, while there is garbage to collect.
+func compare(goroutines, times int, tolerance int64) {
+	var group sync.WaitGroup
+	var outside int64
+	for g := 0; g < goroutines; g++ {
+		group.Add(1)
+		go func() {
+			defer group.Done()
+			var garbage [][]byte
+			for i := 0; i < times; i++ {
+				before := kernelClock()
+				now := time.Now().UnixNano()
+				after := kernelClock()
+				if now < before-tolerance || now > after+tolerance {
+					atomic.AddInt64(&outside, 1)
+				}
+				if garbage = append(garbage, make([]byte, 512)); len(garbage) == 1000 {
+					garbage = nil
+				}
+			}
+		}()
+	}
+	group.Wait()
+	fmt.Println("outside", os.Getpid(), outside)
+}
+
 func main() {
 	times, _ := strconv.Atoi(os.Args[2])
 	switch os.Args[1] {
@@ -113,6 +148,8 @@ func main() {
 		}
 	case "handoffs":
 		handOver(4, times)
+	case "compare":
+		compare(4, times, 10000)
 	}
 	fmt.Println("backward", os.Getpid(), backward)
 }

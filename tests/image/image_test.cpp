@@ -291,7 +291,20 @@ TEST_P(AloneInGo, GoroutinesThatHandReadingsOverReadForward) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Kinds, AloneInGo, testing::Values("asks_go", "asks_go_stripped"),
+TEST_P(AloneInGo, WhatGoroutinesAreToldIsWithinTheTolerance) {
+  for (const char* counters : {"auto", "disagree"}) {
+    const HostRun run =
+        run_alone(GetParam(), {"compare", "50000"}, {{"CLOCKSHIM_COUNTERS", counters}});
+    EXPECT_EQ(run.ending(), "exit 0") << run.out << run.err;
+    EXPECT_EQ(numbers_by_process(run, "outside").size(), 1U);
+    for (const auto& [pid, number] : numbers_by_process(run, "outside"))
+      EXPECT_EQ(number, 0) << counters;
+    EXPECT_GE(served(report_of(run)), 190'000);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Kinds, AloneInGo,
+                         testing::Values("asks_go", "asks_go_stripped", "asks_go_race"),
                          [](const auto& kind) { return std::string(kind.param); });
 
 // It is dynamic, and its C library asks the vDSO, too.
