@@ -75,9 +75,11 @@ struct DebugInfo::Handles {
 
   // Finds the unit that contains this address of the session, and the bias of its addresses.
   Dwarf_Die* unit_at(Dwarf_Addr address, Dwarf_Addr& debug_bias) {
-    if (Dwarf_Die* unit = dwfl_module_addrdie(module, address, &debug_bias); unit != nullptr)
+    // Clang and Go write no .debug_aranges. Then there is none, or, beside objects of GCC, one that
+    // merely comes before.
+    if (Dwarf_Die* unit = dwfl_module_addrdie(module, address, &debug_bias);
+        unit != nullptr && dwarf_haspc(unit, address - debug_bias) > 0)
       return unit;
-    // Clang writes no .debug_aranges.
     if (!units_listed) {
       units_listed = true;
       for (Dwarf_Die* unit = nullptr;
@@ -175,12 +177,15 @@ std::vector<DebugInfo::Function> DebugInfo::at(std::uint64_t file_address) {
 
   std::string file;
   int line = 0;
-  if (Dwfl_Line* const found = dwfl_module_getsrc(module, address); found != nullptr) {
-    file = text_or_empty(dwfl_lineinfo(found, nullptr, &line, nullptr, nullptr, nullptr));
-  }
   std::vector<Function> out;
   Dwarf_Addr bias = 0;
   Dwarf_Die* const unit = handles_->unit_at(address, bias);
+  if (unit != nullptr) {
+    if (Dwarf_Line* const found = dwarf_getsrc_die(unit, address - bias); found != nullptr) {
+      file = text_or_empty(dwarf_linesrc(found, nullptr, nullptr));
+      dwarf_lineno(found, &line);
+    }
+  }
   Dwarf_Files* files = nullptr;
   if (unit != nullptr && dwarf_getsrcfiles(unit, &files, nullptr) != 0) files = nullptr;
   std::vector<Dwarf_Die> scopes;
