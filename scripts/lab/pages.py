@@ -22,6 +22,7 @@ SECTIONS = {
     "lab:start": "What it costs to start and to end",
     "lab:watched": "What it costs to be watched",
     "lab:go": "A Go daemon that is attached to",
+    "lab:go-tests": "Go's own tests, served",
     "lab:attach": "Attached to and detached from under load",
     "lab:musl-root": "The promises in a root of musl",
 }
