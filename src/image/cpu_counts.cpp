@@ -7,6 +7,9 @@
 #include "image/state.h"
 
 namespace clockshim {
+
+CLOCKSHIM_LARGE constinit GoChains g_go_chains;
+
 namespace {
 
 using live::kSharedBits;
@@ -148,8 +151,6 @@ CLOCKSHIM_SLOW void count_other(live::Region& region, const Table& table, SiteKe
 
 }  // namespace
 
-CLOCKSHIM_LARGE constinit GoChains CpuCounts::chains_{};
-
 void CpuCounts::start(live::Region& region) noexcept {
   new (g_registry) SiteRegistry(region, g_known);
 }
@@ -176,7 +177,7 @@ void CpuCounts::count_any(live::Region& region, SiteKey key, const Frame& caller
     std::uint64_t word = 0;
     const Found found = count_in(table, key, word);
     if (found == Found::counted) {
-      if (go && depth > 1 && word % kOften == 0) chains_.keep(first, caller, go_chain, key);
+      if (go && depth > 1 && word % kOften == 0) g_go_chains.keep(first, caller, go_chain, key);
       return;
     }
     if (found == Found::nothing && !learn(region, key, chain, depth, cpu, word)) return;

@@ -19,6 +19,8 @@
 
 namespace clockshim {
 
+extern constinit GoChains g_go_chains;
+
 class CpuCounts {
  public:
   // As many wrappers as ChainWalker walks, so that a report's chains are as deep in both.
@@ -30,13 +32,13 @@ class CpuCounts {
   // HOT. Counts a call that was made on `cpu`, or thereabouts. `caller` is the frame that called
   // the image's function, and `key` the key of that. What is in line here is a call whose caller
   // has called before on this CPU, through wrappers that stand where a search for them begins: one
-  // in C. Go's three and more are in `chains_`, or are walked out of line.
+  // in C. Go's three and more are in `g_go_chains`, or are walked out of line.
   static CLOCKSHIM_INLINE void count(live::Region& region, SiteKey key, const Frame& caller,
                                      unsigned cpu) noexcept {
     live::ThreadTable& table = region.threads[cpu % live::kThreads];
     const live::ThreadTable::Entry& first = home_of(table, key);
     if (first.key == (key.raw() | SiteKey::kRule) && first.count == kGoRule.packed()) {
-      const SiteKey known{chains_.find(key, caller)};
+      const SiteKey known{g_go_chains.find(key, caller)};
       if (CLOCKSHIM_UNLIKELY(known.raw() == 0)) return count_any(region, key, caller, cpu);
       live::ThreadTable::Entry& entry = home_of(table, known);
       if (CLOCKSHIM_UNLIKELY(entry.key != known.raw()))
@@ -88,8 +90,6 @@ class CpuCounts {
                                            unsigned cpu) noexcept;
   static CLOCKSHIM_NOINLINE void count_known(live::Region& region, SiteKey key, const Frame& caller,
                                              unsigned cpu, SiteKey known) noexcept;
-
-  static constinit GoChains chains_;
 };
 
 }  // namespace clockshim

@@ -92,7 +92,8 @@ struct RunCommand {
 
 // Runs the command, which is not empty, and returns its exit status.
 int run(const RunCommand& given) {
-  const auto& [options, image_wanted, argv] = given;
+  const std::vector<SettingOption>& options = given.options;
+  const std::vector<std::string>& argv = given.argv;
   const Settings settings = effective_settings(options);
   std::string problem;
   const std::string library = find_library(executable_path(), getenv("CLOCKSHIM_LIBRARY"), problem);
@@ -104,7 +105,7 @@ int run(const RunCommand& given) {
   const std::string& name = argv.front();
   const Preflight preflight = inspect_command(name);
   const bool takes_preload = preflight.problem.empty();
-  const bool by_image = preflight.takes_image && (image_wanted || !takes_preload) &&
+  const bool by_image = preflight.takes_image && (given.image || !takes_preload) &&
                         reason_to_skip(settings, base_name(name)).empty();
   const bool shimmed = takes_preload && !by_image;
   if (!takes_preload && !by_image) say_without(settings, name + preflight.problem);
