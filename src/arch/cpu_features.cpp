@@ -10,8 +10,8 @@ CpuidLeaf cpuid(unsigned number) noexcept {
   CpuidLeaf l;
   // The first leaf of a range returns the highest one, except in the hypervisor's range on a CPU
   // without a hypervisor.
-  if ((number & kRange) != kHypervisors && __get_cpuid_max(number & kRange, nullptr) < number)
-    return l;
+  const auto highest = static_cast<unsigned>(__get_cpuid_max(number & kRange, nullptr));
+  if ((number & kRange) != kHypervisors && highest < number) return l;
   __cpuid_count(number, 0, l.a, l.b, l.c, l.d);
   return l;
 }

@@ -120,6 +120,16 @@ CLOCKSHIM_SLOW void begin_counting(live::Header& header) noexcept {
   header.state.compare_exchange_strong(none, live::State::running, std::memory_order_release);
 }
 
+// Counts a call of which no caller can be told.
+CLOCKSHIM_SLOW void count_other(live::Region& region, const Table& table, SiteKey key,
+                                unsigned cpu) noexcept {
+  const SiteKey other{SiteKey::kOtherCallers, key.clock(), key.function()};
+  std::uint64_t none = 0;
+  if (count_in(table, other, none) == Found::nothing &&
+      count_in(shared_table(region), other, none) == Found::nothing)
+    add(region, cpu, other.raw(), 1);
+}
+
 // The first call of a key on a CPU. True: its frame has to be walked by the rule in `word`. False:
 // the call is counted.
 CLOCKSHIM_SLOW bool learn(live::Region& region, SiteKey key, const Frame* chain, unsigned depth,
@@ -134,19 +144,12 @@ CLOCKSHIM_SLOW bool learn(live::Region& region, SiteKey key, const Frame* chain,
     return true;
   }
   const SiteRegistry::Added added = registry().add(key, SiteKey{0}, chain, depth, nullptr);
-  if (!added.stored) key = SiteKey{SiteKey::kOtherCallers, key.clock(), key.function()};
-  add(region, cpu, key.raw(), 1);
+  if (added.stored) {
+    add(region, cpu, key.raw(), 1);
+  } else {
+    count_other(region, table_of(region, cpu), key, cpu);
+  }
   return false;
-}
-
-// Counts a call of which no caller can be told.
-CLOCKSHIM_SLOW void count_other(live::Region& region, const Table& table, SiteKey key,
-                                unsigned cpu) noexcept {
-  const SiteKey other{SiteKey::kOtherCallers, key.clock(), key.function()};
-  std::uint64_t none = 0;
-  if (count_in(table, other, none) == Found::nothing &&
-      count_in(shared_table(region), other, none) == Found::nothing)
-    add(region, cpu, other.raw(), 1);
 }
 
 }  // namespace

@@ -45,6 +45,7 @@ Identity identity_of(pid_t pid) {
 // Why it can't be attached to, as far as that is known without touching it; "": it may be.
 std::string why_never(pid_t pid) {
   if (!cpu_has_rdtscp()) return "the CPU has no rdtscp";
+  if (!proc_is_ours()) return "/proc is of another pid namespace";
   if (is_gone(pid)) return "there is no such process";
   if (const std::string group = status_line(pid, "Tgid"); group != std::to_string(pid))
     return "it is a thread of process " + group;

@@ -1,5 +1,7 @@
 #include "cli/inject/image_injection.h"
 
+#include <unistd.h>
+
 #include "arch/cpu_features.h"
 #include "cli/inject/image_in_process.h"
 #include "cli/inject/memory_map.h"
@@ -11,6 +13,14 @@
 #include "cli/inject/vdso.h"
 
 namespace clockshim::cli {
+namespace {
+
+// The filters of system calls that it is behind, in the kernel's words. It inherits ours.
+std::string filters_of(pid_t pid) {
+  return status_line(pid, "Seccomp") + " " + status_line(pid, "Seccomp_filters");
+}
+
+}  // namespace
 
 ImageInjection::ImageInjection(Settings settings) : settings_(std::move(settings)) {}
 ImageInjection::~ImageInjection() = default;
@@ -28,11 +38,14 @@ std::string ImageInjection::inject(pid_t pid) {
 
 std::string ImageInjection::put_into(pid_t pid, Tracee& process) {
   if (!cpu_has_rdtscp()) return "the CPU has no rdtscp";
+  if (!proc_is_ours()) return "/proc is of another pid namespace";
   Vdso vdso;
   if (std::string why_not = read_vdso(pid, vdso); !why_not.empty()) return why_not;
   const std::vector<MappedRange> map = memory_map_of(pid);
   const FoundImages none;
   if (has_library(pid, map, none)) return "something else has preloaded the library";
+  if (filters_of(pid) != filters_of(getpid()))
+    return "it has put itself behind a filter of system calls before it has begun";
   // Where the loader starts one for a library, it may be in the middle of what is changed here.
   if (task_folders(pid).size() > 1)
     return "it has threads before it has begun (clockshim attach serves it then)";

@@ -1,6 +1,7 @@
 #include "cli/inject/proc_files.h"
 
 #include <elf.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -12,6 +13,11 @@
 #include "os/read_file.h"
 
 namespace clockshim::cli {
+
+bool proc_is_ours() {
+  std::error_code unknown;
+  return std::filesystem::read_symlink("/proc/self", unknown) == std::to_string(getpid());
+}
 
 std::string proc_file(pid_t pid, const std::string& name) {
   return "/proc/" + std::to_string(pid) + "/" + name;

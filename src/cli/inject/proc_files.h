@@ -9,6 +9,10 @@
 
 namespace clockshim::cli {
 
+// Whether the numbers of processes there are those that we use: in another pid namespace there may
+// still be the /proc of the one around.
+bool proc_is_ours();
+
 // The path of a file of the process's: "/proc/12/maps".
 std::string proc_file(pid_t pid, const std::string& name);
 

@@ -4,51 +4,52 @@
 #include <sys/ptrace.h>
 #include <sys/user.h>
 
-#include <array>
-#include <cerrno>
+#include <csignal>
 #include <cstddef>
-#include <cstring>
+#include <cstdlib>
 
 #include "cli/inject/proc_files.h"
-#include "cli/inject/tracee.h"
-#include "image/contract.h"
 #include "os/read_file.h"
 
 namespace clockshim::cli {
 namespace {
 
-constexpr std::array<unsigned char, 2> kSyscall{0x0f, 0x05};
+constexpr int kHardwareBreakpoint = 4;  // TRAP_HWBKPT
+
+constexpr std::size_t register_at(std::size_t number) {
+  return offsetof(user, u_debugreg) + number * sizeof(user::u_debugreg[0]);
+}
+constexpr std::size_t kAddress = register_at(0);
+constexpr std::size_t kControl = register_at(7);
+constexpr unsigned long kOnExecution = 1;  // of register 0, for this thread
+
+bool inherits(pid_t pid, const char* signals) {
+  const unsigned long mask = std::strtoul(status_line(pid, signals).c_str(), nullptr, 16);
+  return (mask >> (SIGTRAP - 1) & 1U) != 0;
+}
 
 }  // namespace
 
 bool ProgramEntry::mark(pid_t pid) {
-  at_ = auxiliary_value(content_of(proc_file(pid, "auxv")), AT_ENTRY);
-  errno = 0;
-  original_ = ptrace(PTRACE_PEEKTEXT, pid, at_, nullptr);
-  if (errno != 0) at_ = 0;
-  long marked = original_;
-  std::memcpy(&marked, kSyscall.data(), kSyscall.size());
-  if (at_ != 0 && ptrace(PTRACE_POKETEXT, pid, at_, marked) != 0) at_ = 0;
+  at_ = proc_is_ours() ? auxiliary_value(content_of(proc_file(pid, "auxv")), AT_ENTRY) : 0;
+  if (at_ == 0 || inherits(pid, "SigBlk") || inherits(pid, "SigIgn") ||
+      ptrace(PTRACE_POKEUSER, pid, kAddress, at_) != 0 ||
+      ptrace(PTRACE_POKEUSER, pid, kControl, kOnExecution) != 0)
+    at_ = 0;
   return at_ != 0;
 }
 
 bool ProgramEntry::is_reached(pid_t pid) {
+  siginfo_t info{};
   user_regs_struct registers{};
-  if (at_ == 0 || ptrace(PTRACE_GETREGS, pid, nullptr, &registers) != 0 ||
-      registers.rip != at_ + kSyscall.size())
+  if (at_ == 0 || ptrace(PTRACE_GETSIGINFO, pid, nullptr, &info) != 0 ||
+      info.si_code != kHardwareBreakpoint ||
+      ptrace(PTRACE_GETREGS, pid, nullptr, &registers) != 0 || registers.rip != at_)
     return false;
-  // It has to be made, so it is one that does nothing.
-  user_regs_struct harmless = registers;
-  harmless.orig_rax = kLastSystemCall;
-  harmless.rdi = harmless.rsi = harmless.rdx = 0;
-  if (ptrace(PTRACE_SETREGS, pid, nullptr, &harmless) != 0 || !Tracee::end_system_call(pid))
-    return false;
-  registers.rip = at_;
-  registers.rax = registers.orig_rax;
-  registers.orig_rax = ~0ULL;
+  ptrace(PTRACE_POKEUSER, pid, kControl, 0UL);
+  ptrace(PTRACE_POKEUSER, pid, kAddress, 0UL);
   at_ = 0;
-  return ptrace(PTRACE_POKETEXT, pid, registers.rip, original_) == 0 &&
-         ptrace(PTRACE_SETREGS, pid, nullptr, &registers) == 0;
+  return true;
 }
 
 }  // namespace clockshim::cli

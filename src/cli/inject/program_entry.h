@@ -8,21 +8,20 @@
 
 namespace clockshim::cli {
 
-// A system call stands there instead of the first instruction until the process comes by. A
-// breakpoint would be a signal, which could only be told from the program's own by changing what it
-// does with those.
+// A breakpoint of the CPU's, of the process's first thread alone: no code is changed, which others
+// might run or read (a forked child, a loader that relocates it), and nothing is slower until then.
+// It is told by SIGTRAP, which the kernel would unblock for that and no longer ignore. So where the
+// program has inherited it blocked or ignored, there is none.
 class ProgramEntry {
  public:
   // Of a traced process that stands still behind its exec. False: nothing is marked.
   bool mark(pid_t pid);
-  // A process has stopped at a system call. True: at the mark, which is gone now, and the process
+  // A process has stopped by SIGTRAP. True: that is the mark, which is gone now, and the process
   // stands still at its first instruction.
   bool is_reached(pid_t pid);
-  [[nodiscard]] bool marked() const { return at_ != 0; }
 
  private:
   std::uint64_t at_ = 0;  // 0: nothing is marked
-  long original_ = 0;
 };
 
 }  // namespace clockshim::cli

@@ -11,7 +11,6 @@
 #include <cerrno>
 #include <initializer_list>
 
-#include "cli/inject/program_entry.h"
 #include "cli/inject/tracee.h"
 #include "os/clocksource.h"
 
@@ -120,32 +119,48 @@ int Child::make_pipe(int (&ends)[2]) {
   return 0;
 }
 
-// Traces the command, which waits for that at `go`, up to a place, with the signals and stops that
+// Lets the traced command go on from a stop that is not what it is traced for.
+void Child::go_on_from(int status) const {
+  const int event = status >> 16;
+  const int signal = WSTOPSIG(status);
+  if (event == PTRACE_EVENT_STOP && signal != SIGTRAP) {
+    ptrace(PTRACE_LISTEN, pid_, nullptr, nullptr);
+    if (is_job_control(signal)) stop_too(signal);
+  } else {
+    ptrace(PTRACE_CONT, pid_, nullptr, event == 0 ? signal : 0);
+  }
+}
+
+// Traces the command, which waits for that at `go`, up to an exec, with the signals and stops that
 // it gets until then. False: it does not stand there, but is gone, or was never traced.
-bool Child::trace_to(Place place, int go, int& untraced) const {
+bool Child::trace_to_exec(int execs, int go, int& untraced) const {
   untraced = tracing_kills() ? EPERM : Tracee::begin(pid_) ? 0 : errno;
   if (untraced != 0 && has_ended(pid_)) untraced = 0;  // that was why
   (void)!write(go, &untraced, sizeof untraced);
-  ProgramEntry entry;
   int status = 0;
   while (untraced == 0 && Tracee::wait_for_stop(pid_, status)) {
-    const int event = status >> 16;
-    const int signal = WSTOPSIG(status);
-    const bool at_call = signal == Tracee::kSystemCallStop;
-    if (at_call && entry.is_reached(pid_)) return true;
-    if (event == PTRACE_EVENT_EXEC && --place.execs <= 0) {
-      if (!Tracee::end_system_call(pid_)) return false;
-      if (!place.at_entry || !entry.mark(pid_)) return true;
-    }
-    if (event == PTRACE_EVENT_STOP && signal != SIGTRAP) {
-      ptrace(PTRACE_LISTEN, pid_, nullptr, nullptr);
-      if (is_job_control(signal)) stop_too(signal);
-    } else {
-      ptrace(entry.marked() ? PTRACE_SYSCALL : PTRACE_CONT, pid_, nullptr,
-             event == 0 && !at_call ? signal : 0);
-    }
+    if (status >> 16 == PTRACE_EVENT_EXEC && --execs <= 0) return Tracee::end_system_call(pid_);
+    go_on_from(status);
   }
   return false;
+}
+
+// The command stands behind its exec, and is to go on to where the program begins. False: it stands
+// still.
+bool Child::mark_entry() {
+  constexpr int kOptions = PTRACE_O_TRACEEXEC | PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL;
+  return ptrace(PTRACE_SETOPTIONS, pid_, nullptr, kOptions) == 0 && entry_.mark(pid_) &&
+         ptrace(PTRACE_CONT, pid_, nullptr, nullptr) == 0;
+}
+
+// The command has stopped on its way to its entry. A library may execute another program by then.
+void Child::on_stop(int status) {
+  const bool executed = status >> 16 == PTRACE_EVENT_EXEC && Tracee::end_system_call(pid_);
+  if (executed && mark_entry()) return;
+  const bool stands = executed || (status >> 8 == SIGTRAP && entry_.is_reached(pid_));
+  if (!stands) return go_on_from(status);
+  standing_(pid_, 0);
+  standing_ = {};
 }
 
 int Child::start(const std::vector<std::string>& argv, Environment environment,
@@ -164,13 +179,17 @@ int Child::start(const std::vector<std::string>& argv, Environment environment,
   }
   close(ends[1]);
   int untraced = 0;
-  const bool stands = standing && trace_to(place, go[1], untraced);
+  const bool stands = standing && trace_to_exec(place.execs, go[1], untraced);
   let_go_of_descriptors(ends[0]);
   int error = 0;
   const bool failed = read_word(ends[0], error);
   close(ends[0]);
   if (!failed) {
-    if (stands || untraced != 0) standing(pid_, untraced);
+    if (stands && place.at_entry && mark_entry()) {
+      standing_ = standing;
+    } else if (stands || untraced != 0) {
+      standing(pid_, untraced);
+    }
     return 0;
   }
   waitpid(pid_, nullptr, 0);
@@ -206,12 +225,16 @@ void Child::stop_too(int signal) const {
   sigprocmask(SIG_BLOCK, &one, nullptr);
 }
 
-bool Child::ended(int& status) const {
+bool Child::ended(int& status) {
   int changed;
   pid_t pid;
   // As the first process of a container we also get all orphans, which are reaped and ignored.
   while ((pid = waitpid(-1, &changed, WNOHANG | WUNTRACED)) > 0) {
     if (pid != pid_) continue;
+    if (WIFSTOPPED(changed) && standing_) {
+      on_stop(changed);
+      continue;
+    }
     if (WIFSTOPPED(changed)) {
       if (is_job_control(WSTOPSIG(changed))) stop_too(WSTOPSIG(changed));
       continue;

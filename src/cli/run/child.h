@@ -12,6 +12,7 @@
 
 #include "cli/inject/load_check.h"
 #include "cli/inject/preload_environment.h"
+#include "cli/inject/program_entry.h"
 #include "cli/inject/setting_options.h"
 
 namespace clockshim::cli {
@@ -26,8 +27,9 @@ class Child {
   // descriptors above 2, so that a pipe of the command ends when the command closes it.
   //
   // With `standing` the command is traced until that is called, while it stands still where it is
-  // to; that must let it go. Where it can't be traced, that is called with the errno of the attempt
-  // and a command that runs.
+  // to; that must let it go. It is called by this function behind an exec, and by supervise() where
+  // the program begins; if the command dies before, so does the program. Where it can't be traced,
+  // that is called with the errno of the attempt and a command that runs.
   using Standing = std::function<void(pid_t, int error)>;
   struct Place {
     int execs = 1;          // behind so many of them,
@@ -45,12 +47,17 @@ class Child {
   [[noreturn]] void become(const std::vector<std::string>& argv, Environment& environment,
                            int report_to, int traced_from) const;
   static int make_pipe(int (&ends)[2]);
-  bool trace_to(Place place, int go, int& untraced) const;
-  bool ended(int& status) const;
+  bool trace_to_exec(int execs, int go, int& untraced) const;
+  bool mark_entry();
+  void on_stop(int status);
+  void go_on_from(int status) const;
+  bool ended(int& status);
   void pass_on(const siginfo_t& info) const;
   void stop_too(int signal) const;
 
   pid_t pid_ = -1;
+  Standing standing_{};  // while the program is on its way to its entry
+  ProgramEntry entry_;
   sigset_t taken_{};
   sigset_t mask_before_{};
   struct sigaction child_before_ {};
