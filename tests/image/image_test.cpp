@@ -171,6 +171,14 @@ INSTANTIATE_TEST_SUITE_P(Kinds, Alone,
                                          "asks_musl_static", "asks_dynamic"),
                          [](const auto& kind) { return std::string(kind.param); });
 
+Json report_of_program(const HostRun& run) {
+  for (const auto& [pid, report] : run.reports) {
+    if (report.at("program") == "asks_dynamic") return report;
+  }
+  ADD_FAILURE() << "no report: " << run.err;
+  return {};
+}
+
 // Programs that would take a preload, and get the image because that is asked for.
 TEST(AloneOnRequest, TheLibraryStaysOut) {
   const HostRun run =
@@ -178,28 +186,45 @@ TEST(AloneOnRequest, TheLibraryStaysOut) {
                {.arguments = {"calls", "4000"}, .preload_before = shim_path(), .report = true});
   EXPECT_EQ(run.ending(), "exit 7") << run.err;
   // The command has it itself, as it was started so.
-  std::vector<long> calls;
-  for (const auto& [pid, report] : run.reports) {
-    if (report.at("program") == "asks_dynamic") calls.push_back(calls_in_all(report));
-  }
-  EXPECT_EQ(calls, std::vector<long>{7'000});
+  EXPECT_EQ(std::count_if(run.reports.begin(), run.reports.end(),
+                          [](const auto& one) { return one.second["program"] == "asks_dynamic"; }),
+            1);
+  EXPECT_EQ(calls_in_all(report_of_program(run)), 7'000);
 }
 
-TEST(AloneOnRequest, WhatExecutesBeforeItBeginsIsServedThen) {
+// What a library does before the program begins; the command is at work meanwhile.
+HostRun run_behind_library(const char* what) {
   const HostRun run = run_host("asks_dynamic", {.arguments = {"calls", "4000"},
-                                                .environment = {{"BEFORE_MAIN", "execs"}},
+                                                .environment = {{"BEFORE_MAIN", what}},
                                                 .preload_before = host_path("before_main.so"),
                                                 .report = true});
-  EXPECT_EQ(run.ending(), "exit 7") << run.err;
-  EXPECT_EQ(calls_by(report_of(run), "asks_monotonic"), 4'000);
+  EXPECT_EQ(run.ending(), "exit 7") << what << run.out << run.err;
+  return run;
+}
+TEST(AloneOnRequest, WhateverHappensBeforeItBeginsItIsServedThen) {
+  for (const char* const what : {"execs", "forks", "reads", "nothing"}) {
+    const Json report = report_of_program(run_behind_library(what));
+    EXPECT_EQ(calls_by(report, "asks_monotonic"), 4'000) << what;
+    EXPECT_GT(served(report), 0) << what;
+  }
 }
 
-TEST(AloneOnRequest, WithThreadsBeforeItBeginsItRunsWithout) {
-  const HostRun run = run_host("asks_dynamic", {.arguments = {"calls", "4000"},
-                                                .environment = {{"BEFORE_MAIN", "thread"}},
-                                                .preload_before = host_path("before_main.so")});
-  EXPECT_EQ(run.ending(), "exit 7") << run.err;
-  EXPECT_NE(run.err.find("it has threads before it has begun"), std::string::npos) << run.err;
+TEST(AloneOnRequest, WithThreadsOrFiltersBeforeItBeginsItRunsWithout) {
+  EXPECT_NE(run_behind_library("thread").err.find("it has threads before it has begun"),
+            std::string::npos);
+  const HostRun run = run_behind_library("filters");
+  EXPECT_NE(run.err.find("it has put itself behind a filter"), std::string::npos) << run.err;
+}
+
+// More callers than there is room for: the others count together.
+TEST(AloneWithMany, EachCallIsCountedUnderItsCallerOrAmongOthers) {
+  for (const char* const how : {"module", "threads"}) {
+    const HostRun run = run_alone("full_tables", {how, "1500", "3"});
+    EXPECT_EQ(run.ending(), "exit 0") << run.out << run.err;
+    expect_exact_counts(run, 1);
+    EXPECT_EQ(report_of(run).at("dropped"), 0) << how;
+    EXPECT_GT(calls_from(report_of(run), "other callers"), 0);
+  }
 }
 
 // As tini and gosu do in containers. A program of musl does not start under a preload made for

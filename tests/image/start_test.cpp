@@ -30,12 +30,14 @@ std::string command() { return std::getenv("CLOCKSHIM_TEST_COMMAND"); }
 // program is traced for longer: until its loader is done.
 class Start {
  public:
-  explicit Start(bool dynamic, const std::string& path_variable = "") {
+  explicit Start(bool dynamic, const std::string& path_variable = "",
+                 const std::string& before_main = "") {
     std::vector<std::string> arguments{command(),  "run",  "--image",
                                        "--report", "none", dynamic ? "asks_dynamic" : "asks_static",
                                        "calls",    "20000"};
     const std::string path = path_variable + std::getenv("CLOCKSHIM_HOSTS");
     const std::string library = shim_path();
+    const std::string preload = host_path("before_main.so");
     pid_ = fork();
     if (pid_ != 0) {
       setpgid(pid_, pid_);
@@ -45,6 +47,8 @@ class Start {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     setenv("PATH", path.c_str(), 1);
     setenv("CLOCKSHIM_LIBRARY", library.c_str(), 1);
+    if (!before_main.empty()) setenv("LD_PRELOAD", preload.c_str(), 1);
+    setenv("BEFORE_MAIN", before_main.c_str(), 1);
     std::vector<char*> argv;
     for (auto& argument : arguments) argv.push_back(argument.data());
     argv.push_back(nullptr);
@@ -145,6 +149,32 @@ INSTANTIATE_TEST_SUITE_P(
       return "of" + std::to_string(std::get<0>(tested.param)) +
              (std::get<1>(tested.param) ? "_dynamic" : "_static");
     });
+
+// A loader may be at work for long, and so is the command with it.
+TEST(Start, WhileTheProgramLoadsSignalsArePassedOnAndItEndsWithTheCommand) {
+  for (const int signal : {SIGTERM, SIGKILL}) {
+    Start start(true, "", "sleeps");
+    const pid_t child = start.await_child();
+    const std::string process = "/proc/" + std::to_string(child);
+    const auto sleeps = [&process] {
+      std::ifstream file(process + "/syscall");
+      int number = 0;
+      return file >> number && number == SYS_clock_nanosleep;
+    };
+    while (child != 0 && std::filesystem::exists(process) && !sleeps())
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    kill(start.pid(), signal);
+    EXPECT_EQ(start.ending(), "signal " + std::to_string(signal));
+    const auto is_over = [&process] {
+      std::ifstream stat(process + "/stat");
+      std::string line;
+      return !std::getline(stat, line) || line.find(") Z") != std::string::npos;
+    };
+    for (int i = 0; i < 2'000 && !is_over(); ++i)
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    EXPECT_TRUE(is_over()) << signal;
+  }
+}
 
 // Runs f with SIGTRAP ignored or blocked, which programs inherit.
 HostRun inheriting(bool ignored, const std::function<HostRun()>& f) {
