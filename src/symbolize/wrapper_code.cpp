@@ -103,6 +103,21 @@ void add_rules_of_code(Elf* elf, const GElf_Sym& symbol, std::vector<WrapperStre
   }
 }
 
+// Go keeps frame pointers in all functions that call others, so one rule does for all of them: rbp
+// points to the caller's, above which the return address stands.
+WrapperStretch go_stretch(std::uint64_t start, std::uint64_t end) {
+  constexpr std::int32_t kTwoWords = 16;
+  return {start, end, kTwoWords, -kTwoWords, true, true};
+}
+
+bool add_go(Elf* elf, std::vector<WrapperStretch>& out) {
+  const std::vector<GoFunction> functions = read_go_functions(elf);
+  for (const GoFunction& function : functions) {
+    if (is_go_wrapper_name(function.name)) out.push_back(go_stretch(function.start, function.end));
+  }
+  return !functions.empty();
+}
+
 void add_named(Elf* elf, std::vector<WrapperStretch>& out) {
   const std::unique_ptr<Dwarf_CFI, decltype(&dwarf_cfi_end)> cfi(dwarf_getcfi_elf(elf),
                                                                  &dwarf_cfi_end);
@@ -119,25 +134,17 @@ void add_named(Elf* elf, std::vector<WrapperStretch>& out) {
       if (gelf_getsym(data, i, &symbol) == nullptr) break;
       if (GELF_ST_TYPE(symbol.st_info) != STT_FUNC || symbol.st_shndx == SHN_UNDEF) continue;
       const char* const name = elf_strptr(elf, header.sh_link, symbol.st_name);
-      if (name == nullptr || !(is_c_wrapper_name(name) || is_wrapper_name(name))) continue;
+      if (name == nullptr) continue;
+      // Linked into a program in C, Go's own table is in no section of its own.
+      if (is_go_wrapper_name(name))
+        out.push_back(go_stretch(symbol.st_value, symbol.st_value + symbol.st_size));
+      if (!is_c_wrapper_name(name) && !is_wrapper_name(name)) continue;
       const std::size_t known = out.size();
       if (cfi != nullptr)
         add_rules(cfi.get(), symbol.st_value, symbol.st_value + symbol.st_size, out);
       if (out.size() == known) add_rules_of_code(elf, symbol, out);
     }
   }
-}
-
-// Go keeps frame pointers in all functions that call others, so one rule does for all of them: rbp
-// points to the caller's, above which the return address stands.
-bool add_go(Elf* elf, std::vector<WrapperStretch>& out) {
-  constexpr std::int32_t kTwoWords = 16;
-  const std::vector<GoFunction> functions = read_go_functions(elf);
-  for (const GoFunction& function : functions) {
-    if (is_go_wrapper_name(function.name))
-      out.push_back({function.start, function.end, kTwoWords, -kTwoWords, true, true});
-  }
-  return !functions.empty();
 }
 
 std::uint64_t first_address(Elf* elf) {

@@ -348,6 +348,12 @@ TEST(AloneWithC, BothAreCountedOnce) {
   }
 }
 
+TEST(AloneWithC, GoThatIsLinkedIntoAProgramInCHasCallersToo) {
+  if (!is_there("asks_by_archive")) GTEST_SKIP() << "no Go compiler was found";
+  const Json report = report_of(run_alone("asks_by_archive", {}));
+  EXPECT_EQ(calls_by(report, "main.asksNow"), 80'000) << report.dump(1);
+}
+
 // A process has one tracer: a debugger that follows the command's children is there first.
 TEST(AloneTraced, RunsWithoutAndSaysSo) {
   const HostRun run = run_host(
