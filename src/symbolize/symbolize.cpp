@@ -18,11 +18,15 @@ void note(Report& report, const std::string& text) {
 }
 
 // Whether the file has not changed since before the process started. Without a build-id, only then
-// is it certainly the file that the process used.
+// is it certainly the file that the process used. The kernel notes changes by its coarse clock, of
+// 10 ms at most, and some file systems keep seconds alone.
 bool unchanged_since(const std::string& path, double started_at) {
+  constexpr double kCoarse = 0.02;
   struct stat info {};
-  return stat(path.c_str(), &info) == 0 &&
-         static_cast<double>(info.st_ctim.tv_sec) + 1 < started_at;
+  if (stat(path.c_str(), &info) != 0) return false;
+  const double changed =
+      static_cast<double>(info.st_ctim.tv_sec) + static_cast<double>(info.st_ctim.tv_nsec) / 1e9;
+  return changed + (info.st_ctim.tv_nsec == 0 ? 1 : kCoarse) < started_at;
 }
 
 bool is_hexadecimal(const std::string& s) {

@@ -81,7 +81,7 @@ void read_content(const ElfFile& file, ElfImports& result) {
       result.names_vdso_clock =
           result.names_vdso_clock || bytes.find(name) != std::string_view::npos;
     if (!calls || (segment.p_flags & PF_X) == 0) continue;
-    for (const std::uint32_t number : {SYS_clock_gettime, SYS_gettimeofday})
+    for (const unsigned number : {unsigned{SYS_clock_gettime}, unsigned{SYS_gettimeofday}})
       result.clock_by_syscall =
           result.clock_by_syscall || calls_by_number(bytes, segment.p_vaddr, number, *calls);
   }
