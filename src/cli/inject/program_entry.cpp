@@ -46,10 +46,14 @@ bool ProgramEntry::is_reached(pid_t pid) {
       info.si_code != kHardwareBreakpoint ||
       ptrace(PTRACE_GETREGS, pid, nullptr, &registers) != 0 || registers.rip != at_)
     return false;
+  clear(pid);
+  return true;
+}
+
+void ProgramEntry::clear(pid_t pid) {
   ptrace(PTRACE_POKEUSER, pid, kControl, 0UL);
   ptrace(PTRACE_POKEUSER, pid, kAddress, 0UL);
   at_ = 0;
-  return true;
 }
 
 }  // namespace clockshim::cli

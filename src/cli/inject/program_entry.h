@@ -19,6 +19,8 @@ class ProgramEntry {
   // A process has stopped by SIGTRAP. True: that is the mark, which is gone now, and the process
   // stands still at its first instruction.
   bool is_reached(pid_t pid);
+  // Removes the mark of a process that stands still.
+  void clear(pid_t pid);
 
  private:
   std::uint64_t at_ = 0;  // 0: nothing is marked

@@ -13,6 +13,7 @@
 
 #include "cli/inject/tracee.h"
 #include "os/clocksource.h"
+#include "os/error_text.h"
 
 namespace clockshim::cli {
 namespace {
@@ -155,11 +156,19 @@ bool Child::mark_entry() {
 
 // The command has stopped on its way to its entry. A library may execute another program by then.
 void Child::on_stop(int status) {
-  const bool executed = status >> 16 == PTRACE_EVENT_EXEC && Tracee::end_system_call(pid_);
+  const int event = status >> 16;
+  const bool executed = event == PTRACE_EVENT_EXEC && Tracee::end_system_call(pid_);
   if (executed && mark_entry()) return;
+  // A stop of job control is nobody's but its own and the shell's: whoever traced it through that
+  // would have to be there when it is continued, and is stopped, too.
+  const bool stopped = event == PTRACE_EVENT_STOP && WSTOPSIG(status) != SIGTRAP;
   const bool stands = executed || (status >> 8 == SIGTRAP && entry_.is_reached(pid_));
-  if (!stands) return go_on_from(status);
-  standing_(pid_, 0);
+  if (!stands && !stopped) return go_on_from(status);
+  if (stopped) {
+    entry_.clear(pid_);
+    ptrace(PTRACE_DETACH, pid_, nullptr, nullptr);
+  }
+  standing_(pid_, stopped ? "it was stopped before it has begun" : "");
   standing_ = {};
 }
 
@@ -188,7 +197,7 @@ int Child::start(const std::vector<std::string>& argv, Environment environment,
     if (stands && place.at_entry && mark_entry()) {
       standing_ = standing;
     } else if (stands || untraced != 0) {
-      standing(pid_, untraced);
+      standing(pid_, untraced == 0 ? "" : "it can't be traced: " + error_text(untraced));
     }
     return 0;
   }

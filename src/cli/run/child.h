@@ -28,9 +28,9 @@ class Child {
   //
   // With `standing` the command is traced until that is called, while it stands still where it is
   // to; that must let it go. It is called by this function behind an exec, and by supervise() where
-  // the program begins; if the command dies before, so does the program. Where it can't be traced,
-  // that is called with the errno of the attempt and a command that runs.
-  using Standing = std::function<void(pid_t, int error)>;
+  // the program begins; if the command dies before, so does the program. Where it can't be traced
+  // so far, that is called with the reason and a command that runs; else with "".
+  using Standing = std::function<void(pid_t, const std::string& why_not)>;
   struct Place {
     int execs = 1;          // behind so many of them,
     bool at_entry = false;  // and then where the program begins, behind its loader

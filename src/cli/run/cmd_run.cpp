@@ -24,7 +24,6 @@
 #include "cli/run/private_reports.h"
 #include "cli/run/run_summary.h"
 #include "os/base_name.h"
-#include "os/error_text.h"
 #include "os/log.h"
 #include "os/process.h"
 #include "os/write.h"
@@ -138,10 +137,9 @@ int run(const RunCommand& given) {
     }
   }
   std::unique_ptr<ImageInjection> image;
-  const Child::Standing put_image_in = [&](pid_t pid, int untraced) {
+  const Child::Standing put_image_in = [&](pid_t pid, const std::string& untraced) {
     image = std::make_unique<ImageInjection>(settings_with(options, *counters));
-    const std::string why_not =
-        untraced != 0 ? "it can't be traced: " + error_text(untraced) : image->inject(pid);
+    const std::string why_not = untraced.empty() ? image->inject(pid) : untraced;
     if (!why_not.empty()) return say_without(settings, name + ": " + why_not);
     if (!image->mode().empty()) say_served_by_image(settings, name, preflight.problem, *image);
   };
