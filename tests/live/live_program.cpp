@@ -1,5 +1,6 @@
 // A process with a live file: live_program DIR NAME. Counts calls of two callers, at an even pace,
-// until it is ended. Writes "ready" when its file is there. SIGUSR1: marks its end, as the library
+// until it is ended. Writes "ready" when its file
+// has both. SIGUSR1: marks its end, as the library
 // does. SIGUSR2: becomes sleep(1), by exec.
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -100,14 +101,16 @@ int main(int argc, char** argv) {
   close(fd);
   if (mapped == MAP_FAILED) return 1;
   auto& shared = *static_cast<live::Region*>(mapped);
-  std::puts("ready");
-  std::fflush(stdout);
-  for (;;) {
+  for (bool told = false;; told = true) {
     shared.threads[0].entries[0].count += 100;
     shared.threads[0].entries[1].count += 10;
     shared.clock.clocks[CLOCK_MONOTONIC].resyncs.fetch_add(1);
     clock_gettime(CLOCK_MONOTONIC, &now);
     shared.clock.last_resync = from_timespec(now).raw();
+    if (!told) {
+      std::puts("ready");
+      std::fflush(stdout);
+    }
     if (g_asked == SIGUSR1) {
       shared.header.ended = from_timespec(now).raw();
       shared.header.state = live::State::ended;
