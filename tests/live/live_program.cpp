@@ -1,6 +1,5 @@
 // A process with a live file: live_program DIR NAME. Counts calls of two callers, at an even pace,
-// until it is ended. Writes "ready" when its file
-// has both. SIGUSR1: marks its end, as the library
+// until it is ended. Writes "ready" when its file has both. SIGUSR1: marks its end, as the library
 // does. SIGUSR2: becomes sleep(1), by exec.
 #include <dlfcn.h>
 #include <fcntl.h>
