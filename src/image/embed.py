@@ -1,4 +1,4 @@
-#!/ usr / bin / env python3
+#!/usr/bin/env python3
 """embed.py IMAGE OUT: writes IMAGE's bytes as a C++ source, cli/inject/image_bytes.h's."""
 import pathlib
 import sys

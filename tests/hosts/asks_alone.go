@@ -102,9 +102,11 @@ func handOver(goroutines, times int) {
 }
 
 // The kernel's own clock, past the vDSO.
-func kernelClock() int64 {
+const realtime, monotonic = 0, 1
+
+func kernelClock(id uintptr) int64 {
 	var now syscall.Timespec
-	syscall.RawSyscall(syscall.SYS_CLOCK_GETTIME, 0, uintptr(unsafe.Pointer(&now)), 0)
+	syscall.RawSyscall(syscall.SYS_CLOCK_GETTIME, id, uintptr(unsafe.Pointer(&now)), 0)
 	return now.Nano()
 }
 
@@ -118,9 +120,9 @@ func compare(goroutines, times int, tolerance int64) {
 			defer group.Done()
 			var garbage [][]byte
 			for i := 0; i < times; i++ {
-				before := kernelClock()
+				before := kernelClock(realtime)
 				now := time.Now().UnixNano()
-				after := kernelClock()
+				after := kernelClock(realtime)
 				if now < before-tolerance || now > after+tolerance {
 					atomic.AddInt64(&outside, 1)
 				}
@@ -132,6 +134,40 @@ func compare(goroutines, times int, tolerance int64) {
 	}
 	group.Wait()
 	fmt.Println("outside", os.Getpid(), outside)
+}
+
+// Steps the wall clock by a millisecond, forth and back, and looks how soon time.Now() follows: 100 us, and
+// what the calls around it take.
+func follow(times int) {
+	const setOffset, inNanoseconds = 0x100, 0x2000
+	const millisecond, noticed, tolerance = 1000000, 110000, 10000
+	var late, worst int64
+	for i := 0; i < 2*times; i++ {
+		step := syscall.Timex{Modes: setOffset | inNanoseconds, Time: syscall.Timeval{Usec: millisecond}}
+		if i%2 == 1 {
+			step.Time = syscall.Timeval{Sec: -1, Usec: 1000000000 - millisecond}
+		}
+		if _, err := syscall.Adjtimex(&step); err != nil {
+			fmt.Println("forbidden", os.Getpid(), 1)
+			return
+		}
+		start := kernelClock(monotonic)
+		for now := start; now < start+3*noticed; now = kernelClock(monotonic) {
+			before := kernelClock(realtime)
+			told := time.Now().UnixNano()
+			after := kernelClock(realtime)
+			if told >= before-tolerance && told <= after+tolerance {
+				continue
+			}
+			if begun := now - start; begun > noticed {
+				late++
+			} else if begun > worst {
+				worst = begun
+			}
+		}
+	}
+	fmt.Println("late", os.Getpid(), late)
+	fmt.Println("worst", os.Getpid(), worst)
 }
 
 func main() {
@@ -150,6 +186,8 @@ func main() {
 		handOver(4, times)
 	case "compare":
 		compare(4, times, 10000)
+	case "follow":
+		follow(times)
 	}
 	fmt.Println("backward", os.Getpid(), backward)
 }

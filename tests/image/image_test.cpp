@@ -209,7 +209,9 @@ TEST(AloneOnRequest, WhateverHappensBeforeItBeginsItIsServedThen) {
   }
 }
 
-TEST(AloneOnRequest, WithThreadsOrFiltersBeforeItBeginsItRunsWithout) {
+TEST(AloneOnRequest, WithThreadsOrFiltersBeforeItBeginsOrTooLateItRunsWithout) {
+  EXPECT_NE(run_behind_library("dawdles").err.find("it has not begun in ten seconds"),
+            std::string::npos);
   EXPECT_NE(run_behind_library("thread").err.find("it has threads before it has begun"),
             std::string::npos);
   const HostRun run = run_behind_library("filters");
@@ -325,6 +327,19 @@ TEST_P(AloneInGo, WhatGoroutinesAreToldIsWithinTheTolerance) {
     for (const auto& [pid, number] : numbers_by_process(run, "outside"))
       EXPECT_EQ(number, 0) << counters;
     EXPECT_GE(served(report_of(run)), 190'000);
+  }
+}
+
+// It sets the clock, so nothing else may run beside it (meson.build).
+TEST_P(AloneInGo, StepsOfTheClockAreFollowed) {
+  for (const char* counters : {"auto", "disagree"}) {
+    const HostRun run = run_alone(GetParam(), {"follow", "20"}, {{"CLOCKSHIM_COUNTERS", counters}});
+    EXPECT_EQ(run.ending(), "exit 0") << run.out << run.err;
+    if (!numbers_by_process(run, "forbidden").empty())
+      GTEST_SKIP() << "only root may set the clock";
+    EXPECT_EQ(numbers_by_process(run, "late").begin()->second, 0) << counters << run.out;
+    // Of 40, and there and back may be one where the machine is busy.
+    EXPECT_GE(report_of(run).at("disturbances"), 20) << counters << run.out;
   }
 }
 

@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "../preload/run_host.h"
+#include "daemon.h"
 
 namespace clockshim::test {
 namespace {
@@ -161,8 +162,8 @@ TEST(Start, WhileTheProgramLoadsSignalsArePassedOnAndItEndsWithTheCommand) {
       int number = 0;
       return file >> number && number == SYS_clock_nanosleep;
     };
-    while (child != 0 && std::filesystem::exists(process) && !sleeps())
-      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    ASSERT_NE(child, 0);
+    ASSERT_TRUE(eventually(sleeps, "it loads"));
     kill(start.pid(), signal);
     EXPECT_EQ(start.ending(), "signal " + std::to_string(signal));
     const auto is_over = [&process] {
@@ -170,9 +171,7 @@ TEST(Start, WhileTheProgramLoadsSignalsArePassedOnAndItEndsWithTheCommand) {
       std::string line;
       return !std::getline(stat, line) || line.find(") Z") != std::string::npos;
     };
-    for (int i = 0; i < 2'000 && !is_over(); ++i)
-      std::this_thread::sleep_for(std::chrono::milliseconds(5));
-    EXPECT_TRUE(is_over()) << signal;
+    EXPECT_TRUE(eventually(is_over, "it has ended, too")) << signal;
   }
 }
 

@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <initializer_list>
 
@@ -20,6 +21,9 @@ namespace {
 
 constexpr std::initializer_list<int> kPassedOn = {SIGTERM, SIGINT,  SIGHUP,  SIGQUIT, SIGUSR1,
                                                   SIGUSR2, SIGCONT, SIGTSTP, SIGWINCH};
+
+// How long a loader may take until the program begins.
+constexpr std::chrono::seconds kLoadersPatience{10};
 
 bool is_job_control(int signal) {
   return signal == SIGTSTP || signal == SIGTTIN || signal == SIGTTOU;
@@ -150,8 +154,17 @@ bool Child::trace_to_exec(int execs, int go, int& untraced) const {
 // still.
 bool Child::mark_entry() {
   constexpr int kOptions = PTRACE_O_TRACEEXEC | PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL;
+  due_ = std::chrono::steady_clock::now() + kLoadersPatience;
   return ptrace(PTRACE_SETOPTIONS, pid_, nullptr, kOptions) == 0 && entry_.mark(pid_) &&
          ptrace(PTRACE_CONT, pid_, nullptr, nullptr) == 0;
+}
+
+// The command stands still on its way to its entry, and is no longer traced.
+void Child::let_go(const std::string& why_not) {
+  entry_.clear(pid_);
+  ptrace(PTRACE_DETACH, pid_, nullptr, nullptr);
+  standing_(pid_, why_not);
+  standing_ = {};
 }
 
 // The command has stopped on its way to its entry. A library may execute another program by then.
@@ -159,17 +172,33 @@ void Child::on_stop(int status) {
   const int event = status >> 16;
   const bool executed = event == PTRACE_EVENT_EXEC && Tracee::end_system_call(pid_);
   if (executed && mark_entry()) return;
-  // A stop of job control is nobody's but its own and the shell's: whoever traced it through that
-  // would have to be there when it is continued, and is stopped, too.
-  const bool stopped = event == PTRACE_EVENT_STOP && WSTOPSIG(status) != SIGTRAP;
-  const bool stands = executed || (status >> 8 == SIGTRAP && entry_.is_reached(pid_));
-  if (!stands && !stopped) return go_on_from(status);
-  if (stopped) {
-    entry_.clear(pid_);
-    ptrace(PTRACE_DETACH, pid_, nullptr, nullptr);
+  if (executed || (status >> 8 == SIGTRAP && entry_.is_reached(pid_))) {
+    standing_(pid_, "");
+    standing_ = {};
+  } else if (event == PTRACE_EVENT_STOP && WSTOPSIG(status) != SIGTRAP) {
+    // A stop of job control is nobody's but its own and the shell's: whoever traced it through that
+    // would have to be there when it is continued, and is stopped, too.
+    let_go("it was stopped before it has begun");
+  } else if (event == PTRACE_EVENT_STOP && overdue_) {
+    let_go("it has not begun in ten seconds");
+  } else {
+    go_on_from(status);
   }
-  standing_(pid_, stopped ? "it was stopped before it has begun" : "");
-  standing_ = {};
+}
+
+// Waits for what the command does on its way to its entry, and passes signals on. It may never come
+// there, or an emulated CPU have breakpoints that tell nothing.
+void Child::wait_for_entry() {
+  using std::chrono::nanoseconds;
+  constexpr long kSecond = 1'000'000'000;
+  const nanoseconds left =
+      std::max(nanoseconds{0}, nanoseconds{due_ - std::chrono::steady_clock::now()});
+  const timespec time{left.count() / kSecond, left.count() % kSecond};
+  siginfo_t info{};
+  const int signal = overdue_ ? sigwaitinfo(&taken_, &info) : sigtimedwait(&taken_, &info, &time);
+  if (signal < 0 && errno == EAGAIN)
+    overdue_ = ptrace(PTRACE_INTERRUPT, pid_, nullptr, nullptr) == 0;
+  if (signal > 0 && signal != SIGCHLD) pass_on(info);
 }
 
 int Child::start(const std::vector<std::string>& argv, Environment environment,
@@ -257,6 +286,10 @@ bool Child::ended(int& status) {
 int Child::supervise(LoadCheck& load_check) {
   int status = 0;
   while (!ended(status)) {
+    if (standing_) {
+      wait_for_entry();
+      continue;
+    }
     siginfo_t info{};
     const timespec patience = load_check.patience();
     const int signal = load_check.settled() ? sigwaitinfo(&taken_, &info)

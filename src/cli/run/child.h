@@ -5,6 +5,7 @@
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <csignal>
 #include <functional>
 #include <string>
@@ -29,7 +30,8 @@ class Child {
   // With `standing` the command is traced until that is called, while it stands still where it is
   // to; that must let it go. It is called by this function behind an exec, and by supervise() where
   // the program begins; if the command dies before, so does the program. Where it can't be traced
-  // so far, that is called with the reason and a command that runs; else with "".
+  // so far, or does not come there for ten seconds, that is called with the reason and a command
+  // that runs; else with "".
   using Standing = std::function<void(pid_t, const std::string& why_not)>;
   struct Place {
     int execs = 1;          // behind so many of them,
@@ -50,6 +52,8 @@ class Child {
   bool trace_to_exec(int execs, int go, int& untraced) const;
   bool mark_entry();
   void on_stop(int status);
+  void let_go(const std::string& why_not);
+  void wait_for_entry();
   void go_on_from(int status) const;
   bool ended(int& status);
   void pass_on(const siginfo_t& info) const;
@@ -58,6 +62,8 @@ class Child {
   pid_t pid_ = -1;
   Standing standing_{};  // while the program is on its way to its entry
   ProgramEntry entry_;
+  std::chrono::steady_clock::time_point due_{};  // then it is no longer waited for
+  bool overdue_ = false;
   sigset_t taken_{};
   sigset_t mask_before_{};
   struct sigaction child_before_ {};
