@@ -3,7 +3,7 @@
  * "thread": starts one that asks for the time. "execs": executes the program once more. "forks":
  * the child goes on, too, and its parent waits for it. "reads": whether the program's first
  * instructions are those of its file. "filters": forbids what nobody but a tracer would have it
- * call. "sleeps": for a minute. "dawdles": for longer than the command waits. */
+ * call. "sleeps": for ten minutes. "dawdles": for longer than the command waits. */
 #include <elf.h>
 #include <fcntl.h>
 #include <linux/filter.h>
@@ -62,7 +62,7 @@ __attribute__((constructor)) static void begin(int argc, char** argv) {
   if (strcmp(what, "forks") == 0) fork_and_wait();
   if (strcmp(what, "reads") == 0) read_entry();
   if (strcmp(what, "filters") == 0) filter();
-  if (strcmp(what, "sleeps") == 0) sleep(60);
+  if (strcmp(what, "sleeps") == 0) sleep(600);
   if (strcmp(what, "dawdles") == 0) HOST_EXPECT(sleep(11) == 0);
   if (strcmp(what, "execs") != 0) return;
   setenv("BEFORE_MAIN", "nothing", 1);

@@ -18,7 +18,7 @@ TEST_P(Steps, AreFollowedAndDoNotTouchOtherClocks) {
   const auto [how, counters] = GetParam();
   // Enough that there are some when a host is attached to.
   const char* const image = std::getenv("TEST_IMAGE");
-  const char* const times = image != nullptr && std::string(image) == "attach" ? "400" : "20";
+  const char* const times = image != nullptr && std::string(image) == "attach" ? "60" : "20";
   const HostRun run = run_host("steps", {.arguments = {how, "1000000", "10000", times},
                                          .environment = {{"CLOCKSHIM_COUNTERS", counters}},
                                          .report = true});
