@@ -152,6 +152,17 @@ CLOCKSHIM_SLOW bool learn(live::Region& region, SiteKey key, const Frame* chain,
   return false;
 }
 
+// Keeps a chain of Go's, whose last frame calls count under `counted_as`. It is not in line because
+// its callers' stack is somebody's alternate one.
+CLOCKSHIM_SLOW void keep_chain(SiteKey key, const Frame* chain, unsigned depth,
+                               SiteKey counted_as) noexcept {
+  GoChain behind;
+  for (unsigned i = 1; i < depth; ++i) {
+    if (!behind.add(chain[i], chain[0])) return;
+  }
+  g_go_chains.keep(key, chain[0], behind, counted_as);
+}
+
 }  // namespace
 
 void CpuCounts::start(live::Region& region) noexcept {
@@ -174,13 +185,12 @@ void CpuCounts::count_any(live::Region& region, SiteKey key, const Frame& caller
   const Table table = table_of(region, cpu);
   Frame chain[kMostFrames + 1];
   chain[0] = caller;
-  GoChain go_chain;
   bool go = true;
   for (unsigned depth = 1;; ++depth) {
     std::uint64_t word = 0;
     const Found found = count_in(table, key, word);
     if (found == Found::counted) {
-      if (go && depth > 1 && word % kOften == 0) g_go_chains.keep(first, caller, go_chain, key);
+      if (go && depth > 1 && word % kOften == 0) keep_chain(first, chain, depth, key);
       return;
     }
     if (found == Found::nothing && !learn(region, key, chain, depth, cpu, word)) return;
@@ -188,7 +198,7 @@ void CpuCounts::count_any(live::Region& region, SiteKey key, const Frame& caller
     if (!may_follow(rule, chain[depth - 1])) return count_other(region, table, key, cpu);
     chain[depth] = rule.caller_of(chain[depth - 1]);
     key = key.behind(chain[depth].pc);
-    go = go && word == kGoRule.packed() && go_chain.add(chain[depth], caller);
+    go = go && word == kGoRule.packed();
   }
 }
 
