@@ -16,7 +16,7 @@ using live::kSharedBits;
 using live::kThreadSiteBits;
 
 constexpr unsigned kCpuProbes = 8;
-constexpr unsigned kSharedProbes = 256;
+constexpr unsigned kSharedProbes = 1U << kSharedBits;
 constexpr unsigned kMostFrames = CpuCounts::kMostFrames;
 static_assert(kMostFrames < live::kSiteDepth);
 
@@ -53,7 +53,7 @@ Table shared_table(live::Region& region) noexcept {
 enum class Found { nothing, counted, rule };
 
 // Counts under a key, and says in `word` what the count was before; or finds the rule that it has,
-// packed. An entry is free while both its words are 0.
+// packed. An entry is free while its key is 0.
 Found count_in(const Table& table, SiteKey key, std::uint64_t& word) noexcept {
   for (unsigned probe = 0; probe < table.probes; ++probe) {
     Entry& entry = table.at(key, probe);
@@ -64,38 +64,44 @@ Found count_in(const Table& table, SiteKey key, std::uint64_t& word) noexcept {
     }
     if (there == (key.raw() | SiteKey::kRule)) {
       word = entry.word.load(std::memory_order_relaxed);
-      return Found::rule;
+      return word != 0 ? Found::rule : Found::nothing;
     }
-    if (there == 0 && entry.word.load(std::memory_order_relaxed) == 0) break;
+    if (there == 0) break;
   }
   return Found::nothing;
 }
 
-// Adds an entry. Its word is claimed first, so whoever finds the key finds the word, too. A writer
-// that never comes back leaves an entry without a key, which stands for nothing. Two that add the
-// same key may get an entry each: the first is found from then on, and reports add up both.
-bool add_to(const Table& table, std::uint64_t key, std::uint64_t word) noexcept {
+enum class Added { nothing, to_known, entry };
+
+// Adds `word` calls under a key, or its rule. Each key has one entry at most: all that look for it
+// pass the same ones, and its key is claimed first. (Else threads that meet here would fill the
+// table with copies, until there is no room for other callers.) A writer that never comes back
+// leaves one without calls, or a rule that the next one writes.
+Added add_to(const Table& table, std::uint64_t key, std::uint64_t word) noexcept {
   const SiteKey plain{key & ~SiteKey::kRule};
   for (unsigned probe = 0; probe < table.probes; ++probe) {
     Entry& entry = table.at(plain, probe);
-    if (entry.key.load(std::memory_order_acquire) != 0) continue;
-    std::uint64_t free = 0;
-    if (!entry.word.compare_exchange_strong(free, word, std::memory_order_relaxed)) continue;
-    entry.key.store(key, std::memory_order_release);
-    return true;
+    std::uint64_t there = 0;
+    const bool claimed = entry.key.compare_exchange_strong(there, key, std::memory_order_acq_rel);
+    if (!claimed && there != key) continue;
+    if ((key & SiteKey::kRule) != 0) {
+      entry.word.store(word, std::memory_order_relaxed);
+    } else {
+      entry.word.fetch_add(word, std::memory_order_relaxed);
+    }
+    return claimed ? Added::entry : Added::to_known;
   }
-  return false;
+  return Added::nothing;
 }
 
 void add(live::Region& region, unsigned cpu, std::uint64_t key, std::uint64_t word) noexcept {
   live::ThreadTable& own = region.threads[cpu % live::kThreads];
   live::note_page(region, &own, sizeof own);
-  if (add_to(table_of(region, cpu), key, word)) {
-    std::atomic_ref(own.used).fetch_add(1, std::memory_order_relaxed);
-    return;
-  }
+  const Added added = add_to(table_of(region, cpu), key, word);
+  if (added == Added::entry) std::atomic_ref(own.used).fetch_add(1, std::memory_order_relaxed);
+  if (added != Added::nothing) return;
   live::note_page(region, region.shared.entries, sizeof region.shared.entries);
-  if (!add_to(shared_table(region), key, word) && (key & SiteKey::kRule) == 0)
+  if (add_to(shared_table(region), key, word) == Added::nothing && (key & SiteKey::kRule) == 0)
     region.shared.dropped.fetch_add(1, std::memory_order_relaxed);
 }
 

@@ -220,7 +220,9 @@ TEST(AloneOnRequest, WithThreadsOrFiltersBeforeItBeginsOrTooLateItRunsWithout) {
 
 // More callers than there is room for: the others count together.
 TEST(AloneWithMany, EachCallIsCountedUnderItsCallerOrAmongOthers) {
-  for (const char* const how : {"module", "threads"}) {
+  // What threads do when they meet is different each time.
+  for (int i = 0; i < 10; ++i) {
+    const char* const how = i == 0 ? "module" : "threads";
     const HostRun run = run_alone("full_tables", {how, "1500", "3"});
     EXPECT_EQ(run.ending(), "exit 0") << run.out << run.err;
     expect_exact_counts(run, 1);
