@@ -18,6 +18,10 @@
 // The slow path, behind the gate: kept out of line and away from the hot cache lines.
 #define CLOCKSHIM_SLOW __attribute__((noinline, cold))
 
+// On what code that runs in calls asks of others, which may use vector registers: aligns the stack,
+// because the caller may be in assembly, and have left it as it was.
+#define CLOCKSHIM_ALIGNS_STACK __attribute__((force_align_arg_pointer))
+
 // Out of line, but as hot as the rest: every call behind a wrapper goes this way.
 #define CLOCKSHIM_NOINLINE __attribute__((noinline))
 

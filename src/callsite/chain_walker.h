@@ -32,7 +32,7 @@ class ChainWalker {
 
   // Counts any call, and creates its site at its first call. `caller` is the frame that called the
   // exported function, and `key` the key of that. With full stacks it samples some calls, too.
-  void count(SiteKey key, const Frame& caller) noexcept;
+  CLOCKSHIM_ALIGNS_STACK void count(SiteKey key, const Frame& caller) noexcept;
 
   // From now on the first `frames` of each caller are walked, wrappers or not; more than kMaxWalked
   // are as many as that. At start only, because it changes the meaning of keys.

@@ -142,6 +142,6 @@ static_assert(sizeof(ServedClock) <= 520U << 10);
 
 // For when the gate was shut. `out` is the answer, and the result says where it comes from. none:
 // there is no answer, and the call must be passed through.
-CLOCKSHIM_SLOW Answer read_slow(unsigned id, timespec& out) noexcept;
+CLOCKSHIM_SLOW CLOCKSHIM_ALIGNS_STACK Answer read_slow(unsigned id, timespec& out) noexcept;
 
 }  // namespace clockshim

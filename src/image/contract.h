@@ -47,6 +47,11 @@ inline constexpr unsigned kImageModules = 128;
 inline constexpr unsigned kOriginalSize = 64;
 inline constexpr unsigned kImageStack = 32U << 10;
 
+// The image's own stacks for callers that have little: how many there are, and bytes of each. A
+// call takes up to 1.9 KiB, on as many at a time as threads run.
+inline constexpr unsigned kCallStacks = 128;
+inline constexpr unsigned kCallStack = 3U << 10;
+
 // The image's entry ends with this system call, mprotect(0, 0, PROT_NONE). It changes nothing and
 // no filter forbids it; the command sees it.
 inline constexpr unsigned kLastSystemCall = SYS_mprotect;
@@ -57,6 +62,10 @@ struct ImageSettings {
   live::Region* region;                        // shared with whoever reads the counts
   int (*clock_gettime)(clockid_t, timespec*);  // the vDSO's functions, as they were
   int (*gettimeofday)(timeval*, void*);
+
+  // What calls the vDSO on a goroutine's own stack: this many bytes of code. 0: nothing.
+  std::uint64_t on_little_stack;
+  std::uint64_t on_little_stack_size;
 
   std::int64_t tolerance;    // ns, above 0
   std::int64_t granularity;  // ns: TimelineSettings has the meaning of these

@@ -102,7 +102,7 @@ void add(live::Region& region, unsigned cpu, std::uint64_t key, std::uint64_t wo
   if (added != Added::nothing) return;
   live::note_page(region, region.shared.entries, sizeof region.shared.entries);
   if (add_to(shared_table(region), key, word) == Added::nothing && (key & SiteKey::kRule) == 0)
-    region.shared.dropped.fetch_add(1, std::memory_order_relaxed);
+    CpuCounts::drop(region);
 }
 
 // The rule of the wrapper that a call from `pc` came through. False: it is no wrapper's.
@@ -173,6 +173,10 @@ CLOCKSHIM_SLOW void keep_chain(SiteKey key, const Frame* chain, unsigned depth,
 
 void CpuCounts::start(live::Region& region) noexcept {
   new (g_registry) SiteRegistry(region, g_known);
+}
+
+void CpuCounts::drop(live::Region& region) noexcept {
+  region.shared.dropped.fetch_add(1, std::memory_order_relaxed);
 }
 
 void CpuCounts::count_known(live::Region& region, SiteKey key, const Frame& caller, unsigned cpu,

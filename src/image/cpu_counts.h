@@ -75,6 +75,9 @@ class CpuCounts {
     }
   }
 
+  // Counts a call as one that could not be counted.
+  static void drop(live::Region& region) noexcept;
+
   // A wrapper may have been unloaded, and other code have come in its place: then its rule must not
   // lead away from the stack. Go's are in no library that could be.
   static CLOCKSHIM_INLINE bool may_follow(const FrameRule& rule, const Frame& frame) noexcept {

@@ -6,6 +6,7 @@
 // each CPU. Relaxed order is served as strict: a floor of each thread's own would need the thread.
 #include <sys/time.h>
 
+#include <cstddef>
 #include <ctime>
 
 #include "arch/counter.h"
@@ -13,6 +14,7 @@
 #include "base/clock_id.h"
 #include "clock/call_costs.h"
 #include "clock/timeline_impl.h"
+#include "image/call_stacks.h"
 #include "image/cpu_counts.h"
 #include "image/state.h"
 
@@ -54,6 +56,7 @@ struct ImageSource {
 
 CLOCKSHIM_LARGE constinit Timeline<ImageSource> g_timeline;
 CLOCKSHIM_LARGE constinit CallCosts g_costs;
+CLOCKSHIM_LARGE constinit CallStacks g_call_stacks;
 
 CLOCKSHIM_INLINE bool read_fast(unsigned id, const Reading& now, std::int64_t seen,
                                 timespec& out) noexcept {
@@ -154,6 +157,15 @@ CLOCKSHIM_INLINE int answer_gettimeofday(timeval* tv, void* tz, const Frame& cal
   return g_settings.gettimeofday(tv, tz);
 }
 
+// Runs `answer` on a stack of the image's own. False: it can't, and the call counts as dropped.
+template <class Answer>
+CLOCKSHIM_INLINE bool run_elsewhere(Answer& answer) noexcept {
+  const auto run = [](void* given) { (*static_cast<Answer*>(given))(); };
+  if (g_call_stacks.run(run, &answer)) return true;
+  if (!g_settings.uncounted) CpuCounts::drop(*g_settings.region);
+  return false;
+}
+
 }  // namespace
 }  // namespace clockshim
 
@@ -205,6 +217,45 @@ CLOCKSHIM_EXPORT __attribute__((naked)) int clockshim_image_gettimeofday(timeval
 }
 
 #endif
+
+extern "C" {
+CLOCKSHIM_HIDDEN __attribute__((used)) int clockshim_clock_gettime_elsewhere(clockid_t id,
+                                                                             timespec* tp,
+                                                                             void* rbp) noexcept {
+  const Frame caller = caller_of_vdso(__builtin_return_address(0), __builtin_dwarf_cfa(), rbp);
+  int result = 0;
+  auto answer = [&] { result = answer_clock_gettime(id, tp, caller); };
+  return run_elsewhere(answer) ? result : g_settings.clock_gettime(id, tp);
+}
+
+CLOCKSHIM_HIDDEN __attribute__((used)) int clockshim_gettimeofday_elsewhere(timeval* tv, void* tz,
+                                                                            void* rbp) noexcept {
+  const Frame caller = caller_of_vdso(__builtin_return_address(0), __builtin_dwarf_cfa(), rbp);
+  int result = 0;
+  auto answer = [&] { result = answer_gettimeofday(tv, tz, caller); };
+  return run_elsewhere(answer) ? result : g_settings.gettimeofday(tv, tz);
+}
+}
+
+// What the vDSO leads to where some callers have little stack: they are told by the address that
+// the call returns to.
+static_assert(offsetof(ImageSettings, on_little_stack) == 24);
+static_assert(offsetof(ImageSettings, on_little_stack_size) == 32);
+#define CLOCKSHIM_ANY_CALLER(function)                   \
+  asm("movq (%rsp), %rax\n\t"                            \
+      "subq 24+clockshim_image_settings(%rip), %rax\n\t" \
+      "cmpq 32+clockshim_image_settings(%rip), %rax\n\t" \
+      "ja clockshim_image_" function                     \
+      "\n\t"                                             \
+      "movq %rbp, %rdx\n\t"                              \
+      "jmp clockshim_" function "_elsewhere")
+
+CLOCKSHIM_EXPORT __attribute__((naked)) void clockshim_image_any_clock_gettime() noexcept {
+  CLOCKSHIM_ANY_CALLER("clock_gettime");
+}
+CLOCKSHIM_EXPORT __attribute__((naked)) void clockshim_image_any_gettimeofday() noexcept {
+  CLOCKSHIM_ANY_CALLER("gettimeofday");
+}
 
 // Run once, by the process itself while it is stopped, before anything leads here.
 extern "C" CLOCKSHIM_HIDDEN void clockshim_start() noexcept {

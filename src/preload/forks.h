@@ -2,6 +2,8 @@
 // no fork handler sees.
 #pragma once
 
+#include "base/attributes.h"
+
 namespace clockshim {
 
 // Call this at the end of the constructor: from then on each fork prepares a region for its child,
@@ -17,7 +19,7 @@ bool region_is_ours() noexcept;
 // that it shares with its parent, and its fast path is enabled again (g_hot_state). Makes no system
 // call and loses no call of another thread or of a signal handler. Any number of these may call it
 // at the same time.
-void follow_clone() noexcept;
+CLOCKSHIM_ALIGNS_STACK void follow_clone() noexcept;
 
 // At exit: removes children's files that were never used, or whose reports the children have
 // written.

@@ -66,13 +66,10 @@ class GoTable {
   std::uint64_t text_;
 };
 
-}  // namespace
-
-std::vector<GoFunction> read_go_functions(Elf* elf) {
+// False: there is none.
+bool find_table(Elf* elf, std::span<const std::byte>& table, std::uint64_t& text) {
   std::size_t names = 0;
-  if (elf == nullptr || elf_getshdrstrndx(elf, &names) != 0) return {};
-  std::span<const std::byte> table;
-  std::uint64_t text = 0;
+  if (elf == nullptr || elf_getshdrstrndx(elf, &names) != 0) return false;
   Elf_Scn* section = nullptr;
   while ((section = elf_nextscn(elf, section)) != nullptr) {
     GElf_Shdr header;
@@ -85,7 +82,22 @@ std::vector<GoFunction> read_go_functions(Elf* elf) {
     if (data != nullptr && data->d_buf != nullptr)
       table = {static_cast<const std::byte*>(data->d_buf), data->d_size};
   }
+  return !table.empty();
+}
+
+}  // namespace
+
+std::vector<GoFunction> read_go_functions(Elf* elf) {
+  std::span<const std::byte> table;
+  std::uint64_t text = 0;
+  find_table(elf, table, text);
   return GoTable(table, text).functions();
+}
+
+bool has_go_functions(Elf* elf) {
+  std::span<const std::byte> table;
+  std::uint64_t text = 0;
+  return find_table(elf, table, text);
 }
 
 }  // namespace clockshim

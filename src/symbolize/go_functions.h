@@ -23,4 +23,7 @@ struct GoFunction {
 // is not known. Whatever is in the file, nothing outside of the table is read.
 std::vector<GoFunction> read_go_functions(Elf* elf);
 
+// Whether it has such a table, of whatever layout.
+bool has_go_functions(Elf* elf);
+
 }  // namespace clockshim

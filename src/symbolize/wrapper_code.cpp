@@ -84,41 +84,77 @@ void add_rules(Dwarf_CFI* cfi, std::uint64_t begin, std::uint64_t end,
   }
 }
 
+// The bytes of a function; empty: they are in no section.
+std::span<const std::uint8_t> code_at(Elf* elf, std::uint64_t address, std::uint64_t size) {
+  Elf_Scn* section = nullptr;
+  while ((section = elf_nextscn(elf, section)) != nullptr) {
+    GElf_Shdr header;
+    if (gelf_getshdr(section, &header) == nullptr || header.sh_type != SHT_PROGBITS ||
+        address < header.sh_addr || address - header.sh_addr >= header.sh_size)
+      continue;
+    const Elf_Data* const data = elf_rawdata(section, nullptr);
+    const std::uint64_t at = address - header.sh_addr;
+    if (data == nullptr || data->d_buf == nullptr || at > data->d_size || data->d_size - at < size)
+      continue;
+    return {static_cast<const std::uint8_t*>(data->d_buf) + at, size};
+  }
+  return {};
+}
+
 // The same for a function that no unwind table knows: its code tells.
-void add_rules_of_code(Elf* elf, const GElf_Sym& symbol, std::vector<WrapperStretch>& out) {
-  Elf_Scn* const section = elf_getscn(elf, symbol.st_shndx);
-  GElf_Shdr header;
-  if (section == nullptr || gelf_getshdr(section, &header) == nullptr ||
-      header.sh_type != SHT_PROGBITS)
-    return;
-  const Elf_Data* const data = elf_rawdata(section, nullptr);
-  const std::uint64_t at = symbol.st_value - header.sh_addr;
-  if (data == nullptr || data->d_buf == nullptr || at > data->d_size ||
-      data->d_size - at < symbol.st_size)
-    return;
-  const auto* const code = static_cast<const std::uint8_t*>(data->d_buf) + at;
-  for (const CallInPrologue& call : calls_in_prologue({code, symbol.st_size})) {
-    const std::uint64_t back = symbol.st_value + call.at;
+void add_rules_of_code(Elf* elf, std::uint64_t start, std::uint64_t size,
+                       std::vector<WrapperStretch>& out) {
+  for (const CallInPrologue& call : calls_in_prologue(code_at(elf, start, size))) {
+    const std::uint64_t back = start + call.at;
     out.push_back({back - 1, back, call.cfa_offset, call.saved_frame, false, false});
   }
 }
 
-// Go keeps frame pointers in all functions that call others, so one rule does for all of them: rbp
-// points to the caller's, above which the return address stands.
-WrapperStretch go_stretch(std::uint64_t start, std::uint64_t end) {
-  constexpr std::int32_t kTwoWords = 16;
-  return {start, end, kTwoWords, -kTwoWords, true, true};
+// syscall.gettimeofday() is written in assembly: it has no frame, and stays on its goroutine's
+// stack.
+void add_go_assembly(Elf* elf, std::uint64_t start, std::uint64_t end, WrapperFile& file) {
+  add_rules_of_code(elf, start, end - start, file.wrappers);
+  CodeRange& range = file.on_little_stack;
+  range = range.empty() ? CodeRange{start, end}
+                        : CodeRange{std::min(range.begin, start), std::max(range.end, end)};
 }
 
-bool add_go(Elf* elf, std::vector<WrapperStretch>& out) {
-  const std::vector<GoFunction> functions = read_go_functions(elf);
-  for (const GoFunction& function : functions) {
-    if (is_go_wrapper_name(function.name)) out.push_back(go_stretch(function.start, function.end));
+// Go keeps frame pointers in all compiled functions that call others, so one rule does for all of
+// them: rbp points to the caller's, above which the return address stands.
+void add_go_function(Elf* elf, std::string_view name, std::uint64_t start, std::uint64_t end,
+                     WrapperFile& file) {
+  constexpr std::int32_t kTwoWords = 16;
+  if (!is_go_wrapper_name(name)) return;
+  if (name.starts_with("syscall.gettimeofday")) return add_go_assembly(elf, start, end, file);
+  file.wrappers.push_back({start, end, kTwoWords, -kTwoWords, true, true});
+}
+
+// Go before 1.9 called the vDSO on goroutines' stacks; its layout is that of all before 1.16.
+CodeRange code_of(Elf* elf) {
+  CodeRange all;
+  std::size_t count = 0;
+  if (elf_getphdrnum(elf, &count) != 0) return all;
+  for (std::size_t i = 0; i < count; ++i) {
+    GElf_Phdr segment;
+    if (gelf_getphdr(elf, static_cast<int>(i), &segment) == nullptr || segment.p_type != PT_LOAD ||
+        (segment.p_flags & PF_X) == 0)
+      continue;
+    if (all.empty()) all.begin = segment.p_vaddr;
+    all.end = segment.p_vaddr + segment.p_memsz;
   }
+  return all;
+}
+
+bool add_go(Elf* elf, WrapperFile& file) {
+  const std::vector<GoFunction> functions = read_go_functions(elf);
+  for (const GoFunction& function : functions)
+    add_go_function(elf, function.name, function.start, function.end, file);
+  if (functions.empty() && has_go_functions(elf)) file.on_little_stack = code_of(elf);
   return !functions.empty();
 }
 
-void add_named(Elf* elf, std::vector<WrapperStretch>& out) {
+void add_named(Elf* elf, WrapperFile& file) {
+  std::vector<WrapperStretch>& out = file.wrappers;
   const std::unique_ptr<Dwarf_CFI, decltype(&dwarf_cfi_end)> cfi(dwarf_getcfi_elf(elf),
                                                                  &dwarf_cfi_end);
   Elf_Scn* section = nullptr;
@@ -136,13 +172,12 @@ void add_named(Elf* elf, std::vector<WrapperStretch>& out) {
       const char* const name = elf_strptr(elf, header.sh_link, symbol.st_name);
       if (name == nullptr) continue;
       // Linked into a program in C, Go's own table is in no section of its own.
-      if (is_go_wrapper_name(name))
-        out.push_back(go_stretch(symbol.st_value, symbol.st_value + symbol.st_size));
+      add_go_function(elf, name, symbol.st_value, symbol.st_value + symbol.st_size, file);
       if (!is_c_wrapper_name(name) && !is_wrapper_name(name)) continue;
       const std::size_t known = out.size();
       if (cfi != nullptr)
         add_rules(cfi.get(), symbol.st_value, symbol.st_value + symbol.st_size, out);
-      if (out.size() == known) add_rules_of_code(elf, symbol, out);
+      if (out.size() == known) add_rules_of_code(elf, symbol.st_value, symbol.st_size, out);
     }
   }
 }
@@ -187,8 +222,8 @@ WrapperFile read_wrapper_file(const std::string& path) {
     const auto* const bytes = static_cast<const std::uint8_t*>(build_id);
     result.build_id.assign(bytes, bytes + size);
   }
-  add_named(elf.get(), out);
-  result.go = add_go(elf.get(), out);
+  add_named(elf.get(), result);
+  result.go = add_go(elf.get(), result);
   // A function may have several names, and a file two tables of them.
   const auto before = [](const WrapperStretch& a, const WrapperStretch& b) {
     return a.begin < b.begin;

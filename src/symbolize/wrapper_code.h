@@ -24,11 +24,21 @@ struct WrapperStretch {
 // wrapper's. A damaged table may have others, and following them would be the program's end.
 bool is_plausible(const WrapperStretch& rule);
 
+// Code [begin, end), as addr2line counts addresses.
+struct CodeRange {
+  std::uint64_t begin = 0;
+  std::uint64_t end = 0;
+  [[nodiscard]] bool empty() const { return begin == end; }
+};
+
 struct WrapperFile {
   std::vector<std::uint8_t> build_id;  // empty: it has none
   std::uint64_t first_address = 0;     // of its first segment, rounded down to a page
   bool go = false;
   std::vector<WrapperStretch> wrappers;  // in order, and none overlaps another
+  // What calls the vDSO on a goroutine's own stack, which may end 700 bytes below:
+  // syscall.Gettimeofday(), and everything in a Go program of a layout that is not known.
+  CodeRange on_little_stack;
 };
 
 // Reads an ELF file. Its wrappers are those that its symbol table names, with the rules of its

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -329,6 +330,81 @@ TEST_P(AloneInGo, WhatGoroutinesAreToldIsWithinTheTolerance) {
     for (const auto& [pid, number] : numbers_by_process(run, "outside"))
       EXPECT_EQ(number, 0) << counters;
     EXPECT_GE(served(report_of(run)), 190'000);
+  }
+}
+
+// Descriptors, environment, signals, timers, limits; and what calls come to. The last line is of
+// the test's own.
+TEST_P(AloneInGo, ItFindsEverythingAndEachCallEndsAsItWouldWithoutUs) {
+  for (const char* const what : {"state", "contract"}) {
+    const HostRun bare =
+        run_host(GetParam(), {.arguments = {what, "20000"}, .shim = false, .report = true});
+    const HostRun run = run_alone(GetParam(), {what, "20000"});
+    EXPECT_EQ(run.ending(), "exit 0") << run.out << run.err;
+    EXPECT_GT(calls_in_all(report_of(run)), 10'000);
+    const auto expected = lines_of(bare.out);
+    const auto found = lines_of(run.out);
+    ASSERT_GT(expected.size(), 4U) << bare.out << bare.err;
+    ASSERT_EQ(found.size(), expected.size()) << what;
+    for (std::size_t i = 0; i + 1 < expected.size(); ++i) EXPECT_EQ(found[i], expected[i]) << what;
+  }
+  const HostRun bare = run_host(GetParam(), {.arguments = {"fault", "0"}, .shim = false});
+  const HostRun run = run_host(GetParam(), {.arguments = {"fault", "0"}});
+  EXPECT_EQ(run.ending(), bare.ending());
+  EXPECT_NE(run.ending(), "exit 0");
+}
+
+// syscall.Gettimeofday() calls the vDSO on the goroutine's own stack, on which some 700 bytes are
+// left; the vDSO's function takes 100 of them.
+TEST_P(AloneInGo, OnAGoroutinesStackACallTakesLittle) {
+  constexpr long kMoreThanBare = 350;
+  const std::map<std::string, std::string> calm{{"GODEBUG", "asyncpreemptoff=1"}};
+  const auto depth_in = [](const HostRun& run) {
+    const auto said = numbers_by_process(run, "depth");
+    EXPECT_EQ(said.size(), 1U) << run.out << run.err;
+    return said.empty() ? 0 : said.begin()->second;
+  };
+  const long bare = depth_in(
+      run_host(GetParam(), {.arguments = {"depth", "2000"}, .environment = calm, .shim = false}));
+  for (const char* counters : {"auto", "disagree"}) {
+    auto environment = calm;
+    environment["CLOCKSHIM_COUNTERS"] = counters;
+    const HostRun run = run_alone(GetParam(), {"depth", "2000"}, environment);
+    EXPECT_LE(depth_in(run), bare + kMoreThanBare) << counters;
+    EXPECT_GE(served(report_of(run)), 1'900) << counters;
+    RecordProperty(counters, std::to_string(depth_in(run) - bare));
+  }
+}
+
+TEST_P(AloneInGo, ManyYoungGoroutinesAskOnTheirOwnStacks) {
+  const HostRun run = run_alone(GetParam(), {"small_stacks", "20000"});
+  EXPECT_EQ(run.ending(), "exit 0") << run.out << run.err;
+  EXPECT_EQ(numbers_by_process(run, "wrong").begin()->second, 0);
+  EXPECT_EQ(report_of(run).at("dropped"), 0);
+  EXPECT_EQ(calls_by(report_of(run), "main.asksOnItsStack"), 400'000);
+}
+
+TEST_P(AloneInGo, BadSettingsAreSaidOnceAndItRunsOn) {
+  const std::vector<std::array<const char*, 3>> settings{
+      {"CLOCKSHIM_TOLERANCE", "banana", "passthrough"},
+      {"CLOCKSHIM_TOLERANCE", "0", "passthrough"},
+      {"CLOCKSHIM_COUNTERS", "synced", "passthrough"},
+      {"CLOCKSHIM_CLOCKS", "sundial", "passthrough"},
+      {"CLOCKSHIM_PROFILE", "everything", ""},
+      {"CLOCKSHIM_DIR", "relative", ""}};
+  for (const auto& [name, value, mode] : settings) {
+    const HostRun run =
+        run_host(GetParam(),
+                 {.arguments = {"calls", "4000"}, .environment = {{name, value}}, .report = true});
+    EXPECT_EQ(run.ending(), "exit 0") << name << run.err;
+    EXPECT_EQ(numbers_by_process(run, "backward").begin()->second, 0) << name;
+    const bool is_bad = std::string(value) != "0";
+    EXPECT_EQ(lines_of(run.err).size(), is_bad ? 1U : 0U) << name << run.err;
+    EXPECT_EQ(run.err.find(name) != std::string::npos, is_bad) << run.err;
+    ASSERT_EQ(run.reports.size(), 1U) << name << run.err;
+    EXPECT_EQ(report_of(run).at("mode") == "passthrough", std::string(mode) == "passthrough")
+        << name;
+    EXPECT_EQ(calls_by(report_of(run), "main.asksNow"), 16'000) << name;
   }
 }
 

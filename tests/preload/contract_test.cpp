@@ -28,6 +28,13 @@ TEST_P(Contract, OutcomesAreThoseOfTheRealFunctions) {
   expect_same(run_host("contract", {.environment = GetParam()}), bare);
 }
 
+TEST_P(Contract, CallersNeedNoAlignedStack) {
+  auto environment = GetParam();
+  environment.erase("CLOCKSHIM_REPORT");
+  const HostRun run = run_host("misaligned", {.environment = environment, .report = true});
+  EXPECT_EQ(run.ending(), "exit 0") << run.out << run.err;
+}
+
 using Settings = std::map<std::string, std::string>;
 INSTANTIATE_TEST_SUITE_P(
     InEveryMode, Contract,
@@ -35,6 +42,8 @@ INSTANTIATE_TEST_SUITE_P(
                     Settings{{"CLOCKSHIM_TOLERANCE", "0"}, {"CLOCKSHIM_REPORT", "none"}},
                     Settings{{"CLOCKSHIM_ORDER", "relaxed"}, {"CLOCKSHIM_REPORT", "none"}},
                     Settings{{"CLOCKSHIM_PROFILE", "off"}, {"CLOCKSHIM_REPORT", "none"}},
+                    Settings{{"CLOCKSHIM_PROFILE", "stacks:1"}, {"CLOCKSHIM_REPORT", "none"}},
+                    Settings{{"CLOCKSHIM_DEPTH", "6"}, {"CLOCKSHIM_REPORT", "none"}},
                     Settings{{"CLOCKSHIM_COUNTERS", "disagree"}, {"CLOCKSHIM_REPORT", "none"}},
                     Settings{{"CLOCKSHIM_CLOCKS", "monotonic"}, {"CLOCKSHIM_REPORT", "none"}}));
 

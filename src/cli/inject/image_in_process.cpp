@@ -39,8 +39,11 @@ std::uint64_t own_symbol(std::string_view name) {
   return DynamicImage(image_bytes()).find("clockshim_image_" + std::string(name));
 }
 
-// Where a served function leads, from the image's begin, and where its original is moved to.
-std::uint64_t function_of(std::string_view name) { return own_symbol(name); }
+// Where a served function leads, from the image's begin, and where its original is moved to. Only
+// where callers may have little stack each call is looked at.
+std::uint64_t function_of(std::string_view name, bool little_stacks) {
+  return own_symbol(std::string(little_stacks ? "any_" : "") + std::string(name));
+}
 std::uint64_t original_of(std::string_view name) {
   const auto* const place = std::find(kServedFunctions.begin(), kServedFunctions.end(), name);
   return own_symbol("originals") +
@@ -302,6 +305,7 @@ std::string ImageInProcess::put_into(Tracee& process, PreparedImage& prepared,
   for (const FoundImage& image : before.all) {
     if (!serves_so(process, prepared, image)) continue;
     base_ = image.base;
+    little_stacks_ = prepared.settings().on_little_stack_size != 0;
     return "";
   }
   Mappings mapped(process);
@@ -316,6 +320,7 @@ std::string ImageInProcess::put_into(Tracee& process, PreparedImage& prepared,
       return why_not;
     settings.region = reinterpret_cast<live::Region*>(mapped.counts());
   }
+  little_stacks_ = settings.on_little_stack_size != 0;
   settings.clock_gettime =
       reinterpret_cast<int (*)(clockid_t, timespec*)>(base_ + original_of("clock_gettime"));
   settings.gettimeofday =
@@ -340,12 +345,12 @@ std::uint64_t ImageInProcess::moved_place(std::uint64_t pc) const {
 }
 
 bool ImageInProcess::connect(const Tracee& process) const {
-  return std::all_of(kServedFunctions.begin(), kServedFunctions.end(),
-                     [&](const std::string_view name) {
-                       const VdsoFunction function = find_function(vdso_, name);
-                       const auto code = jump(function.at, base_ + function_of(name));
-                       return process.poke(function.at, code.data(), code.size());
-                     });
+  return std::all_of(
+      kServedFunctions.begin(), kServedFunctions.end(), [&](const std::string_view name) {
+        const VdsoFunction function = find_function(vdso_, name);
+        const auto code = jump(function.at, base_ + function_of(name, little_stacks_));
+        return process.poke(function.at, code.data(), code.size());
+      });
 }
 
 bool ImageInProcess::disconnect(const Tracee& process, const Vdso& vdso) {

@@ -71,6 +71,7 @@ class ImageInProcess {
   DynamicImage image_;
   std::uint64_t size_;
   std::uint64_t base_ = 0;
+  bool little_stacks_ = false;  // some of its callers may have little stack
 };
 
 }  // namespace clockshim::cli

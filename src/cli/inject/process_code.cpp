@@ -84,6 +84,15 @@ void describe_code(pid_t pid, const std::string& executable, ImageSettings& sett
         static_cast<std::uint8_t>(std::min(file.build_id.size(), sizeof module.build_id));
     std::copy_n(file.build_id.begin(), module.build_id_size, module.build_id);
     live::put(module.path, path);
+    if (const CodeRange& range = file.on_little_stack; !range.empty()) {
+      // There is one Go in a process; were there two, what is between them may use our stacks, too.
+      const std::uint64_t first = range.begin + module.load_bias;
+      const std::uint64_t before = settings.on_little_stack;
+      settings.on_little_stack = before != 0 ? std::min(before, first) : first;
+      settings.on_little_stack_size =
+          std::max(before + settings.on_little_stack_size, range.end + module.load_bias) -
+          settings.on_little_stack;
+    }
     for (const WrapperStretch& stretch : file.wrappers) {
       if (settings.wrappers_used == kMostWrapperCode) break;
       settings.wrappers[settings.wrappers_used++] = {stretch.begin + module.load_bias,
