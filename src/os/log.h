@@ -19,4 +19,7 @@ inline void say(LogLevel level, LogLevel limit, const std::string& message) noex
   if (limit != LogLevel::off && level <= limit) say_now(level, message);
 }
 
+// A line for each setting that can't be used, and what the program does without it.
+void say_errors(const Settings& settings, const std::string& program) noexcept;
+
 }  // namespace clockshim

@@ -104,15 +104,6 @@ bool followed(Settings& settings) {
   return true;
 }
 
-void say_errors(const ProcessState& state) {
-  const auto say_each = [&](const std::vector<std::string>& errors, const char* what_now) {
-    for (const std::string& error : errors)
-      say(LogLevel::error, state.settings.log, error + "; " + state.program + what_now);
-  };
-  say_each(state.settings.serving_errors, " runs on with real time, uncached");
-  say_each(state.settings.observing_errors, " goes on with the default");
-}
-
 // Most programs that a shell script starts have no clock to read. For them the live file and the
 // timeline, half of what a start costs, are left out. Should the C library load a module that asks
 // after all, its calls are passed through, counted with their callers, and reported at exit.
@@ -159,7 +150,7 @@ void start(ProcessState& state, const NextClocks& next) {
       settings.report = Settings{}.report;
     }
   }
-  say_errors(state);
+  say_errors(settings, state.program);
   if (!clock_is_reachable()) return stand_by(state);
   g_uncounted = settings.profile == Profile::off;
   if (!g_uncounted) {

@@ -1,6 +1,6 @@
 /* Asks for the time until SIGTERM, with one thread, and returns 7. interrupted: a handler
  * interrupts it behind the first instruction of the vDSO's function, and returns there at SIGUSR1.
- */
+ * counted TIMES: asks that often at SIGUSR1, and then no more. */
 #include <dlfcn.h>
 #include <poll.h>
 #include <signal.h>
@@ -38,6 +38,16 @@ HOST_NOINLINE static void ask(void) {
   last = now;
 }
 
+/* The only one whose calls are counted under its name. */
+HOST_NOINLINE static void ask_counted(long times) {
+  int64_t last = 0;
+  for (; times > 0; --times) {
+    const int64_t now = host_clock(CLOCK_MONOTONIC);
+    HOST_EXPECT(now >= last);
+    last = now;
+  }
+}
+
 static void wait_in_calls(void) {
   const struct timespec some = {0, 3000000};
   HOST_EXPECT(clock_nanosleep(CLOCK_MONOTONIC, 0, &some, NULL) == 0 || end);
@@ -49,6 +59,14 @@ int main(int argc, char** argv) {
   signal(SIGTERM, on_signal);
   signal(SIGUSR1, on_signal);
   ask(); /* the loader has bound it */
+  if (argc > 2) {
+    host_say("ready", 1);
+    while (!go_on) usleep(1000);
+    ask_counted(atol(argv[2]));
+    host_say("asked", 1);
+    while (!end) usleep(1000);
+    return 7;
+  }
   const int waits = argc > 1 && strcmp(argv[1], "waits") == 0;
   if (argc > 1 && !waits) {
     void* const vdso = dlopen("linux-vdso.so.1", RTLD_NOW | RTLD_NOLOAD);

@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <chrono>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "sites.h"
@@ -59,7 +60,9 @@ void say_all(const char* when) {
   say_directory("/proc/self/fd", true);
   say_directory("/proc/self/task", false);
   for (char** entry = environ; *entry != nullptr; ++entry) {
-    if (strncmp(*entry, "LD_PRELOAD=", 11) != 0 && strncmp(*entry, "CLOCKSHIM_REPORT=", 17) != 0)
+    const std::string_view line = *entry;
+    // What the test and the command hand on.
+    if (!line.starts_with("LD_PRELOAD=") && !line.starts_with("CLOCKSHIM_"))
       dprintf(1, "%s\n", *entry);
   }
   say_signals();
@@ -93,7 +96,10 @@ int main() {
   dprintf(1, "errno %d\n", errno);
   say_all("start of main");
   for (const auto& call : kSitesOf<500>) call();
-  for (int i = 0; i < 10'000; ++i) (void)std::chrono::steady_clock::now();
+  // Long enough for somebody to attach to it meanwhile.
+  using Clock = std::chrono::steady_clock;
+  for (const auto start = Clock::now(); Clock::now() - start < std::chrono::milliseconds(300);) {
+  }
   host_warm_up(CLOCK_REALTIME);
   say_all("after many calls");
   return 0;

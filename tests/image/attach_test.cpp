@@ -182,6 +182,50 @@ INSTANTIATE_TEST_SUITE_P(Kinds, Attached,
                                          "runs_on_musl", "runs_on_musl_static"),
                          [](const auto& kind) { return std::string(kind.param); });
 
+TEST_F(Attach, ABadSettingInTheEnvironmentIsAMistakeInTheCommandLine) {
+  Daemon daemon("runs_on");
+  for (const char* const bad : {"CLOCKSHIM_TOLERANCE=banana", "CLOCKSHIM_PROFILE=everything"}) {
+    const std::string word = bad;
+    const std::string name = word.substr(0, word.find('='));
+    setenv(name.c_str(), word.substr(word.find('=') + 1).c_str(), 1);
+    const Said said = attach(daemon);
+    unsetenv(name.c_str());
+    EXPECT_EQ(said.status, 2) << said.text;
+    EXPECT_NE(said.text.find(name), std::string::npos) << said.text;
+    EXPECT_EQ(std::count(said.text.begin(), said.text.end(), '\n'), 1) << said.text;
+  }
+  expect_nothing_wrong(daemon);
+}
+
+// Each call once, whatever process it is that asks; also if nobody can ask it any more.
+class Counted : public testing::TestWithParam<const char*> {
+ protected:
+  void SetUp() override {
+    if (!may_attach()) GTEST_SKIP() << "needs root here (kernel.yama.ptrace_scope)";
+  }
+};
+
+TEST_P(Counted, CountsAreExactAlsoIfItIsKilled) {
+  const std::string carrier = GetParam();
+  const std::string carriers = std::getenv("TEST_CARRIERS");
+  if (carrier != "itself" && carriers.find(carrier) == std::string::npos)
+    GTEST_SKIP() << "no such daemon is installed";
+  std::vector<std::string> arguments{carrier, host_path("asks_on.so"), "counted", "40000"};
+  if (carrier == "itself") arguments.erase(arguments.begin(), arguments.begin() + 2);
+  Daemon daemon(carrier == "itself" ? "asks_on" : std::getenv("TEST_CARRY"), arguments);
+  ASSERT_EQ(attach(daemon).status, 0);
+  kill(daemon.pid(), SIGUSR1);
+  ASSERT_TRUE(daemon.await("asked"));
+  EXPECT_EQ(calls_by(report(daemon), "ask_counted"), 40'000);
+  kill(daemon.pid(), SIGKILL);
+  EXPECT_EQ(daemon.wait(), "signal 9");
+  EXPECT_EQ(calls_by(report(daemon), "ask_counted"), 40'000);
+  EXPECT_EQ(report(daemon).at("state"), "lost");
+}
+
+INSTANTIATE_TEST_SUITE_P(Of, Counted, testing::Values("itself", "redis", "postgres", "java"),
+                         [](const auto& carrier) { return std::string(carrier.param); });
+
 TEST_F(Attach, AHundredThreads) {
   Daemon daemon("runs_on", {"100"});
   for (int i = 0; i < 3; ++i) {

@@ -11,6 +11,7 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <functional>
 #include <sstream>
@@ -51,11 +52,17 @@ class Daemon {
       const std::function<void()>& prepare = [] {}) {
     arguments.insert(arguments.begin(), host_path(host));
     const std::string out = dir_.path("out");
+    // Another user's daemon is given the folder (tests/hosts/carry).
+    std::filesystem::permissions(dir_.path(), std::filesystem::perms(0711));
+    std::filesystem::create_directory(live_folder());
     pid_ = fork();
     if (pid_ == 0) {
       prctl(PR_SET_PDEATHSIG, SIGKILL);
-      if (std::freopen(out.c_str(), "w", stdout) == nullptr) _exit(126);
+      if (std::freopen(out.c_str(), "w", stdout) == nullptr ||
+          std::freopen("/dev/null", "r", stdin) == nullptr)
+        _exit(126);
       unsetenv("LD_PRELOAD");
+      setenv("CLOCKSHIM_DIR", live_folder().c_str(), 1);
       std::vector<char*> argv;
       for (auto& argument : arguments) argv.push_back(argument.data());
       argv.push_back(nullptr);

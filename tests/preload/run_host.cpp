@@ -41,6 +41,9 @@ bool by_attach() {
   return how != nullptr && std::strcmp(how, "attach") == 0;
 }
 
+// The daemon that is to load the hosts, if any.
+const char* carrier() { return std::getenv("TEST_CARRIER"); }
+
 std::vector<std::string> environment_of(const HostOptions& options, const fs::path& reports) {
   std::map<std::string, std::string> all;
   for (char** entry = environ; *entry != nullptr; ++entry) {
@@ -76,10 +79,8 @@ int open_for_append(const fs::path& path) {
 }
 
 // The host's descriptors 0, 1 and 2. Between fork and exec: system calls only.
-void redirect(int out, int err, Stderr kind) {
-  const int null = open("/dev/null", O_RDONLY);
-  dup2(null, 0);
-  if (null > 2) close(null);
+void redirect(int in, int out, int err, Stderr kind) {
+  dup2(in, 0);
   dup2(out, 1);
   if (kind == Stderr::closed) {
     close(2);
@@ -125,19 +126,28 @@ int run_command(std::vector<std::string> arguments, const std::vector<char*>& en
   return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
+bool has_ended(pid_t pid) {
+  siginfo_t info{};
+  return waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+         info.si_pid == pid;
+}
+
 // Attaches to a host that is at work. False: it was over before.
-bool attach_to(pid_t pid, const std::vector<char*>& envp, int err) {
+bool attach_to(pid_t pid, const std::string& name, const std::vector<char*>& envp, int err) {
+  // Before its exec it is not there yet, nor in a daemon before that has loaded it.
+  const std::string maps = "/proc/" + std::to_string(pid) + "/maps";
+  constexpr useconds_t kMillisecond = 1'000;
+  while (contents(maps).find("/" + name) == std::string::npos) {
+    if (has_ended(pid)) return false;
+    usleep(kMillisecond);
+  }
   // It has to have begun what it is to do: its first threads, for instance.
-  constexpr useconds_t kAtWork = 10'000;
-  usleep(kAtWork);
+  usleep(10 * kMillisecond);
   // Beside other tests, threads may have to wait for a CPU for longer than the command waits.
   constexpr int kTries = 20;
   for (int i = 0; i < kTries; ++i) {
-    siginfo_t info{};
     if (run_command({"attach", std::to_string(pid)}, envp, err) == 0) return true;
-    if (waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
-        info.si_pid == pid)
-      return false;
+    if (has_ended(pid)) return false;
   }
   ADD_FAILURE() << "not attached";
   return true;
@@ -185,6 +195,7 @@ HostRun run_once(const std::string& name, const HostOptions& options, bool& too_
     std::istringstream words(before);
     arguments.assign(std::istream_iterator<std::string>(words), {});
   }
+  if (carrier() != nullptr) arguments = {from_environment("TEST_CARRY"), carrier()};
   const bool attached = options.shim && by_attach();
   // Those that take no preload would have it without being asked.
   if (options.shim && by_image() && !attached)
@@ -197,18 +208,29 @@ HostRun run_once(const std::string& name, const HostOptions& options, bool& too_
   const std::vector<char*> envp = pointers(environment);
   const int out = open_for_append(directory.path() / "out");
   const int err = open_for_append(directory.path() / "err");
+  // A host that is carried begins when our end is closed.
+  int begin[2] = {open("/dev/null", O_RDONLY | O_CLOEXEC), -1};
+  if (carrier() != nullptr) {
+    // The daemon may be another user's, to whom the folder is given then (tests/hosts/carry).
+    fs::permissions(directory.path(), fs::perms(0711));
+    fs::create_directory(directory.path() / "live");
+    close(begin[0]);
+    EXPECT_EQ(pipe2(begin, O_CLOEXEC), 0);
+  }
 
   HostRun run;
   const pid_t pid = fork();
   if (pid == 0) {
     setpgid(0, 0);
     prctl(PR_SET_PDEATHSIG, SIGKILL);  // a test that is killed leaves no host behind
-    redirect(out, err, options.stderr_is);
+    redirect(begin[0], out, err, options.stderr_is);
     execve(argv[0], argv.data(), envp.data());
     _exit(127);
   }
   setpgid(pid, pid);
-  too_late = attached && !attach_to(pid, envp, err);
+  too_late = attached && !attach_to(pid, fs::path(host_path(name)).filename(), envp, err);
+  close(begin[0]);
+  if (begin[1] >= 0) close(begin[1]);
   await(pid, options.limit, run);
   if (attached && options.report)
     run_command({"report", "--format", "json", "--output",

@@ -121,6 +121,9 @@ int with_all(const std::vector<Meant>& processes, const std::string& undone,
 int attach_all(const Words& given, const std::vector<SettingOption>& options) {
   const std::vector<Meant> processes = processes_meant(given);
   Settings settings = effective_settings(options);
+  for (const auto* const errors : {&settings.serving_errors, &settings.observing_errors}) {
+    if (!errors->empty()) throw BadUsage(errors->front());
+  }
   const CountersForProgram counters(settings, true);
   settings = settings_with(options, counters);
   settings.order = Order::strict;  // which the image knows alone

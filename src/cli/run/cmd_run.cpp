@@ -75,9 +75,9 @@ void say_served_by_image(const Settings& settings, const std::string& name,
                          const std::string& problem, const ImageInjection& image) {
   if (!image.uncounted().empty())
     say(LogLevel::warn, settings.log, name + ": no live file: " + image.uncounted());
-  const LogLevel level = image.mode() == "passthrough" && settings.tolerance != Nanos{0}
-                             ? LogLevel::warn
-                             : LogLevel::info;
+  const bool said_or_wanted = !settings.serving_errors.empty() || settings.tolerance == Nanos{0};
+  const LogLevel level =
+      image.mode() == "passthrough" && !said_or_wanted ? LogLevel::warn : LogLevel::info;
   say(level, settings.log,
       name + problem + ": served by the image, mode " + image.mode() + " (" + image.mode_reason() +
           ")");
@@ -107,6 +107,7 @@ int run(const RunCommand& given) {
   const bool by_image = preflight.takes_image && (given.image || !takes_preload) &&
                         reason_to_skip(settings, base_name(name)).empty();
   const bool shimmed = takes_preload && !by_image;
+  if (by_image) say_errors(settings, base_name(name));  // else the library says them
   if (!takes_preload && !by_image) say_without(settings, name + preflight.problem);
 
   std::unique_ptr<CountersForProgram> counters;
