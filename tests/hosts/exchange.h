@@ -23,6 +23,8 @@ struct Common {
   std::atomic<long> readings{};
   std::atomic<long> backward{};
   std::atomic<int64_t> worst{};
+  std::atomic<long> moves{};  // of threads, to another CPU
+  long wanted_moves = 0;
   int64_t start = 0;  // readings count from here, so that they leave room for the taker's number
 
   void compare(int64_t now, int64_t earlier) {
@@ -96,8 +98,9 @@ class ByLines {
   Line newest_[kMaxId + 1];
 };
 
-// One thread's part. Where the threads share one CPU, handoffs are rare: it ends after `wanted`
-// handoffs of all, or after a hundred times as many readings. `between` runs after each reading
+// One thread's part. It ends after `wanted` handoffs of all and as many moves as are wanted. Where
+// the threads share one CPU, handoffs are rare: then it ends after a hundred times as many
+// readings. `between` runs after each reading
 // that was handed on.
 template <class Carrier, class Between>
 void exchange(Carrier& carrier, Common& common, int id, clockid_t clock, long wanted,
@@ -123,8 +126,9 @@ void exchange(Carrier& carrier, Common& common, int id, clockid_t clock, long wa
     between(turn);
     if (turn % kTurns != 0) continue;
     const long readings = common.readings.fetch_add(kTurns) + kTurns;
-    if (common.handoffs.fetch_add(handoffs) + handoffs >= wanted || readings >= kPatience * wanted)
-      return;
+    const bool enough = common.handoffs.fetch_add(handoffs) + handoffs >= wanted &&
+                        common.moves.load() >= common.wanted_moves;
+    if (enough || readings >= kPatience * wanted) return;
     handoffs = 0;
   }
 }

@@ -40,7 +40,7 @@ int main(int argc, char** argv) {
   ByAtomic carrier;
   Common common;
   common.start = host_clock(clock);
-  std::atomic<long> moves{};
+  common.wanted_moves = wanted / 2;
   std::vector<std::thread> all;
   for (int id = 1; id <= threads; ++id) {
     all.emplace_back([&, id] {
@@ -48,12 +48,12 @@ int main(int argc, char** argv) {
       exchange(carrier, common, id, clock, wanted, [&](long turn) {
         if (turn % kStay != 0) return;
         move_to(cpus[next++ % cpus.size()]);
-        moves.fetch_add(1);
+        common.moves.fetch_add(1);
       });
     });
   }
   for (auto& thread : all) thread.join();
   common.say();
-  host_say("moves", moves);
+  host_say("moves", common.moves);
   return 0;
 }
