@@ -153,6 +153,33 @@ bool add_go(Elf* elf, WrapperFile& file) {
   return !functions.empty();
 }
 
+bool has_section(Elf* elf, std::string_view name) {
+  std::size_t names = 0;
+  if (elf_getshdrstrndx(elf, &names) != 0) return false;
+  Elf_Scn* section = nullptr;
+  while ((section = elf_nextscn(elf, section)) != nullptr) {
+    GElf_Shdr header;
+    if (gelf_getshdr(section, &header) == nullptr) continue;
+    const char* const given = elf_strptr(elf, names, header.sh_name);
+    if (given != nullptr && name == given) return true;
+  }
+  return false;
+}
+
+// A packer leaves a file without sections, and what strip leaves of Go in a program in C is none of
+// its tables.
+std::string why_unclear(Elf* elf, const WrapperFile& file) {
+  std::size_t sections = 0;
+  if (elf_getshdrnum(elf, &sections) != 0 || sections == 0)
+    return "its file has no sections (is it packed?), so nothing tells what stacks it uses";
+  const bool go = has_section(elf, ".go.buildinfo") || has_section(elf, ".note.go.buildid");
+  const bool found = std::any_of(file.wrappers.begin(), file.wrappers.end(),
+                                 [](const WrapperStretch& w) { return w.other_stack; });
+  return go && !found && file.on_little_stack.empty()
+             ? "it has Go in it whose functions can't be found (is it stripped?)"
+             : "";
+}
+
 void add_named(Elf* elf, WrapperFile& file) {
   std::vector<WrapperStretch>& out = file.wrappers;
   const std::unique_ptr<Dwarf_CFI, decltype(&dwarf_cfi_end)> cfi(dwarf_getcfi_elf(elf),
@@ -224,6 +251,7 @@ WrapperFile read_wrapper_file(const std::string& path) {
   }
   add_named(elf.get(), result);
   result.go = add_go(elf.get(), result);
+  result.unclear = why_unclear(elf.get(), result);
   // A function may have several names, and a file two tables of them.
   const auto before = [](const WrapperStretch& a, const WrapperStretch& b) {
     return a.begin < b.begin;

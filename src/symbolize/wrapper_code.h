@@ -39,6 +39,8 @@ struct WrapperFile {
   // What calls the vDSO on a goroutine's own stack, which may end 700 bytes below:
   // syscall.Gettimeofday(), and everything in a Go program of a layout that is not known.
   CodeRange on_little_stack;
+  // Why it may have such code, and nothing tells where; "": it has not.
+  std::string unclear;
 };
 
 // Reads an ELF file. Its wrappers are those that its symbol table names, with the rules of its

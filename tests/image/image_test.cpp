@@ -447,6 +447,35 @@ TEST(AloneWithC, GoThatIsLinkedIntoAProgramInCHasCallersToo) {
   EXPECT_EQ(calls_by(report, "main.asksNow"), 80'000) << report.dump(1);
 }
 
+// What has little stack where it calls must be known. A packed program has no sections; strip
+// leaves nothing to find Go's functions by in a program in C.
+TEST(AloneUnclear, ItRunsWithoutAndSaysSo) {
+  const TempDir folder;
+  const std::string program = folder.path() / "program";
+  const auto run_says = [&program](std::vector<std::string> arguments, const char* words) {
+    const HostRun run = run_host(program, {.arguments = std::move(arguments), .report = true});
+    EXPECT_NE(run.err.find(words), std::string::npos) << run.err;
+    EXPECT_TRUE(run.reports.empty());
+    return run.ending();
+  };
+  std::filesystem::copy_file(host_path("asks_static"), program);
+  {
+    std::fstream file(program, std::ios::in | std::ios::out | std::ios::binary);
+    Elf64_Ehdr header;
+    file.read(reinterpret_cast<char*>(&header), sizeof header);
+    header.e_shoff = 0;
+    header.e_shnum = header.e_shstrndx = 0;
+    file.seekp(0);
+    file.write(reinterpret_cast<const char*>(&header), sizeof header);
+  }
+  EXPECT_EQ(run_says({"calls", "4000"}, "it packed?"), "exit 7");
+  if (!is_there("asks_by_archive")) return;
+  const std::string strip = "strip -o " + program + " " + host_path("asks_by_archive");
+  std::filesystem::remove(program);
+  ASSERT_EQ(std::system(strip.c_str()), 0);
+  EXPECT_EQ(run_says({}, "is it stripped?"), "exit 0");
+}
+
 // A process has one tracer: a debugger that follows the command's children is there first.
 TEST(AloneTraced, RunsWithoutAndSaysSo) {
   const HostRun run = run_host(

@@ -113,7 +113,8 @@ AttachResult attach_now(pid_t pid, const Settings& settings, const Try& how) {
     if (found.segment) before = found;
   }
   PreparedImage prepared;
-  prepared.prepare(pid, settings, 0, before.segment, before.counts);
+  result.words = prepared.prepare(pid, settings, 0, before.segment, before.counts);
+  if (!result.words.empty()) return result;
   // A thread that stands there itself is moved; one that would come back there is waited for.
   const auto nobody_comes_back = [&](const StoppedProcess& process) {
     const Occupied occupied(pid, process, look.map);

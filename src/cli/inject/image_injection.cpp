@@ -51,7 +51,9 @@ std::string ImageInjection::put_into(pid_t pid, Tracee& process) {
     return "it has threads before it has begun (clockshim attach serves it then)";
   if (!process.take(vdso.bytes, vdso.at)) return "its vDSO is none that is known";
   PreparedImage prepared;
-  prepared.prepare(pid, settings_, static_cast<std::uint32_t>(pid));
+  if (std::string why_not = prepared.prepare(pid, settings_, static_cast<std::uint32_t>(pid));
+      !why_not.empty())
+    return why_not;
   uncounted_ = prepared.uncounted();
   ImageInProcess image(vdso);
   const std::vector<std::uint64_t> rooms = room_near(map, vdso.at, image.size());

@@ -128,13 +128,14 @@ void PreparedImage::plan(const Settings& settings) {
   mode_reason_ = counters.reason;
 }
 
-void PreparedImage::describe(pid_t pid, const Settings& settings, std::uint32_t run_pid) {
+std::string PreparedImage::describe(pid_t pid, const Settings& settings, std::uint32_t run_pid) {
   std::error_code unknown;
   const std::string executable =
       std::filesystem::read_symlink(proc_file(pid, "exe"), unknown).string();
   const std::string program = base_name(executable);
   const long own_number = last_number(status_line(pid, "NSpid"));
-  describe_code(pid, executable, *image_);
+  if (std::string why_not = describe_code(pid, executable, *image_); !why_not.empty())
+    return why_not;
   live::ProcessFacts facts;
   facts.pid = static_cast<std::uint32_t>(own_number > 0 ? own_number : pid);
   facts.start_ticks = start_ticks_in(content_of(proc_file(pid, "stat")));
@@ -149,6 +150,7 @@ void PreparedImage::describe(pid_t pid, const Settings& settings, std::uint32_t 
   header_->uid = owner.user;
   owner_group_ = owner.group;
   header_->pid_namespace = inode_of(proc_file(pid, "ns/pid"));
+  return "";
 }
 
 void PreparedImage::make_here(const Settings& settings, const live::Segment& before,
@@ -215,12 +217,13 @@ void PreparedImage::make_region(pid_t pid, const Settings& settings, const live:
   }
 }
 
-void PreparedImage::prepare(pid_t pid, const Settings& settings, std::uint32_t run_pid,
-                            const live::Segment& before, std::uint64_t before_at) {
+std::string PreparedImage::prepare(pid_t pid, const Settings& settings, std::uint32_t run_pid,
+                                   const live::Segment& before, std::uint64_t before_at) {
   plan(settings);
-  describe(pid, settings, run_pid);
+  if (std::string why_not = describe(pid, settings, run_pid); !why_not.empty()) return why_not;
   goes_on_at_ = before_at;
   if (!image_->uncounted) make_region(pid, settings, before);
+  return "";
 }
 
 std::unique_ptr<SharedRegion> PreparedImage::keep_region() {

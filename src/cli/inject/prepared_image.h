@@ -20,9 +20,10 @@ class PreparedImage {
   // For a process that may be another user's, or in a container: its memory is made where the
   // process can attach it, and its live file where the library would make it. `run_pid` is as
   // live::Header has it; `before` is the segment that the process has counted in before, at address
-  // `before_at`, if any: then it goes on in that, if it is still to be had.
-  void prepare(pid_t pid, const Settings& settings, std::uint32_t run_pid,
-               const live::Segment& before = {}, std::uint64_t before_at = 0);
+  // `before_at`, if any: then it goes on in that, if it is still to be had. Returns "", or why it
+  // is to be left alone.
+  std::string prepare(pid_t pid, const Settings& settings, std::uint32_t run_pid,
+                      const live::Segment& before = {}, std::uint64_t before_at = 0);
 
   // The mode that it starts in, and why.
   [[nodiscard]] const std::string& mode() const { return mode_; }
@@ -42,7 +43,7 @@ class PreparedImage {
 
  private:
   void plan(const Settings& settings);
-  void describe(pid_t pid, const Settings& settings, std::uint32_t run_pid);
+  std::string describe(pid_t pid, const Settings& settings, std::uint32_t run_pid);
   void make_region(pid_t pid, const Settings& settings, const live::Segment& before);
   void make_here(const Settings& settings, const live::Segment& before,
                  std::uint64_t ipc_namespace);

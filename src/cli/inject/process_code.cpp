@@ -54,7 +54,7 @@ bool has_library(pid_t pid, const std::vector<MappedRange>& map, const FoundImag
   });
 }
 
-void describe_code(pid_t pid, const std::string& executable, ImageSettings& settings) {
+std::string describe_code(pid_t pid, const std::string& executable, ImageSettings& settings) {
   const std::string own = as_in_maps(executable);
   const std::vector<MappedRange> map = memory_map_of(pid);
   std::set<std::string> with_code;
@@ -76,6 +76,7 @@ void describe_code(pid_t pid, const std::string& executable, ImageSettings& sett
     }
     if (settings.modules_used == kImageModules) break;
     const WrapperFile file = read_wrapper_file(file_of(pid, begin, end, is_own ? "" : path));
+    if (!file.unclear.empty()) return file.unclear;
     ImageModule& module = settings.modules[settings.modules_used++];
     module.start = begin;
     module.end = end;
@@ -105,6 +106,7 @@ void describe_code(pid_t pid, const std::string& executable, ImageSettings& sett
   }
   std::sort(settings.wrappers, settings.wrappers + settings.wrappers_used,
             [](const WrapperCode& a, const WrapperCode& b) { return a.begin < b.begin; });
+  return "";
 }
 
 }  // namespace clockshim::cli
