@@ -4,7 +4,7 @@
 --changed: only sources that differ from the branch main, or include a header that does. Outside of a git clone it is all of them.
 
 The library is built by GCC only; flags that Clang doesn't know are taken out of a copy of the commands. (One of them,
--ffixed-rbp, changes what is compiled, not what is said about it.)
+-ffixed-rbp, changes what is compiled, not what is said about it, and with -mgeneral-regs-only Clang has no long double.)
 """
 import concurrent.futures
 import json
@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 
-GCC_ONLY = {'-ffixed-rbp', '-fno-gnu-unique', '-fno-delete-null-pointer-checks', '-Wno-nonnull-compare'}
+GCC_ONLY = {'-ffixed-rbp', '-mgeneral-regs-only', '-fno-gnu-unique', '-fno-delete-null-pointer-checks', '-Wno-nonnull-compare'}
 
 
 def git(folder, *words):

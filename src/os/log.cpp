@@ -58,8 +58,10 @@ void say_now(LogLevel level, const std::string& message) noexcept {
 
 void say_errors(const Settings& settings, const std::string& program) noexcept {
   const auto say_each = [&](const std::vector<std::string>& errors, const char* what_now) {
-    for (const std::string& error : errors)
-      say(LogLevel::error, settings.log, error + "; " + program + what_now);
+    for (std::string line : errors) {
+      line.append("; ").append(program).append(what_now);
+      say(LogLevel::error, settings.log, line);
+    }
   };
   say_each(settings.serving_errors, " runs on with real time, uncached");
   say_each(settings.observing_errors, " goes on with the default");
