@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -38,6 +39,18 @@ void say_directory(const char* path, bool with_targets) {
   for (const auto& line : lines) dprintf(1, "%s %s\n", path, line.c_str());
 }
 
+// Where a handler is in its module: modules stand elsewhere each time. (Their names are not sure:
+// redis writes what it is doing over its own.) A static program stands where it stands.
+std::string place_of(void (*handler)(int)) {
+  const auto address = reinterpret_cast<std::uintptr_t>(handler);
+#ifndef HOST_STATIC
+  Dl_info info{};
+  if (dladdr(reinterpret_cast<void*>(address), &info) != 0)
+    return "+" + std::to_string(address - reinterpret_cast<std::uintptr_t>(info.dli_fbase));
+#endif
+  return std::to_string(address);
+}
+
 void say_signals() {
   for (int number = 1; number < NSIG; ++number) {
     struct sigaction action {};
@@ -46,13 +59,12 @@ void say_signals() {
     sigprocmask(SIG_SETMASK, nullptr, &mask);
     sigpending(&pending);
     const int known = sigaction(number, nullptr, &action);
-    dprintf(1, "signal %d: %d %p %d %d%d\n", number, known,
-            reinterpret_cast<void*>(action.sa_handler), action.sa_flags, sigismember(&mask, number),
-            sigismember(&pending, number));
+    dprintf(1, "signal %d: %d %s %d %d%d\n", number, known, place_of(action.sa_handler).c_str(),
+            action.sa_flags, sigismember(&mask, number), sigismember(&pending, number));
   }
   stack_t alternate{};
   sigaltstack(nullptr, &alternate);
-  dprintf(1, "alternate stack %p %d\n", alternate.ss_sp, alternate.ss_flags);
+  dprintf(1, "alternate stack %zu %d\n", alternate.ss_size, alternate.ss_flags);
 }
 
 void say_all(const char* when) {

@@ -20,7 +20,7 @@
 #include <utility>
 #include <vector>
 
-#include "../preload/run_host.h"
+#include "alone.h"
 
 namespace clockshim::test {
 
@@ -160,9 +160,6 @@ inline Said detach(const Daemon& daemon) { return command(daemon, "detach " + nu
 inline Json report(const Daemon& daemon) {
   const Said said = command(daemon, "report --format json " + number_of(daemon));
   return said.status == 0 ? Json::parse(said.text, nullptr, false) : Json();
-}
-inline long calls_by(const Json& report, const std::string& function) {
-  return calls_from(report, function, 8);
 }
 // Waits until the daemon's report has calls of this function.
 inline void await_calls_by(const Daemon& daemon, const std::string& function) {
